@@ -1,0 +1,8 @@
+# The warnings of every target, as an interface that targets link; nothing is set for a whole directory.
+add_library(spanalloc_warnings INTERFACE)
+target_compile_options(spanalloc_warnings INTERFACE
+        -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
+        -Wno-unused-parameter $<$<BOOL:${SPANALLOC_WERROR}>:-Werror>)
+# Headers are included by their path from the top: "shm/layout.h", "daemon/core/books.h".
+target_include_directories(spanalloc_warnings INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(spanalloc_warnings INTERFACE _GNU_SOURCE SPANALLOC_VERSION="${PROJECT_VERSION}")

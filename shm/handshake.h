@@ -1,0 +1,51 @@
+/*
+ * What a client and the collector say to each other over ingest.sock (SOCK_SEQPACKET), one datagram each way.
+ *
+ *     client:     struct shm_hello                                   (either kind)
+ *     collector:  struct shm_welcome, with two descriptors           (answer to SHM_HELLO_ATTACH only):
+ *                     [0] the sealed memfd of the segment, to be mapped read-write
+ *                     [1] the beacon, to be mapped read-only
+ *
+ * Then the client closes all three.  Who the client is, the collector learns from SO_PEERCRED, never from a message.
+ * Fixed layout, native byte order: both ends run on one machine.  Unknown versions are answered with EPROTO.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define SHM_HELLO_MAGIC UINT64_C(0x314f4c4c45484153)
+#define SHM_WELCOME_MAGIC UINT64_C(0x31454d4f434c4557)
+
+enum shm_hello_kind {
+        SHM_HELLO_ATTACH = 1, /* give me a segment */
+        SHM_HELLO_EXEC = 2,   /* I, or my child `pid`, am about to run `path`; no answer.  Only with
+                                 SHM_OPTION_EAGER */
+};
+
+enum shm_hello_flag {
+        SHM_HELLO_CHILD = 1 << 0,    /* ATTACH: forked from an attached process, and not exec'ed since */
+        SHM_HELLO_SCRUBBED = 1 << 1, /* EXEC: the new environment does not preload the counters */
+};
+
+struct shm_hello {
+        uint64_t magic;
+        uint32_t version; /* SHM_VERSION */
+        uint32_t kind;    /* enum shm_hello_kind */
+        uint32_t flags;   /* enum shm_hello_flag */
+        uint32_t ring_kib; /* ATTACH: wanted for each thread, 0: the collector's default */
+        uint32_t counting; /* ATTACH: enum shm_counting */
+        int32_t pid;       /* EXEC: which process, in the sender's pid namespace; 0: the sender */
+        char path[256];    /* EXEC: of the executable, zero terminated, its beginning */
+};
+
+struct shm_welcome {
+        uint64_t magic;
+        uint32_t version;
+        int32_t error;       /* 0, or a positive errno: EPROTO version, EACCES refused, EDQUOT a limit, ENOMEM */
+        uint32_t generation; /* of the beacon, for which this segment is good */
+        uint32_t reserved;
+        uint64_t segment_size;
+};
+
+_Static_assert(sizeof(struct shm_hello) == 288, "");
+_Static_assert(sizeof(struct shm_welcome) == 32, "");

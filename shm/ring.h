@@ -1,0 +1,54 @@
+/*
+ * The ring of a lane: one producer, one consumer, 64-byte records, positions that only grow.
+ *
+ * What lives here: the four accesses that order a record's way, and nothing else.  Who reserves which slot is the
+ * producer's affair (client/spans.c); what a record means is the consumer's (daemon/core/frames.h).
+ * docs/memory-model.md has the table of who may call what beside whom.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "shm/layout.h"
+
+/* Producer: whether `need` more records fit.  `limit` is the producer's own memory of how far the consumer has
+ * come; it is refreshed only when it does not suffice, so that the consumer's line is seldom fetched. */
+static inline bool ring_has_room(struct shm_lane *lane, uint64_t head, uint64_t need, uint32_t records) {
+        if (__builtin_expect(head + need <= lane->limit, 1))
+                return true;
+        /* [R2] acquire of `tail`, pairs with the release in ring_release().
+         * Publishes: that the consumer has copied the records below `tail`.  Without it: a slot is overwritten while
+         * it is being copied out.
+         * Checked by: tests/unit/test_ring.c */
+        lane->limit = atomic_load_explicit(&lane->tail, memory_order_acquire) + records;
+        return head + need <= lane->limit;
+}
+
+/* Producer: the slot at `head`. */
+static inline struct shm_record *ring_slot(struct shm_record *ring, uint64_t head, uint32_t mask) {
+        return &ring[head & mask];
+}
+
+/* Producer: makes everything below `head` visible. */
+static inline void ring_publish(struct shm_lane *lane, uint64_t head) {
+        /* [R1] release of `head`, pairs with the acquire in ring_head().
+         * Publishes: the record's 64 bytes.  Without it: a torn record is read as whole.
+         * Checked by: tests/unit/test_ring.c */
+        atomic_store_explicit(&lane->head, head, memory_order_release);
+        /* [L1] release fence, pairs with the acquire fence in the collector's settling (reader_live()).
+         * Publishes: `head`, before any later increment of the live counters.  Without it: counters of after a record
+         * are booked to the stack of before it.  Free on x86-64. */
+        atomic_thread_fence(memory_order_release);
+}
+
+/* Consumer: how far the producer has come. */
+static inline uint64_t ring_head(const struct shm_lane *lane) {
+        /* [R1] acquire of `head`, pairs with the release in ring_publish(). */
+        return atomic_load_explicit(&lane->head, memory_order_acquire);
+}
+
+/* Consumer: the records below `tail` have been copied and committed. */
+static inline void ring_release(struct shm_lane *lane, uint64_t tail) {
+        /* [R2] release of `tail`, pairs with the acquire in ring_has_room(). */
+        atomic_store_explicit(&lane->tail, tail, memory_order_release);
+}
