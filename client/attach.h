@@ -1,0 +1,39 @@
+/*
+ * Attachments: a segment in this process, from the handshake to the unmapping.
+ */
+#pragma once
+
+#include "client/include/spanalloc/spanalloc.h"
+#include "client/thread.h"
+
+/* One segment.  There are a few in the life of a process, one for each collector that it met.  In ordinary memory,
+ * from a fixed pool; a forked child forgets them all. */
+struct sa_attachment {
+        _Atomic uint32_t users;  /* threads that are about to claim a lane here: it must not be unmapped */
+        _Atomic uint32_t in_use;
+        uint32_t epoch;
+        void *map;
+        struct shm_header *header;
+        struct shm_geometry geometry; /* our checked copy */
+        const struct shm_beacon *beacon;
+        uint32_t generation;
+};
+
+/* Connects, if it is time for it, and makes the new attachment current.  0, or -errno; -EAGAIN when it is not time
+ * yet or another thread is at it.  Keeps errno; may enter the kernel, for at most about 100 ms. */
+int sa_attach(const struct spanalloc_options *options, bool now);
+
+/* The current attachment, protected from unmapping until sa_attachment_put(); NULL without one. */
+struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch);
+void sa_attachment_put(struct sa_attachment *attachment);
+
+/* Whether the collector that we are attached to has been replaced.  A load and a branch. */
+static inline bool sa_is_stale(void) {
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+        /* Relaxed: a new generation is acted upon by a handshake, which orders everything. */
+        uint32_t generation = atomic_load_explicit(&beacon->generation, memory_order_relaxed);
+        return generation != sa_gate.generation && generation;
+}
+
+/* In a forked child: the parent's segments are not mapped here. */
+void sa_attach_forget(void);

@@ -1,0 +1,285 @@
+/*
+ * See intern.h.
+ *
+ * Paths are appended one after the other: whoever wins the compare-and-swap of an entry's key owns that id.  Before
+ * anyone goes on past an entry, it is in the segment and in the index, put there by its owner or by who met it: so
+ * entries below `path_count` are found by their index, and a probe that fails there has seen them all.
+ *
+ * A name is longer than a word: its entry is filled in private, then made ready, and the index decides which of two
+ * equal ones counts.  The loser's entry stays, marked as a duplicate; that happens only in a race.
+ */
+#include "client/intern.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/attach.h"
+#include "client/root_private.h"
+
+#define NAME_SLOTS (2 * SA_NAMES)
+#define PATH_SLOTS (2 * SA_PATHS)
+
+static struct shm_name names[SA_NAMES];
+static spanalloc_site sites[SA_NAMES]; /* of run-time names */
+static _Atomic uint32_t name_count = 1;
+static _Atomic uint32_t name_index[NAME_SLOTS];
+
+static _Atomic uint64_t path_keys[SA_PATHS];
+static _Atomic uint32_t path_count = 1; /* entries [1, path_count) are in the index */
+static _Atomic uint32_t path_index[PATH_SLOTS];
+
+/* Every access below that is not named here is seq_cst: these are cold paths, and the pair [N1] needs it. */
+
+static uint32_t hash_text(const char *text, size_t n) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+        for (size_t i = 0; i < n; i++)
+                h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+        return (uint32_t)(h ^ (h >> 32));
+}
+
+static uint32_t hash_key(uint64_t key) {
+        key *= UINT64_C(0x9e3779b97f4a7c15);
+        return (uint32_t)(key >> 32);
+}
+
+/* -------------------------------------------------------------------------------------- copies in a segment -- */
+
+static void copy_name(struct sa_attachment *a, uint32_t id) {
+        struct shm_name *to = &shm_names(a->map, &a->geometry)[id];
+        const struct shm_name *from = &names[id];
+
+        /* Two threads may copy the same entry at once: they store the same bytes. */
+        to->line = from->line;
+        to->name_length = from->name_length;
+        to->file_length = from->file_length;
+        memcpy(to->name, from->name, sizeof to->name);
+        memcpy(to->file, from->file, sizeof to->file);
+        /* [N2] release of `state`, pairs with the acquire in reader_name().
+         * Publishes: the entry's text.  Without it: a name is read before it is whole. */
+        atomic_store_explicit(&to->state, SHM_NAME_READY, memory_order_release);
+}
+
+static void copy_path(struct sa_attachment *a, uint32_t id, uint64_t key) {
+        atomic_store_explicit(&shm_paths(a->map, &a->geometry)[id].key, key, memory_order_relaxed);
+        /* Relaxed: a reader learns of the id from a record, which is published after this ([R1]). */
+}
+
+/* [N1] seq_cst here and in sa_intern_copy(): an entry is stored, then the attachment is loaded; the attachment is
+ * stored, then the entries are loaded.  One of the two sees the other, so no entry is missing from a segment. */
+static void publish_name(uint32_t id) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+
+        if (!a)
+                return;
+        if (id < a->geometry.name_capacity)
+                copy_name(a, id);
+        sa_attachment_put(a);
+}
+
+static void publish_path(uint32_t id, uint64_t key) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+
+        if (!a)
+                return;
+        if (id < a->geometry.path_capacity)
+                copy_path(a, id, key);
+        sa_attachment_put(a);
+}
+
+int sa_intern_copy(struct sa_attachment *a) {
+        /* [N1] */
+        for (uint32_t id = 1; id < SA_NAMES; id++) {
+                uint32_t state = atomic_load(&names[id].state);
+
+                if (id >= atomic_load(&name_count))
+                        break;
+                if (state == SHM_NAME_EMPTY) /* being filled: its owner will see the attachment */
+                        continue;
+                if (id >= a->geometry.name_capacity)
+                        return -E2BIG;
+                copy_name(a, id);
+        }
+        for (uint32_t id = 1; id < SA_PATHS; id++) {
+                uint64_t key = atomic_load(&path_keys[id]);
+
+                if (!key)
+                        break;
+                if (id >= a->geometry.path_capacity)
+                        return -E2BIG;
+                copy_path(a, id, key);
+        }
+        return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------- names -- */
+
+static uint16_t cut(const char *text, size_t room) {
+        size_t n = strnlen(text, room);
+
+        if (n == room) { /* too long: back to the beginning of a character */
+                n = room - 1;
+                while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
+                        n--;
+        }
+        return (uint16_t)n;
+}
+
+static void fill_name(struct shm_name *entry, const char *text, uint16_t n, const char *file, uint32_t line) {
+        size_t f = file ? strlen(file) : 0;
+
+        if (f >= sizeof entry->file) { /* the end says more */
+                file += f - (sizeof entry->file - 1);
+                f = sizeof entry->file - 1;
+        }
+        memcpy(entry->name, text, n);
+        entry->name[n] = 0;
+        entry->name_length = n;
+        if (f)
+                memcpy(entry->file, file, f);
+        entry->file[f] = 0;
+        entry->file_length = (uint16_t)f;
+        entry->line = line;
+}
+
+/* Finds or inserts `id` (0: only finds).  Returns the id that the index holds for this text, or 0. */
+static uint32_t index_name(const char *text, uint16_t n, uint32_t id) {
+        for (uint32_t slot = hash_text(text, n);; slot++) {
+                _Atomic uint32_t *at = &name_index[slot % NAME_SLOTS];
+                uint32_t there = atomic_load(at);
+
+                if (!there) {
+                        if (!id)
+                                return 0;
+                        if (atomic_compare_exchange_strong(at, &there, id))
+                                return id;
+                }
+                if (names[there].name_length == n && !memcmp(names[there].name, text, n))
+                        return there;
+        }
+}
+
+static uint32_t intern_name(const char *text, const char *file, uint32_t line) {
+        uint16_t n = cut(text, SHM_NAME_BYTES);
+        uint32_t id, found;
+
+        found = index_name(text, n, 0);
+        if (found)
+                return found;
+        if (text[n])
+                atomic_fetch_add(&sa_root.truncated_names, 1);
+
+        id = atomic_load(&name_count);
+        do {
+                if (id >= SA_NAMES || id >= atomic_load(&sa_root.name_limit)) {
+                        atomic_fetch_add(&sa_root.other_names, 1);
+                        return SHM_NAME_OTHER;
+                }
+        } while (!atomic_compare_exchange_weak(&name_count, &id, id + 1));
+
+        fill_name(&names[id], text, n, file, line);
+        sites[id] = (spanalloc_site){.abi = SPANALLOC_ABI, .name = names[id].name};
+        atomic_store(&names[id].state, SHM_NAME_READY);
+        publish_name(id);
+        found = index_name(text, n, id);
+        if (found != id)
+                atomic_store(&names[id].state, SHM_NAME_DUPLICATE);
+        return found;
+}
+
+spanalloc_site *sa_site_intern(const char *name) {
+        return &sites[intern_name(name ? name : "", NULL, 0)];
+}
+
+/* ------------------------------------------------------------------------------------------------- paths -- */
+
+static uint32_t find_path(uint64_t key) {
+        for (uint32_t slot = hash_key(key);; slot++) {
+                uint32_t id = atomic_load(&path_index[slot % PATH_SLOTS]);
+
+                if (!id || atomic_load(&path_keys[id]) == key)
+                        return id;
+        }
+}
+
+static void index_path(uint32_t id, uint64_t key) {
+        for (uint32_t slot = hash_key(key);; slot++) {
+                _Atomic uint32_t *at = &path_index[slot % PATH_SLOTS];
+                uint32_t there = atomic_load(at);
+
+                if (there == id)
+                        return;
+                if (!there && atomic_compare_exchange_strong(at, &there, id))
+                        return;
+                if (there == id)
+                        return;
+        }
+}
+
+/* Makes sure that entry `id` is wherever it has to be, and lets the count go past it. */
+static void settle_path(uint32_t id, uint64_t key) {
+        publish_path(id, key);
+        index_path(id, key);
+        atomic_compare_exchange_strong(&path_count, &(uint32_t){id}, id + 1);
+}
+
+static uint32_t append_path(uint64_t key) {
+        for (;;) {
+                uint32_t id = atomic_load(&path_count), found = find_path(key);
+                uint64_t there = 0;
+
+                if (found)
+                        return found;
+                if (id >= SA_PATHS || id >= atomic_load(&sa_root.path_limit)) {
+                        atomic_fetch_add(&sa_root.other_paths, 1);
+                        return SHM_PATH_OTHER;
+                }
+                if (atomic_compare_exchange_strong(&path_keys[id], &there, key)) {
+                        settle_path(id, key);
+                        return id;
+                }
+                settle_path(id, there);
+        }
+}
+
+/* A name that is on the path already folds back to its node; also says how deep `path` is. */
+static uint32_t find_ancestor(uint32_t path, uint32_t name, uint32_t *ret_depth) {
+        uint32_t depth = 0;
+
+        for (; path; depth++) {
+                uint64_t key = atomic_load(&path_keys[path]);
+
+                if ((uint32_t)key == name)
+                        return path;
+                path = (uint32_t)(key >> 32);
+        }
+        *ret_depth = depth;
+        return 0;
+}
+
+void sa_intern_init(void) {
+        if (intern_name("(other)", NULL, 0) == SHM_NAME_OTHER)
+                append_path(SHM_NAME_OTHER);
+}
+
+uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent) {
+        uint32_t name, path, depth = 0;
+
+        if (parent >= SA_PATHS || (parent && !atomic_load(&path_keys[parent])))
+                parent = 0;
+        name = intern_name(site->name ? site->name : "", site->file, site->line);
+        path = find_ancestor(parent, name, &depth);
+        if (!path && depth >= SHM_PATH_DEPTH_MAX) {
+                atomic_fetch_add(&sa_root.other_paths, 1);
+                return SHM_PATH_OTHER;
+        }
+        if (!path)
+                path = append_path((uint64_t)parent << 32 | name);
+        /* [N3] release of the site's cache, pairs with the acquire in path_of().  Publishes: the path's entry in the
+         * segment.  Without it: a record could name a path that the collector does not find. */
+        if (path != SHM_PATH_OTHER)
+                __atomic_store_n(&site->cache, (uint64_t)parent << 32 | path, __ATOMIC_RELEASE);
+        return path;
+}

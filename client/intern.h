@@ -1,0 +1,26 @@
+/*
+ * Names and paths: from text and parent to a small id that never changes in a process.
+ *
+ * What lives here: the process's own tables, which outlive every segment, and their copy into the current one.
+ * Lock-free throughout, so that a signal handler or a thread killed in the middle stops nobody.
+ */
+#pragma once
+
+#include "client/include/spanalloc/spanalloc.h"
+#include "shm/layout.h"
+
+#define SA_NAMES 16384u  /* ids 1 to SA_NAMES - 1 */
+#define SA_PATHS 131072u /* likewise */
+
+/* Makes the reserved ids.  Once, before any other thread can be here. */
+void sa_intern_init(void);
+
+/* The path of a span of this site under `parent` (0: a root).  Any thread; never 0. */
+uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent);
+
+/* The site for a run-time name. */
+spanalloc_site *sa_site_intern(const char *name);
+
+/* Copies all names and paths into a segment that threads already see as the current one.  -E2BIG: it is too small. */
+struct sa_attachment;
+int sa_intern_copy(struct sa_attachment *attachment);

@@ -1,0 +1,235 @@
+/*
+ * See lane.h.
+ *
+ * A lane is claimed by the compare-and-swap of its occupancy from even to odd.  One that had an owner may be claimed
+ * when the kernel says that this owner is dead, or it left by itself, and either its stack is empty or the collector
+ * has settled what was on it.
+ */
+#include "client/lane.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "client/root_private.h"
+#include "client/slow.h"
+
+_Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec")));
+
+uint64_t sa_instance_block(struct shm_lane *lane, uint32_t lane_index) {
+        uint64_t block = atomic_fetch_add_explicit(&sa_root.next_block, 1, memory_order_relaxed) + 1;
+        /* Relaxed: only the number matters. */
+
+        (void)lane;
+        return block << 32 | SA_INSTANCE_STEP | lane_index;
+}
+
+/* ----------------------------------------------------------------------------------------------- claiming -- */
+
+static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
+        uint32_t word = shm_owner_word(lane);
+
+        if (!occupancy || (occupancy & 1))
+                return false;
+        if ((word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED))
+                return false;
+        if (atomic_load_explicit(&lane->retired, memory_order_acquire) == occupancy)
+                return true; /* [O2] acquire, pairs with the release in drain.c: the collector has read the stack */
+        return !(word & SHM_OWNER_TID)
+                       ? false /* left behind by a move: only the collector knows when it is through */
+                       : !atomic_load(&lane->depth) && !lane->beyond && !atomic_load(&lane->lost_stretches);
+}
+
+static struct shm_lane *claim_used(struct sa_attachment *a, uint32_t *ret_index) {
+        uint32_t n = atomic_load(&a->header->lanes_claimed);
+
+        for (uint32_t i = 0; i < n && i < a->geometry.lane_capacity; i++) {
+                struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, i);
+                uint32_t occupancy = atomic_load(&lane->occupancy);
+
+                if (is_vacant(lane, occupancy) &&
+                    atomic_compare_exchange_strong(&lane->occupancy, &occupancy, occupancy + 1)) {
+                        *ret_index = i;
+                        return lane;
+                }
+        }
+        return NULL;
+}
+
+static struct shm_lane *claim_fresh(struct sa_attachment *a, uint32_t *ret_index) {
+        uint32_t i = atomic_load(&a->header->lanes_claimed);
+        struct shm_lane *lane;
+
+        do {
+                if (i >= a->geometry.lane_capacity)
+                        return NULL;
+        } while (!atomic_compare_exchange_weak(&a->header->lanes_claimed, &i, i + 1));
+        lane = shm_lane_at(a->map, &a->geometry, i);
+        atomic_store(&lane->occupancy, 1);
+        *ret_index = i;
+        return lane;
+}
+
+static void lock_owner(struct shm_lane *lane) {
+        pthread_mutexattr_t attr;
+
+        /* Whoever locked it before is dead or has unlocked it: no list leads here. */
+        pthread_mutexattr_init(&attr);
+        pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+        pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+        pthread_mutex_init(&lane->owner, &attr);
+        pthread_mutex_lock(&lane->owner);
+}
+
+/* Starts the thread's books in this lane: its own counts so far are `before`; the lane's counters go on from what
+ * they were. */
+static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                uint64_t last = atomic_load_explicit(&lane->live[i], memory_order_relaxed);
+
+                lane->offset[i] = last;
+                lane->before[i] += own[i];
+                atomic_store_explicit(&lane->live[i], last + own[i], memory_order_relaxed);
+        }
+}
+
+static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_records,
+                  const uint64_t own[SHM_COUNTERS]) {
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+
+        lock_owner(lane);
+        lane->tid = (uint32_t)syscall(SYS_gettid);
+        memset(lane->comm, 0, sizeof lane->comm);
+        prctl(PR_GET_NAME, lane->comm);
+        lane->ring_records = ring_records;
+        lane->ring_used = 0;
+        lane->limit = atomic_load_explicit(&lane->tail, memory_order_acquire) + ring_records; /* [R2] */
+        lane->owed = 0;
+        atomic_store_explicit(&lane->depth, 0, memory_order_relaxed);
+        lane->busy = 0;
+        lane->doorbell_at = head + ring_records / 4;
+        lane->beyond = lane->beyond_scopes = 0;
+        atomic_store_explicit(&lane->refused_frames, 0, memory_order_relaxed);
+        memset(lane->lost, 0, sizeof lane->lost);
+        atomic_store_explicit(&lane->lost_stretches, 0, memory_order_relaxed);
+        for (unsigned i = 0; i < SHM_DEPTH; i++)
+                atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
+        atomic_store_explicit(&lane->attention, sa_slow_attention(), memory_order_relaxed);
+        begin_counters(lane, own);
+        /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all above. */
+        atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
+}
+
+static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS]) {
+        struct shm_lane *lane;
+        uint32_t i;
+
+        lane = claim_used(a, &i);
+        if (!lane)
+                lane = claim_fresh(a, &i);
+        if (!lane) {
+                atomic_fetch_add(&sa_root.refused_threads, 1);
+                atomic_fetch_add(&a->header->refused_threads, 1);
+                return NULL;
+        }
+        self->lane_index = i;
+        self->ring = shm_ring_at(a->map, &a->geometry, i);
+        self->mask = shm_ring_records(&a->geometry, i) - 1;
+        begin(self, lane, self->mask + 1, own);
+        atomic_fetch_add(&sa_root.threads, 1);
+        return lane;
+}
+
+/* ------------------------------------------------------------------------------------------------- moving -- */
+
+/* What this thread has counted in its life, from the lane that it leaves. */
+static void own_counters(const struct shm_lane *lane, uint64_t own[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                own[i] = atomic_load_explicit(&lane->live[i], memory_order_relaxed) - lane->offset[i];
+}
+
+static void leave(struct shm_lane *lane) {
+        pthread_mutex_unlock(&lane->owner);
+}
+
+/* The process is no longer attached: back to counting for ourselves. */
+static void drop(struct sa_thread *self) {
+        struct shm_lane *lane = self->lane;
+
+        if (lane) {
+                own_counters(lane, self->pending);
+                leave(lane);
+        }
+        self->lane = NULL;
+        self->epoch = 0;
+}
+
+void sa_notice_fork_slow(void) {
+        /* Not by this thread's lane: it may not have counted anything yet. */
+        bool was_attached = atomic_load(&sa_root.epoch) != 0;
+
+        if (atomic_load(&sa_root.state) != SA_READY)
+                return;
+        atomic_store(&sa_gate.alive, 1);
+        sa_gate.child = was_attached;
+        sa_attach_forget();
+        atomic_store(&sa_root.next_try_ns, 0);
+        atomic_store(&sa_root.back_off, 0);
+        memset(&sa_self, 0, sizeof sa_self);
+}
+
+static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a, uint32_t epoch) {
+        struct shm_lane *old = self->lane, *lane;
+        uint64_t own[SHM_COUNTERS];
+
+        if (old)
+                own_counters(old, own);
+        else
+                sa_slow_own(self, own);
+        lane = claim(self, a, own);
+        if (!lane) {
+                self->patience = 4096;
+                return NULL;
+        }
+        self->patience = 0;
+        if (old) {
+                sa_slow_resync(self, old, lane);
+                leave(old);
+        }
+        memset(self->pending, 0, sizeof self->pending);
+        self->lane = lane;
+        self->epoch = epoch;
+        return lane;
+}
+
+struct shm_lane *sa_lane_slow(struct sa_thread *self) {
+        struct sa_attachment *a;
+        struct shm_lane *lane = NULL;
+        uint32_t epoch;
+        int saved = errno;
+
+        sa_notice_fork();
+        /* [G1] acquire of `epoch`, pairs with the release in attach(). */
+        epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_acquire);
+        if (!epoch) {
+                if (self->epoch)
+                        drop(self);
+                return NULL;
+        }
+        if (self->epoch == epoch)
+                return self->lane;
+        if (!self->lane && self->patience) { /* no lane was free: do not search at each call */
+                self->patience--;
+                return NULL;
+        }
+        a = sa_attachment_get(&epoch);
+        if (a) {
+                lane = move_in(self, a, epoch);
+                sa_attachment_put(a);
+        }
+        errno = saved;
+        return lane;
+}

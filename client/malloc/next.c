@@ -1,0 +1,287 @@
+/*
+ * Finding the next allocator, and what its functions are before it is found.
+ *
+ * A pointer of sa_next has up to three values, in this order:
+ *     first_*     resolves, then calls what the pointer leads to by then; from inside a resolution, bootstrap memory
+ *     careful_*   free, realloc and malloc_usable_size while blocks of the bootstrap memory may be about
+ *     the next allocator's own
+ */
+#include "client/malloc/next.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/malloc/bootstrap.h"
+#include "client/thread.h"
+
+/* The functions as found: written before any of them is published in sa_next, read by careful_*. */
+static struct {
+        void *(*malloc)(size_t size);
+        void (*free)(void *block);
+        size_t (*usable)(void *block);
+        void *(*calloc)(size_t count, size_t size);
+        void *(*realloc)(void *block, size_t size);
+        void *(*aligned_alloc)(size_t alignment, size_t size);
+        int (*posix_memalign)(void **block, size_t alignment, size_t size);
+        void *(*memalign)(size_t alignment, size_t size);
+        void *(*valloc)(size_t size);
+        void *(*pvalloc)(size_t size);
+} found;
+struct sa_next_facts sa_next_facts;
+
+static _Atomic uint32_t state;
+enum {
+        UNKNOWN,
+        LOOKING,
+        FOUND,
+};
+
+/* ------------------------------------------------------------------------- until the next allocator is known -- */
+
+/* Bootstrap memory, unless the next allocator turned up meanwhile. */
+#define RETURN_BOOTSTRAP(alignment, size, function, ...)                                                              \
+        do {                                                                                                           \
+                bool closed = false;                                                                                   \
+                void *block = sa_bootstrap_alloc(alignment, size, &closed);                                            \
+                return closed ? sa_call_next(function)(__VA_ARGS__) : block;                                           \
+        } while (0)
+
+static void *first_malloc(size_t size) {
+        if (sa_next_resolve())
+                return sa_call_next(malloc)(size);
+        RETURN_BOOTSTRAP(1, size, malloc, size);
+}
+
+static void *first_calloc(size_t count, size_t size) {
+        size_t bytes;
+
+        if (sa_next_resolve())
+                return sa_call_next(calloc)(count, size);
+        if (__builtin_mul_overflow(count, size, &bytes))
+                bytes = SIZE_MAX;
+        RETURN_BOOTSTRAP(1, bytes, calloc, count, size);
+}
+
+static void *first_aligned_alloc(size_t alignment, size_t size) {
+        if (sa_next_resolve())
+                return sa_call_next(aligned_alloc)(alignment, size);
+        RETURN_BOOTSTRAP(alignment, size, aligned_alloc, alignment, size);
+}
+
+static void *first_memalign(size_t alignment, size_t size) {
+        if (sa_next_resolve())
+                return sa_call_next(memalign)(alignment, size);
+        RETURN_BOOTSTRAP(alignment, size, memalign, alignment, size);
+}
+
+static void *first_valloc(size_t size) {
+        if (sa_next_resolve())
+                return sa_call_next(valloc)(size);
+        RETURN_BOOTSTRAP((size_t)getpagesize(), size, valloc, size);
+}
+
+static void *first_pvalloc(size_t size) {
+        if (sa_next_resolve())
+                return sa_call_next(pvalloc)(size);
+        RETURN_BOOTSTRAP((size_t)getpagesize(), size, pvalloc, size);
+}
+
+static int first_posix_memalign(void **ret, size_t alignment, size_t size) {
+        void *block;
+        bool closed;
+
+        if (sa_next_resolve())
+                return sa_call_next(posix_memalign)(ret, alignment, size);
+        block = sa_bootstrap_alloc(alignment, size, &closed);
+        if (closed)
+                return sa_call_next(posix_memalign)(ret, alignment, size);
+        if (!block)
+                return ENOMEM;
+        *ret = block;
+        return 0;
+}
+
+/* While somebody resolves, every block that anybody can have is a bootstrap block: the program made no other before,
+ * and the functions are published before the first other one is made. */
+static void first_free(void *block) {
+        if (!sa_bootstrap_owns(block) && sa_next_resolve())
+                sa_call_next(free)(block);
+}
+
+static size_t first_usable(void *block) {
+        if (sa_bootstrap_owns(block))
+                return sa_bootstrap_usable(block);
+        return sa_next_resolve() ? sa_call_next(usable)(block) : 0;
+}
+
+/* Moves a bootstrap block; the old one just stays where it is. */
+static void *move_bootstrap(void *block, size_t size) {
+        size_t old = sa_bootstrap_usable(block);
+        void *moved;
+
+        if (!size)
+                return NULL;
+        moved = sa_call_next(malloc)(size);
+        return moved ? memcpy(moved, block, old < size ? old : size) : NULL;
+}
+
+static void *first_realloc(void *block, size_t size) {
+        if (!block)
+                return sa_call_next(malloc)(size);
+        if (sa_bootstrap_owns(block))
+                return move_bootstrap(block, size);
+        return sa_next_resolve() ? sa_call_next(realloc)(block, size) : NULL;
+}
+
+struct sa_next sa_next = {
+        .malloc = first_malloc,
+        .free = first_free,
+        .usable = first_usable,
+        .calloc = first_calloc,
+        .realloc = first_realloc,
+        .aligned_alloc = first_aligned_alloc,
+        .posix_memalign = first_posix_memalign,
+        .memalign = first_memalign,
+        .valloc = first_valloc,
+        .pvalloc = first_pvalloc,
+};
+
+/* ----------------------------------------------------------------------- while bootstrap blocks may be about -- */
+
+static size_t no_usable(void *block) {
+        return 0;
+}
+
+/* [B3] acquire fence, pairs with the releases in publish(): whoever came here read a pointer that was stored there.
+ * Publishes: `found`.  Without it: a null pointer could be called on a machine that reorders loads.
+ * Checked by: nothing but this argument. */
+#define CAREFUL_FOUND() atomic_thread_fence(memory_order_acquire)
+
+static void careful_free(void *block) {
+        CAREFUL_FOUND();
+        if (!sa_bootstrap_owns(block))
+                found.free(block);
+}
+
+static size_t careful_usable(void *block) {
+        CAREFUL_FOUND();
+        return sa_bootstrap_owns(block) ? sa_bootstrap_usable(block) : found.usable(block);
+}
+
+static void *careful_realloc(void *block, size_t size) {
+        CAREFUL_FOUND();
+        return sa_bootstrap_owns(block) ? move_bootstrap(block, size) : found.realloc(block, size);
+}
+
+/* What a libc without pvalloc or valloc has for it; nothing that was linked against that libc gets here. */
+static void *absent_alloc(size_t size) {
+        errno = ENOMEM;
+        return NULL;
+}
+
+/* ---------------------------------------------------------------------------------------------- looking it up -- */
+
+/* The loaded object that has `address`. */
+struct object {
+        uintptr_t address, begin, end;
+        const char *name;
+};
+
+static int match_object(struct dl_phdr_info *info, size_t size, void *userdata) {
+        struct object *object = userdata;
+        uintptr_t begin = UINTPTR_MAX, end = 0;
+
+        for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+                const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+                uintptr_t address = info->dlpi_addr + segment->p_vaddr;
+
+                if (segment->p_type != PT_LOAD)
+                        continue;
+                begin = address < begin ? address : begin;
+                end = address + segment->p_memsz > end ? address + segment->p_memsz : end;
+        }
+        if (object->address < begin || object->address >= end)
+                return 0;
+        object->begin = begin;
+        object->end = end;
+        object->name = info->dlpi_name;
+        return 1;
+}
+
+static bool has(const struct object *object, const void *function) {
+        return (uintptr_t)function >= object->begin && (uintptr_t)function < object->end;
+}
+
+static void note_name(const char *name) {
+        const char *slash = strrchr(name, '/');
+
+        strncpy(sa_next_facts.object, slash ? slash + 1 : name, sizeof sa_next_facts.object - 1);
+}
+
+static void look_up(void) {
+        struct object object = {0};
+
+        found.malloc = dlsym(RTLD_NEXT, "malloc");
+        found.free = dlsym(RTLD_NEXT, "free");
+        found.usable = dlsym(RTLD_NEXT, "malloc_usable_size");
+        found.calloc = dlsym(RTLD_NEXT, "calloc");
+        found.realloc = dlsym(RTLD_NEXT, "realloc");
+        found.aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
+        found.posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
+        found.memalign = dlsym(RTLD_NEXT, "memalign");
+        found.valloc = dlsym(RTLD_NEXT, "valloc");
+        found.pvalloc = dlsym(RTLD_NEXT, "pvalloc");
+
+        object.address = (uintptr_t)found.malloc;
+        if (dl_iterate_phdr(match_object, &object))
+                note_name(object.name);
+        sa_next_facts.sizes = has(&object, (void *)found.usable);
+        sa_next_facts.foreign_valloc = !has(&object, (void *)found.valloc);
+        sa_next_facts.foreign_pvalloc = !has(&object, (void *)found.pvalloc);
+        if (!sa_next_facts.sizes)
+                found.usable = no_usable;
+        if (!found.valloc)
+                found.valloc = absent_alloc;
+        if (!found.pvalloc)
+                found.pvalloc = absent_alloc;
+}
+
+#define PUBLISH(function, value) atomic_store_explicit(&sa_next.function, value, memory_order_release) /* [B3] */
+
+static void publish(void) {
+        PUBLISH(usable, careful_usable);
+        PUBLISH(free, careful_free);
+        PUBLISH(realloc, careful_realloc);
+        PUBLISH(malloc, found.malloc);
+        PUBLISH(calloc, found.calloc);
+        PUBLISH(aligned_alloc, found.aligned_alloc);
+        PUBLISH(posix_memalign, found.posix_memalign);
+        PUBLISH(memalign, found.memalign);
+        PUBLISH(valloc, found.valloc);
+        PUBLISH(pvalloc, found.pvalloc);
+        if (!sa_bootstrap_close())
+                return;
+        PUBLISH(usable, found.usable);
+        PUBLISH(free, found.free);
+        PUBLISH(realloc, found.realloc);
+}
+
+bool sa_next_resolve(void) {
+        uint32_t unknown = UNKNOWN;
+        int error = errno;
+
+        /* [B2] acquire of `state`, pairs with the release below.
+         * Publishes: sa_next.  Without it: first_malloc could find first_malloc again, a turn of a loop at worst.
+         * Checked by: nothing but this argument. */
+        if (!atomic_compare_exchange_strong_explicit(&state, &unknown, LOOKING, memory_order_acquire,
+                                                     memory_order_acquire))
+                return unknown == FOUND;
+        look_up();
+        publish();
+        atomic_store_explicit(&state, FOUND, memory_order_release); /* [B2] */
+        errno = error;
+        return true;
+}

@@ -1,0 +1,428 @@
+/*
+ * See slow.h.
+ *
+ * Room.  Every accepted frame owns two slots: for its EXIT, and for a LOST right before it.  `owed` is their sum, so an
+ * exit needs no check.  ENTER asks for its own record, the two of its frame, and what must stand before it.
+ *
+ * Lost.  While a refused frame is the top of the stack, what the thread counts is put into lane->lost, from the moment
+ * when it became the top (its counters) to the moment when it no longer is.  It goes out as LOST right before the next
+ * record that ends an interval.
+ */
+#include "client/slow.h"
+
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/foreign.h"
+#include "client/record.h"
+#include "client/root_private.h"
+#include "client/wait.h"
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+uint32_t sa_slow_attention(void) {
+        uint32_t bits = 0;
+
+        if (atomic_load(&sa_root.snapshot))
+                bits |= SHM_ATTENTION_SNAPSHOT;
+        if (sa_root.on_full == SPANALLOC_WAIT)
+                bits |= SHM_ATTENTION_WAIT;
+        return bits;
+}
+
+static uint32_t attention(const struct shm_lane *lane) {
+        return atomic_load_explicit(&lane->attention, memory_order_relaxed);
+}
+
+static uint64_t timestamp(const struct shm_lane *lane) {
+        if (!(attention(lane) & SHM_ATTENTION_TIMING))
+                return 0;
+#if defined(__x86_64__)
+        return __rdtsc();
+#elif defined(__aarch64__)
+        uint64_t t;
+        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+        return t;
+#else
+        return 0;
+#endif
+}
+
+/* The thread's counters now, in the lane's terms. */
+static void now(struct shm_lane *lane, uint64_t ret[SHM_COUNTERS]) {
+        spanalloc_snapshot_fn fn;
+        struct spanalloc_counters own = {0, 0, 0, 0};
+
+        if (!(attention(lane) & SHM_ATTENTION_SNAPSHOT)) {
+                sa_live(lane, ret);
+                return;
+        }
+        fn = atomic_load(&sa_root.snapshot);
+        fn(&own);
+        ret[SHM_ALLOC_COUNT] = lane->offset[SHM_ALLOC_COUNT] + own.alloc_count;
+        ret[SHM_ALLOC_BYTES] = lane->offset[SHM_ALLOC_BYTES] + own.alloc_bytes;
+        ret[SHM_DEALLOC_COUNT] = lane->offset[SHM_DEALLOC_COUNT] + own.dealloc_count;
+        ret[SHM_DEALLOC_BYTES] = lane->offset[SHM_DEALLOC_BYTES] + own.dealloc_bytes;
+        /* So that the lane's next thread, and the collector after a death, go on from here. */
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                atomic_store_explicit(&lane->live[i], ret[i], memory_order_relaxed);
+}
+
+void sa_slow_own(const struct sa_thread *self, uint64_t ret_own[SHM_COUNTERS]) {
+        spanalloc_snapshot_fn fn = atomic_load(&sa_root.snapshot);
+        struct spanalloc_counters own = {0, 0, 0, 0};
+
+        if (!fn) {
+                memcpy(ret_own, self->pending, sizeof self->pending);
+                return;
+        }
+        fn(&own);
+        ret_own[SHM_ALLOC_COUNT] = own.alloc_count;
+        ret_own[SHM_ALLOC_BYTES] = own.alloc_bytes;
+        ret_own[SHM_DEALLOC_COUNT] = own.dealloc_count;
+        ret_own[SHM_DEALLOC_BYTES] = own.dealloc_bytes;
+}
+
+/* --------------------------------------------------------------------------------------------------- lost -- */
+
+static bool top_is_refused(const struct shm_lane *lane) {
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+
+        if (lane->beyond)
+                return true;
+        return depth && (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED;
+}
+
+static uint64_t *top_since(struct shm_lane *lane) {
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+
+        return lane->beyond ? lane->beyond_since : lane->stack[depth - 1].counters;
+}
+
+/* The top of the stack is about to change. */
+static void leave_top(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]) {
+        uint64_t *since, spent = 0;
+
+        if (!top_is_refused(lane))
+                return;
+        since = top_since(lane);
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                uint64_t delta = at[i] > since[i] ? at[i] - since[i] : 0;
+
+                lane->lost[i] += delta;
+                spent |= delta;
+                since[i] = at[i];
+        }
+        if (spent)
+                atomic_fetch_add_explicit(&lane->lost_stretches, 1, memory_order_relaxed);
+}
+
+/* … has changed. */
+static void reach_top(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]) {
+        if (top_is_refused(lane))
+                memcpy(top_since(lane), at, SHM_COUNTERS * sizeof *at);
+        if (!atomic_load_explicit(&lane->refused_frames, memory_order_relaxed) &&
+            !atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed))
+                atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_REFUSED, memory_order_relaxed);
+}
+
+static uint64_t flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64_t head) {
+        uint64_t stretches = atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed);
+
+        if (!stretches)
+                return head;
+        sa_put(self, head, stretches, 0, SHM_KIND_LOST, 0, 0, lane->lost);
+        ring_publish(lane, head + 1);
+        /* After the record, so that a death in between never hides the loss; the collector knows the record it has seen
+         * from what stands here. */
+        memset(lane->lost, 0, sizeof lane->lost);
+        atomic_store_explicit(&lane->lost_stretches, 0, memory_order_relaxed);
+        return head + 1;
+}
+
+static void count_refused_path(uint32_t path) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+
+        if (!a)
+                return;
+        if (path < a->geometry.path_capacity)
+                atomic_fetch_add_explicit(&shm_paths(a->map, &a->geometry)[path].refused, 1, memory_order_relaxed);
+        sa_attachment_put(a);
+}
+
+static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, const uint64_t at[SHM_COUNTERS]) {
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+        bool scope = flags & SHM_FLAG_SCOPE, deep = lane->beyond || depth >= SHM_DEPTH;
+
+        atomic_fetch_add_explicit(&lane->refused_frames, 1, memory_order_relaxed);
+        atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
+        /* [L2] release fence, pairs with the acquire fence in reader_live().  Publishes: that a refused frame is there,
+         * before the live counters move under it.  Without it: what it spends is booked to its parent. */
+        atomic_thread_fence(memory_order_release);
+        if (deep) {
+                lane->refused.enters_depth++;
+                lane->beyond++;
+                lane->beyond_scopes += scope;
+                memcpy(lane->beyond_since, at, sizeof lane->beyond_since);
+        } else {
+                lane->refused.enters++;
+                sa_push(lane, depth, span.instance, span.path, SHM_FRAME_REFUSED | (scope ? SHM_FRAME_SCOPE : 0), at);
+        }
+        count_refused_path(span.path);
+}
+
+/* ------------------------------------------------------------------------------------------------ records -- */
+
+/* The first records of this thread in this lane. */
+static uint64_t put_base(struct sa_thread *self, struct shm_lane *lane, uint64_t head,
+                         const uint64_t at[SHM_COUNTERS]) {
+        uint64_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed);
+
+        sa_put(self, head, occupancy, 0, SHM_KIND_BEFORE, 0, 0, lane->before);
+        sa_put(self, head + 1, occupancy, 0, SHM_KIND_BASE, 0, timestamp(lane), at);
+        ring_publish(lane, head + 2);
+        lane->ring_used = 1;
+        return head + 2;
+}
+
+static bool has_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, uint32_t need) {
+        if (ring_has_room(lane, head, need + lane->owed, self->mask + 1)) {
+                lane->impatient = 0;
+                return true;
+        }
+        sa_slow_doorbell(self, lane);
+        if (!(attention(lane) & SHM_ATTENTION_WAIT))
+                return false;
+        return sa_wait_for_room(self, lane, head, need + lane->owed);
+}
+
+void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
+        uint64_t head, at[SHM_COUNTERS];
+        uint32_t depth, need;
+
+        sa_slow_attend(self, lane);
+        now(lane, at);
+        leave_top(lane, at);
+        head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+        need = 3 + (lane->ring_used ? 0 : 2) + (atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed) ? 1 : 0);
+        if (lane->beyond || depth >= SHM_DEPTH || !has_room(self, lane, head, need)) {
+                refuse(lane, span, flags, at);
+                return;
+        }
+        head = flush_lost(self, lane, head);
+        if (!lane->ring_used)
+                head = put_base(self, lane, head, at);
+        sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER,
+               flags | (attention(lane) & SHM_ATTENTION_TIMING ? SHM_FLAG_TIMED : 0), timestamp(lane), at);
+        sa_push(lane, depth, span.instance, span.path,
+                SHM_FRAME_ACCEPTED | (flags & SHM_FLAG_SCOPE ? SHM_FRAME_SCOPE : 0), at);
+        lane->owed += 2;
+        ring_publish(lane, head + 1);
+        reach_top(lane, at);
+        if (head + 1 >= lane->doorbell_at)
+                sa_slow_doorbell(self, lane);
+}
+
+void sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
+        static const uint64_t none[SHM_COUNTERS];
+        uint64_t head;
+
+        sa_slow_attend(self, lane);
+        head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        if (has_room(self, lane, head, 1)) {
+                sa_put(self, head, span.instance, span.path, kind, 0, timestamp(lane), none);
+                ring_publish(lane, head + 1);
+                if (head + 1 >= lane->doorbell_at)
+                        sa_slow_doorbell(self, lane);
+        } else if (kind == SHM_KIND_OPEN) {
+                lane->refused.opens++;
+                count_refused_path(span.path);
+        } else if (!sa_foreign_close(span)) {
+                lane->refused.closes++;
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------- exits -- */
+
+/* Takes frame `i` out of the stack, and writes its EXIT if its ENTER was written. */
+static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, uint16_t flags,
+                     const uint64_t at[SHM_COUNTERS]) {
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), state = lane->stack[i].state;
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        uint64_t instance = atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed);
+
+        if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
+                head = flush_lost(self, lane, head);
+                if (state & SHM_FRAME_SHARED)
+                        flags |= SHM_FLAG_SHARED;
+                if (attention(lane) & SHM_ATTENTION_TIMING)
+                        flags |= SHM_FLAG_TIMED;
+                sa_put(self, head, instance, lane->stack[i].path, SHM_KIND_EXIT, flags, timestamp(lane), at);
+        }
+        for (uint32_t j = i; j + 1 < depth; j++) {
+                struct shm_frame *to = &lane->stack[j], *from = &lane->stack[j + 1];
+
+                to->path = from->path;
+                to->state = from->state;
+                memcpy(to->counters, from->counters, sizeof to->counters);
+                atomic_store_explicit(&to->instance,
+                                      atomic_load_explicit(&from->instance, memory_order_relaxed),
+                                      memory_order_relaxed);
+        }
+        atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */
+        if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
+                lane->owed -= 2;
+                ring_publish(lane, head + 1);
+        } else {
+                /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes: that something
+                 * lost is waiting to be written. */
+                atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
+        }
+}
+
+/* The topmost frame of `instance`, or -1. */
+static int find(const struct shm_lane *lane, uint64_t instance) {
+        for (int i = (int)atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1; i >= 0; i--)
+                if (atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed) == instance)
+                        return i;
+        return -1;
+}
+
+/* A jump went over the scopes above frame `i`: they end here.  Explicit frames stay. */
+static void unwind(struct sa_thread *self, struct shm_lane *lane, int i, const uint64_t at[SHM_COUNTERS]) {
+        if (lane->beyond) {
+                lane->beyond -= lane->beyond_scopes;
+                atomic_fetch_sub_explicit(&lane->refused_frames, lane->beyond_scopes, memory_order_release); /* [L3] */
+                lane->beyond_scopes = 0;
+        }
+        for (int j = (int)atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1; j > i; j--)
+                if (lane->stack[j].state & SHM_FRAME_SCOPE)
+                        take_out(self, lane, (uint32_t)j, SHM_FLAG_SCOPE | SHM_FLAG_UNWOUND, at);
+}
+
+/* Ends a cycle of `instance` on this thread.  Whether there was one. */
+static bool exit_here(struct sa_thread *self, struct shm_lane *lane, uint64_t instance, uint16_t flags) {
+        uint64_t at[SHM_COUNTERS];
+        int i = find(lane, instance);
+
+        if (i < 0)
+                return false;
+        now(lane, at);
+        leave_top(lane, at);
+        if (!(flags & SHM_FLAG_MIGRATED))
+                unwind(self, lane, i, at);
+        take_out(self, lane, (uint32_t)i, flags, at);
+        reach_top(lane, at);
+        return true;
+}
+
+static bool exit_beyond(struct shm_lane *lane, uint16_t flags) {
+        uint64_t at[SHM_COUNTERS];
+
+        if (!lane->beyond)
+                return false;
+        now(lane, at);
+        leave_top(lane, at);
+        lane->beyond--;
+        if ((flags & SHM_FLAG_SCOPE) && lane->beyond_scopes)
+                lane->beyond_scopes--;
+        atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release); /* [L3] */
+        reach_top(lane, at);
+        return true;
+}
+
+void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
+        sa_slow_attend(self, lane);
+        if (!exit_here(self, lane, span.instance, flags) && !exit_beyond(lane, flags)) {
+                if (!sa_foreign_exit(lane, span.instance))
+                        lane->refused.exits++;
+                if (flags & SHM_FLAG_SCOPE)
+                        sa_slow_mark(self, lane, span, SHM_KIND_CLOSE);
+        }
+        if (atomic_load_explicit(&lane->head, memory_order_relaxed) >= lane->doorbell_at)
+                sa_slow_doorbell(self, lane);
+}
+
+/* --------------------------------------------------------------------------------------------- attention -- */
+
+void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
+        uint32_t bits = attention(lane);
+
+        if (bits & SHM_ATTENTION_DOORBELL) {
+                atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_DOORBELL, memory_order_relaxed);
+                sa_ring_bell();
+                lane->refused.doorbells++;
+        }
+        if (!(bits & SHM_ATTENTION_FOREIGN))
+                return;
+        /* [F2] acquire of `attention`, pairs with the release in sa_foreign_exit().  Publishes: the marks. */
+        atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_FOREIGN, memory_order_acquire);
+        for (unsigned i = 0; i < SHM_DEPTH; i++) {
+                uint64_t instance = atomic_load_explicit(&lane->marks[i], memory_order_relaxed);
+
+                if (!instance)
+                        continue;
+                /* Relaxed: only this thread turns a mark to 0, and whoever sets it anew says so by [F2]. */
+                atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
+                /* Where this thread has ended the cycle itself meanwhile, the exit is meant for another one. */
+                if (!exit_here(self, lane, instance, SHM_FLAG_MIGRATED) && !sa_foreign_exit(lane, instance))
+                        lane->refused.exits++;
+        }
+}
+
+void sa_slow_doorbell(struct sa_thread *self, struct shm_lane *lane) {
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+
+        lane->doorbell_at = atomic_load_explicit(&lane->head, memory_order_relaxed) + (self->mask + 1) / 4;
+        /* [W1] seq_cst fence, pairs with the one in the collector before it looks at the heads for the last time:
+         * either it sees our head, or we see it asleep. */
+        atomic_thread_fence(memory_order_seq_cst);
+        if (!atomic_load_explicit(&beacon->asleep, memory_order_relaxed))
+                return;
+        sa_ring_bell();
+        lane->refused.doorbells++;
+}
+
+/* ------------------------------------------------------------------------------------------------ resync -- */
+
+void sa_slow_resync(struct sa_thread *self, struct shm_lane *from, struct shm_lane *to) {
+        uint32_t depth = atomic_load_explicit(&from->depth, memory_order_relaxed);
+        uint64_t head, at[SHM_COUNTERS];
+
+        to->beyond = from->beyond;
+        to->beyond_scopes = from->beyond_scopes;
+        now(to, at);
+        if (depth) {
+                head = atomic_load_explicit(&to->head, memory_order_relaxed);
+                head = put_base(self, to, head, at);
+                for (uint32_t i = 0; i < depth; i++, head++) {
+                        const struct shm_frame *frame = &from->stack[i];
+                        uint64_t instance = atomic_load_explicit(&frame->instance, memory_order_relaxed);
+                        uint64_t entered[SHM_COUNTERS];
+
+                        /* The same moment in the new lane's terms; a frame that was refused is accepted now. */
+                        for (int c = 0; c < SHM_COUNTERS; c++)
+                                entered[c] = (frame->state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED
+                                                     ? frame->counters[c] - from->offset[c] + to->offset[c]
+                                                     : at[c];
+                        sa_put(self, head, instance, frame->path, SHM_KIND_RESYNC,
+                               frame->state & SHM_FRAME_SCOPE ? SHM_FLAG_SCOPE : 0, 0, entered);
+                        sa_push(to, i, instance, frame->path,
+                                SHM_FRAME_ACCEPTED | (frame->state & ~SHM_FRAME_STATE_MASK), entered);
+                        to->owed += 2;
+                }
+                ring_publish(to, head);
+        }
+        if (to->beyond) {
+                atomic_store_explicit(&to->refused_frames, to->beyond, memory_order_relaxed);
+                memcpy(to->beyond_since, at, sizeof at);
+                atomic_fetch_or_explicit(&to->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
+        }
+}

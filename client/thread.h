@@ -1,0 +1,73 @@
+/*
+ * A thread's place in the books, and the gate that every call passes first.
+ *
+ * What lives here: the 64 bytes of thread-local storage, the page that fork wipes, and the check that ties them
+ * together.  What does not: how a place is found (lane.c), or given (attach.c).
+ *
+ * The gate lies in a page that the kernel wipes in a forked child (MADV_WIPEONFORK), however the child was made.  Its
+ * epoch is 0 while the process is not attached; a thread whose epoch differs from it must not touch its lane, which
+ * may belong to a parent, or to a collector that is gone.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "shm/layout.h"
+
+#define sa_likely(x) __builtin_expect(!!(x), 1)
+#define sa_unlikely(x) __builtin_expect(!!(x), 0)
+#define sa_cold __attribute__((cold, noinline))
+
+struct sa_thread {
+        uint32_t epoch;    /* the gate's when `lane` was claimed; 0: no lane */
+        uint32_t patience; /* opens until the next look for a collector */
+        struct shm_lane *lane;
+        struct shm_record *ring;
+        uint64_t pending[SHM_COUNTERS]; /* what was counted while there was no lane */
+        uint32_t lane_index;
+        uint32_t mask; /* of ring positions */
+};
+_Static_assert(sizeof(struct sa_thread) <= 64, "at most 64 bytes of thread-local storage");
+
+extern _Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+struct sa_attachment;
+
+struct sa_gate {
+        _Atomic uint32_t epoch;     /* of the attachment; 0: none.  [G1] */
+        _Atomic uint32_t attaching; /* a thread is at it; the others go on unattached */
+        struct sa_attachment *_Atomic attachment;
+        const struct shm_beacon *_Atomic beacon;
+        uint32_t generation;
+        bool child;             /* forked from an attached process */
+        _Atomic uint32_t alive; /* 0: wiped by a fork that nobody has noticed yet */
+};
+
+#define SA_GATE_ALIGN 65536 /* the largest page size of any target */
+extern union sa_gate_page {
+        struct sa_gate gate;
+        char page[SA_GATE_ALIGN];
+} sa_gate_page __attribute__((visibility("hidden")));
+#define sa_gate (sa_gate_page.gate)
+
+/* The calling thread's counters when it has no lane of this epoch: finds or claims one, or says where to count
+ * meanwhile.  Never NULL.  The address is good for this one call. */
+_Atomic uint64_t *sa_counters_slow(void);
+
+/* Where the calling thread counts its allocations (enum shm_counter); for the counting allocator.  To be asked for
+ * each time: a fork or a new collector moves it. */
+static inline _Atomic uint64_t *sa_counters(void) {
+        struct sa_thread *self = &sa_self;
+
+        /* Relaxed: equality means that this thread itself stored its epoch after the lane was whole. */
+        uint32_t epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed);
+        if (sa_likely(self->epoch == epoch && epoch))
+                return self->lane->live;
+        return sa_counters_slow();
+}
+
+/* Adds to a counter that only this thread writes: a plain load and store, since nobody else's increment can be lost,
+ * and the collector that reads it beside us accepts any value it once had. */
+static inline void sa_bump(_Atomic uint64_t *counter, uint64_t by) {
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+}
