@@ -1,0 +1,172 @@
+/*
+ * The beacon's file or memfd, its mapping, and the two words in it.
+ *
+ * A file that is there already is taken over in place, since clients of the collector before us have it mapped and
+ * wait for its generation to change; but only when it is ours: a regular file of our own user.
+ */
+#include "daemon/core/beacon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shm/layout.h"
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+struct beacon {
+        struct shm_beacon *page;
+        int read_fd;
+        uint32_t generation;
+};
+
+static int open_file(const char *path) {
+        struct stat st;
+        int fd;
+
+        fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
+                return fd;
+        if (fd >= 0)
+                close(fd);
+        if (unlink(path) < 0 && errno != ENOENT)
+                return -errno;
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : fd;
+}
+
+static int map_page(struct beacon *beacon, int fd) {
+        struct stat st;
+        void *page;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        /* Never smaller: somebody may have all of it mapped. */
+        if (st.st_size < (off_t)SHM_PAGE && ftruncate(fd, SHM_PAGE) < 0)
+                return -errno;
+        page = mmap(NULL, SHM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (page == MAP_FAILED)
+                return -errno;
+        beacon->page = page;
+        return 0;
+}
+
+static int make_file(struct beacon *beacon, const char *dir) {
+        char path[4096];
+        int fd, r;
+
+        if (snprintf(path, sizeof path, "%s/beacon", dir) >= (int)sizeof path)
+                return -ENAMETOOLONG;
+        fd = open_file(path);
+        if (fd < 0)
+                return fd;
+        r = map_page(beacon, fd);
+        /* The umask has no say: every user's programs read it. */
+        if (r == 0 && fchmod(fd, 0644) < 0)
+                r = -errno;
+        if (r == 0) {
+                beacon->read_fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+                r = beacon->read_fd < 0 ? -errno : 0;
+        }
+        close(fd);
+        return r;
+}
+
+static int make_memory(struct beacon *beacon) {
+        char path[64];
+        int fd, r;
+
+        fd = memfd_create("spanalloc-beacon", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd < 0)
+                return -errno;
+        r = map_page(beacon, fd);
+        /* Our mapping stays writable; no other can become so. */
+        if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0)
+                r = -errno;
+        if (r == 0) {
+                snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+                beacon->read_fd = open(path, O_RDONLY | O_CLOEXEC);
+                r = beacon->read_fd < 0 ? -errno : 0;
+        }
+        close(fd);
+        return r;
+}
+
+/* A number that no client has seen: it must differ from what earlier collectors said, of whom nothing is left. */
+static int new_generation(uint32_t old, uint32_t *ret) {
+        uint32_t generation;
+
+        do {
+                if (getrandom(&generation, sizeof generation, 0) != sizeof generation)
+                        return -EIO;
+        } while (generation == 0 || generation == old);
+        *ret = generation;
+        return 0;
+}
+
+int beacon_new(struct beacon **ret, const char *dir) {
+        struct beacon *beacon = calloc(1, sizeof *beacon);
+        int r;
+
+        if (!beacon)
+                return -ENOMEM;
+        beacon->read_fd = -1;
+        r = dir ? make_file(beacon, dir) : make_memory(beacon);
+        if (r == 0)
+                r = new_generation(atomic_load_explicit(&beacon->page->generation, memory_order_relaxed),
+                                   &beacon->generation);
+        if (r < 0) {
+                beacon_free(beacon);
+                return r;
+        }
+        beacon->page->magic = SHM_BEACON_MAGIC;
+        beacon->page->version = SHM_VERSION;
+        atomic_store_explicit(&beacon->page->asleep, 0, memory_order_relaxed);
+        /* [A1] release of `generation`, pairs with the client's acquire before it attaches.
+         * Publishes: magic and version.  Without it: a client refuses a page that is good. */
+        atomic_store_explicit(&beacon->page->generation, beacon->generation, memory_order_release);
+        *ret = beacon;
+        return 0;
+}
+
+struct beacon *beacon_free(struct beacon *beacon) {
+        if (!beacon)
+                return NULL;
+        if (beacon->page) {
+                /* Relaxed: nothing is published; a client that sees it late only counts into a segment that nobody
+                 * reads. */
+                if (beacon->generation)
+                        atomic_store_explicit(&beacon->page->generation, 0, memory_order_relaxed);
+                munmap(beacon->page, SHM_PAGE);
+        }
+        if (beacon->read_fd >= 0)
+                close(beacon->read_fd);
+        free(beacon);
+        return NULL;
+}
+
+uint32_t beacon_generation(const struct beacon *beacon) {
+        return beacon->generation;
+}
+
+int beacon_fd(const struct beacon *beacon) {
+        return beacon->read_fd;
+}
+
+void beacon_set_asleep(struct beacon *beacon, bool asleep) {
+        /* Relaxed: the fence below orders it; and clearing it late costs one superfluous ring. */
+        atomic_store_explicit(&beacon->page->asleep, asleep, memory_order_relaxed);
+        if (asleep)
+                /* [D1] full fence between `asleep` and the look at the rings' heads that follows in the caller; pairs
+                 * with the client's fence between its head and its look at `asleep`.
+                 * Without it: both look before the other writes, and the collector sleeps over a record. */
+                atomic_thread_fence(memory_order_seq_cst);
+}

@@ -1,0 +1,252 @@
+/* See books.h.  The rows that queries read are in books_rows.c. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/core/hist.h"
+#include "daemon/core/layout.h"
+
+#define UNDO_LINES 65536u
+
+const struct books_limits books_limits_default = {
+        .names = 16384,
+        .paths = 131072,
+        .lanes = SHM_LANES_MAX,
+        .instances = 262144,
+        .threads = 256,
+};
+
+struct sizes { /* of each region, in the order in which they lie */
+        uint64_t book, names, tallies, lanes, instances, index, chunks, threads, sums;
+};
+
+static uint64_t page_up(uint64_t n) {
+        return (n + 4095) & ~UINT64_C(4095);
+}
+
+static uint32_t index_size(uint32_t instances) {
+        uint32_t n = 16;
+
+        while (n < 2 * (uint64_t)instances)
+                n <<= 1;
+        return n;
+}
+
+static struct sizes measure(const struct books_limits *l) {
+        return (struct sizes){
+                .book = page_up(sizeof(struct book)),
+                .names = page_up((uint64_t)l->names * sizeof(struct book_name)),
+                .tallies = page_up((uint64_t)l->paths * sizeof(struct tally)),
+                .lanes = page_up((uint64_t)l->lanes * sizeof(struct lane)),
+                .instances = page_up((uint64_t)l->instances * sizeof(struct instance)),
+                .index = page_up((uint64_t)index_size(l->instances) * sizeof(uint32_t)),
+                .chunks = page_up((uint64_t)l->paths * 4 * sizeof(struct hist_chunk)),
+                .threads = page_up((uint64_t)l->threads * sizeof(struct thread_name)),
+                .sums = page_up((uint64_t)l->paths * sizeof(struct sums)),
+        };
+}
+
+static uint64_t total(const struct sizes *s) {
+        return s->book + s->names + s->tallies + s->lanes + s->instances + s->index + s->chunks + s->threads +
+               (2 + BOOKS_MARKS) * s->sums;
+}
+
+static void *lay(char **at, uint64_t size) {
+        char *here = *at;
+
+        *at += size;
+        return here;
+}
+
+static void point(struct books *books) {
+        const struct sizes s = measure(&books->limits);
+        char *at = state_data(&books->state);
+
+        books->book = lay(&at, s.book);
+        books->names = lay(&at, s.names);
+        books->tallies = lay(&at, s.tallies);
+        books->lanes = lay(&at, s.lanes);
+        books->instances = lay(&at, s.instances);
+        books->index = lay(&at, s.index);
+        books->index_mask = index_size(books->limits.instances) - 1;
+        books->chunks = lay(&at, s.chunks);
+        books->chunk_capacity = books->limits.paths * 4;
+        books->threads = lay(&at, s.threads);
+        for (int i = 0; i < 2; i++)
+                books->baselines[i] = lay(&at, s.sums);
+        for (unsigned i = 0; i < BOOKS_MARKS; i++)
+                books->marks[i] = lay(&at, s.sums);
+}
+
+static bool is_sane(const struct books_limits *l) {
+        return l->names > 1 && l->names <= SHM_NAMES_MAX && l->paths > 1 && l->paths <= SHM_PATHS_MAX &&
+               l->lanes && l->lanes <= SHM_LANES_MAX && l->instances && l->instances <= 1u << 24 && l->threads > 1;
+}
+
+int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns) {
+        struct sizes sizes = measure(limits);
+        struct books *books;
+        int r;
+
+        if (!is_sane(limits))
+                return -EINVAL;
+        books = calloc(1, sizeof *books);
+        if (!books)
+                return -ENOMEM;
+        r = state_init(&books->state, total(&sizes), UNDO_LINES);
+        if (r < 0) {
+                free(books);
+                return r;
+        }
+        books->limits = *limits;
+        memcpy(books->state.header->owner, limits, sizeof *limits);
+        point(books);
+        books->book->born_ns = books->book->now_ns = now_ns;
+        books->book->threads = 1;
+        strcpy(books->threads[0].name, "(other)");
+        *ret = books;
+        return 0;
+}
+
+int books_adopt(struct books **ret, int fd) {
+        struct books *books;
+        struct sizes sizes;
+        int r;
+
+        books = calloc(1, sizeof *books);
+        if (!books)
+                return -ENOMEM;
+        r = state_init_adopt(&books->state, fd);
+        if (r < 0) {
+                free(books);
+                return r;
+        }
+        memcpy(&books->limits, books->state.header->owner, sizeof books->limits);
+        sizes = measure(&books->limits);
+        if (!is_sane(&books->limits) ||
+            books->state.header->data_offset + total(&sizes) > books->state.header->size) {
+                books_free(books);
+                return -EPROTO;
+        }
+        point(books);
+        *ret = books;
+        return 0;
+}
+
+struct books *books_free(struct books *books) {
+        if (!books)
+                return NULL;
+        state_deinit(&books->state);
+        free(books->open_totals);
+        free(books);
+        return NULL;
+}
+
+int books_fd(const struct books *books) {
+        return books->state.fd;
+}
+
+void books_on_event(struct books *books, books_event_fn fn, void *userdata) {
+        books->on_event = fn;
+        books->event_data = userdata;
+}
+
+void books_begin(struct books *books, uint64_t now_ns) {
+        state_begin(&books->state);
+        if (now_ns > books->book->now_ns) {
+                touch(books, &books->book->now_ns);
+                books->book->now_ns = now_ns;
+        }
+}
+
+void books_commit(struct books *books) {
+        state_commit(&books->state);
+}
+
+bool books_batch_is_full(const struct books *books) {
+        return !state_has_room(&books->state, 2 * BOOKS_LINES_PER_STEP);
+}
+
+void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads) {
+        if (!memcmp(&books->book->refused, refused, sizeof *refused) && books->book->refused_threads == threads)
+                return;
+        touch(books, &books->book->refused);
+        touch(books, &books->book->refused_threads);
+        books->book->refused = *refused;
+        books->book->refused_threads = threads;
+}
+
+void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused) {
+        struct tally *t = &books->tallies[path];
+
+        if (t->refused == refused)
+                return;
+        touch(books, &t->refused);
+        t->refused = refused;
+}
+
+/* ------------------------------------------------------------------------------------------ resets and marks -- */
+
+static void remember(struct books *books, struct sums *to) {
+        books_sum_open_frames(books);
+        for (uint32_t path = 1; path <= books->book->paths; path++) {
+                const struct tally *t = &books->tallies[path];
+
+                if (!t->name)
+                        continue;
+                memcpy(to[path].self, t->self, sizeof t->self);
+                for (int c = 0; c < SHM_COUNTERS; c++)
+                        to[path].total[c] = t->total[c] + books_open_total(books, path)[c];
+                to[path].cycles = t->cycles;
+                to[path].opened = t->opened;
+                to[path].closed = t->closed;
+                to[path].migrated = t->migrated;
+                to[path].aborted = t->aborted;
+                to[path].refused = t->refused;
+        }
+}
+
+/* Neither a mark nor a baseline needs the undo log: what is being written is not what the last commit points to. */
+void books_mark(struct books *books, uint64_t now_ns) {
+        uint32_t slot = books->book->marks % BOOKS_MARKS;
+
+        remember(books, books->marks[slot]);
+        touch(books, &books->book->marks);
+        touch(books, &books->book->mark_ns[slot]);
+        books->book->mark_ns[slot] = now_ns;
+        books->book->marks++;
+}
+
+/* The distributions begin anew: a largest value cannot be subtracted. */
+static void clear_histograms(struct books *books, uint64_t now_ns) {
+        for (uint32_t path = 1; path <= books->book->paths; path++) {
+                if (!books->tallies[path].name)
+                        continue;
+                if (books_batch_is_full(books)) {
+                        books_commit(books);
+                        books_begin(books, now_ns);
+                }
+                hist_clear(books, &books->tallies[path].hist);
+        }
+}
+
+void books_reset(struct books *books, uint64_t now_ns) {
+        uint32_t spare = !books->book->baseline;
+        struct baseline *base = &books->book->baselines[spare];
+
+        books_begin(books, now_ns);
+        touch(books, base);
+        memset(base, 0, sizeof *base);
+        for (uint32_t i = 0; i < books->book->lanes; i++)
+                for (int c = 0; c < SHM_COUNTERS; c++) {
+                        base->counters[c] += books->lanes[i].last[c];
+                        base->outside[c] += books->lanes[i].outside[c];
+                        base->lost[c] += books->lanes[i].lost[c];
+                        base->before[c] += books->lanes[i].before[c];
+                }
+        remember(books, books->baselines[spare]);
+        touch(books, &books->book->baseline);
+        books->book->baseline = spare;
+        clear_histograms(books, now_ns);
+        books_reset_threads(books);
+        books_commit(books);
+}

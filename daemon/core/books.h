@@ -1,0 +1,119 @@
+/*
+ * The books of one process: everything that the collector knows and must not lose about it, in one flat arena.
+ *
+ * What lives here: the arena's layout, the commit, and the rows that a query reads.  The arithmetic is in frames.h
+ * (stacks to intervals) and tally.h (sums for each path); both work on this arena only.  All of it is pure: no system
+ * call but those that make the arena, no clock, no log; time is an argument (nanoseconds, monotonic).
+ *
+ * Threads: one at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/layout.h"
+
+struct books;
+
+struct books_limits {
+        uint32_t names;
+        uint32_t paths;
+        uint32_t lanes;
+        uint32_t instances; /* live spans that are followed one by one; more are evicted, and counted */
+        uint32_t threads;   /* names of threads under which `outside` is kept apart */
+};
+extern const struct books_limits books_limits_default;
+
+/* A closed span, as the tracing layer's `alloc.span` event tells it. */
+struct books_event {
+        uint64_t instance;
+        uint32_t path;
+        uint32_t cycles;
+        uint64_t sums[SHM_COUNTERS];
+};
+typedef void (*books_event_fn)(void *userdata, const struct books_event *event);
+
+/* Makes empty books in an arena of their own (an unsealed memfd, so that it can be handed to a successor).  `now_ns`
+ * is when they begin.  Returns 0 or -errno. */
+int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns);
+
+/* Takes over the arena behind `fd`, as a collector left it that may have died anywhere: what it had not committed is
+ * undone.  The descriptor is consumed.  -EPROTO: not an arena of this version. */
+int books_adopt(struct books **ret, int fd);
+
+struct books *books_free(struct books *books);
+int books_fd(const struct books *books);
+void books_on_event(struct books *books, books_event_fn fn, void *userdata);
+
+/* Begins and ends a batch.  Everything between is kept or undone as one; positions of lanes may be published to the
+ * producers only after the commit. */
+void books_begin(struct books *books, uint64_t now_ns);
+void books_commit(struct books *books);
+/* Whether the batch has grown so large that it should be committed before more is fed. */
+bool books_batch_is_full(const struct books *books);
+
+/* ----------------------------------------------------------------------------------------------------- rows -- */
+
+struct books_per_call {
+        uint64_t count, p50, p90, p99, max; /* bytes; the percentiles within 3.2 % */
+};
+
+enum books_quality { BOOKS_EXACT, BOOKS_MIGRATED, BOOKS_LOST, BOOKS_ESTIMATED };
+
+/* A path, or the sum over several. */
+struct books_row {
+        uint64_t self[SHM_COUNTERS];
+        uint64_t total[SHM_COUNTERS]; /* outermost cycles, those of spans still open included up to now */
+        uint64_t opened, closed, open, cycles, migrated, aborted, refused;
+        double rate[3]; /* self bytes allocated a second over 10 s, 1 min, 10 min */
+        struct books_per_call per_call;
+        enum books_quality quality;
+};
+
+struct books_process_row {
+        uint64_t counters[SHM_COUNTERS]; /* the last values, summed over all threads that there ever were */
+        uint64_t self[SHM_COUNTERS], outside[SHM_COUNTERS], lost[SHM_COUNTERS], before[SHM_COUNTERS];
+        uint64_t records, evicted, stale;
+        uint64_t refused; /* enters, opens and closes */
+        uint64_t open, aborted;
+        uint32_t names;
+        bool balanced; /* before + self + outside + lost == counters, in all four */
+};
+
+uint32_t books_name_count(const struct books *books); /* ids 1 to this */
+uint32_t books_path_count(const struct books *books);
+/* Clean text (no control characters, valid UTF-8); borrowed until the next change. */
+const char *books_name(const struct books *books, uint32_t name);
+const char *books_name_file(const struct books *books, uint32_t name, uint32_t *ret_line);
+uint32_t books_path_parent(const struct books *books, uint32_t path);
+uint32_t books_path_name(const struct books *books, uint32_t path);
+uint32_t books_path_depth(const struct books *books, uint32_t path); /* 0 for a root */
+/* Writes names from the root, joined by '/', each '/' and '\' in a name escaped by '\'.  Always terminates; returns
+ * the length that was needed. */
+size_t books_path_text(const struct books *books, uint32_t path, char *buf, size_t size);
+
+/* The row of one path, less what stood there at the last reset. */
+void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret);
+/* The row of one name, over all its paths; ret_path: the one with most bytes; ret_paths: how many. */
+void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, struct books_row *ret,
+                    uint32_t *ret_path, uint32_t *ret_paths);
+/* The same, less what stood there `since_ns` nanoseconds ago as nearly as the marks allow (books_mark); false when
+ * the books or the marks do not reach so far back. */
+bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
+                          struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);
+void books_process_row(const struct books *books, struct books_process_row *ret);
+
+/* `outside`, by the names of threads.  Index from 0; false at the end. */
+bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
+                      uint64_t ret_outside[SHM_COUNTERS]);
+
+/* What the client itself counts as refused, over all its lanes; replaced, not added.  In a batch. */
+void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads);
+void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused);
+
+/* In a batch: sets the mark of this minute, for books_name_row_since.  Call it once a minute. */
+void books_mark(struct books *books, uint64_t now_ns);
+/* What has been counted so far is no longer shown.  Not in a batch: it makes its own. */
+void books_reset(struct books *books, uint64_t now_ns);

@@ -1,0 +1,298 @@
+/*
+ * What a query reads of the books: rows, as differences to the last reset, with the totals of what is still open.
+ *
+ * Nothing here changes the arena.
+ */
+#include <stdlib.h>
+
+#include "daemon/core/hist.h"
+#include "daemon/core/layout.h"
+#include "daemon/core/tally.h"
+
+static uint64_t minus(uint64_t a, uint64_t b) {
+        return a > b ? a - b : 0;
+}
+
+uint32_t books_name_count(const struct books *books) {
+        return books->book->names;
+}
+
+uint32_t books_path_count(const struct books *books) {
+        return books->book->paths;
+}
+
+const char *books_name(const struct books *books, uint32_t name) {
+        return name && name < books->limits.names ? books->names[name].name : "";
+}
+
+const char *books_name_file(const struct books *books, uint32_t name, uint32_t *ret_line) {
+        if (!name || name >= books->limits.names)
+                return "";
+        *ret_line = books->names[name].line;
+        return books->names[name].file;
+}
+
+uint32_t books_path_parent(const struct books *books, uint32_t path) {
+        return books->tallies[path].parent;
+}
+
+uint32_t books_path_name(const struct books *books, uint32_t path) {
+        return books->tallies[path].name;
+}
+
+uint32_t books_path_depth(const struct books *books, uint32_t path) {
+        return books->tallies[path].depth;
+}
+
+/* -------------------------------------------------------------------------------------------------- path text -- */
+
+static size_t put(char *buf, size_t size, size_t at, char c) {
+        if (at + 1 < size)
+                buf[at] = c;
+        return at + 1;
+}
+
+static size_t put_name(char *buf, size_t size, size_t at, const char *name) {
+        for (; *name; name++) {
+                if (*name == '/' || *name == '\\')
+                        at = put(buf, size, at, '\\');
+                at = put(buf, size, at, *name);
+        }
+        return at;
+}
+
+size_t books_path_text(const struct books *books, uint32_t path, char *buf, size_t size) {
+        uint32_t chain[SHM_PATH_DEPTH_MAX + 1];
+        size_t n = 0, at = 0;
+
+        for (; path && n < SHM_PATH_DEPTH_MAX + 1; path = books->tallies[path].parent)
+                chain[n++] = path;
+        while (n--) {
+                at = put_name(buf, size, at, books_name(books, books->tallies[chain[n]].name));
+                if (n)
+                        at = put(buf, size, at, '/');
+        }
+        if (size)
+                buf[at < size ? at : size - 1] = 0;
+        return at;
+}
+
+/* ----------------------------------------------------------------------------------------------- open frames -- */
+
+void books_sum_open_frames(struct books *books) {
+        uint64_t commit = atomic_load(&books->state.header->commit);
+        uint32_t paths = books->book->paths + 1;
+
+        if (books->open_totals && books->open_totals_commit == commit && books->open_totals_paths == paths &&
+            !books->state.in_batch)
+                return;
+        free(books->open_totals);
+        books->open_totals = calloc(paths, sizeof *books->open_totals);
+        books->open_totals_paths = paths;
+        books->open_totals_commit = commit;
+        if (!books->open_totals) /* rows then show completed cycles only */
+                return;
+        for (uint32_t i = 0; i < books->book->lanes; i++) {
+                const struct lane *lane = &books->lanes[i];
+
+                for (uint32_t f = 0; f < lane->depth; f++) {
+                        const struct frame *frame = &lane->frames[f];
+
+                        if (!(frame->flags & FRAME_OUTER_NAME) || frame->path >= paths)
+                                continue;
+                        for (int c = 0; c < SHM_COUNTERS; c++)
+                                books->open_totals[frame->path][c] += minus(lane->last[c], frame->credit[c]);
+                }
+        }
+}
+
+const uint64_t *books_open_total(const struct books *books, uint32_t path) {
+        static const uint64_t zero[SHM_COUNTERS];
+
+        return books->open_totals && path < books->open_totals_paths ? books->open_totals[path] : zero;
+}
+
+/* -------------------------------------------------------------------------------------------------------- rows -- */
+
+static void add_path(struct books *books, uint32_t path, const struct sums *base, uint64_t now_ns,
+                     struct books_row *row) {
+        const struct tally *t = &books->tallies[path];
+        double rate[3];
+
+        for (int c = 0; c < SHM_COUNTERS; c++) {
+                row->self[c] += minus(t->self[c], base->self[c]);
+                row->total[c] += minus(t->total[c] + books_open_total(books, path)[c], base->total[c]);
+        }
+        row->opened += minus(t->opened, base->opened);
+        row->closed += minus(t->closed, base->closed);
+        row->open += minus(t->opened, t->closed + t->aborted);
+        row->cycles += minus(t->cycles, base->cycles);
+        row->migrated += minus(t->migrated, base->migrated);
+        row->aborted += minus(t->aborted, base->aborted);
+        row->refused += minus(t->refused, base->refused);
+        tally_rates(books, t, now_ns, rate);
+        for (int i = 0; i < 3; i++)
+                row->rate[i] += rate[i];
+        if (t->estimated && row->quality < BOOKS_ESTIMATED)
+                row->quality = BOOKS_ESTIMATED;
+        else if ((t->lost_touches || t->refused) && row->quality < BOOKS_LOST)
+                row->quality = BOOKS_LOST;
+        else if (t->migrated && row->quality < BOOKS_MIGRATED)
+                row->quality = BOOKS_MIGRATED;
+}
+
+static void fill_per_call(const struct hist_sum *sum, struct books_per_call *ret) {
+        ret->count = sum->count;
+        ret->max = sum->max;
+        ret->p50 = hist_percentile(sum, 500);
+        ret->p90 = hist_percentile(sum, 900);
+        ret->p99 = hist_percentile(sum, 990);
+}
+
+void books_path_row(const struct books *const_books, uint32_t path, uint64_t now_ns, struct books_row *ret) {
+        struct books *books = (struct books *)const_books; /* the cache of open frames is not the books */
+        struct hist_sum sum = {0};
+
+        *ret = (struct books_row){0};
+        books_sum_open_frames(books);
+        add_path(books, path, &books->baselines[books->book->baseline][path], now_ns, ret);
+        hist_merge(books, &sum, &books->tallies[path].hist);
+        fill_per_call(&sum, &ret->per_call);
+}
+
+/* `older`: a mark, or NULL for the last reset; the younger of the two counts, and sums only grow, so it is the
+ * larger. */
+static const struct sums *base_of(const struct books *books, const struct sums *older, uint32_t path) {
+        const struct sums *base = &books->baselines[books->book->baseline][path];
+
+        return older && older[path].opened + older[path].cycles >= base->opened + base->cycles ? &older[path] : base;
+}
+
+static void sum_name(struct books *books, uint32_t name, const struct sums *older, uint64_t now_ns,
+                     struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths) {
+        struct hist_sum sum = {0};
+        uint64_t most = 0;
+
+        *ret = (struct books_row){0};
+        *ret_path = *ret_paths = 0;
+        books_sum_open_frames(books);
+        for (uint32_t path = books->names[name].first_path; path; path = books->tallies[path].next_path) {
+                uint64_t before = ret->total[SHM_ALLOC_BYTES], bytes;
+
+                add_path(books, path, base_of(books, older, path), now_ns, ret);
+                hist_merge(books, &sum, &books->tallies[path].hist);
+                bytes = ret->total[SHM_ALLOC_BYTES] - before;
+                if (!*ret_path || bytes > most) {
+                        *ret_path = path;
+                        most = bytes;
+                }
+                (*ret_paths)++;
+        }
+        fill_per_call(&sum, &ret->per_call);
+}
+
+void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, struct books_row *ret,
+                    uint32_t *ret_path, uint32_t *ret_paths) {
+        sum_name((struct books *)books, name, NULL, now_ns, ret, ret_path, ret_paths);
+}
+
+bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
+                          struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths) {
+        uint64_t begin = now_ns > since_ns ? now_ns - since_ns : 0;
+        uint32_t marks = books->book->marks;
+        const struct sums *best = NULL;
+
+        /* The youngest mark that is not younger than asked for. */
+        for (uint32_t k = 1; k < BOOKS_MARKS && k <= marks; k++) {
+                uint32_t slot = (marks - k) % BOOKS_MARKS;
+
+                if (books->book->mark_ns[slot] <= begin) {
+                        best = books->marks[slot];
+                        break;
+                }
+        }
+        sum_name((struct books *)books, name, best, now_ns, ret, ret_path, ret_paths);
+        return best || books->book->born_ns >= begin;
+}
+
+/* ----------------------------------------------------------------------------------------------------- process -- */
+
+static bool adds_up(const struct books_process_row *row) {
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                if (row->before[c] + row->self[c] + row->outside[c] + row->lost[c] != row->counters[c])
+                        return false;
+        return true;
+}
+
+static void add_lanes(const struct books *books, struct books_process_row *ret) {
+        for (uint32_t i = 0; i < books->book->lanes; i++) {
+                const struct lane *lane = &books->lanes[i];
+
+                for (int c = 0; c < SHM_COUNTERS; c++) {
+                        ret->counters[c] += lane->last[c];
+                        ret->outside[c] += lane->outside[c];
+                        ret->lost[c] += lane->lost[c];
+                        ret->before[c] += lane->before[c];
+                }
+        }
+}
+
+static void subtract_baseline(const struct books *books, struct books_process_row *ret) {
+        const struct baseline *base = &books->book->baselines[books->book->baseline];
+
+        for (int c = 0; c < SHM_COUNTERS; c++) {
+                ret->counters[c] = minus(ret->counters[c], base->counters[c]);
+                ret->outside[c] = minus(ret->outside[c], base->outside[c]);
+                ret->lost[c] = minus(ret->lost[c], base->lost[c]);
+                ret->before[c] = minus(ret->before[c], base->before[c]);
+        }
+}
+
+void books_process_row(const struct books *books, struct books_process_row *ret) {
+        const struct book *book = books->book;
+        const struct shm_refused *refused = &book->refused;
+
+        *ret = (struct books_process_row){
+                .records = book->records,
+                .evicted = book->evicted,
+                .stale = book->stale,
+                .refused = refused->enters + refused->enters_depth + refused->opens + refused->closes,
+        };
+        add_lanes(books, ret);
+        subtract_baseline(books, ret);
+        for (uint32_t path = 1; path <= book->paths; path++) {
+                const struct tally *t = &books->tallies[path];
+                const struct sums *base = &books->baselines[book->baseline][path];
+
+                if (!t->name)
+                        continue;
+                for (int c = 0; c < SHM_COUNTERS; c++)
+                        ret->self[c] += minus(t->self[c], base->self[c]);
+                ret->open += minus(t->opened, t->closed + t->aborted);
+                ret->aborted += minus(t->aborted, base->aborted);
+        }
+        for (uint32_t name = 1; name <= book->names; name++)
+                ret->names += books->names[name].first_path != 0;
+        ret->balanced = adds_up(ret);
+}
+
+bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
+                      uint64_t ret_outside[SHM_COUNTERS]) {
+        const struct thread_name *thread = &books->threads[index];
+
+        if (index >= books->book->threads)
+                return false;
+        *ret_name = thread->name;
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                ret_outside[c] = minus(thread->outside[c], thread->baseline[c]);
+        return true;
+}
+
+void books_reset_threads(struct books *books) {
+        for (uint32_t i = 0; i < books->book->threads; i++) {
+                struct thread_name *thread = &books->threads[i];
+
+                touch(books, &thread->baseline);
+                memcpy(thread->baseline, thread->outside, sizeof thread->baseline);
+        }
+}

@@ -1,0 +1,205 @@
+/*
+ * The collector's construction, and what others see of it.
+ */
+#include "daemon/core/collector.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/core/members.h"
+
+#define REFRESH_ROUNDS 256 /* a client that writes faster than we read does not hold us here */
+
+const struct collector_options collector_options_default = {
+        .ring_kib_max = 8192,
+        .processes_max = 4096,
+        .processes_uid_max = 1024,
+        .keep_ns = 600 * NS_PER_S,
+        .keep_max = 1024,
+};
+
+static void take_options(struct collector *collector, const struct collector_options *options) {
+        struct shm_wish *wish = &collector->options.wish;
+
+        collector->options = *options;
+        collector->options.runtime_dir = NULL; /* the caller's, and not needed again */
+        wish->name_capacity = wish->name_capacity ? wish->name_capacity : shm_wish_default.name_capacity;
+        wish->path_capacity = wish->path_capacity ? wish->path_capacity : shm_wish_default.path_capacity;
+        wish->close_capacity = wish->close_capacity ? wish->close_capacity : shm_wish_default.close_capacity;
+        wish->lane_capacity = wish->lane_capacity ? wish->lane_capacity : shm_wish_default.lane_capacity;
+        wish->ring_records = wish->ring_records ? wish->ring_records : shm_wish_default.ring_records;
+        wish->ring_lanes = wish->ring_lanes ? wish->ring_lanes : shm_wish_default.ring_lanes;
+}
+
+int collector_new(struct collector **ret, struct reactor *reactor, const struct collector_options *options) {
+        struct collector *collector = calloc(1, sizeof *collector);
+        int r;
+
+        if (!collector)
+                return -ENOMEM;
+        collector->reactor = reactor;
+        take_options(collector, options);
+        collector->stats.started_ns = reactor_now(reactor);
+        r = schedule_init(collector);
+        if (r == 0)
+                r = beacon_new(&collector->beacon, options->runtime_dir);
+        if (r == 0)
+                r = waker_new(&collector->waker, reactor);
+        if (r == 0)
+                r = notices_new(&collector->notices, collector);
+        if (r < 0) {
+                collector_free(collector);
+                return r;
+        }
+        *ret = collector;
+        return 0;
+}
+
+struct collector *collector_free(struct collector *collector) {
+        if (!collector)
+                return NULL;
+        while (collector->ingests) {
+                struct ingest *ingest = collector->ingests;
+
+                collector->ingests = *ingest_next(ingest);
+                ingest_free(ingest);
+        }
+        beacon_free(collector->beacon);
+        notices_free(collector->notices);
+        for (size_t i = 0; i < collector->count; i++)
+                member_free(collector->members[i]);
+        free(collector->members);
+        waker_free(collector->waker);
+        schedule_deinit(collector);
+        free(collector);
+        return NULL;
+}
+
+void collector_set_options(struct collector *collector, const struct collector_options *options) {
+        take_options(collector, options);
+        schedule_tick(collector);
+}
+
+int collector_listen(struct collector *collector, int listen_fd) {
+        struct ingest *ingest;
+        int r;
+
+        r = ingest_new(&ingest, collector, listen_fd);
+        if (r < 0)
+                return r;
+        *ingest_next(ingest) = collector->ingests;
+        collector->ingests = ingest;
+        return 0;
+}
+
+static int drain_all(struct member *member, uint64_t now_ns) {
+        int r = DRAIN_MORE;
+
+        for (int i = 0; i < REFRESH_ROUNDS && r == DRAIN_MORE; i++)
+                r = drain_pass(member->process.drain, now_ns, 32768);
+        return r < 0 ? r : drain_settle(member->process.drain, now_ns);
+}
+
+void collector_refresh(struct collector *collector) {
+        uint64_t now_ns = reactor_now(collector->reactor);
+        int r;
+
+        for (size_t i = 0; i < collector->count; i++) {
+                struct member *member = collector->members[i];
+
+                if (!member->process.drain)
+                        continue;
+                if (now_ns - member->named_ns >= 100 * NS_PER_MS)
+                        member_name_threads(member, now_ns);
+                r = drain_all(member, now_ns);
+                if (r < 0)
+                        member_expel(member, r);
+                else
+                        member_snapshot(member);
+        }
+}
+
+const struct process *collector_process(const struct collector *collector, size_t index) {
+        return index < collector->count ? &collector->members[index]->process : NULL;
+}
+
+size_t collector_process_count(const struct collector *collector) {
+        return collector->count;
+}
+
+void collector_stats(const struct collector *collector, struct collector_stats *ret) {
+        struct collector_stats stats = collector->stats;
+
+        stats.generation = beacon_generation(collector->beacon);
+        stats.processes = collector->live;
+        stats.processes_ended = collector->ended;
+        stats.records = collector->forgotten.records;
+        stats.refused = collector->forgotten.refused;
+        stats.lost_alloc_bytes = collector->forgotten.lost_alloc_bytes;
+        stats.evicted = collector->forgotten.evicted;
+        stats.records_rate = collector->rate;
+        for (size_t i = 0; i < collector->count; i++) {
+                const struct process *process = &collector->members[i]->process;
+                struct books_process_row row;
+
+                if (!process->books)
+                        continue;
+                books_process_row(process->books, &row);
+                stats.records += row.records;
+                stats.lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
+                stats.evicted += row.evicted;
+                stats.refused += process->drain ? drain_refused(process->drain) : process->refused;
+                stats.threads += process->drain ? drain_threads(process->drain) : 0;
+        }
+        *ret = stats;
+}
+
+struct reactor *collector_reactor(struct collector *collector) {
+        return collector->reactor;
+}
+
+void collector_on_event(struct collector *collector, collector_event_fn fn, void *userdata) {
+        collector->on_event = fn;
+        collector->event_userdata = userdata;
+}
+
+void collector_on_end(struct collector *collector, collector_end_fn fn, void *userdata) {
+        collector->on_end = fn;
+        collector->end_userdata = userdata;
+}
+
+void collector_announce(struct collector *collector, pid_t pid, const char *path, bool scrubbed) {
+        if (collector->options.eager)
+                notices_add(collector->notices, pid, getpid(), geteuid(), path, scrubbed, false);
+}
+
+void collector_reaped(struct collector *collector, pid_t pid, int wait_status) {
+        struct member *member;
+
+        if (notices_conclude(collector->notices, pid, wait_status))
+                return;
+        member = member_find(collector, pid);
+        if (!member)
+                return;
+        member_end(member, PROCESS_EXITED, 0); /* if its pidfd has not told yet */
+        member_set_status(member, wait_status);
+}
+
+uint32_t collector_reset(struct collector *collector) {
+        uint64_t now_ns = reactor_now(collector->reactor);
+        uint32_t n = 0;
+
+        collector_refresh(collector);
+        for (size_t i = 0; i < collector->count; i++) {
+                struct books *books = collector->members[i]->process.books;
+
+                if (!books)
+                        continue;
+                books_begin(books, now_ns);
+                books_reset(books, now_ns);
+                books_commit(books);
+                n++;
+        }
+        return n;
+}

@@ -1,0 +1,454 @@
+/*
+ * See drain.h.
+ *
+ * A pass.  (1) Each lane is drained to its head on arrival; closes are queued.  (2) If there are any: the number of lanes
+ * is read, then all heads, and each lane is drained to exactly these; then the closes of (1) are applied, and those of (2)
+ * wait for the next pass.  Whatever a program did before it closed a span was published before the close was, so it lies
+ * below the heads of (2).
+ */
+#include "daemon/core/drain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/frames.h"
+#include "daemon/core/live.h"
+#include "daemon/core/reader.h"
+#include "daemon/core/text.h"
+#include "shm/segment.h"
+
+struct drain {
+        struct reader reader;
+        struct books *books;
+        uint64_t *released; /* for each lane, the position that its producer knows */
+        uint64_t *targets;  /* heads of the second look */
+        uint32_t lanes;
+        uint64_t now_ns;
+        bool more;
+};
+
+int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry, struct books *books) {
+        struct drain *drain;
+        int r;
+
+        drain = calloc(1, sizeof *drain);
+        if (!drain)
+                return -ENOMEM;
+        drain->books = books;
+        drain->released = calloc(geometry->lane_capacity, sizeof *drain->released);
+        drain->targets = calloc(geometry->lane_capacity, sizeof *drain->targets);
+        r = !drain->released || !drain->targets ? -ENOMEM : reader_init(&drain->reader, memfd, geometry);
+        if (r < 0) {
+                drain_free(drain);
+                return r;
+        }
+        *ret = drain;
+        return 0;
+}
+
+struct drain *drain_free(struct drain *drain) {
+        if (!drain)
+                return NULL;
+        reader_deinit(&drain->reader);
+        free(drain->released);
+        free(drain->targets);
+        free(drain);
+        return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------ batches -- */
+
+/* Commits; only then may the producers overwrite what was drained. */
+static void commit(struct drain *drain) {
+        books_commit(drain->books);
+        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
+                uint64_t position = drain->books->lanes[i].position;
+
+                if (drain->released[i] == position)
+                        continue;
+                drain->released[i] = position;
+                reader_release(&drain->reader, i, position);
+        }
+}
+
+static void next_batch(struct drain *drain) {
+        commit(drain);
+        books_begin(drain->books, drain->now_ns);
+}
+
+static void begin(struct drain *drain, uint64_t now_ns) {
+        drain->now_ns = now_ns;
+        books_begin(drain->books, now_ns);
+}
+
+/* ------------------------------------------------------------------------------------------------------- passes -- */
+
+static int look_at_lanes(struct drain *drain) {
+        struct book *book = drain->books->book;
+        uint32_t n;
+        int r;
+
+        r = reader_lanes(&drain->reader);
+        if (r < 0)
+                return r;
+        n = drain->reader.lanes < drain->books->limits.lanes ? drain->reader.lanes : drain->books->limits.lanes;
+        drain->reader.lanes = n;
+        if (n > book->lanes) {
+                touch(drain->books, &book->lanes);
+                book->lanes = n;
+        }
+        if (!book->instance_floor) {
+                touch(drain->books, &book->instance_floor);
+                book->instance_floor = reader_instance_floor(&drain->reader);
+        }
+        return 0;
+}
+
+static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
+        struct books *books = drain->books;
+        struct lane *lane = &books->lanes[i];
+        uint64_t position = lane->position, begun = position;
+        int r = 0;
+
+        while (position < to) {
+                struct shm_record record;
+
+                r = reader_record(&drain->reader, i, position, &record);
+                if (r < 0)
+                        break;
+                if (books_batch_is_full(books)) {
+                        next_batch(drain);
+                }
+                if (record.path || (record.kind >= SHM_KIND_ENTER && record.kind <= SHM_KIND_CLOSE) ||
+                    record.kind == SHM_KIND_RESYNC)
+                        record.path = reader_path(&drain->reader, books, record.path);
+                frames_feed(books, i, &record, pass);
+                touch(books, &lane->position);
+                lane->position = ++position;
+        }
+        if (position != begun) {
+                touch(books, &books->book->records);
+                books->book->records += position - begun;
+        }
+        return r;
+}
+
+static int first_look(struct drain *drain, bool *any) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
+                uint64_t head, position = drain->books->lanes[i].position;
+                int r = reader_head(&drain->reader, i, position, &head);
+
+                if (r < 0)
+                        return r;
+                if (head == position)
+                        continue;
+                *any = true;
+                r = drain_lane(drain, i, head, FRAMES_FIRST_LOOK);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void take_overflow(struct drain *drain, enum frames_pass pass) {
+        uint32_t slot = 0, path;
+        uint64_t instance;
+
+        if (!reader_has_closes(&drain->reader))
+                return;
+        while (reader_close(&drain->reader, &slot, &instance, &path)) {
+                if (books_batch_is_full(drain->books))
+                        next_batch(drain);
+                path = reader_path(&drain->reader, drain->books, path);
+                frames_close(drain->books, instance, path, pass);
+        }
+}
+
+static int second_look(struct drain *drain) {
+        int r;
+
+        r = look_at_lanes(drain);
+        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++)
+                r = reader_head(&drain->reader, i, drain->books->lanes[i].position, &drain->targets[i]);
+        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++)
+                r = drain_lane(drain, i, drain->targets[i], FRAMES_SECOND_LOOK);
+        if (r < 0)
+                return r;
+        while (!frames_apply_closes(drain->books))
+                next_batch(drain);
+        return 0;
+}
+
+static int pass(struct drain *drain, bool *any) {
+        int r;
+
+        r = look_at_lanes(drain);
+        if (r < 0)
+                return r;
+        if (!drain->books->book->queued_first)
+                live_advance_queue(drain->books);
+        take_overflow(drain, FRAMES_FIRST_LOOK);
+        r = first_look(drain, any);
+        if (r < 0)
+                return r;
+        if (drain->books->book->queued_first)
+                r = second_look(drain);
+        return r;
+}
+
+static bool has_closes(const struct drain *drain) {
+        return drain->books->book->queued_first || drain->books->book->later_first;
+}
+
+int drain_pass(struct drain *drain, uint64_t now_ns, uint32_t budget) {
+        bool any = false;
+        int r;
+
+        (void)budget; /* a pass is bounded by the rings: each lane is drained to its head on arrival */
+        if (!drain_has_records(drain) && !has_closes(drain))
+                return DRAIN_IDLE;
+        begin(drain, now_ns);
+        r = pass(drain, &any);
+        commit(drain);
+        if (r < 0)
+                return r;
+        if (has_closes(drain) || drain_has_records(drain))
+                return DRAIN_MORE;
+        return any ? DRAIN_SOME : DRAIN_IDLE;
+}
+
+bool drain_has_records(const struct drain *drain) {
+        const struct shm_header *header = drain->reader.map;
+        uint32_t n = atomic_load_explicit(&header->lanes_claimed, memory_order_acquire);
+
+        if (n > drain->books->limits.lanes)
+                n = drain->books->limits.lanes;
+        if (atomic_load_explicit(&header->closes_posted, memory_order_acquire) != drain->reader.closes_posted)
+                return true;
+        for (uint32_t i = 0; i < n; i++)
+                if (reader_has_records(&drain->reader, i, drain->books->lanes[i].position))
+                        return true;
+        return false;
+}
+
+/* ------------------------------------------------------------------------------------------------------ settling -- */
+
+/* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
+static uint32_t thread_entry(struct books *books, const char *comm) {
+        char name[SHM_COMM_BYTES];
+        uint32_t n = books->book->threads;
+
+        text_clean(name, sizeof name, comm, SHM_COMM_BYTES - 1);
+        for (uint32_t i = 0; i < n; i++)
+                if (!strncmp(books->threads[i].name, name, sizeof name))
+                        return i;
+        if (n == books->limits.threads)
+                return 0;
+        touch(books, &books->threads[n].name);
+        memcpy(books->threads[n].name, name, sizeof name);
+        touch(books, &books->book->threads);
+        books->book->threads++;
+        return n;
+}
+
+static void set_thread(struct books *books, struct lane *lane, uint32_t entry) {
+        if (lane->thread == entry)
+                return;
+        touch(books, &lane->thread);
+        lane->thread = entry;
+}
+
+/* A thread that the books have not met has the lane. */
+static void meet(struct books *books, struct lane *lane, const struct reader_occupant *who) {
+        if (lane->occupancy == who->occupancy)
+                return;
+        touch(books, &lane->occupancy);
+        lane->occupancy = who->occupancy;
+        set_thread(books, lane, thread_entry(books, who->comm));
+}
+
+static void retire(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
+        struct books *books = drain->books;
+        struct lane *lane = &books->lanes[i];
+        struct frames_remains remains;
+        uint64_t last[SHM_COUNTERS];
+
+        if (lane->retired == who->occupancy)
+                return;
+        reader_last_counters(&drain->reader, i, last);
+        reader_remains(&drain->reader, i, last, &remains);
+        frames_retire(books, i, last, &remains);
+        touch(books, &lane->retired);
+        lane->retired = who->occupancy;
+}
+
+/* Brings one lane up to its thread's live counters, or ends it if the thread is dead. */
+static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
+        struct books *books = drain->books;
+        struct lane *lane = &books->lanes[i];
+        struct reader_occupant who;
+        uint64_t live[SHM_COUNTERS], head;
+        int r;
+
+        if (!reader_occupant(&drain->reader, i, &who)) {
+                if (!is_dead)
+                        return 0;
+                who.occupancy |= 1; /* died while it moved in */
+        }
+        if (!who.occupancy)
+                return 0;
+        if (who.alive && !is_dead) {
+                meet(books, lane, &who);
+                if (!reader_live(&drain->reader, i, lane->position, live))
+                        return 0;
+                frames_before(books, i, who.before);
+                frames_settle(books, i, live);
+                return 0;
+        }
+        /* [O1] The owner is dead, so nothing more will come: the head that is read now is the last. */
+        atomic_thread_fence(memory_order_acquire);
+        r = reader_head(&drain->reader, i, lane->position, &head);
+        if (r >= 0)
+                r = drain_lane(drain, i, head, FRAMES_SECOND_LOOK);
+        if (r < 0)
+                return r;
+        meet(books, lane, &who);
+        frames_before(books, i, who.before);
+        retire(drain, i, &who);
+        return 0;
+}
+
+static void settle_refused(struct drain *drain) {
+        struct shm_refused refused = {0};
+
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                reader_refused(&drain->reader, i, &refused);
+        books_set_refused(drain->books, &refused, reader_refused_threads(&drain->reader));
+        for (uint32_t path = 1; path <= drain->books->book->paths; path++) {
+                if (!drain->books->tallies[path].name)
+                        continue;
+                if (books_batch_is_full(drain->books))
+                        next_batch(drain);
+                books_set_path_refused(drain->books, path, reader_path_refused(&drain->reader, path));
+        }
+}
+
+static void publish_retired(struct drain *drain) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                if (drain->books->lanes[i].retired)
+                        reader_retire(&drain->reader, i, drain->books->lanes[i].retired);
+}
+
+static int settle(struct drain *drain, bool is_dead) {
+        int r;
+
+        r = look_at_lanes(drain);
+        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++) {
+                if (books_batch_is_full(drain->books))
+                        next_batch(drain);
+                r = settle_lane(drain, i, is_dead);
+        }
+        if (r >= 0)
+                settle_refused(drain);
+        return r;
+}
+
+int drain_settle(struct drain *drain, uint64_t now_ns) {
+        int r;
+
+        begin(drain, now_ns);
+        r = settle(drain, false);
+        commit(drain);
+        publish_retired(drain);
+        return r;
+}
+
+int drain_finish(struct drain *drain, uint64_t now_ns) {
+        uint32_t path = 1;
+        bool any = false;
+        int r;
+
+        begin(drain, now_ns);
+        r = pass(drain, &any);
+        if (r >= 0)
+                r = settle(drain, true);
+        if (r >= 0) {
+                /* Nobody writes any more: what is queued has nothing to wait for. */
+                for (int look = 0; look < 2; look++)
+                        while (!frames_apply_closes(drain->books))
+                                next_batch(drain);
+                while (!frames_finish(drain->books, &path))
+                        next_batch(drain);
+        }
+        commit(drain);
+        return r;
+}
+
+/* ------------------------------------------------------------------------------------------------------ for others -- */
+
+bool drain_is_abandoned(const struct drain *drain) {
+        uint32_t n = drain->reader.lanes;
+
+        for (uint32_t i = 0; i < n; i++)
+                if (reader_is_alive(&drain->reader, i))
+                        return false;
+        return n > 0;
+}
+
+uint32_t drain_threads(const struct drain *drain) {
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                n += reader_is_alive(&drain->reader, i);
+        return n;
+}
+
+uint32_t drain_lanes(const struct drain *drain) {
+        return drain->reader.lanes;
+}
+
+enum shm_counting drain_counting(const struct drain *drain) {
+        return reader_counting(&drain->reader);
+}
+
+uint64_t drain_refused(const struct drain *drain) {
+        const struct shm_refused *r = &drain->books->book->refused;
+
+        return r->enters + r->enters_depth + r->opens + r->closes;
+}
+
+uint64_t drain_refused_threads(const struct drain *drain) {
+        return drain->books->book->refused_threads;
+}
+
+bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid) {
+        if (lane >= drain->reader.lanes)
+                return false;
+        *ret_tid = reader_tid(&drain->reader, lane);
+        return true;
+}
+
+void drain_name_thread(struct drain *drain, uint32_t lane, uint32_t tid, const char *comm) {
+        struct books *books = drain->books;
+
+        if (lane >= drain->reader.lanes || reader_tid(&drain->reader, lane) != tid)
+                return;
+        books_begin(books, books->book->now_ns);
+        set_thread(books, &books->lanes[lane], thread_entry(books, comm));
+        commit(drain);
+}
+
+const uint32_t *drain_bell(const struct drain *drain) {
+        return (const uint32_t *)&((struct shm_header *)drain->reader.map)->bell;
+}
+
+void drain_ask_doorbell(struct drain *drain) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                if (reader_is_alive(&drain->reader, i))
+                        reader_attend(&drain->reader, i, SHM_ATTENTION_DOORBELL);
+}
+
+const char *drain_fault(const struct drain *drain) {
+        return drain->reader.fault;
+}

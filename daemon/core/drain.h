@@ -1,0 +1,63 @@
+/*
+ * Draining one process: from its segment into its books.
+ *
+ * What lives here: the order in which lanes are read so that a close comes last, and the only code that reads a
+ * segment.  What does not: sockets, schedules, processes (collector.h).
+ *
+ * The segment belongs to a stranger.  Everything in it may change at any moment; each value is read once, checked,
+ * and used from the copy.  -EBADMSG from any function means that the stranger broke the format: the process is to be
+ * expelled, drain_fault() says why.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/core/books.h"
+
+struct drain;
+
+/* Maps the segment behind `memfd` (borrowed) for `books` (borrowed; must outlive the drain).  `geometry` is the
+ * collector's own copy of what it made. */
+int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry, struct books *books);
+struct drain *drain_free(struct drain *drain);
+
+enum drain_outcome {
+        DRAIN_IDLE = 0, /* nothing was there */
+        DRAIN_SOME = 1, /* records were drained, and no more were seen */
+        DRAIN_MORE = 2, /* the budget ran out: come back at once */
+};
+
+/* One pass, begun and committed in as many batches as it needs.  At most about `budget` records.  Returns a
+ * drain_outcome, -EBADMSG, or another -errno. */
+int drain_pass(struct drain *drain, uint64_t now_ns, uint32_t budget);
+
+/* Whether any lane holds records that were not drained.  Cheap; for the look before sleep. */
+bool drain_has_records(const struct drain *drain);
+
+/* Brings the books up to the threads' live counters wherever a ring is drained, so that rows show this moment.  Call
+ * it after a pass and before a query. */
+int drain_settle(struct drain *drain, uint64_t now_ns);
+
+/* The process is dead: drains everything, books the counters up to the last instruction, and ends what was open as
+ * aborted. */
+int drain_finish(struct drain *drain, uint64_t now_ns);
+
+/* Whether every thread that ever had a lane is gone though the process lives: it called exec. */
+bool drain_is_abandoned(const struct drain *drain);
+
+uint32_t drain_threads(const struct drain *drain);    /* alive, with a lane */
+uint32_t drain_lanes(const struct drain *drain);      /* ever claimed */
+enum shm_counting drain_counting(const struct drain *drain);
+uint64_t drain_refused(const struct drain *drain);    /* enters, opens and closes, over all lanes */
+uint64_t drain_refused_threads(const struct drain *drain);
+/* For each lane with a living thread: its number in the client's pid namespace, so that the collector can look its
+ * name up and say it here.  Index from 0; false at the end; *ret_tid 0: skip. */
+bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid);
+void drain_name_thread(struct drain *drain, uint32_t lane, uint32_t tid, const char *comm);
+/* The futex word that the client's doorbell moves and wakes; for a waiter. */
+const uint32_t *drain_bell(const struct drain *drain);
+/* Asks every claimed lane to ring at its next record, before a deep sleep. */
+void drain_ask_doorbell(struct drain *drain);
+/* One sentence on the last -EBADMSG. */
+const char *drain_fault(const struct drain *drain);

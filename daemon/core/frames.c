@@ -1,0 +1,478 @@
+/* See frames.h. */
+#include "daemon/core/frames.h"
+
+#include "daemon/core/live.h"
+#include "daemon/core/tally.h"
+
+static uint64_t minus(uint64_t a, uint64_t b) {
+        return a > b ? a - b : 0;
+}
+
+static void difference(uint64_t ret[SHM_COUNTERS], const uint64_t a[SHM_COUNTERS], const uint64_t b[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                ret[i] = minus(a[i], b[i]);
+}
+
+static void add(uint64_t to[SHM_COUNTERS], const uint64_t delta[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                to[i] += delta[i];
+}
+
+/* ------------------------------------------------------------------------------------------------ intervals -- */
+
+/* Takes from `delta` what is pending, and books it. */
+static void take(uint64_t delta[SHM_COUNTERS], const uint64_t pending[SHM_COUNTERS], uint64_t to[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                uint64_t part = pending[i] < delta[i] ? pending[i] : delta[i];
+
+                delta[i] -= part;
+                to[i] += part;
+        }
+}
+
+static void settle_pending(struct books *books, struct lane *lane, uint64_t delta[SHM_COUNTERS]) {
+        state_touch(&books->state, lane->before, sizeof lane->before);
+        state_touch(&books->state, lane->outside, 64);
+        state_touch(&books->state, lane->pending_lost, 64);
+        take(delta, lane->pending_before, lane->before);
+        take(delta, lane->pending_lost, lane->lost);
+        memset(lane->pending_before, 0, sizeof lane->pending_before);
+        memset(lane->pending_lost, 0, sizeof lane->pending_lost);
+        touch(books, &lane->has_pending);
+        lane->has_pending = 0;
+}
+
+/* Ends the interval that began at `last`.  Counters that went back count nothing, and the books go on from the
+ * larger value, so that they balance. */
+static void interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS]) {
+        uint64_t delta[SHM_COUNTERS], any = 0;
+
+        difference(delta, at, lane->last);
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                any |= delta[i];
+        if (lane->has_pending) {
+                settle_pending(books, lane, delta);
+        } else if (!any) {
+                return;
+        }
+        state_touch(&books->state, lane->last, sizeof lane->last);
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                if (at[i] > lane->last[i])
+                        lane->last[i] = at[i];
+        if (lane->depth) {
+                tally_self(books, lane->frames[lane->depth - 1].path, delta);
+        } else {
+                struct thread_name *thread = &books->threads[lane->thread];
+
+                state_touch(&books->state, lane->outside, 64);
+                add(lane->outside, delta);
+                touch(books, &thread->outside);
+                add(thread->outside, delta);
+        }
+}
+
+void frames_before(struct books *books, uint32_t i, const uint64_t before[SHM_COUNTERS]) {
+        struct lane *lane = &books->lanes[i];
+        uint64_t delta[SHM_COUNTERS];
+
+        difference(delta, before, lane->before_seen);
+        if (!(delta[0] | delta[1] | delta[2] | delta[3]))
+                return;
+        state_touch(&books->state, lane->before_seen, sizeof lane->before_seen);
+        state_touch(&books->state, lane->pending_before, sizeof lane->pending_before);
+        touch(books, &lane->has_pending);
+        add(lane->before_seen, delta);
+        add(lane->pending_before, delta);
+        lane->has_pending = 1;
+}
+
+static void lost(struct books *books, struct lane *lane, const uint64_t counters[SHM_COUNTERS], uint64_t stretches) {
+        state_touch(&books->state, lane->pending_lost, sizeof *lane - offsetof(struct lane, pending_lost) - sizeof lane->frames);
+        add(lane->pending_lost, counters);
+        memcpy(lane->lost_record, counters, sizeof lane->lost_record);
+        lane->lost_stretches = stretches;
+        lane->has_pending = 1;
+        if (lane->depth)
+                tally_lost(books, lane->frames[lane->depth - 1].path);
+}
+
+/* --------------------------------------------------------------------------------------------------- spans -- */
+
+/* Whether a span that is not among the live has been opened before, and so is closed: its number is not above the last
+ * that its lane opened.  Not to be told where spans were evicted, or are older than this segment. */
+static bool is_stale(const struct books *books, uint64_t instance) {
+        uint32_t lane = (uint32_t)(instance & 0xfff);
+
+        if (books->book->evicted || instance >> 32 <= books->book->instance_floor || lane >= books->limits.lanes)
+                return false;
+        return instance <= books->lanes[lane].opened_max;
+}
+
+/* Whether `instance` is a scope that is on the stack of the lane that opened it: somebody read its handle there. */
+static bool is_open_scope(const struct books *books, uint64_t instance) {
+        uint32_t lane = (uint32_t)(instance & 0xfff);
+        const struct lane *home;
+
+        if (lane >= books->limits.lanes)
+                return false;
+        home = &books->lanes[lane];
+        for (uint32_t i = 0; i < home->depth; i++)
+                if (home->frames[i].instance == instance && (home->frames[i].flags & FRAME_SCOPE))
+                        return true;
+        return false;
+}
+
+static void saw_open(struct books *books, struct lane *lane, uint64_t instance) {
+        if (instance <= lane->opened_max)
+                return;
+        touch(books, &lane->opened_max);
+        lane->opened_max = instance;
+}
+
+static void count_stale(struct books *books) {
+        touch(books, &books->book->stale);
+        books->book->stale++;
+}
+
+/* The entry of a span that is opened, or entered before its opening is seen. */
+static struct instance *open_instance(struct books *books, uint64_t instance, uint32_t path) {
+        bool is_new;
+        struct instance *entry = live_get(books, instance, path, &is_new);
+
+        if (!(entry->flags & INSTANCE_OPENED)) {
+                entry->flags |= INSTANCE_OPENED;
+                tally_opened(books, path);
+        }
+        return entry;
+}
+
+/* The span has ended, and all its cycles have. */
+static void close_instance(struct books *books, struct instance *entry) {
+        struct books_event event = {.instance = entry->instance, .path = entry->path, .cycles = entry->cycles};
+
+        memcpy(event.sums, entry->sums, sizeof event.sums);
+        tally_closed(books, entry->path, entry->sums[SHM_ALLOC_BYTES], entry->cycles);
+        live_remove(books, entry);
+        /* As in the tracing layer: a span that completed no cycle emits nothing. */
+        if (event.cycles && books->on_event)
+                books->on_event(books->event_data, &event);
+}
+
+void frames_close(struct books *books, uint64_t instance, uint32_t path, enum frames_pass pass) {
+        bool is_new;
+        struct instance *entry;
+
+        if (!live_find(books, instance) && is_stale(books, instance)) {
+                count_stale(books);
+                return;
+        }
+        /* It may still be unknown: its OPEN can lie on a lane that this look has not come to. */
+        entry = live_get(books, instance, path, &is_new);
+        live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
+}
+
+bool frames_apply_closes(struct books *books) {
+        struct instance *entry;
+
+        while (books->book->queued_first) {
+                if (!state_has_room(&books->state, BOOKS_LINES_PER_STEP))
+                        return false;
+                entry = live_next_close(books);
+                touch(books, &books->book->closes_applied);
+                books->book->closes_applied++;
+                if (!(entry->flags & INSTANCE_OPENED)) {
+                        /* Everything that was before the close has been seen now, and no opening was. */
+                        if (books->book->evicted)
+                                tally_closed(books, entry->path, 0, 0);
+                        else
+                                count_stale(books);
+                        live_remove(books, entry);
+                } else if (entry->entered) {
+                        entry->flags |= INSTANCE_CLOSING;
+                } else {
+                        close_instance(books, entry);
+                }
+        }
+        live_advance_queue(books);
+        return true;
+}
+
+/* -------------------------------------------------------------------------------------------------- frames -- */
+
+static void push(struct books *books, struct lane *lane, const struct shm_record *record,
+                 const uint64_t enter[SHM_COUNTERS]) {
+        struct frame *frame = &lane->frames[lane->depth];
+        uint32_t name = books->tallies[record->path].name, flags = FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE;
+
+        for (uint32_t i = 0; i < lane->depth; i++) {
+                if (lane->frames[i].name == name)
+                        flags &= ~(uint32_t)FRAME_OUTER_NAME;
+                if (lane->frames[i].instance == record->instance)
+                        flags &= ~(uint32_t)FRAME_OUTER_INSTANCE;
+        }
+        if (record->flags & SHM_FLAG_SCOPE)
+                flags |= FRAME_SCOPE;
+        state_touch(&books->state, frame, 24 + 2 * sizeof frame->enter);
+        frame->instance = record->instance;
+        frame->path = record->path;
+        frame->name = name;
+        frame->flags = flags;
+        memcpy(frame->enter, enter, sizeof frame->enter);
+        memcpy(frame->credit, enter, sizeof frame->credit);
+        touch(books, &lane->depth);
+        lane->depth++;
+}
+
+static void enter_instance(struct books *books, struct lane *lane, const struct shm_record *record) {
+        struct frame *frame = &lane->frames[lane->depth - 1];
+        struct instance *entry;
+        bool is_new;
+
+        if (record->flags & SHM_FLAG_SCOPE) {
+                /* A scope needs no entry of its own, unless others have entered it. */
+                tally_opened(books, record->path);
+                saw_open(books, lane, record->instance);
+                return;
+        }
+        if (is_open_scope(books, record->instance)) {
+                /* Counted as opened when the scope was entered. */
+                entry = live_get(books, record->instance, record->path, &is_new);
+                entry->flags |= INSTANCE_OPENED;
+        } else if (!live_find(books, record->instance) && is_stale(books, record->instance)) {
+                count_stale(books);
+                frame->flags |= FRAME_STALE;
+                return;
+        } else {
+                entry = open_instance(books, record->instance, record->path);
+        }
+        entry->entered++;
+}
+
+/* The next frame of the same name, and of the same instance, above the one that is going: they are the outermost now. */
+static void pass_on(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS]) {
+        struct frame *gone = &lane->frames[i];
+        uint32_t flags = gone->flags & (FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE);
+
+        for (uint32_t j = i + 1; j < lane->depth && flags; j++) {
+                struct frame *next = &lane->frames[j];
+
+                if ((flags & FRAME_OUTER_NAME) && next->name == gone->name) {
+                        touch(books, next);
+                        next->flags |= FRAME_OUTER_NAME;
+                        memcpy(next->credit, at, sizeof next->credit);
+                        flags &= ~(uint32_t)FRAME_OUTER_NAME;
+                }
+                if ((flags & FRAME_OUTER_INSTANCE) && next->instance == gone->instance) {
+                        touch(books, next);
+                        next->flags |= FRAME_OUTER_INSTANCE;
+                        memcpy(next->enter, at, sizeof next->enter);
+                        flags &= ~(uint32_t)FRAME_OUTER_INSTANCE;
+                }
+        }
+}
+
+static void remove_frame(struct books *books, struct lane *lane, uint32_t i) {
+        uint32_t above = lane->depth - i - 1;
+
+        if (above) {
+                state_touch(&books->state, &lane->frames[i], above * sizeof(struct frame));
+                memmove(&lane->frames[i], &lane->frames[i + 1], above * sizeof(struct frame));
+        }
+        touch(books, &lane->depth);
+        lane->depth--;
+}
+
+enum cycle_end { CYCLE_EXIT = 0, CYCLE_MIGRATED = 1, CYCLE_CLOSES = 2, CYCLE_SHARED = 4, CYCLE_ABORTED = 8 };
+
+/* A scope ends with its only cycle. */
+static void close_scope(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS]) {
+        struct books_event event = {.instance = frame->instance, .path = frame->path, .cycles = 1};
+
+        memcpy(event.sums, sums, sizeof event.sums);
+        tally_closed(books, frame->path, sums[SHM_ALLOC_BYTES], 1);
+        if (books->on_event)
+                books->on_event(books->event_data, &event);
+}
+
+static void exit_instance(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS],
+                          unsigned end, enum frames_pass pass) {
+        struct instance *entry;
+        bool is_new, is_scope = frame->flags & FRAME_SCOPE;
+
+        if (frame->flags & FRAME_STALE)
+                return;
+        if (is_scope && (end & CYCLE_ABORTED)) {
+                tally_aborted(books, frame->path, 1);
+                return;
+        }
+        if (is_scope && (end & CYCLE_CLOSES) && !(end & CYCLE_SHARED)) {
+                close_scope(books, frame, sums);
+                return;
+        }
+        if (is_scope) {
+                entry = live_get(books, frame->instance, frame->path, &is_new);
+                entry->flags |= INSTANCE_OPENED; /* counted when it was entered */
+        } else {
+                entry = live_find(books, frame->instance);
+                if (!entry) /* evicted meanwhile */
+                        return;
+                touch(books, entry);
+                entry->flags |= INSTANCE_RECENT;
+                if (entry->entered)
+                        entry->entered--;
+        }
+        add(entry->sums, sums);
+        entry->cycles += !(end & CYCLE_ABORTED);
+        if (end & CYCLE_CLOSES)
+                live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
+        else if ((entry->flags & INSTANCE_CLOSING) && !entry->entered && !(entry->flags & INSTANCE_QUEUED))
+                close_instance(books, entry);
+}
+
+/* Ends the cycle of frame `i` at `at`; the interval has been ended there already. */
+static void end_cycle(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS],
+                      unsigned end, enum frames_pass pass) {
+        struct frame frame = lane->frames[i];
+        uint64_t credit[SHM_COUNTERS], sums[SHM_COUNTERS] = {0};
+
+        if (frame.flags & FRAME_OUTER_NAME) {
+                difference(credit, at, frame.credit);
+                tally_total(books, frame.path, credit);
+        }
+        if (frame.flags & FRAME_OUTER_INSTANCE)
+                difference(sums, at, frame.enter);
+        pass_on(books, lane, i, at);
+        remove_frame(books, lane, i);
+        if (!(end & CYCLE_ABORTED))
+                tally_cycle(books, frame.path, end & CYCLE_MIGRATED);
+        exit_instance(books, &frame, sums, end, pass);
+}
+
+static int find_frame(const struct lane *lane, uint64_t instance) {
+        for (int i = (int)lane->depth - 1; i >= 0; i--)
+                if (lane->frames[i].instance == instance)
+                        return i;
+        return -1;
+}
+
+static void abort_all(struct books *books, struct lane *lane, enum frames_pass pass) {
+        while (lane->depth)
+                end_cycle(books, lane, lane->depth - 1, lane->last, CYCLE_ABORTED, pass);
+}
+
+/* -------------------------------------------------------------------------------------------------- records -- */
+
+/* At a record: whatever was lost before it has been written, and taken off the lane. */
+static void end_interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS]) {
+        interval(books, lane, at);
+        if (lane->lost_stretches) {
+                touch(books, &lane->lost_stretches);
+                lane->lost_stretches = 0;
+        }
+}
+
+static void feed_exit(struct books *books, struct lane *lane, const struct shm_record *record, enum frames_pass pass) {
+        unsigned end = 0;
+        int i = find_frame(lane, record->instance);
+
+        end_interval(books, lane, record->counters);
+        if (i < 0) { /* after a restart of the collector without this frame's RESYNC; or a client's mistake */
+                count_stale(books);
+                return;
+        }
+        if (record->flags & SHM_FLAG_SCOPE)
+                end |= CYCLE_CLOSES;
+        if (record->flags & SHM_FLAG_MIGRATED)
+                end |= CYCLE_MIGRATED;
+        if (record->flags & SHM_FLAG_SHARED)
+                end |= CYCLE_SHARED;
+        end_cycle(books, lane, (uint32_t)i, lane->last, end, pass);
+}
+
+void frames_feed(struct books *books, uint32_t i, const struct shm_record *record, enum frames_pass pass) {
+        struct lane *lane = &books->lanes[i];
+
+        switch ((enum shm_kind)record->kind) {
+        case SHM_KIND_BEFORE:
+                frames_before(books, i, record->counters);
+                break;
+        case SHM_KIND_BASE:
+                end_interval(books, lane, record->counters);
+                abort_all(books, lane, pass);
+                break;
+        case SHM_KIND_ENTER:
+                end_interval(books, lane, record->counters);
+                if (lane->depth == SHM_DEPTH) {
+                        count_stale(books);
+                        break;
+                }
+                push(books, lane, record, lane->last);
+                enter_instance(books, lane, record);
+                break;
+        case SHM_KIND_RESYNC:
+                if (lane->depth == SHM_DEPTH) {
+                        count_stale(books);
+                        break;
+                }
+                push(books, lane, record, record->counters);
+                enter_instance(books, lane, record);
+                break;
+        case SHM_KIND_EXIT:
+                feed_exit(books, lane, record, pass);
+                break;
+        case SHM_KIND_OPEN:
+                open_instance(books, record->instance, record->path);
+                saw_open(books, lane, record->instance);
+                break;
+        case SHM_KIND_CLOSE:
+                frames_close(books, record->instance, record->path, pass);
+                break;
+        case SHM_KIND_LOST:
+                lost(books, lane, record->counters, record->instance);
+                break;
+        case SHM_KIND_INVALID:
+                break;
+        }
+}
+
+void frames_settle(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS]) {
+        interval(books, &books->lanes[i], live);
+}
+
+/* Frames that another thread had exited are cycles like others; the rest are cut off. */
+static void retire_frames(struct books *books, struct lane *lane, const uint64_t marks[SHM_DEPTH]) {
+        for (unsigned m = 0; m < SHM_DEPTH; m++) {
+                int i = marks[m] ? find_frame(lane, marks[m]) : -1;
+
+                if (i >= 0)
+                        end_cycle(books, lane, (uint32_t)i, lane->last, CYCLE_MIGRATED, FRAMES_SECOND_LOOK);
+        }
+        abort_all(books, lane, FRAMES_SECOND_LOOK);
+}
+
+void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS],
+                   const struct frames_remains *remains) {
+        struct lane *lane = &books->lanes[i];
+        bool is_known = remains->stretches == lane->lost_stretches &&
+                        !memcmp(remains->lost, lane->lost_record, sizeof remains->lost);
+
+        if (remains->stretches && !is_known)
+                lost(books, lane, remains->lost, remains->stretches);
+        interval(books, lane, live);
+        retire_frames(books, lane, remains->marks);
+}
+
+bool frames_finish(struct books *books, uint32_t *path) {
+        for (; *path <= books->book->paths; (*path)++) {
+                const struct tally *t = &books->tallies[*path];
+                uint64_t open = minus(t->opened, t->closed + t->aborted);
+
+                if (!state_has_room(&books->state, BOOKS_LINES_PER_STEP))
+                        return false;
+                if (t->name && open)
+                        tally_aborted(books, *path, open);
+        }
+        touch(books, &books->book->finished);
+        books->book->finished = 1;
+        return true;
+}

@@ -1,0 +1,44 @@
+/*
+ * From records to stacks, and from stacks to intervals and cycles.  The first of the two hearts; pure.
+ *
+ * An *interval* is what a thread counted between two successive records that end one (BASE, ENTER, EXIT, RESYNC's BASE,
+ * or a look at its live counters).  It goes to the top of the stack, or to `outside`; less what a LOST record, or the
+ * thread's time before this lane, takes out of it.  A *cycle* ends with an EXIT: its total is exit minus enter, both on
+ * one lane.  docs/semantics.md says what follows from that.
+ *
+ * Everything runs in a batch.  Records have been checked (reader.h): kinds and flags are known, paths exist.
+ */
+#pragma once
+
+#include "daemon/core/layout.h"
+
+enum frames_pass { FRAMES_FIRST_LOOK, FRAMES_SECOND_LOOK };
+
+/* One record of a lane, in order.  `pass` says where a close that it holds is queued. */
+void frames_feed(struct books *books, uint32_t lane, const struct shm_record *record, enum frames_pass pass);
+
+/* A close from the overflow list. */
+void frames_close(struct books *books, uint64_t instance, uint32_t path, enum frames_pass pass);
+
+/* Applies the closes that were queued before the second look.  False when the batch is full: commit, begin the next,
+ * and go on. */
+bool frames_apply_closes(struct books *books);
+
+/* What a lane's threads had counted before they came to it, cumulative. */
+void frames_before(struct books *books, uint32_t lane, const uint64_t before[SHM_COUNTERS]);
+
+/* Ends an interval at the thread's live counters. */
+void frames_settle(struct books *books, uint32_t lane, const uint64_t live[SHM_COUNTERS]);
+
+/* What a dead thread left behind unwritten: deltas under refused frames, and frames that another thread had exited. */
+struct frames_remains {
+        uint64_t lost[SHM_COUNTERS];
+        uint64_t stretches;
+        uint64_t marks[SHM_DEPTH];
+};
+/* The lane's thread is gone: its last counters, and the end of its frames. */
+void frames_retire(struct books *books, uint32_t lane, const uint64_t live[SHM_COUNTERS],
+                   const struct frames_remains *remains);
+
+/* The process is gone: what is still open is aborted.  *path: 1 at first.  False as above. */
+bool frames_finish(struct books *books, uint32_t *path);

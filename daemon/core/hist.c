@@ -1,0 +1,87 @@
+/* See hist.h. */
+#include "daemon/core/hist.h"
+
+unsigned hist_bucket(uint64_t value) {
+        unsigned k;
+
+        if (value < HIST_SUB)
+                return (unsigned)value;
+        k = 63 - (unsigned)__builtin_clzll(value);
+        if (k - 3 >= HIST_OCTAVES)
+                return HIST_OCTAVES * HIST_SUB - 1;
+        return (k - 3) * HIST_SUB + (unsigned)((value >> (k - 4)) & (HIST_SUB - 1));
+}
+
+uint64_t hist_bucket_middle(unsigned bucket) {
+        unsigned octave = bucket / HIST_SUB, sub = bucket % HIST_SUB;
+        uint64_t width;
+
+        if (!octave)
+                return sub;
+        width = UINT64_C(1) << (octave - 1);
+        return (HIST_SUB + sub) * width + width / 2;
+}
+
+bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
+        unsigned bucket = hist_bucket(value), octave = bucket / HIST_SUB;
+        struct hist_chunk *chunk;
+        uint64_t *count;
+
+        state_touch(&books->state, &hist->count, 16);
+        hist->count++;
+        if (value > hist->max)
+                hist->max = value;
+        if (!hist->octave[octave]) {
+                if (books->book->chunks + 1 >= books->chunk_capacity)
+                        return false;
+                touch(books, &books->book->chunks);
+                touch(books, &hist->octave[octave]);
+                hist->octave[octave] = ++books->book->chunks;
+        }
+        chunk = &books->chunks[hist->octave[octave]];
+        count = &chunk->count[bucket % HIST_SUB];
+        touch(books, count);
+        (*count)++;
+        return true;
+}
+
+void hist_clear(struct books *books, struct hist *hist) {
+        state_touch(&books->state, &hist->count, 16);
+        hist->count = hist->max = 0;
+        for (unsigned o = 0; o < HIST_OCTAVES; o++) {
+                struct hist_chunk *chunk = &books->chunks[hist->octave[o]];
+
+                if (!hist->octave[o])
+                        continue;
+                touch(books, chunk);
+                memset(chunk, 0, sizeof *chunk);
+        }
+}
+
+void hist_merge(const struct books *books, struct hist_sum *sum, const struct hist *hist) {
+        sum->count += hist->count;
+        if (hist->max > sum->max)
+                sum->max = hist->max;
+        for (unsigned o = 0; o < HIST_OCTAVES; o++)
+                for (unsigned s = 0; hist->octave[o] && s < HIST_SUB; s++)
+                        sum->buckets[o * HIST_SUB + s] += books->chunks[hist->octave[o]].count[s];
+}
+
+uint64_t hist_percentile(const struct hist_sum *sum, unsigned permille) {
+        uint64_t total = 0, rank, seen = 0;
+
+        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++)
+                total += sum->buckets[b];
+        if (!total)
+                return 0;
+        rank = (total * permille + 999) / 1000; /* nearest rank, from 1 */
+        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++) {
+                seen += sum->buckets[b];
+                if (seen >= rank) {
+                        uint64_t middle = hist_bucket_middle(b);
+
+                        return middle < sum->max ? middle : sum->max;
+                }
+        }
+        return sum->max;
+}

@@ -1,0 +1,26 @@
+/*
+ * A log-linear histogram of bytes: sixteen buckets for each power of two, in chunks that are made on first use.
+ *
+ * Values below 16 have a bucket each.  A value v of 2^k <= v < 2^(k+1), k >= 4, falls into one of sixteen buckets of
+ * width 2^(k-4); a percentile is told as the middle of its bucket, so it is wrong by at most half a width of 1/16 of
+ * the value: 1/32, 3.2 %.  Two histograms are merged by adding their buckets.  Values of 2^51 and more share the last.
+ */
+#pragma once
+
+#include "daemon/core/layout.h"
+
+struct hist_sum { /* a merge, in plain memory */
+        uint64_t count, max;
+        uint64_t buckets[HIST_OCTAVES * HIST_SUB];
+};
+
+/* In a batch.  False when no chunk could be had: the value is in `count` and `max` only. */
+bool hist_add(struct books *books, struct hist *hist, uint64_t value);
+void hist_clear(struct books *books, struct hist *hist);
+
+void hist_merge(const struct books *books, struct hist_sum *sum, const struct hist *hist);
+/* The value below which `permille` thousandths lie; 0 of nothing. */
+uint64_t hist_percentile(const struct hist_sum *sum, unsigned permille);
+
+unsigned hist_bucket(uint64_t value);          /* pure; for tests */
+uint64_t hist_bucket_middle(unsigned bucket);

@@ -1,0 +1,357 @@
+/*
+ * Strangers at ingest.sock: who they are, what they say, and what they are handed.
+ *
+ * Anybody on the machine may connect.  A guest may say nothing, say junk, send descriptors, stop reading, or connect
+ * again and again: it gets one datagram, a few seconds, and a place among a limited number of its user's; what it
+ * sends beside the message is dropped by the kernel, since no room for it is offered.  Who it is, the kernel tells.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "daemon/core/members.h"
+
+#define GUESTS_MAX     256u
+#define GUESTS_UID_MAX 64u
+#define GUEST_NS       (3 * NS_PER_S)    /* to say hello */
+#define ACCEPTS        64                /* in one turn */
+#define PAUSE_NS       (200 * NS_PER_MS) /* without accepting, when descriptors are used up */
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+/* Somebody who has not said hello yet. */
+struct guest {
+        struct ingest *ingest;
+        struct guest *prev, *next;
+        struct reactor_watch *watch;
+        int fd;
+        struct ucred cred;
+        uint64_t start_ticks;
+        uint64_t until_ns;
+};
+
+struct ingest {
+        struct collector *collector;
+        struct ingest *next;
+        int fd;
+        struct reactor_watch *watch;
+        struct reactor_timer *timer; /* the oldest guest's time, or the end of a pause */
+        bool paused;
+        struct guest *guests, *guests_last; /* oldest first */
+        unsigned count;
+};
+
+/* ---------------------------------------------------------------------------------------------------- answers -- */
+
+/* The guest may have gone, or read nothing: then it has no segment, and nothing of ours waits for it. */
+static int send_welcome(int fd, const struct shm_welcome *welcome, const int fds[2]) {
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(2 * sizeof(int))];
+        } control = {0};
+        struct iovec iov = {(void *)welcome, sizeof *welcome};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        struct cmsghdr *header;
+
+        if (fds) {
+                message.msg_control = &control;
+                message.msg_controllen = sizeof control;
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+                memcpy(CMSG_DATA(header), fds, 2 * sizeof(int));
+        }
+        return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static void reject(struct collector *collector, int fd, const struct ucred *cred, int error, const char *why) {
+        struct shm_welcome welcome = {.magic = SHM_WELCOME_MAGIC, .version = SHM_VERSION, .error = error};
+        struct log_peer peer = {cred->pid, cred->uid};
+
+        collector->stats.rejected++;
+        log_event(LOG_REJECTED, &peer, "process %d of user %u may not attach: %s", (int)cred->pid, (unsigned)cred->uid,
+                  why);
+        (void)send_welcome(fd, &welcome, NULL);
+}
+
+/* A descriptor of the very process that connected, or -errno.  The kernel's own word since Linux 6.5; before that, its
+ * pid, which cannot have gone to another as long as the start time is what it was at accept. */
+static int open_peer(const struct guest *guest) {
+        struct procinfo_stat stat;
+        socklen_t size = sizeof(int);
+        int fd, r;
+
+        if (getsockopt(guest->fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0)
+                return fd;
+        fd = (int)syscall(SYS_pidfd_open, guest->cred.pid, 0);
+        if (fd < 0)
+                return -errno;
+        r = procinfo_stat(guest->cred.pid, &stat);
+        if (r == 0 && stat.start_ticks != guest->start_ticks)
+                r = -ESRCH;
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        return fd;
+}
+
+static uint64_t segment_size(int memfd) {
+        struct stat st;
+
+        return fstat(memfd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void attach(struct guest *guest, const struct shm_hello *hello) {
+        struct collector *collector = guest->ingest->collector;
+        struct log_peer peer = {guest->cred.pid, guest->cred.uid};
+        struct newcomer newcomer = {guest->cred.pid, guest->cred.uid, open_peer(guest), guest->start_ticks};
+        struct shm_welcome welcome = {
+                .magic = SHM_WELCOME_MAGIC, .version = SHM_VERSION, .generation = beacon_generation(collector->beacon)};
+        struct member *member;
+        int memfd, r;
+
+        if (newcomer.pidfd < 0) {
+                reject(collector, guest->fd, &guest->cred, EACCES, strerror(-newcomer.pidfd));
+                return;
+        }
+        r = member_attach(collector, &newcomer, hello, &member, &memfd);
+        if (r < 0) {
+                reject(collector, guest->fd, &guest->cred, -r,
+                       r == -EDQUOT ? "the limit on processes is reached" : strerror(-r));
+                return;
+        }
+        welcome.segment_size = segment_size(memfd);
+        r = send_welcome(guest->fd, &welcome, (int[]){memfd, beacon_fd(collector->beacon)});
+        close(memfd);
+        if (r < 0) {
+                member_undo(member);
+                return;
+        }
+        log_event(LOG_ATTACHED, &peer, "process %d (%s) of user %u attached", (int)peer.pid, member->process.comm,
+                  (unsigned)peer.uid);
+}
+
+static void hear_exec(const struct guest *guest, const struct shm_hello *hello) {
+        struct collector *collector = guest->ingest->collector;
+        char path[sizeof hello->path];
+
+        if (!collector->options.eager)
+                return;
+        memcpy(path, hello->path, sizeof path);
+        path[sizeof path - 1] = 0;
+        /* A number from another namespace would name a stranger here. */
+        if (hello->pid && procinfo_in_other_pidns(guest->cred.pid))
+                return;
+        notices_add(collector->notices, hello->pid > 0 ? hello->pid : guest->cred.pid,
+                    hello->pid > 0 ? guest->cred.pid : 0, guest->cred.uid, path, hello->flags & SHM_HELLO_SCRUBBED,
+                    hello->pid > 0);
+}
+
+static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t size, int flags) {
+        struct collector *collector = guest->ingest->collector;
+
+        if (size != (ssize_t)sizeof *hello || (flags & (MSG_TRUNC | MSG_CTRUNC)) || hello->magic != SHM_HELLO_MAGIC)
+                reject(collector, guest->fd, &guest->cred, EPROTO, "what it said is no hello");
+        else if (hello->version != SHM_VERSION)
+                reject(collector, guest->fd, &guest->cred, EPROTO,
+                       "its libspanalloc is of another version; restart it with the one installed here");
+        else if (guest->cred.pid <= 0)
+                reject(collector, guest->fd, &guest->cred, EACCES, "it lives in a pid namespace that is not ours");
+        else if (hello->kind == SHM_HELLO_ATTACH)
+                attach(guest, hello);
+        else if (hello->kind == SHM_HELLO_EXEC)
+                hear_exec(guest, hello);
+        else
+                reject(collector, guest->fd, &guest->cred, EPROTO, "it asked for something unknown");
+}
+
+/* ----------------------------------------------------------------------------------------------------- guests -- */
+
+static void set_timer(struct ingest *ingest) {
+        uint64_t at = ingest->guests ? ingest->guests->until_ns : 0;
+
+        if (!ingest->paused)
+                reactor_timer_set(ingest->timer, at);
+}
+
+static void guest_free(struct guest *guest) {
+        struct ingest *ingest = guest->ingest;
+
+        if (guest->prev)
+                guest->prev->next = guest->next;
+        else
+                ingest->guests = guest->next;
+        if (guest->next)
+                guest->next->prev = guest->prev;
+        else
+                ingest->guests_last = guest->prev;
+        ingest->count--;
+        reactor_unwatch(guest->watch);
+        close(guest->fd);
+        free(guest);
+        set_timer(ingest);
+}
+
+/* Takes the one message and answers it.  False: it is not there yet. */
+static bool guest_serve(struct guest *guest) {
+        struct shm_hello hello;
+        struct iovec iov = {&hello, sizeof hello};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        ssize_t n = recvmsg(guest->fd, &message, MSG_DONTWAIT);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return false;
+        if (n > 0)
+                hear(guest, &hello, n, message.msg_flags);
+        return true;
+}
+
+static void on_guest(void *userdata, int fd, unsigned events) {
+        if (guest_serve(userdata) || (events & REACTOR_HUP))
+                guest_free(userdata);
+}
+
+static bool is_full(const struct ingest *ingest, uid_t uid) {
+        unsigned n = 0;
+
+        for (const struct guest *guest = ingest->guests; guest; guest = guest->next)
+                n += guest->cred.uid == uid;
+        return ingest->count > GUESTS_MAX || n > GUESTS_UID_MAX;
+}
+
+/* Lets somebody in whose hello has not come yet. */
+static void guest_wait(struct guest *guest) {
+        struct ingest *ingest = guest->ingest;
+        struct reactor *reactor = ingest->collector->reactor;
+
+        guest->until_ns = reactor_now(reactor) + GUEST_NS;
+        set_timer(ingest);
+        if (is_full(ingest, guest->cred.uid)) {
+                reject(ingest->collector, guest->fd, &guest->cred, EDQUOT,
+                       "too many connections are waiting to say hello");
+                guest_free(guest);
+        } else if (reactor_watch(reactor, &guest->watch, guest->fd, REACTOR_IN, on_guest, guest) < 0) {
+                guest_free(guest);
+        }
+}
+
+/* ---------------------------------------------------------------------------------------------------- the door -- */
+
+/* Consumes the descriptor. */
+static struct guest *guest_new(struct ingest *ingest, int fd) {
+        struct guest *guest = calloc(1, sizeof *guest);
+        struct procinfo_stat stat;
+        struct ucred cred;
+        socklen_t size = sizeof cred;
+
+        if (!guest || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0) {
+                close(fd);
+                free(guest);
+                return NULL;
+        }
+        *guest = (struct guest){.ingest = ingest, .fd = fd, .cred = cred, .prev = ingest->guests_last};
+        if (procinfo_stat(cred.pid, &stat) == 0)
+                guest->start_ticks = stat.start_ticks;
+        if (guest->prev)
+                guest->prev->next = guest;
+        else
+                ingest->guests = guest;
+        ingest->guests_last = guest;
+        ingest->count++;
+        return guest;
+}
+
+static void admit(struct ingest *ingest, int fd) {
+        struct guest *guest = guest_new(ingest, fd);
+
+        if (!guest)
+                return;
+        if (guest_serve(guest)) /* most have said it by now */
+                guest_free(guest);
+        else
+                guest_wait(guest);
+}
+
+static void pause_accepting(struct ingest *ingest, int error) {
+        log_event(LOG_DESCRIPTORS, &(struct log_peer){0, 0}, "cannot take connections: %s; raise LimitNOFILE",
+                  strerror(error));
+        ingest->paused = true;
+        reactor_watch_set(ingest->watch, 0);
+        reactor_timer_set(ingest->timer, reactor_now(ingest->collector->reactor) + PAUSE_NS);
+}
+
+static void on_connection(void *userdata, int listen_fd, unsigned events) {
+        struct ingest *ingest = userdata;
+        int fd;
+
+        for (int i = 0; i < ACCEPTS; i++) {
+                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                if (fd >= 0) {
+                        admit(ingest, fd);
+                        continue;
+                }
+                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                        pause_accepting(ingest, errno);
+                if (errno != EINTR && errno != ECONNABORTED)
+                        return;
+        }
+}
+
+static void on_timer(void *userdata, uint64_t now_ns) {
+        struct ingest *ingest = userdata;
+
+        if (ingest->paused) {
+                ingest->paused = false;
+                reactor_watch_set(ingest->watch, REACTOR_IN);
+        }
+        while (ingest->guests && ingest->guests->until_ns <= now_ns) {
+                ingest->collector->stats.rejected++;
+                guest_free(ingest->guests);
+        }
+        set_timer(ingest);
+}
+
+int ingest_new(struct ingest **ret, struct collector *collector, int listen_fd) {
+        struct ingest *ingest = calloc(1, sizeof *ingest);
+        int r;
+
+        if (!ingest) {
+                close(listen_fd);
+                return -ENOMEM;
+        }
+        ingest->collector = collector;
+        ingest->fd = listen_fd;
+        r = reactor_timer(collector->reactor, &ingest->timer, on_timer, ingest);
+        if (r == 0)
+                r = reactor_watch(collector->reactor, &ingest->watch, listen_fd, REACTOR_IN, on_connection, ingest);
+        if (r < 0) {
+                ingest_free(ingest);
+                return r;
+        }
+        *ret = ingest;
+        return 0;
+}
+
+struct ingest *ingest_free(struct ingest *ingest) {
+        if (!ingest)
+                return NULL;
+        while (ingest->guests)
+                guest_free(ingest->guests);
+        reactor_unwatch(ingest->watch);
+        reactor_timer_free(ingest->timer);
+        close(ingest->fd);
+        free(ingest);
+        return NULL;
+}
+
+struct ingest **ingest_next(struct ingest *ingest) {
+        return &ingest->next;
+}

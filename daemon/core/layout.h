@@ -1,0 +1,203 @@
+/*
+ * What lies where in the arena of one process's books.  Private to books, frames, tally and live.
+ *
+ * Everything is an array of entries with a fixed size, reached by index; there is no pointer in it, so a successor can
+ * map it anywhere.  Bounds come from books_limits at creation and never change.  Untouched entries are zero and take
+ * no memory.
+ */
+#pragma once
+
+#include "daemon/core/books.h"
+#include "daemon/core/state.h"
+
+#define HIST_OCTAVES 48u
+#define HIST_SUB     16u
+#define BOOKS_MARKS  13u /* one is being written while twelve can be read: twelve minutes */
+
+/* A name that a client used, cleaned. */
+struct book_name {
+        uint32_t line;
+        uint16_t name_length, file_length;
+        char name[SHM_NAME_BYTES];
+        char file[SHM_FILE_BYTES];
+        uint32_t first_path; /* of those with this name; 0: none */
+};
+_Static_assert(sizeof(struct book_name) == 256, "");
+
+/* Sixteen buckets of a histogram: one octave. */
+struct hist_chunk {
+        uint64_t count[HIST_SUB];
+};
+
+/* Per-call bytes of one path. */
+struct hist {
+        uint64_t count, max;
+        uint64_t reserved[6];
+        uint32_t octave[HIST_OCTAVES]; /* index of a chunk, 0: none yet */
+};
+_Static_assert(sizeof(struct hist) == 256, "");
+
+/* The aggregates of one path.  Line 0 is what every interval and exit changes. */
+struct tally {
+        uint64_t self[SHM_COUNTERS];
+        uint64_t total[SHM_COUNTERS]; /* completed outermost cycles */
+
+        uint64_t cycles, opened, closed, migrated, aborted, lost_touches;
+        uint32_t parent, name;
+        uint32_t depth, estimated;
+
+        double decayed[3]; /* bytes, each e^-(age/T) */
+        uint64_t tick;     /* when they were last decayed, in ticks of the books */
+        uint64_t born_ns;
+        uint64_t refused; /* as the client counts it */
+        uint32_t next_path; /* of the same name */
+        uint32_t reserved[3];
+
+        struct hist hist;
+};
+_Static_assert(sizeof(struct tally) == 448, "seven lines");
+
+/* The sums that a reset or a mark remembers. */
+struct sums {
+        uint64_t self[SHM_COUNTERS], total[SHM_COUNTERS];
+        uint64_t cycles, opened, closed, migrated, aborted, refused;
+        uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct sums) == 128, "");
+
+enum frame_flag {
+        FRAME_OUTER_NAME = 1 << 0,     /* the outermost of its name on this lane */
+        FRAME_OUTER_INSTANCE = 1 << 1, /* … of its instance */
+        FRAME_SCOPE = 1 << 2,
+        FRAME_STALE = 1 << 3, /* its span is closed, or was never seen to open: no entry among the live */
+};
+
+struct frame {
+        uint64_t instance;
+        uint32_t path, name;
+        uint32_t flags, reserved0;
+        uint64_t enter[SHM_COUNTERS];  /* since when it is the outermost of its instance */
+        uint64_t credit[SHM_COUNTERS]; /* since when it is the outermost of its name */
+        uint64_t reserved[5];
+};
+_Static_assert(sizeof(struct frame) == 128, "");
+
+/* What is known of one lane, and the stack as its records tell it. */
+struct lane {
+        uint64_t position; /* records drained */
+        uint64_t last[SHM_COUNTERS];
+        uint32_t depth, occupancy;
+        uint32_t thread;  /* entry in the table of thread names */
+        uint32_t retired; /* the occupancy that has been settled */
+        uint64_t opened_max; /* the last span that was opened here */
+
+        uint64_t before[SHM_COUNTERS];      /* booked as `before` */
+        uint64_t before_seen[SHM_COUNTERS]; /* the lane's own cumulative value */
+
+        uint64_t outside[SHM_COUNTERS], lost[SHM_COUNTERS];
+
+        uint64_t pending_lost[SHM_COUNTERS];   /* to be taken from the next interval */
+        uint64_t pending_before[SHM_COUNTERS]; /* likewise */
+
+        uint32_t has_pending, reserved0;
+        uint64_t lost_record[SHM_COUNTERS]; /* the last LOST, to be told from what a dead thread left behind */
+        uint64_t lost_stretches;
+        uint64_t reserved[2];
+
+        struct frame frames[SHM_DEPTH];
+};
+_Static_assert(sizeof(struct lane) == 5 * 64 + SHM_DEPTH * 128, "");
+_Static_assert(offsetof(struct lane, frames) % 64 == 0, "");
+
+enum instance_flag {
+        INSTANCE_OPENED = 1 << 0,  /* its opening was seen, or is taken for granted */
+        INSTANCE_CLOSING = 1 << 1, /* its close was seen: ends with the last exit */
+        INSTANCE_QUEUED = 1 << 2,  /* … and waits for the drain's second look */
+        INSTANCE_RECENT = 1 << 3,  /* active since the hand went by */
+};
+
+/* A span that is open, and has to be followed by itself. */
+struct instance {
+        uint64_t instance; /* 0: free */
+        uint32_t path;
+        uint16_t flags, entered;
+        uint64_t sums[SHM_COUNTERS];
+        uint32_t cycles;
+        uint32_t next; /* of a free list, or of a queue of closes */
+        uint64_t reserved;
+};
+_Static_assert(sizeof(struct instance) == 64, "");
+
+struct thread_name {
+        char name[SHM_COMM_BYTES];
+        uint64_t reserved[6];
+        uint64_t outside[SHM_COUNTERS];
+        uint64_t baseline[SHM_COUNTERS]; /* at the last reset */
+};
+_Static_assert(sizeof(struct thread_name) == 128, "");
+
+/* The first lines of the arena's data. */
+struct book {
+        uint64_t born_ns, now_ns;
+        uint32_t names, paths; /* highest used ids */
+        uint32_t lanes;        /* [0, n) were used */
+        uint32_t threads;      /* entries [0, n) */
+        uint32_t chunks;       /* [1, n] */
+        uint32_t instances;    /* high water */
+        uint64_t records, evicted;
+
+        uint64_t stale, closes_applied;
+        uint32_t live, free_instances; /* count; head of the free list */
+        uint32_t queued_first, queued_last; /* closes of the first look */
+        uint32_t later_first, later_last;   /* closes of the second: for the next pass */
+        uint32_t hand;                      /* of the eviction clock */
+        uint32_t marks;                     /* marks set, ever */
+        uint32_t baseline;                  /* which of two */
+        uint32_t finished;
+        uint64_t instance_floor; /* spans numbered below were opened before this segment */
+        uint64_t mark_ns[BOOKS_MARKS];
+        struct shm_refused refused; /* over all lanes, as the client counts it */
+        uint64_t refused_threads;
+        uint64_t reserved[6];
+
+        /* what the process's own sums stood at, at the last reset: before, outside, lost, counters */
+        struct baseline {
+                uint64_t counters[SHM_COUNTERS], outside[SHM_COUNTERS], lost[SHM_COUNTERS], before[SHM_COUNTERS];
+        } baselines[2];
+};
+
+struct books {
+        struct state state;
+        struct books_limits limits;
+        struct book *book;
+        struct book_name *names;
+        struct tally *tallies;
+        struct lane *lanes;
+        struct instance *instances;
+        uint32_t *index; /* of instances; 0: empty, else index + 1 */
+        uint32_t index_mask;
+        struct hist_chunk *chunks;
+        uint32_t chunk_capacity;
+        struct thread_name *threads;
+        struct sums *baselines[2];
+        struct sums *marks[BOOKS_MARKS];
+
+        books_event_fn on_event;
+        void *event_data;
+
+        /* totals of frames that are open now, by path; made when a query asks */
+        uint64_t (*open_totals)[SHM_COUNTERS];
+        uint64_t open_totals_commit;
+        uint32_t open_totals_paths;
+};
+
+/* What one step (a record, a close) can change at most, in lines; a full stack that is aborted is the worst. */
+#define BOOKS_LINES_PER_STEP 4096u
+
+/* Changing an entry: log it, then change it. */
+#define touch(books, entry) state_touch(&(books)->state, (entry), sizeof *(entry))
+
+/* books_rows.c */
+void books_sum_open_frames(struct books *books);
+const uint64_t *books_open_total(const struct books *books, uint32_t path);
+void books_reset_threads(struct books *books);

@@ -1,0 +1,21 @@
+/*
+ * The spans that are open and have to be followed one by one: those whose cycles are spread over calls or threads.  A
+ * scope that stays on its thread never comes here.
+ *
+ * Bounded: beyond the capacity the one that was least recently active makes room (a clock with one bit stands in for
+ * the order), and is counted.  Pure; everything runs in a batch.
+ */
+#pragma once
+
+#include "daemon/core/layout.h"
+
+struct instance *live_find(struct books *books, uint64_t instance);
+/* Finds or makes.  *ret_new says which.  Never NULL: something is evicted if need be. */
+struct instance *live_get(struct books *books, uint64_t instance, uint32_t path, bool *ret_new);
+void live_remove(struct books *books, struct instance *entry);
+
+/* Queues of closes, through the entries: `later` ones become `queued` ones at the end of a pass. */
+void live_queue_close(struct books *books, struct instance *entry, bool later);
+/* Takes the first of the queue; NULL when it is empty. */
+struct instance *live_next_close(struct books *books);
+void live_advance_queue(struct books *books);

@@ -1,0 +1,46 @@
+/*
+ * The collector's voice: one line for each decision, to the journal with fields where there is one, else to stderr.
+ *
+ * What lives here: the messages with their ids and priorities, the limit on how often one peer can make us speak, and
+ * the only use of the journal.  What does not: what happened.  systemd/ holds the catalog that explains the ids.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+/* Syslog's numbers. */
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* X(name, level, message id).  An id never changes its meaning. */
+#define LOG_MESSAGES(X)                                                                                                \
+        X(STARTED, NOTICE, "15cc93f640b54b389a9e82b8904bcb27")                                                         \
+        X(STOPPED, NOTICE, "df378f5e6d1949fa86434e49dae99b78")                                                         \
+        X(FAILED, ERROR, "318ac3c80aba4cb5bcc6e058d550c022")                                                           \
+        X(CONFIG, ERROR, "3a0d3741a2f94c31b8e8a001a29f91c3")                                                           \
+        X(BACKEND, INFO, "8c0b7f8e67704b89baa8b2fb78cffeec")                                                           \
+        X(ATTACHED, DEBUG, "c7ed5dabc9dc497ba5944035fbe57bc6")                                                         \
+        X(ENDED, DEBUG, "8ea4585b9c8e4343900b171c33e5c148")                                                            \
+        X(REJECTED, WARNING, "706e876fed834a94a1025523569d67f8")                                                       \
+        X(EXPELLED, WARNING, "096620f92bd54ccb802d09df13b99d34")                                                       \
+        X(DESCRIPTORS, ERROR, "e7ac8102d0a5430192fe7b93cd0cb7f9")                                                      \
+        X(QUERY_REFUSED, WARNING, "98998a5f6d1f4ed4b99b29437561e400")                                                  \
+        X(QUERY_DROPPED, WARNING, "7da27f4d847947559201dfaee0e7223b")
+
+enum log_message {
+#define X(name, level, id) LOG_##name,
+        LOG_MESSAGES(X)
+#undef X
+                LOG_MESSAGE_COUNT,
+};
+
+/* Whom the line is about, and on whose account its rate is. */
+struct log_peer {
+        pid_t pid;
+        uid_t uid;
+};
+
+/* Until this is called: warnings and worse, to stderr. */
+void log_open(enum log_level max);
+/* `peer` may be NULL.  One sentence, no newline. */
+void log_event(enum log_message message, const struct log_peer *peer, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));

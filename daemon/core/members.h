@@ -1,0 +1,149 @@
+/*
+ * Inside the collector: its state, and what its files ask of one another.
+ *
+ *     collector.c   construction, the interface that others see
+ *     schedule.c    when to drain, when to sleep
+ *     process.c     how a process comes and ends
+ *     tend.c        what happens to its row meanwhile, and after
+ *     rows.c        a process in words
+ *     ingest.c      strangers at the socket
+ *     notice.c      programs that were announced and never came
+ */
+#pragma once
+
+#include "daemon/core/beacon.h"
+#include "daemon/core/collector.h"
+#include "daemon/core/log.h"
+#include "daemon/core/procinfo.h"
+#include "daemon/core/waker.h"
+#include "shm/handshake.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
+struct ingest;
+struct notices;
+
+/* A process, and what only the collector knows of it. */
+struct member {
+        struct process process;
+        struct collector *collector;
+        uint64_t start_ticks; /* with the pid: which process; 0 unknown */
+        uint64_t attached_ns;
+        int pidfd;
+        struct reactor_watch *death;
+        struct waker_bell *bell;
+        bool other_pidns;
+        bool settled;          /* looked at again, a second after it came */
+        uint32_t of_uid;       /* attached processes of the same uid, this one included */
+        uint64_t abandoned_ns; /* since when it has no living thread, 0: it has */
+        uint64_t named_ns;     /* when its threads were last asked for their names */
+        uint32_t next_lane;    /* … and where to go on */
+};
+
+struct collector {
+        struct reactor *reactor;
+        struct collector_options options;
+        struct beacon *beacon;
+        struct waker *waker;
+        struct notices *notices;
+        struct ingest *ingests;
+
+        struct member **members; /* by number; the ended ones too */
+        size_t count, capacity;
+        size_t live, ended; /* live: attached and not ended */
+        uint64_t next_number;
+
+        struct reactor_timer *drain_timer, *tick_timer;
+        uint64_t sleep_ns;
+        unsigned idle_passes; /* in a row that found nothing */
+        bool deep;            /* asleep for longer than a ring takes to fill: every lane was asked to ring */
+        bool rung;            /* a bell rang since the last pass */
+        size_t first;         /* with whom the next pass begins */
+        uint64_t marked_ns;
+
+        collector_event_fn on_event;
+        void *event_userdata;
+        collector_end_fn on_end;
+        void *end_userdata;
+
+        struct collector_stats stats;     /* counters; the sums over processes are made when asked for */
+        struct collector_stats forgotten; /* sums over processes that are gone */
+        uint64_t rate_records, rate_ns;   /* what they were at the last tick */
+        double rate;
+};
+
+static inline struct member *member_of(const struct process *process) {
+        return (struct member *)((char *)process - offsetof(struct member, process));
+}
+
+/* ------------------------------------------------------------------------------------------------ process.c -- */
+
+/* Who attaches, as the kernel says. */
+struct newcomer {
+        pid_t pid;
+        uid_t uid;
+        int pidfd; /* consumed */
+        uint64_t start_ticks;
+};
+
+/* Makes a process of a newcomer, with books, drain and a segment.  *ret_memfd is the caller's. */
+int member_attach(struct collector *collector, const struct newcomer *newcomer, const struct shm_hello *hello,
+                  struct member **ret, int *ret_memfd);
+/* It never got its segment: as if it had not come. */
+void member_undo(struct member *member);
+/* A row without books, for a program that never attached.  pidfd: consumed, -1 when it has ended. */
+int member_uncounted(struct collector *collector, const struct newcomer *newcomer, pid_t parent, const char *path,
+                     const char *why, struct member **ret);
+/* It is gone: its books are closed, its segment is let go. */
+void member_end(struct member *member, enum process_end end, int status);
+void member_expel(struct member *member, int error);
+/* The newest row of this pid, or NULL. */
+struct member *member_find(const struct collector *collector, pid_t pid);
+/* Takes over what the drain says into the row. */
+void member_snapshot(struct member *member);
+void member_take_out(struct member *member);
+void member_free(struct member *member);
+
+/* --------------------------------------------------------------------------------------------------- tend.c -- */
+
+/* How it ended, as wait(2) says, for a row that does not know it yet. */
+void member_set_status(struct member *member, int wait_status);
+/* Asks the kernel the same, for a while; then lets go of the pidfd. */
+void member_autopsy(struct member *member, uint64_t now_ns);
+/* Forgets who has been kept long enough, and who is too many.  Returns when to look again, 0: never. */
+uint64_t members_forget(struct collector *collector, uint64_t now_ns);
+/* Looks after one living member, about once a second. */
+void member_tend(struct member *member, uint64_t now_ns);
+void member_name_threads(struct member *member, uint64_t now_ns);
+
+/* ----------------------------------------------------------------------------------------------- schedule.c -- */
+
+int schedule_init(struct collector *collector);
+void schedule_deinit(struct collector *collector);
+/* There is, or may be, something to drain. */
+void schedule_soon(struct collector *collector);
+/* Rows came or went: housekeeping has something to do. */
+void schedule_tick(struct collector *collector);
+
+/* ------------------------------------------------------------------------------------------------- ingest.c -- */
+
+int ingest_new(struct ingest **ret, struct collector *collector, int listen_fd);
+struct ingest *ingest_free(struct ingest *ingest);
+struct ingest **ingest_next(struct ingest *ingest);
+
+/* ------------------------------------------------------------------------------------------------- notice.c -- */
+
+int notices_new(struct notices **ret, struct collector *collector);
+struct notices *notices_free(struct notices *notices);
+/* `pid` is to run `path`; `spawned`: it was started a moment ago, and may have attached already. */
+void notices_add(struct notices *notices, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
+                 bool spawned);
+/* It attached after all.  Whether it was announced. */
+bool notices_drop(struct notices *notices, pid_t pid);
+/* `pid` has ended (wait_status as wait(2)'s, -1: unknown).  Where a program was announced and did run, the row of
+ * what ran before ends as exec, and the program gets one of its own; returns true then. */
+bool notices_conclude(struct notices *notices, pid_t pid, int wait_status);
+/* Shows those that run on without having attached. */
+void notices_tend(struct notices *notices, uint64_t now_ns);
+bool notices_is_empty(const struct notices *notices);

@@ -1,0 +1,325 @@
+/*
+ * How a process comes and how it ends.  What happens to its row between and after is in tend.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/core/members.h"
+
+/* ---------------------------------------------------------------------------------------------------- coming -- */
+
+static void count_uid(struct collector *collector, uid_t uid) {
+        uint32_t n = 0;
+
+        for (size_t i = 0; i < collector->count; i++)
+                n += collector->members[i]->process.drain && collector->members[i]->process.uid == uid;
+        for (size_t i = 0; i < collector->count; i++)
+                if (collector->members[i]->process.uid == uid)
+                        collector->members[i]->of_uid = n;
+}
+
+static int check_limits(const struct collector *collector, uid_t uid) {
+        const struct member *member;
+
+        if (collector->live >= collector->options.processes_max)
+                return -EDQUOT;
+        for (size_t i = collector->count; uid != 0 && i-- > 0;) {
+                member = collector->members[i];
+                if (member->process.uid == uid)
+                        return member->of_uid >= collector->options.processes_uid_max ? -EDQUOT : 0;
+        }
+        return 0;
+}
+
+static int insert(struct member *member) {
+        struct collector *collector = member->collector;
+        size_t capacity = collector->capacity ? collector->capacity * 2 : 64;
+        void *members;
+
+        if (collector->count == collector->capacity) {
+                members = reallocarray(collector->members, capacity, sizeof *collector->members);
+                if (!members)
+                        return -ENOMEM;
+                collector->members = members;
+                collector->capacity = capacity;
+        }
+        member->process.number = ++collector->next_number;
+        collector->members[collector->count++] = member;
+        return 0;
+}
+
+void member_take_out(struct member *member) {
+        struct collector *collector = member->collector;
+        size_t i = 0;
+
+        while (collector->members[i] != member)
+                i++;
+        memmove(collector->members + i, collector->members + i + 1,
+                (--collector->count - i) * sizeof *collector->members);
+}
+
+/* What /proc tells now.  Nothing of it is needed to go on. */
+static void look_up(struct member *member) {
+        struct process *process = &member->process;
+        struct procinfo_stat stat;
+
+        if (procinfo_stat(process->pid, &stat) == 0) {
+                process->parent = stat.parent;
+                memcpy(process->comm, stat.comm, sizeof process->comm);
+                member->start_ticks = stat.start_ticks;
+                process->start_ns = procinfo_start_ns(stat.start_ticks);
+        }
+        (void)procinfo_exe(process->pid, process->exe, sizeof process->exe);
+        if (procinfo_cgroup(process->pid, process->cgroup, sizeof process->cgroup) == 0)
+                procinfo_unit(process->cgroup, process->unit, sizeof process->unit);
+        member->other_pidns = procinfo_in_other_pidns(process->pid);
+}
+
+static struct member *member_new(struct collector *collector, const struct newcomer *newcomer) {
+        struct member *member = calloc(1, sizeof *member);
+
+        if (!member)
+                return NULL;
+        member->collector = collector;
+        member->pidfd = newcomer->pidfd;
+        member->start_ticks = newcomer->start_ticks;
+        member->attached_ns = reactor_now(collector->reactor);
+        member->process.pid = newcomer->pid;
+        member->process.uid = newcomer->uid;
+        member->process.allocator = "";
+        return member;
+}
+
+void member_free(struct member *member) {
+        waker_remove(member->bell);
+        reactor_unwatch(member->death);
+        drain_free(member->process.drain);
+        books_free(member->process.books);
+        if (member->pidfd >= 0)
+                close(member->pidfd);
+        free(member);
+}
+
+static void on_death(void *userdata, int fd, unsigned events) {
+        struct member *member = userdata;
+
+        if (!notices_conclude(member->collector->notices, member->process.pid, -1))
+                member_end(member, PROCESS_EXITED, 0);
+}
+
+static void on_closed_span(void *userdata, const struct books_event *event) {
+        struct member *member = userdata;
+
+        if (member->collector->on_event)
+                member->collector->on_event(member->collector->event_userdata, &member->process, event);
+}
+
+/* A second attach of one process: another program after exec, or the same one that came back after it left. */
+static void end_former(struct collector *collector, pid_t pid, uint64_t start_ticks, bool announced) {
+        struct member *former = member_find(collector, pid);
+
+        if (!former || former->process.end != PROCESS_ALIVE)
+                return;
+        if (former->process.uncounted) {
+                /* It was only slow to attach. */
+                member_take_out(former);
+                member_free(former);
+        } else if (former->start_ticks && start_ticks && former->start_ticks != start_ticks) {
+                member_end(former, PROCESS_EXITED, 0);
+        } else {
+                /* A forked child may have called exec before any thread of it had a lane. */
+                bool exec = announced || drain_threads(former->process.drain) == 0;
+
+                member_end(former, exec ? PROCESS_EXEC : PROCESS_DETACHED, 0);
+        }
+}
+
+static int make_segment(struct member *member, const struct shm_hello *hello, int *ret_memfd) {
+        const struct collector_options *options = &member->collector->options;
+        struct books_limits limits = books_limits_default;
+        struct shm_wish wish = options->wish;
+        struct shm_geometry geometry;
+        int fd, r;
+
+        if (hello->ring_kib) {
+                uint32_t kib = hello->ring_kib < options->ring_kib_max ? hello->ring_kib : options->ring_kib_max;
+
+                wish.ring_records = kib * (1024 / (uint32_t)sizeof(struct shm_record));
+        }
+        r = shm_geometry_init(&geometry, &wish);
+        if (r < 0)
+                return r;
+        limits.names = geometry.name_capacity;
+        limits.paths = geometry.path_capacity;
+        limits.lanes = geometry.lane_capacity;
+        r = books_new(&member->process.books, &limits, member->attached_ns);
+        if (r < 0)
+                return r;
+        books_on_event(member->process.books, on_closed_span, member);
+        r = shm_segment_create(&fd, &geometry, member->process.number, options->segment_options);
+        if (r < 0)
+                return r;
+        r = drain_new(&member->process.drain, fd, &geometry, member->process.books);
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        *ret_memfd = fd;
+        return 0;
+}
+
+int member_attach(struct collector *collector, const struct newcomer *newcomer, const struct shm_hello *hello,
+                  struct member **ret, int *ret_memfd) {
+        struct member *member;
+        int memfd = -1, r;
+
+        end_former(collector, newcomer->pid, newcomer->start_ticks,
+                   notices_drop(collector->notices, newcomer->pid));
+        r = check_limits(collector, newcomer->uid);
+        member = r < 0 ? NULL : member_new(collector, newcomer);
+        if (!member) {
+                close(newcomer->pidfd);
+                return r < 0 ? r : -ENOMEM;
+        }
+        r = insert(member);
+        if (r < 0) {
+                member_free(member);
+                return r;
+        }
+        look_up(member);
+        member->process.forked = hello->flags & SHM_HELLO_CHILD;
+        member->process.counting = hello->counting <= SHM_COUNTING_BYPASSED ? hello->counting : SHM_COUNTING_NONE;
+        member->process.allocator = procinfo_allocator(newcomer->pid);
+        r = make_segment(member, hello, &memfd);
+        if (r == 0)
+                r = reactor_watch(collector->reactor, &member->death, member->pidfd, REACTOR_IN, on_death, member);
+        if (r == 0)
+                r = waker_add(collector->waker, &member->bell, drain_bell(member->process.drain));
+        if (r < 0) {
+                if (memfd >= 0)
+                        close(memfd);
+                member_take_out(member);
+                member_free(member);
+                return r;
+        }
+        collector->live++;
+        collector->stats.processes_seen++;
+        count_uid(collector, newcomer->uid);
+        schedule_soon(collector);
+        schedule_tick(collector);
+        *ret = member;
+        *ret_memfd = memfd;
+        return 0;
+}
+
+void member_undo(struct member *member) {
+        struct collector *collector = member->collector;
+        uid_t uid = member->process.uid;
+
+        member_take_out(member);
+        member_free(member);
+        collector->live--;
+        collector->stats.processes_seen--;
+        count_uid(collector, uid);
+}
+
+int member_uncounted(struct collector *collector, const struct newcomer *newcomer, pid_t parent, const char *path,
+                     const char *why, struct member **ret) {
+        struct member *member = member_new(collector, newcomer);
+        const char *base = strrchr(path, '/');
+        int r;
+
+        if (!member)
+                return -ENOMEM;
+        if (newcomer->pidfd >= 0)
+                look_up(member);
+        member->process.uncounted = true;
+        if (!member->process.parent)
+                member->process.parent = parent;
+        if (!member->process.start_ns && newcomer->start_ticks)
+                member->process.start_ns = procinfo_start_ns(newcomer->start_ticks);
+        snprintf(member->process.why, sizeof member->process.why, "%s", why);
+        snprintf(member->process.exe, sizeof member->process.exe, "%s", path);
+        snprintf(member->process.comm, sizeof member->process.comm, "%.15s", base ? base + 1 : path);
+        procinfo_clean(member->process.exe);
+        procinfo_clean(member->process.comm);
+        r = newcomer->pidfd < 0
+                    ? 0
+                    : reactor_watch(collector->reactor, &member->death, member->pidfd, REACTOR_IN, on_death, member);
+        if (r == 0)
+                r = insert(member);
+        if (r < 0) {
+                member_free(member);
+                return r;
+        }
+        schedule_tick(collector);
+        *ret = member;
+        return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------- ending -- */
+
+void member_snapshot(struct member *member) {
+        struct process *process = &member->process;
+
+        if (!process->drain)
+                return;
+        process->counting = drain_counting(process->drain);
+        process->refused = drain_refused(process->drain);
+        process->refused_threads = drain_refused_threads(process->drain);
+        process->threads = drain_threads(process->drain);
+}
+
+void member_end(struct member *member, enum process_end end, int status) {
+        struct collector *collector = member->collector;
+        struct process *process = &member->process;
+        struct log_peer peer = {process->pid, process->uid};
+        char text[64];
+
+        if (process->end != PROCESS_ALIVE)
+                return;
+        member->death = reactor_unwatch(member->death);
+        member->bell = waker_remove(member->bell);
+        if (process->drain) {
+                if (end != PROCESS_EXPELLED && drain_finish(process->drain, reactor_now(collector->reactor)) < 0) {
+                        collector->stats.expelled++;
+                        log_event(LOG_EXPELLED, &peer, "process %d (%s) left a broken segment: %s", (int)process->pid,
+                                  process->comm, drain_fault(process->drain));
+                }
+                member_snapshot(member);
+                process->drain = drain_free(process->drain);
+                collector->live--;
+                count_uid(collector, process->uid);
+        }
+        process->threads = 0;
+        process->end = end;
+        process->end_status = status;
+        process->ended_ns = reactor_now(collector->reactor);
+        collector->ended++;
+        member_autopsy(member, process->ended_ns);
+        log_event(LOG_ENDED, &peer, "process %d (%s): %s", (int)process->pid, process->comm,
+                  process_end_text(process, text, sizeof text));
+        if (collector->on_end)
+                collector->on_end(collector->end_userdata, process);
+        schedule_tick(collector);
+}
+
+void member_expel(struct member *member, int error) {
+        struct log_peer peer = {member->process.pid, member->process.uid};
+        const char *why = error == -EBADMSG ? drain_fault(member->process.drain) : strerror(-error);
+
+        member->collector->stats.expelled++;
+        log_event(LOG_EXPELLED, &peer, "process %d (%s) is expelled: %s", (int)peer.pid, member->process.comm, why);
+        snprintf(member->process.why, sizeof member->process.why, "%s", why);
+        member_end(member, PROCESS_EXPELLED, 0);
+}
+
+struct member *member_find(const struct collector *collector, pid_t pid) {
+        for (size_t i = collector->count; i-- > 0;)
+                if (collector->members[i]->process.pid == pid)
+                        return collector->members[i];
+        return NULL;
+}

@@ -1,0 +1,259 @@
+/*
+ * The parsers of /proc.  Each file is read once, whole or its beginning, into a buffer of fixed size.
+ */
+#include "daemon/core/procinfo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* Reads the beginning of a file, terminated. */
+static ssize_t read_file(char *buf, size_t size, const char *format, ...) {
+        char path[PATH_MAX];
+        ssize_t n, have = 0;
+        va_list args;
+        int fd, r;
+
+        va_start(args, format);
+        r = vsnprintf(path, sizeof path, format, args);
+        va_end(args);
+        if (r < 0 || r >= (int)sizeof path)
+                return -ENAMETOOLONG;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        while (have < (ssize_t)size - 1) {
+                n = read(fd, buf + have, size - 1 - (size_t)have);
+                if (n <= 0)
+                        break;
+                have += n;
+        }
+        close(fd);
+        buf[have] = 0;
+        return have;
+}
+
+/* The length of the UTF-8 sequence at `s`, 0 when it is none or a control character. */
+static size_t clean_sequence(const unsigned char *s) {
+        size_t n = *s < 0x80                 ? 1
+                   : *s >= 0xc2 && *s < 0xe0 ? 2
+                   : *s >= 0xe0 && *s < 0xf0 ? 3
+                   : *s >= 0xf0 && *s < 0xf5 ? 4
+                                             : 0;
+
+        if (n == 1)
+                return *s >= 0x20 && *s != 0x7f;
+        for (size_t i = 1; i < n; i++)
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+        if (n == 2 && *s == 0xc2 && s[1] < 0xa0)
+                return 0; /* C1 controls */
+        if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) || (*s == 0xf0 && s[1] < 0x90) ||
+            (*s == 0xf4 && s[1] > 0x8f))
+                return 0; /* overlong, surrogates, beyond Unicode */
+        return n;
+}
+
+void procinfo_clean(char *text) {
+        for (size_t n; *text; text += n ? n : 1) {
+                n = clean_sequence((const unsigned char *)text);
+                if (n == 0)
+                        *text = '?';
+        }
+}
+
+int procinfo_stat(pid_t pid, struct procinfo_stat *ret) {
+        struct procinfo_stat stat = {0};
+        char buf[1024], *open_paren, *close_paren;
+        ssize_t n = read_file(buf, sizeof buf, "/proc/%d/stat", (int)pid);
+        int parent;
+        unsigned long long ticks;
+
+        if (n < 0)
+                return n == -ENOENT ? -ESRCH : (int)n;
+        /* The name may hold anything, parentheses too: it ends at the last one. */
+        open_paren = strchr(buf, '(');
+        close_paren = strrchr(buf, ')');
+        if (!open_paren || !close_paren || close_paren < open_paren)
+                return -ESRCH;
+        if (sscanf(close_paren + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                   &stat.state, &parent, &ticks) != 3)
+                return -ESRCH;
+        *close_paren = 0;
+        snprintf(stat.comm, sizeof stat.comm, "%.15s", open_paren + 1);
+        procinfo_clean(stat.comm);
+        stat.parent = parent;
+        stat.start_ticks = ticks;
+        *ret = stat;
+        return 0;
+}
+
+static uint64_t clock_ns(clockid_t clock) {
+        struct timespec ts;
+
+        clock_gettime(clock, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t procinfo_start_ns(uint64_t start_ticks) {
+        static uint64_t boot_ns; /* one value for all, so that rows of one process agree; threads: the reactor's */
+
+        if (!boot_ns)
+                boot_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+        return boot_ns + start_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+int procinfo_exe(pid_t pid, char *buf, size_t size) {
+        char link[64], target[PATH_MAX];
+        ssize_t n;
+
+        snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
+        n = readlink(link, target, sizeof target - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = 0;
+        snprintf(buf, size, "%s", target);
+        procinfo_clean(buf);
+        return 0;
+}
+
+/* The path on the line of /proc/PID/cgroup that begins with a number and then `hierarchy`. */
+static const char *find_hierarchy(char *lines, const char *hierarchy) {
+        for (char *line = lines, *end; line && *line; line = end) {
+                char *field = strchr(line, ':');
+
+                end = strchr(line, '\n');
+                if (end)
+                        end++;
+                if (!field || (end && field > end) || strncmp(field, hierarchy, strlen(hierarchy)) != 0)
+                        continue;
+                return field + strlen(hierarchy);
+        }
+        return NULL;
+}
+
+int procinfo_cgroup(pid_t pid, char *buf, size_t size) {
+        char lines[8192];
+        const char *path;
+        ssize_t n = read_file(lines, sizeof lines, "/proc/%d/cgroup", (int)pid);
+
+        if (n < 0)
+                return (int)n;
+        path = find_hierarchy(lines, "::");
+        if (!path || strncmp(path, "/\n", 2) == 0)
+                path = find_hierarchy(lines, ":name=systemd:");
+        if (!path)
+                path = "/";
+        snprintf(buf, size, "%.*s", (int)strcspn(path, "\n"), path);
+        procinfo_clean(buf);
+        return 0;
+}
+
+static bool is_unit(const char *name, size_t length) {
+        static const char *const suffixes[] = {".service", ".scope", ".socket", ".mount", ".swap"};
+
+        for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+                size_t n = strlen(suffixes[i]);
+
+                if (length > n && memcmp(name + length - n, suffixes[i], n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+void procinfo_unit(const char *cgroup, char *buf, size_t size) {
+        size_t length;
+
+        *buf = 0;
+        for (const char *name = cgroup; *name; name += length) {
+                name += *name == '/';
+                length = strcspn(name, "/");
+                if (!is_unit(name, length))
+                        continue;
+                /* systemd puts '_' before a name that the kernel would take for one of its own files. */
+                snprintf(buf, size, "%.*s", (int)length - (*name == '_'), name + (*name == '_'));
+        }
+}
+
+bool procinfo_in_other_pidns(pid_t pid) {
+        char buf[8192], *line;
+        int first, second;
+
+        if (read_file(buf, sizeof buf, "/proc/%d/status", (int)pid) < 0)
+                return false;
+        line = strstr(buf, "\nNSpid:");
+        /* One number for each namespace, from ours inwards. */
+        return line && sscanf(line, "\nNSpid:%d%*[ \t]%d", &first, &second) == 2;
+}
+
+int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]) {
+        char text[64];
+        ssize_t n = read_file(text, sizeof text, "/proc/%d/task/%u/comm", (int)pid, tid);
+
+        if (n < 0)
+                return (int)n;
+        if (n > 0 && text[n - 1] == '\n')
+                text[n - 1] = 0;
+        snprintf(buf, 16, "%.15s", text);
+        procinfo_clean(buf);
+        return 0;
+}
+
+const char *procinfo_allocator(pid_t pid) {
+        static const char *const names[] = {"jemalloc", "tcmalloc", "mimalloc"};
+        char path[64], *line = NULL;
+        const char *found = "";
+        size_t size = 0;
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+        file = fopen(path, "re");
+        if (!file)
+                return "";
+        /* A stranger can have very many mappings; libraries are loaded early, the limit is on ours. */
+        for (int lines = 0; lines < 2000 && !*found && getline(&line, &size, file) > 0; lines++) {
+                const char *base = strrchr(line, '/');
+
+                for (size_t i = 0; base && i < sizeof names / sizeof *names; i++)
+                        if (strncmp(base, "/lib", 4) == 0 && strncmp(base + 4, names[i], strlen(names[i])) == 0)
+                                found = names[i];
+        }
+        free(line);
+        fclose(file);
+        return found;
+}
+
+uint64_t procinfo_rss(pid_t pid) {
+        char buf[128];
+        unsigned long long pages;
+
+        if (read_file(buf, sizeof buf, "/proc/%d/statm", (int)pid) < 0 || sscanf(buf, "%*u %llu", &pages) != 1)
+                return 0;
+        return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t read_number(const char *cgroup, const char *file) {
+        char buf[64], *end;
+        unsigned long long value;
+
+        if (read_file(buf, sizeof buf, CGROUP_ROOT "%s/%s", cgroup, file) <= 0)
+                return 0;
+        value = strtoull(buf, &end, 10); /* "max" is no number, and no limit */
+        return end == buf ? 0 : value;
+}
+
+void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t *ret_limit) {
+        *ret_current = *ret_limit = 0;
+        if (cgroup[0] != '/' || cgroup[1] == 0 || strstr(cgroup, "/.."))
+                return;
+        *ret_current = read_number(cgroup, "memory.current");
+        *ret_limit = read_number(cgroup, "memory.max");
+}

@@ -1,0 +1,43 @@
+/*
+ * What /proc and the cgroup tree tell about a process.
+ *
+ * What lives here: reading and parsing those files.  What does not: what is made of it (process.c).  A process can end
+ * at any moment, and names itself as it likes: every function may fail, and every text comes out clean (no control
+ * characters, valid UTF-8).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct procinfo_stat {
+        char comm[16];
+        char state; /* 'Z': dead, and not waited for */
+        pid_t parent;
+        uint64_t start_ticks; /* since boot; with the pid, unique */
+};
+
+/* 0 or -errno; -ESRCH when there is no such process. */
+int procinfo_stat(pid_t pid, struct procinfo_stat *ret);
+/* Since the epoch, from procinfo_stat's ticks. */
+uint64_t procinfo_start_ns(uint64_t start_ticks);
+int procinfo_exe(pid_t pid, char *buf, size_t size);
+/* The path below the mount of cgroup2, or of systemd's own hierarchy where that is not used. */
+int procinfo_cgroup(pid_t pid, char *buf, size_t size);
+/* Its systemd unit, the innermost: "nginx.service", "session-3.scope"; "" when there is none. */
+void procinfo_unit(const char *cgroup, char *buf, size_t size);
+/* Whether its threads have other numbers where it lives than here. */
+bool procinfo_in_other_pidns(pid_t pid);
+int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]);
+/* The allocator that it runs on when it is not libc's: "jemalloc", "tcmalloc", "mimalloc"; else "". */
+const char *procinfo_allocator(pid_t pid);
+
+/* Resident bytes; 0 when unknown. */
+uint64_t procinfo_rss(pid_t pid);
+/* Memory of a cgroup and its limit; 0 when unknown or none. */
+void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t *ret_limit);
+
+/* Replaces what must not reach a terminal or a JSON document by '?'. */
+void procinfo_clean(char *text);

@@ -1,0 +1,283 @@
+/*
+ * Dispatch: which method is asked for, by whom, and the frame around its result or error.
+ *
+ * The message comes from a stranger.  What is not in the form of a request ends the connection; a request that is
+ * mistaken gets an error that says how.
+ */
+#include "daemon/core/query.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/core/query_private.h"
+#include "daemon/wire/columns.h"
+
+#define HINT_VERSION "install spanallocd and spanallocctl of the same version"
+
+int query_new(struct query **ret, struct collector *collector) {
+        struct query *query;
+
+        query = calloc(1, sizeof(*query));
+        if (!query)
+                return -ENOMEM;
+
+        query->collector = collector;
+        query_follow_init(query);
+        *ret = query;
+        return 0;
+}
+
+struct query *query_free(struct query *query) {
+        if (!query)
+                return NULL;
+
+        query_follow_deinit(query);
+        free(query);
+        return NULL;
+}
+
+void query_count_error(struct query *query) {
+        query->errors++;
+}
+
+void query_check_books(const struct process *process) {
+#if !defined(NDEBUG) || defined(SPANALLOC_CHECK_BOOKS)
+        struct books_process_row row;
+
+        if (!process->books)
+                return;
+
+        books_process_row(process->books, &row);
+        if (!row.balanced) {
+                fprintf(stderr, "spanalloc: the books of process %llu do not balance\n",
+                        (unsigned long long)process->number);
+                abort();
+        }
+#endif
+}
+
+uint64_t query_now_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t query_realtime_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+int query_fail(struct query_error *ret, int code, const char *hint, const char *format, ...) {
+        va_list args;
+
+        ret->code = code;
+        snprintf(ret->hint, sizeof(ret->hint), "%s", hint);
+        va_start(args, format);
+        vsnprintf(ret->message, sizeof(ret->message), format, args);
+        va_end(args);
+        return -code;
+}
+
+const char *query_quote(struct wire_value text, char *buf, size_t size) {
+        const char *bytes = "";
+        size_t length = 0, n = 0;
+
+        wire_get_text(text, &bytes, &length);
+        if (length > size - 1)
+                length = size - 1;
+        for (; n < length; n++)
+                buf[n] = isprint((unsigned char)bytes[n]) ? bytes[n] : '?';
+        buf[n] = 0;
+        return buf;
+}
+
+/* ---------------------------------------------------------------------------------------------------- methods -- */
+
+static int method_hello(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                        struct wire_buffer *out, struct query_error *ret_error) {
+        if (!(params->given & QUERY_PARAM_PROTOCOL))
+                return query_fail(ret_error, EPROTO, HINT_VERSION, "hello without a protocol number");
+        if (params->protocol != WIRE_PROTOCOL)
+                return query_fail(ret_error, EPROTO, HINT_VERSION,
+                                  "the collector speaks protocol %u, the other side protocol %llu", WIRE_PROTOCOL,
+                                  (unsigned long long)params->protocol);
+
+        wire_put_map(out, 3);
+        wire_put_text(out, "protocol");
+        wire_put_uint(out, WIRE_PROTOCOL);
+        wire_put_text(out, "version");
+        wire_put_text(out, SPANALLOC_VERSION);
+        wire_put_text(out, "schema");
+        wire_put_uint(out, WIRE_SCHEMA);
+        return 0;
+}
+
+static int method_reset(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                        struct wire_buffer *out, struct query_error *ret_error) {
+        if (!peer->sees_all)
+                return query_fail(ret_error, EPERM, "ask as root or as a member of the group spanalloc",
+                                  "reset is for those who may see all processes");
+
+        collector_refresh(query->collector);
+        wire_put_map(out, 1);
+        wire_put_text(out, "processes");
+        wire_put_uint(out, collector_reset(query->collector));
+        return 0;
+}
+
+static const struct method {
+        const char *name;
+        query_method_fn fn;
+        unsigned params;
+        enum query_outcome outcome;
+} methods[] = {
+        {"hello", method_hello, QUERY_PARAM_PROTOCOL | QUERY_PARAM_CLIENT, QUERY_GREETED},
+        {"status", query_method_status, 0, QUERY_ANSWERED},
+        {"ps", query_method_ps, QUERY_PARAMS_PROCESS | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT, QUERY_ANSWERED},
+        {"spans", query_method_spans,
+         QUERY_PARAMS_PROCESS | QUERY_PARAM_SPAN | QUERY_PARAM_FILTER | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT |
+                 QUERY_PARAM_SINCE,
+         QUERY_ANSWERED},
+        {"tree", query_method_tree, QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER, QUERY_ANSWERED},
+        {"follow", query_method_follow, QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER, QUERY_FOLLOWS},
+        {"reset", method_reset, 0, QUERY_ANSWERED},
+};
+
+static const struct method *find_method(struct wire_value name) {
+        for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+                if (wire_text_is(name, methods[i].name))
+                        return &methods[i];
+
+        return NULL;
+}
+
+static int fail_unknown_method(struct query_error *ret_error, struct wire_value name) {
+        char quoted[48];
+
+        return query_fail(ret_error, ENOSYS, "the methods are hello, status, ps, spans, tree, follow and reset",
+                          "there is no method '%s'", query_quote(name, quoted, sizeof(quoted)));
+}
+
+/* --------------------------------------------------------------------------------------------------- dispatch -- */
+
+/* Writes [1, id, nil, result], or leaves *out as it was. */
+static int put_result(struct query *query, const struct query_peer *peer, const struct query_call *call,
+                      struct wire_buffer *out, enum query_outcome *ret_outcome, struct query_error *ret_error) {
+        struct query_params params;
+        const struct method *method;
+        size_t mark;
+        int r;
+
+        method = find_method(call->method);
+        if (!peer->greeted && (!method || method->fn != method_hello))
+                return query_fail(ret_error, EPROTO, "say hello first", "the first request has to be hello");
+        if (!method)
+                return fail_unknown_method(ret_error, call->method);
+
+        r = query_params_parse(&params, method->params, call->params, method->name, ret_error);
+        if (r < 0)
+                return r;
+
+        mark = wire_begin(out);
+        wire_put_array(out, 4);
+        wire_put_uint(out, WIRE_MESSAGE_ANSWER);
+        wire_put_uint(out, call->id);
+        wire_put_nil(out);
+        r = method->fn(query, peer, &params, out, ret_error);
+        if (r < 0) {
+                wire_cancel(out, mark);
+                return r;
+        }
+        if (!out->error && out->size - mark - WIRE_HEADER > WIRE_ANSWER_MAX)
+                out->error = -EMSGSIZE;
+
+        *ret_outcome = method->outcome;
+        r = wire_end(out, mark);
+        return r == -EMSGSIZE ? query_fail(ret_error, EMSGSIZE, "ask for fewer rows: with a filter, or a limit",
+                                           "the answer is longer than the protocol allows")
+                              : r;
+}
+
+static int put_error(const struct query_call *call, const struct query_error *error, struct wire_buffer *out) {
+        const char *name = strerrorname_np(error->code);
+        size_t mark;
+
+        mark = wire_begin(out);
+        wire_put_array(out, 4);
+        wire_put_uint(out, WIRE_MESSAGE_ANSWER);
+        wire_put_uint(out, call->id);
+        wire_put_map(out, 4);
+        wire_put_text(out, "code");
+        wire_put_uint(out, (uint64_t)error->code);
+        wire_put_text(out, "name");
+        wire_put_text(out, name ? name : "EIO");
+        wire_put_text(out, "message");
+        wire_put_text(out, error->message);
+        wire_put_text(out, "hint");
+        wire_put_text(out, error->hint);
+        wire_put_nil(out);
+        return wire_end(out, mark);
+}
+
+int query_call_parse(struct query_call *ret, struct wire_document **ret_document, const void *message, size_t size) {
+        struct wire_document *document;
+        struct wire_value root;
+        struct query_call call;
+        const char *text;
+        uint64_t kind;
+        size_t length;
+        int r;
+
+        r = wire_document_new(&document, message, size, WIRE_REQUEST_VALUES);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EPROTO;
+
+        root = wire_root(document);
+        call.method = wire_at(root, 2);
+        call.params = wire_at(root, 3);
+        if (wire_type(root) != WIRE_ARRAY || wire_count(root) != 4 || !wire_get_uint(wire_at(root, 0), &kind) ||
+            kind != WIRE_MESSAGE_REQUEST || !wire_get_uint(wire_at(root, 1), &call.id) ||
+            !wire_get_text(call.method, &text, &length)) {
+                wire_document_free(document);
+                return -EPROTO;
+        }
+
+        *ret = call;
+        *ret_document = document;
+        return 0;
+}
+
+int query_answer(struct query *query, const struct query_peer *peer, const void *message, size_t size,
+                 struct wire_buffer *out) {
+        enum query_outcome outcome = QUERY_ANSWERED;
+        struct query_error error = {0};
+        struct wire_document *document;
+        struct query_call call;
+        int r;
+
+        r = query_call_parse(&call, &document, message, size);
+        if (r < 0) {
+                query->errors++;
+                return r;
+        }
+
+        r = put_result(query, peer, &call, out, &outcome, &error);
+        if (r < 0) {
+                query->errors++;
+                outcome = QUERY_ANSWERED;
+                r = error.code > 0 ? put_error(&call, &error, out) : r;
+        } else {
+                query->queries++;
+        }
+
+        wire_document_free(document);
+        return r < 0 ? r : (int)outcome;
+}

@@ -1,0 +1,57 @@
+/*
+ * Answers: from a request's bytes to an answer's bytes, over the collector's rows.
+ *
+ * What lives here: the methods of docs/query-protocol.md, filters, sorting, limits, followers.  What does not: sockets
+ * (query_server.h) and framing (daemon/wire/wire.h).  `spanallocctl run` calls query_answer without a socket, so that
+ * a report is made of exactly what a daemon would have answered.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/core/collector.h"
+
+struct query;
+struct wire_buffer; /* daemon/wire/wire.h */
+
+int query_new(struct query **ret, struct collector *collector);
+struct query *query_free(struct query *query);
+
+/* Who asks; root and the group may see all, others their own processes. */
+struct query_peer {
+        uid_t uid;
+        int sees_all;
+        int greeted; /* the caller sets it on QUERY_GREETED; until then only hello is answered */
+};
+
+enum query_outcome {
+        QUERY_ANSWERED = 0, /* one framed answer was appended */
+        QUERY_FOLLOWS = 1,  /* likewise, and the peer is to get events: query_follow_add */
+        QUERY_GREETED = 2,  /* likewise, and the peer has said a hello that suits */
+};
+
+/* `message`: one whole msgpack object, already scanned (wire_scan).  Appends a framed answer or error to `out`.
+ * Returns a query_outcome, or -EPROTO when the connection is to be closed, or -ENOMEM. */
+int query_answer(struct query *query, const struct query_peer *peer, const void *message, size_t size,
+                 struct wire_buffer *out);
+
+/* Counts a connection or message that was refused before it came here. */
+void query_count_error(struct query *query);
+
+/* ------------------------------------------------------------------------------------------------ followers -- */
+
+#define QUERY_FOLLOWERS_MAX 64u
+
+struct query_follower;
+
+/* Takes one framed notification, whole or not at all.  0, or -errno when there is no room: the event is dropped and
+ * counted, and the follower gets a marker before its next event.  It may remove its own follower, and no other. */
+typedef int (*query_sink_fn)(void *userdata, const void *frame, size_t size);
+
+/* After QUERY_FOLLOWS, with the same peer and message: from now on `fn` gets the events.  -EUSERS: too many. */
+int query_follow_add(struct query *query, struct query_follower **ret, const struct query_peer *peer,
+                     const void *message, size_t size, query_sink_fn fn, void *userdata);
+struct query_follower *query_follow_remove(struct query_follower *follower);
+/* The sink has room again: a marker that is owed goes out now, even when no event follows. */
+void query_follow_resume(struct query_follower *follower);

@@ -1,0 +1,143 @@
+/*
+ * Within query*.c: what a request becomes, and what its answer is made of.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/core/collector.h"
+#include "daemon/core/query.h"
+#include "daemon/wire/columns.h"
+#include "daemon/wire/wire.h"
+
+/* Names from the root, each escaped: longer than any that books_path_text writes. */
+#define QUERY_PATH_BYTES (SHM_PATH_DEPTH_MAX * 2 * (size_t)SHM_NAME_BYTES)
+/* Rows of one answer; what is beyond is cut off, and the answer is not complete. */
+#define QUERY_ROWS_MAX (1u << 17)
+
+struct query {
+        struct collector *collector;
+        uint64_t queries, errors, follow_dropped;
+
+        struct query_follower *followers[QUERY_FOLLOWERS_MAX];
+        struct wire_buffer event;    /* the notification that is being handed out */
+        char path[QUERY_PATH_BYTES]; /* of the row or event in hand */
+        char path_other[QUERY_PATH_BYTES];
+};
+
+struct query_error {
+        int code; /* positive errno */
+        char message[384];
+        char hint[768];
+};
+/* Fills *ret and returns -code. */
+int query_fail(struct query_error *ret, int code, const char *hint, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+/* Foreign text for a message: short, printable, quoted. */
+const char *query_quote(struct wire_value text, char *buf, size_t size);
+
+/* ----------------------------------------------------------------------------------------------------- params -- */
+
+enum query_param {
+        QUERY_PARAM_PROCESS = 1 << 0,
+        QUERY_PARAM_PID = 1 << 1,
+        QUERY_PARAM_UNIT = 1 << 2,
+        QUERY_PARAM_SPAN = 1 << 3,
+        QUERY_PARAM_FILTER = 1 << 4,
+        QUERY_PARAM_SORT = 1 << 5,
+        QUERY_PARAM_LIMIT = 1 << 6,
+        QUERY_PARAM_SINCE = 1 << 7,
+        QUERY_PARAM_PROTOCOL = 1 << 8,
+        QUERY_PARAM_CLIENT = 1 << 9,
+};
+#define QUERY_PARAMS_PROCESS (QUERY_PARAM_PROCESS | QUERY_PARAM_PID | QUERY_PARAM_UNIT)
+
+struct query_params {
+        unsigned given; /* enum query_param */
+        uint64_t process, pid, limit, since_ns, protocol;
+        char unit[128];
+        char span[SHM_NAME_BYTES];
+        char filter[256];
+        char sort[64];
+        char client[64];
+};
+
+int query_params_parse(struct query_params *ret, unsigned allowed, struct wire_value map, const char *method,
+                       struct query_error *ret_error);
+bool query_params_select_process(const struct query_params *params, const struct query_peer *peer,
+                                 const struct process *process);
+/* Whether `filter` selects a span of that name on that path. */
+bool query_params_select_path(const struct query_params *params, const char *name, const char *path);
+
+/* A message in the form of a request; method and params live in *ret_document. */
+struct query_call {
+        uint64_t id;
+        struct wire_value method, params;
+};
+int query_call_parse(struct query_call *ret, struct wire_document **ret_document, const void *message, size_t size);
+
+/* ------------------------------------------------------------------------------------------------------- rows -- */
+
+/* A value of a row, for sorting and writing alike. */
+struct query_cell {
+        enum wire_column_type type;
+        uint64_t u; /* UINT and BOOL */
+        int64_t i;
+        const char *text;
+};
+
+/* Rows of one type, collected, sorted, cut and written by the one function for all of them. */
+struct query_rows_class {
+        const char *table;
+        size_t size; /* of a row */
+        void (*cell)(struct query *query, const void *row, int column, char *path, struct query_cell *ret);
+        void (*put_map)(struct wire_buffer *out, const void *row, int column);
+        /* < 0, 0, > 0: the order of process, then span */
+        int (*order)(const void *a, const void *b);
+};
+
+struct query_rows {
+        const struct query_rows_class *class;
+        struct query *query;
+        void *rows;
+        size_t count, allocated;
+        size_t limit; /* 0: all */
+        int sort;     /* column, or -1 */
+        bool descending;
+        bool complete;
+};
+
+int query_rows_init(struct query_rows *rows, struct query *query, const struct query_rows_class *class,
+                    const struct query_params *params, struct query_error *ret_error);
+void query_rows_deinit(struct query_rows *rows);
+/* Room for one more row, zeroed; NULL: no memory. */
+void *query_rows_add(struct query_rows *rows);
+/* Sorts, cuts, and writes the whole table as the value that comes next. */
+void query_rows_put(struct query_rows *rows, struct wire_buffer *out);
+void query_put_columns(struct wire_buffer *out, const char *table);
+
+/* In a checking build: the books of a process that is about to be shown balance. */
+void query_check_books(const struct process *process);
+uint64_t query_now_ns(void);      /* monotonic */
+uint64_t query_realtime_ns(void); /* since the epoch */
+
+/* ---------------------------------------------------------------------------------------------------- methods -- */
+
+/* Each writes its result as the value that comes next.  0, or -errno with *ret_error filled, or -ENOMEM. */
+typedef int (*query_method_fn)(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                               struct wire_buffer *out, struct query_error *ret_error);
+int query_method_status(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                        struct wire_buffer *out, struct query_error *ret_error);
+int query_method_ps(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                    struct wire_buffer *out, struct query_error *ret_error);
+int query_method_spans(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                       struct wire_buffer *out, struct query_error *ret_error);
+int query_method_tree(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                      struct wire_buffer *out, struct query_error *ret_error);
+int query_method_follow(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                        struct wire_buffer *out, struct query_error *ret_error);
+
+void query_follow_init(struct query *query);
+void query_follow_deinit(struct query *query);

@@ -1,0 +1,186 @@
+/*
+ * The method `ps`: a row for each process.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "daemon/core/query_private.h"
+#include "daemon/wire/columns.h"
+
+struct ps_row {
+        const struct process *process;
+        struct books_process_row books;
+        uint64_t rss, unit_memory, unit_limit;
+        char ended[64];
+        char counting[192];
+};
+
+/* Of all bytes that the process allocated, how many are not lost, in millionths. */
+static uint64_t coverage_ppm(const struct ps_row *row) {
+        uint64_t all = row->books.counters[SHM_ALLOC_BYTES], lost = row->books.lost[SHM_ALLOC_BYTES];
+
+        if (row->process->uncounted)
+                return 0;
+        if (all == 0 || lost == 0)
+                return 1000000;
+        if (lost >= all)
+                return 0;
+
+        return (uint64_t)((unsigned __int128)(all - lost) * 1000000 / all);
+}
+
+static uint64_t ps_number(const struct ps_row *row, int column) {
+        const struct process *process = row->process;
+
+        /* The five groups of four stand in the order of the counters. */
+        if (column >= WIRE_PS_alloc_count && column <= WIRE_PS_dealloc_bytes)
+                return row->books.counters[column - WIRE_PS_alloc_count];
+        if (column >= WIRE_PS_self_alloc_count && column <= WIRE_PS_self_dealloc_bytes)
+                return row->books.self[column - WIRE_PS_self_alloc_count];
+        if (column >= WIRE_PS_outside_alloc_count && column <= WIRE_PS_outside_dealloc_bytes)
+                return row->books.outside[column - WIRE_PS_outside_alloc_count];
+        if (column >= WIRE_PS_lost_alloc_count && column <= WIRE_PS_lost_dealloc_bytes)
+                return row->books.lost[column - WIRE_PS_lost_alloc_count];
+        if (column >= WIRE_PS_before_alloc_count && column <= WIRE_PS_before_dealloc_bytes)
+                return row->books.before[column - WIRE_PS_before_alloc_count];
+
+        switch (column) {
+        case WIRE_PS_process:
+                return process->number;
+        case WIRE_PS_pid:
+                return (uint64_t)process->pid;
+        case WIRE_PS_start_ns:
+                return process->start_ns;
+        case WIRE_PS_uid:
+                return process->uid;
+        case WIRE_PS_alive:
+                return process->end == PROCESS_ALIVE;
+        case WIRE_PS_threads:
+                return row->process->threads;
+        case WIRE_PS_spans:
+                return row->books.names;
+        case WIRE_PS_records:
+                return row->books.records;
+        case WIRE_PS_refused:
+                return row->process->refused;
+        case WIRE_PS_coverage_ppm:
+                return coverage_ppm(row);
+        case WIRE_PS_rss_bytes:
+                return row->rss;
+        case WIRE_PS_unit_memory_bytes:
+                return row->unit_memory;
+        case WIRE_PS_unit_memory_limit_bytes:
+                return row->unit_limit;
+        case WIRE_PS_open:
+                return row->books.open;
+        case WIRE_PS_aborted:
+                return row->books.aborted;
+        case WIRE_PS_balanced:
+                return row->books.balanced;
+        }
+        return 0;
+}
+
+static const char *ps_text(const struct ps_row *row, int column) {
+        switch (column) {
+        case WIRE_PS_comm:
+                return row->process->comm;
+        case WIRE_PS_exe:
+                return row->process->exe;
+        case WIRE_PS_unit:
+                return row->process->unit;
+        case WIRE_PS_ended:
+                return row->ended;
+        case WIRE_PS_counting:
+                return row->counting;
+        }
+        return "";
+}
+
+static void ps_cell(struct query *query, const void *data, int column, char *path, struct query_cell *ret) {
+        enum wire_column_type type = wire_columns("ps")->columns[column].type;
+
+        *ret = (struct query_cell){.type = type};
+        if (type == WIRE_COLUMN_TEXT)
+                ret->text = ps_text(data, column);
+        else
+                ret->u = ps_number(data, column);
+}
+
+/* Only `outside_threads`. */
+static void ps_put_map(struct wire_buffer *out, const void *data, int column) {
+        const struct books *books = ((const struct ps_row *)data)->process->books;
+        uint64_t outside[SHM_COUNTERS];
+        uint32_t count = 0;
+        const char *name;
+
+        while (books && books_thread_row(books, count, &name, outside))
+                count++;
+
+        wire_put_map(out, count);
+        for (uint32_t i = 0; i < count; i++) {
+                books_thread_row(books, i, &name, outside);
+                wire_put_text(out, name);
+                wire_put_array(out, SHM_COUNTERS);
+                for (size_t k = 0; k < SHM_COUNTERS; k++)
+                        wire_put_uint(out, outside[k]);
+        }
+}
+
+static int ps_order(const void *a, const void *b) {
+        const struct ps_row *x = a, *y = b;
+
+        return x->process->number < y->process->number ? -1 : x->process->number > y->process->number;
+}
+
+static const struct query_rows_class ps_class = {
+        .table = "ps",
+        .size = sizeof(struct ps_row),
+        .cell = ps_cell,
+        .put_map = ps_put_map,
+        .order = ps_order,
+};
+
+static void fill_row(struct ps_row *row, const struct process *process) {
+        char text[sizeof(row->ended)], phrase[sizeof(row->counting)];
+
+        row->process = process;
+        row->books.balanced = true;
+        if (process->books)
+                books_process_row(process->books, &row->books);
+
+        if (process->end == PROCESS_ALIVE)
+                process_memory(process, &row->rss, &row->unit_memory, &row->unit_limit);
+        snprintf(row->ended, sizeof(row->ended), "%s", process_end_text(process, text, sizeof(text)));
+        snprintf(row->counting, sizeof(row->counting), "%s", process_counting(process, phrase, sizeof(phrase)));
+}
+
+int query_method_ps(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                    struct wire_buffer *out, struct query_error *ret_error) {
+        const struct process *process;
+        struct query_rows rows;
+        struct ps_row *row;
+        int r;
+
+        r = query_rows_init(&rows, query, &ps_class, params, ret_error);
+        if (r < 0)
+                return r;
+
+        collector_refresh(query->collector);
+        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
+                if (!query_params_select_process(params, peer, process))
+                        continue;
+
+                query_check_books(process);
+                row = query_rows_add(&rows);
+                if (!row) {
+                        query_rows_deinit(&rows);
+                        return -ENOMEM;
+                }
+                fill_row(row, process);
+        }
+
+        query_rows_put(&rows, out);
+        query_rows_deinit(&rows);
+        return 0;
+}

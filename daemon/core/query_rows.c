@@ -1,0 +1,167 @@
+/*
+ * Tables: rows of any type are collected, sorted, cut and written here, column by column, as columns.h has them.
+ *
+ * With a limit no more than twice as many rows are ever held: the best so far are kept whenever that many have come.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/query_private.h"
+#include "daemon/wire/columns.h"
+
+static int compare_cells(const struct query_cell *a, const struct query_cell *b) {
+        switch (a->type) {
+        case WIRE_COLUMN_INT:
+                return a->i < b->i ? -1 : a->i > b->i;
+        case WIRE_COLUMN_TEXT:
+                return strcmp(a->text, b->text);
+        default:
+                return a->u < b->u ? -1 : a->u > b->u;
+        }
+}
+
+static int compare_rows(const void *a, const void *b, void *userdata) {
+        struct query_rows *rows = userdata;
+        struct query_cell x, y;
+        int order = 0;
+
+        if (rows->sort >= 0) {
+                rows->class->cell(rows->query, a, rows->sort, rows->query->path, &x);
+                rows->class->cell(rows->query, b, rows->sort, rows->query->path_other, &y);
+                order = compare_cells(&x, &y);
+                if (rows->descending)
+                        order = -order;
+        }
+        return order != 0 ? order : rows->class->order(a, b);
+}
+
+static void sort_and_cut(struct query_rows *rows) {
+        if (rows->count > 1)
+                qsort_r(rows->rows, rows->count, rows->class->size, compare_rows, rows);
+
+        if (rows->limit > 0 && rows->count > rows->limit) {
+                rows->count = rows->limit;
+                rows->complete = false;
+        }
+}
+
+static int fail_sort(struct query_error *ret_error, const struct wire_columns *columns, const char *name) {
+        char hint[sizeof(ret_error->hint)] = "the columns are";
+        size_t n = strlen(hint);
+
+        for (size_t i = 0; i < columns->count; i++) {
+                const char *column = columns->columns[i].name;
+
+                if (columns->columns[i].type == WIRE_COLUMN_MAP || n + strlen(column) + 2 > sizeof(hint))
+                        continue;
+                n += (size_t)snprintf(hint + n, sizeof(hint) - n, " %s", column);
+        }
+        return query_fail(ret_error, EINVAL, hint, "%s cannot be sorted by '%s'", columns->table, name);
+}
+
+int query_rows_init(struct query_rows *rows, struct query *query, const struct query_rows_class *class,
+                    const struct query_params *params, struct query_error *ret_error) {
+        const struct wire_columns *columns = wire_columns(class->table);
+        const char *name = params->sort;
+
+        *rows = (struct query_rows){
+                .class = class,
+                .query = query,
+                .sort = -1,
+                .complete = true,
+                .limit = params->limit < QUERY_ROWS_MAX ? (size_t)params->limit : QUERY_ROWS_MAX,
+        };
+
+        if (params->given & QUERY_PARAM_SORT) {
+                rows->descending = name[0] == '-';
+                name += rows->descending;
+                rows->sort = wire_columns_find(columns, name);
+                if (rows->sort < 0 || columns->columns[rows->sort].type == WIRE_COLUMN_MAP)
+                        return fail_sort(ret_error, columns, name);
+        }
+        return 0;
+}
+
+void query_rows_deinit(struct query_rows *rows) {
+        free(rows->rows);
+        rows->rows = NULL;
+}
+
+void *query_rows_add(struct query_rows *rows) {
+        void *row;
+
+        if (rows->limit > 0 && rows->count >= 2 * rows->limit)
+                sort_and_cut(rows);
+        if (rows->limit == 0 && rows->count >= QUERY_ROWS_MAX) {
+                rows->limit = QUERY_ROWS_MAX;
+                sort_and_cut(rows);
+        }
+
+        if (rows->count == rows->allocated) {
+                size_t allocated = rows->allocated > 0 ? rows->allocated * 2 : 64;
+                void *more = reallocarray(rows->rows, allocated, rows->class->size);
+
+                if (!more)
+                        return NULL;
+                rows->rows = more;
+                rows->allocated = allocated;
+        }
+
+        row = (char *)rows->rows + rows->count++ * rows->class->size;
+        memset(row, 0, rows->class->size);
+        return row;
+}
+
+void query_put_columns(struct wire_buffer *out, const char *table) {
+        const struct wire_columns *columns = wire_columns(table);
+
+        wire_put_text(out, "columns");
+        wire_put_array(out, (uint32_t)columns->count);
+        for (size_t i = 0; i < columns->count; i++)
+                wire_put_text(out, columns->columns[i].name);
+}
+
+static void put_cell(struct query_rows *rows, const void *row, int column, struct wire_buffer *out) {
+        struct query_cell cell;
+
+        rows->class->cell(rows->query, row, column, rows->query->path, &cell);
+        switch (cell.type) {
+        case WIRE_COLUMN_UINT:
+                wire_put_uint(out, cell.u);
+                break;
+        case WIRE_COLUMN_INT:
+                wire_put_int(out, cell.i);
+                break;
+        case WIRE_COLUMN_BOOL:
+                wire_put_bool(out, cell.u != 0);
+                break;
+        case WIRE_COLUMN_TEXT:
+                wire_put_text(out, cell.text);
+                break;
+        case WIRE_COLUMN_MAP:
+                rows->class->put_map(out, row, column);
+                break;
+        }
+}
+
+void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
+        const struct wire_columns *columns = wire_columns(rows->class->table);
+
+        sort_and_cut(rows);
+
+        wire_put_map(out, 4);
+        wire_put_text(out, "time_ns");
+        wire_put_uint(out, query_realtime_ns());
+        wire_put_text(out, "complete");
+        wire_put_bool(out, rows->complete);
+        query_put_columns(out, rows->class->table);
+        wire_put_text(out, "rows");
+        wire_put_array(out, (uint32_t)rows->count);
+        for (size_t i = 0; i < rows->count; i++) {
+                wire_put_array(out, (uint32_t)columns->count);
+                for (size_t column = 0; column < columns->count; column++)
+                        put_cell(rows, (char *)rows->rows + i * rows->class->size, (int)column, out);
+        }
+}

@@ -1,0 +1,409 @@
+/*
+ * Connections to the query socket.
+ *
+ * A peer may send anything, in any portions, and stop reading at any point.  So: one request at a time and one in a
+ * turn, none while an answer waits to be taken; a message is scanned before anything decodes it; what waits for a peer
+ * is bounded for each and in all; and who takes nothing for half a minute is shown out.
+ */
+#include "daemon/core/query_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/core/log.h"
+#include "daemon/wire/wire.h"
+
+#define CONNECTIONS_MAX     64u
+#define CONNECTIONS_UID_MAX 16u
+#define FOLLOW_BYTES_MAX    ((size_t)1 << 20)
+#define WAITING_BYTES_MAX   ((size_t)256 << 20) /* answers that wait to be taken, over all connections */
+#define READ_BYTES          16384u
+#define ACCEPTS             16
+#define TAKE_NS             (30 * UINT64_C(1000000000))
+#define PAUSE_NS            (200 * UINT64_C(1000000)) /* without accepting, when descriptors are used up */
+
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+struct connection {
+        struct query_server *server;
+        struct connection *prev, *next;
+        struct reactor_watch *watch;
+        int fd;
+        pid_t pid;
+        struct query_peer peer;
+        struct wire_buffer in, out;
+        size_t sent; /* of out: what the socket took */
+        struct query_follower *follower;
+        uint64_t moved_ns; /* when the peer last took something, or had nothing to take */
+        bool ended;        /* it sends no more; what it asked for is still answered */
+};
+
+struct query_server {
+        struct reactor *reactor;
+        struct query *query;
+        int fd;
+        struct reactor_watch *watch;
+        struct reactor_timer *timer; /* slow readers, and the end of a pause */
+        bool paused;
+        gid_t gid; /* whose members see all; -1: nobody's */
+        struct connection *connections;
+        unsigned count;
+};
+
+/* ------------------------------------------------------------------------------------------------ connections -- */
+
+static void connection_free(struct connection *connection) {
+        struct query_server *server = connection->server;
+
+        query_follow_remove(connection->follower);
+        reactor_unwatch(connection->watch);
+        if (connection->prev)
+                connection->prev->next = connection->next;
+        else
+                server->connections = connection->next;
+        if (connection->next)
+                connection->next->prev = connection->prev;
+        server->count--;
+        close(connection->fd);
+        wire_buffer_deinit(&connection->in);
+        wire_buffer_deinit(&connection->out);
+        free(connection);
+}
+
+/* It broke a rule. */
+static void drop(struct connection *connection, const char *why) {
+        struct log_peer peer = {connection->pid, connection->peer.uid};
+
+        query_count_error(connection->server->query);
+        log_event(LOG_QUERY_DROPPED, &peer, "closed the query connection of process %d: %s", (int)connection->pid, why);
+        connection_free(connection);
+}
+
+static size_t waiting(const struct connection *connection) {
+        return connection->out.size - connection->sent;
+}
+
+static size_t waiting_in_all(const struct query_server *server) {
+        size_t sum = 0;
+
+        for (const struct connection *c = server->connections; c; c = c->next)
+                sum += c->out.size;
+        return sum;
+}
+
+static bool has_frame(const struct connection *connection) {
+        const void *message;
+        size_t size;
+
+        return wire_frame(connection->in.data, connection->in.size, WIRE_REQUEST_MAX, &message, &size) != 0;
+}
+
+/* What to be told of next: room while an answer waits or a request is at hand, else bytes. */
+static void set_events(struct connection *connection) {
+        bool output = waiting(connection) || (!connection->follower && has_frame(connection));
+        unsigned events = output ? REACTOR_OUT : REACTOR_IN;
+
+        if (connection->follower && !connection->ended)
+                events |= REACTOR_IN; /* to learn that it left */
+        reactor_watch_set(connection->watch, events);
+        if (waiting(connection) && !connection->follower)
+                reactor_timer_set(connection->server->timer, reactor_now(connection->server->reactor) + TAKE_NS / 8);
+}
+
+/* Writes what waits.  0: go on, also when some still waits; -errno: the peer is gone. */
+static int flush(struct connection *connection) {
+        ssize_t n;
+
+        while (waiting(connection)) {
+                n = send(connection->fd, connection->out.data + connection->sent, waiting(connection),
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+                if (n < 0 && errno == EAGAIN)
+                        return 0;
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n > 0) {
+                        connection->sent += (size_t)n;
+                        connection->moved_ns = reactor_now(connection->server->reactor);
+                }
+                /* A follower's buffer may never be empty: its front is given back once it is most of it. */
+                if (connection->follower && connection->sent > FOLLOW_BYTES_MAX / 2) {
+                        wire_buffer_consume(&connection->out, connection->sent);
+                        connection->sent = 0;
+                }
+        }
+        wire_buffer_consume(&connection->out, connection->out.size);
+        connection->sent = 0;
+        return 0;
+}
+
+static int on_follow(void *userdata, const void *frame, size_t size) {
+        struct connection *connection = userdata;
+        int r;
+
+        if (waiting(connection) + size > FOLLOW_BYTES_MAX)
+                return -ENOBUFS;
+        r = wire_buffer_append(&connection->out, frame, size);
+        if (r == 0)
+                reactor_watch_set(connection->watch, REACTOR_IN | REACTOR_OUT);
+        return r;
+}
+
+/* --------------------------------------------------------------------------------------------------- requests -- */
+
+static int answer(struct connection *connection, const void *message, size_t size) {
+        struct query_server *server = connection->server;
+        size_t all = waiting_in_all(server), room = all < WAITING_BYTES_MAX ? WAITING_BYTES_MAX - all : 0;
+        size_t limit = WIRE_ANSWER_MAX + WIRE_HEADER;
+        int r;
+
+        /* Never so little that an error could not be told. */
+        connection->out.limit = room < limit ? room + FOLLOW_BYTES_MAX : limit;
+        r = query_answer(server->query, &connection->peer, message, size, &connection->out);
+        if (r == QUERY_GREETED)
+                connection->peer.greeted = 1;
+        if (r != QUERY_FOLLOWS)
+                return r < 0 ? r : 0;
+        r = query_follow_add(server->query, &connection->follower, &connection->peer, message, size, on_follow,
+                             connection);
+        connection->out.limit = 2 * FOLLOW_BYTES_MAX;
+        return r;
+}
+
+/* Serves one request, if one is there.  False: the connection is gone. */
+static bool serve(struct connection *connection) {
+        const void *message;
+        size_t size;
+        int r;
+
+        r = wire_frame(connection->in.data, connection->in.size, WIRE_REQUEST_MAX, &message, &size);
+        if (r == 0)
+                return true;
+        if (r < 0 || wire_scan(message, size, WIRE_DEPTH_MAX) < 0) {
+                drop(connection, "what it sent is no message");
+                return false;
+        }
+        if (connection->follower) {
+                drop(connection, "it follows, and asked for something else");
+                return false;
+        }
+        connection->moved_ns = reactor_now(connection->server->reactor);
+        r = answer(connection, message, size);
+        if (r < 0) {
+                drop(connection, r == -EPROTO ? "what it sent is no request" : strerror(-r));
+                return false;
+        }
+        wire_buffer_consume(&connection->in, WIRE_HEADER + size);
+        return true;
+}
+
+/* Reads a portion.  0, or -errno: the peer is gone. */
+static int receive(struct connection *connection) {
+        size_t room = connection->in.limit - connection->in.size;
+        void *at;
+        ssize_t n;
+
+        if (room > READ_BYTES)
+                room = READ_BYTES;
+        if (room == 0)
+                return 0; /* a whole message is there */
+        at = wire_buffer_reserve(&connection->in, room);
+        if (!at)
+                return -ENOMEM;
+        n = recv(connection->fd, at, room, MSG_DONTWAIT);
+        if (n > 0)
+                connection->in.size += (size_t)n;
+        else if (n == 0)
+                connection->ended = true;
+        else if (errno != EAGAIN && errno != EINTR)
+                return -errno;
+        return 0;
+}
+
+/* Whether it asked for all that it ever will, and has it. */
+static bool is_over(const struct connection *connection) {
+        return connection->ended && (connection->follower || (!waiting(connection) && !has_frame(connection)));
+}
+
+static void on_connection(void *userdata, int fd, unsigned events) {
+        struct connection *connection = userdata;
+
+        if ((events & REACTOR_IN) && receive(connection) < 0) {
+                connection_free(connection);
+                return;
+        }
+        if (flush(connection) < 0) {
+                connection_free(connection);
+                return;
+        }
+        if (connection->follower && !waiting(connection))
+                query_follow_resume(connection->follower);
+        if ((!waiting(connection) || connection->follower) && !serve(connection))
+                return;
+        if (flush(connection) < 0 || is_over(connection) || (events & (REACTOR_HUP | REACTOR_IN)) == REACTOR_HUP) {
+                connection_free(connection);
+                return;
+        }
+        set_events(connection);
+}
+
+/* ------------------------------------------------------------------------------------------------------- door -- */
+
+static bool is_member(int fd, gid_t own, gid_t gid) {
+        gid_t groups[256];
+        socklen_t size = sizeof groups;
+
+        if (gid == (gid_t)-1)
+                return false;
+        if (own == gid)
+                return true;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+                return false; /* so many groups that we do not look through them */
+        for (size_t i = 0; i < size / sizeof *groups; i++)
+                if (groups[i] == gid)
+                        return true;
+        return false;
+}
+
+static int connection_new(struct query_server *server, int fd, const struct ucred *cred) {
+        struct connection *connection = calloc(1, sizeof *connection);
+        int r;
+
+        if (!connection)
+                return -ENOMEM;
+        connection->server = server;
+        connection->fd = fd;
+        connection->pid = cred->pid;
+        connection->peer.uid = cred->uid;
+        connection->peer.sees_all = cred->uid == 0 || cred->uid == geteuid() || is_member(fd, cred->gid, server->gid);
+        connection->in = WIRE_BUFFER_INIT(WIRE_REQUEST_MAX + WIRE_HEADER);
+        connection->out = WIRE_BUFFER_INIT(WIRE_ANSWER_MAX + WIRE_HEADER);
+        r = reactor_watch(server->reactor, &connection->watch, fd, REACTOR_IN, on_connection, connection);
+        if (r < 0) {
+                free(connection);
+                return r;
+        }
+        connection->next = server->connections;
+        if (connection->next)
+                connection->next->prev = connection;
+        server->connections = connection;
+        server->count++;
+        return 0;
+}
+
+static void admit(struct query_server *server, int fd) {
+        struct ucred cred = {.uid = (uid_t)-1};
+        socklen_t size = sizeof cred;
+        struct log_peer peer;
+        unsigned of_uid = 0;
+        int r;
+
+        r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0 ? -errno : 0;
+        for (const struct connection *c = server->connections; c; c = c->next)
+                of_uid += c->peer.uid == cred.uid;
+        if (r == 0 && (server->count >= CONNECTIONS_MAX || of_uid >= CONNECTIONS_UID_MAX))
+                r = -EUSERS;
+        if (r == 0)
+                r = connection_new(server, fd, &cred);
+        if (r == 0)
+                return;
+        peer = (struct log_peer){cred.pid, cred.uid};
+        query_count_error(server->query);
+        log_event(LOG_QUERY_REFUSED, &peer, "refused a query connection of process %d: %s", (int)cred.pid,
+                  r == -EUSERS ? "there are too many" : strerror(-r));
+        close(fd);
+}
+
+static void on_door(void *userdata, int listen_fd, unsigned events) {
+        struct query_server *server = userdata;
+        int fd;
+
+        for (int i = 0; i < ACCEPTS; i++) {
+                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                if (fd >= 0) {
+                        admit(server, fd);
+                        continue;
+                }
+                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                        server->paused = true;
+                        reactor_watch_set(server->watch, 0);
+                        reactor_timer_set(server->timer, reactor_now(server->reactor) + PAUSE_NS);
+                }
+                if (errno != EINTR && errno != ECONNABORTED)
+                        return;
+        }
+}
+
+static void on_timer(void *userdata, uint64_t now_ns) {
+        struct query_server *server = userdata;
+        struct connection *connection, *next;
+        bool slow = false;
+
+        if (server->paused) {
+                server->paused = false;
+                reactor_watch_set(server->watch, REACTOR_IN);
+        }
+        for (connection = server->connections; connection; connection = next) {
+                next = connection->next;
+                if (connection->follower || !waiting(connection))
+                        continue;
+                if (now_ns - connection->moved_ns >= TAKE_NS)
+                        drop(connection, "it does not take its answer");
+                else
+                        slow = true;
+        }
+        if (slow)
+                reactor_timer_set(server->timer, now_ns + TAKE_NS / 8);
+}
+
+static gid_t group_of(int listen_fd) {
+        struct sockaddr_un address = {0};
+        socklen_t size = sizeof address - 1;
+        struct stat st;
+
+        if (getsockname(listen_fd, (struct sockaddr *)&address, &size) < 0 || address.sun_path[0] != '/' ||
+            stat(address.sun_path, &st) < 0)
+                return (gid_t)-1;
+        return st.st_gid;
+}
+
+int query_server_new(struct query_server **ret, struct reactor *reactor, struct query *query, int listen_fd) {
+        struct query_server *server = calloc(1, sizeof *server);
+        int r;
+
+        if (!server) {
+                close(listen_fd);
+                return -ENOMEM;
+        }
+        server->reactor = reactor;
+        server->query = query;
+        server->fd = listen_fd;
+        server->gid = group_of(listen_fd);
+        r = reactor_timer(reactor, &server->timer, on_timer, server);
+        if (r == 0)
+                r = reactor_watch(reactor, &server->watch, listen_fd, REACTOR_IN, on_door, server);
+        if (r < 0) {
+                query_server_free(server);
+                return r;
+        }
+        *ret = server;
+        return 0;
+}
+
+struct query_server *query_server_free(struct query_server *server) {
+        if (!server)
+                return NULL;
+        while (server->connections)
+                connection_free(server->connections);
+        reactor_unwatch(server->watch);
+        reactor_timer_free(server->timer);
+        close(server->fd);
+        free(server);
+        return NULL;
+}

@@ -1,0 +1,232 @@
+/*
+ * The method `spans`: a row for each process and span name.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/core/query_private.h"
+#include "daemon/wire/columns.h"
+
+struct span_row {
+        const struct process *process;
+        uint32_t name, path, paths;
+        struct books_row books;
+};
+
+static uint64_t rate(double bytes) {
+        return bytes > 0 ? (uint64_t)(bytes + 0.5) : 0;
+}
+
+static uint64_t span_number(const struct span_row *row, int column) {
+        if (column >= WIRE_SPANS_alloc_count && column <= WIRE_SPANS_dealloc_bytes)
+                return row->books.total[column - WIRE_SPANS_alloc_count];
+        if (column >= WIRE_SPANS_self_alloc_count && column <= WIRE_SPANS_self_dealloc_bytes)
+                return row->books.self[column - WIRE_SPANS_self_alloc_count];
+        if (column >= WIRE_SPANS_alloc_bytes_rate_10s && column <= WIRE_SPANS_alloc_bytes_rate_10m)
+                return rate(row->books.rate[column - WIRE_SPANS_alloc_bytes_rate_10s]);
+
+        switch (column) {
+        case WIRE_SPANS_process:
+                return row->process->number;
+        case WIRE_SPANS_pid:
+                return (uint64_t)row->process->pid;
+        case WIRE_SPANS_uid:
+                return row->process->uid;
+        case WIRE_SPANS_opened:
+                return row->books.opened;
+        case WIRE_SPANS_closed:
+                return row->books.closed;
+        case WIRE_SPANS_open:
+                return row->books.open;
+        case WIRE_SPANS_cycles:
+                return row->books.cycles;
+        case WIRE_SPANS_migrated:
+                return row->books.migrated;
+        case WIRE_SPANS_aborted:
+                return row->books.aborted;
+        case WIRE_SPANS_refused:
+                return row->books.refused;
+        case WIRE_SPANS_paths:
+                return row->paths;
+        }
+        return 0;
+}
+
+static const char *quality_text(enum books_quality quality) {
+        switch (quality) {
+        case BOOKS_EXACT:
+                return "exact";
+        case BOOKS_MIGRATED:
+                return "migrated";
+        case BOOKS_LOST:
+                return "lost";
+        case BOOKS_ESTIMATED:
+                return "estimated";
+        }
+        return "estimated";
+}
+
+static const char *span_site(const struct span_row *row, char *buf) {
+        uint32_t line = 0;
+        const char *file;
+
+        file = books_name_file(row->process->books, row->name, &line);
+        if (!file || !file[0])
+                return "";
+
+        snprintf(buf, QUERY_PATH_BYTES, "%s:%u", file, line);
+        return buf;
+}
+
+static const char *span_text(const struct span_row *row, int column, char *buf) {
+        switch (column) {
+        case WIRE_SPANS_unit:
+                return row->process->unit;
+        case WIRE_SPANS_span:
+                return books_name(row->process->books, row->name);
+        case WIRE_SPANS_path:
+                books_path_text(row->process->books, row->path, buf, QUERY_PATH_BYTES);
+                return buf;
+        case WIRE_SPANS_quality:
+                return quality_text(row->books.quality);
+        case WIRE_SPANS_site:
+                return span_site(row, buf);
+        }
+        return "";
+}
+
+static void span_cell(struct query *query, const void *data, int column, char *path, struct query_cell *ret) {
+        enum wire_column_type type = wire_columns("spans")->columns[column].type;
+        const struct span_row *row = data;
+
+        *ret = (struct query_cell){.type = type};
+        if (type == WIRE_COLUMN_TEXT)
+                ret->text = span_text(row, column, path);
+        else if (type == WIRE_COLUMN_INT)
+                ret->i = (int64_t)(row->books.total[SHM_ALLOC_BYTES] - row->books.total[SHM_DEALLOC_BYTES]);
+        else
+                ret->u = span_number(row, column);
+}
+
+/* Only `per_call`. */
+static void span_put_map(struct wire_buffer *out, const void *data, int column) {
+        const struct books_per_call *per_call = &((const struct span_row *)data)->books.per_call;
+        const struct {
+                const char *name;
+                uint64_t value;
+        } entries[] = {
+                {"count", per_call->count}, {"p50", per_call->p50}, {"p90", per_call->p90},
+                {"p99", per_call->p99},     {"max", per_call->max},
+        };
+
+        wire_put_map(out, sizeof(entries) / sizeof(entries[0]));
+        for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+                wire_put_text(out, entries[i].name);
+                wire_put_uint(out, entries[i].value);
+        }
+}
+
+static int span_order(const void *a, const void *b) {
+        const struct span_row *x = a, *y = b;
+        int order;
+
+        if (x->process->number != y->process->number)
+                return x->process->number < y->process->number ? -1 : 1;
+
+        order = strcmp(books_name(x->process->books, x->name), books_name(y->process->books, y->name));
+        if (order != 0)
+                return order;
+        return x->name < y->name ? -1 : x->name > y->name;
+}
+
+static const struct query_rows_class spans_class = {
+        .table = "spans",
+        .size = sizeof(struct span_row),
+        .cell = span_cell,
+        .put_map = span_put_map,
+        .order = span_order,
+};
+
+/* A name that is only known, such as one from before a reset, is no row. */
+static bool row_is_empty(const struct books_row *row) {
+        uint64_t any = row->opened | row->closed | row->open | row->cycles | row->aborted | row->refused;
+
+        for (size_t i = 0; i < SHM_COUNTERS; i++)
+                any |= row->self[i] | row->total[i];
+        return any == 0;
+}
+
+/* Whether that name is to be shown; *ret is filled if so. */
+static bool read_name(struct query *query, const struct query_params *params, const struct process *process,
+                      uint32_t name, uint64_t now_ns, struct span_row *ret, bool *ret_complete) {
+        const char *text = books_name(process->books, name);
+        struct span_row row = {.process = process, .name = name};
+
+        if ((params->given & QUERY_PARAM_SPAN) && strcmp(text, params->span) != 0)
+                return false;
+
+        if (!(params->given & QUERY_PARAM_SINCE))
+                books_name_row(process->books, name, now_ns, &row.books, &row.path, &row.paths);
+        else if (!books_name_row_since(process->books, name, now_ns, params->since_ns, &row.books, &row.path,
+                                       &row.paths))
+                *ret_complete = false;
+        if (row_is_empty(&row.books))
+                return false;
+
+        if (params->given & QUERY_PARAM_FILTER) {
+                books_path_text(process->books, row.path, query->path, sizeof(query->path));
+                if (!query_params_select_path(params, text, query->path))
+                        return false;
+        }
+
+        *ret = row;
+        return true;
+}
+
+static int add_process(struct query *query, const struct query_params *params, const struct process *process,
+                       uint64_t now_ns, struct query_rows *rows) {
+        uint32_t names = books_name_count(process->books);
+        struct span_row found, *row;
+
+        query_check_books(process);
+        for (uint32_t name = 1; name <= names; name++) {
+                if (!read_name(query, params, process, name, now_ns, &found, &rows->complete))
+                        continue;
+
+                row = query_rows_add(rows);
+                if (!row)
+                        return -ENOMEM;
+                *row = found;
+        }
+        return 0;
+}
+
+int query_method_spans(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                       struct wire_buffer *out, struct query_error *ret_error) {
+        const struct process *process;
+        struct query_rows rows;
+        uint64_t now_ns;
+        int r;
+
+        r = query_rows_init(&rows, query, &spans_class, params, ret_error);
+        if (r < 0)
+                return r;
+
+        collector_refresh(query->collector);
+        now_ns = query_now_ns();
+        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
+                if (!process->books || !query_params_select_process(params, peer, process))
+                        continue;
+
+                r = add_process(query, params, process, now_ns, &rows);
+                if (r < 0) {
+                        query_rows_deinit(&rows);
+                        return r;
+                }
+        }
+
+        query_rows_put(&rows, out);
+        query_rows_deinit(&rows);
+        return 0;
+}

@@ -1,0 +1,220 @@
+/*
+ * The method `tree`: a row for each process and path, parents before children, with the sums of whole sub-trees.
+ *
+ * A path's sum here is its own self part and that of all paths below it, which is not the sum of its cycles: work
+ * that a child does on another thread, or after its parent has left, belongs to the parent's sub-tree too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/query_private.h"
+#include "daemon/wire/columns.h"
+
+struct node {
+        uint64_t sums[SHM_COUNTERS]; /* of the sub-tree */
+        uint32_t parent;             /* 0: a root */
+        uint32_t place;              /* in `order` */
+        uint32_t first;              /* place of the first child; 0: none */
+        bool used;                   /* something happened on it or below */
+        bool shown;                  /* the filter selects it, or something below it */
+};
+
+struct tree {
+        const struct process *process;
+        uint64_t now_ns;
+        uint32_t count;
+        struct node *nodes; /* by id, from 1 */
+        uint32_t *order;    /* ids, from place 1: siblings side by side, the heaviest first */
+};
+
+static void tree_deinit(struct tree *tree) {
+        free(tree->nodes);
+        free(tree->order);
+}
+
+/* Ids are given out parent first, so one pass from the last to the first adds all up. */
+static void tree_sum(struct tree *tree, struct query *query, const struct query_params *params) {
+        const struct books *books = tree->process->books;
+        struct books_row row;
+
+        for (uint32_t id = tree->count; id > 0; id--) {
+                struct node *node = &tree->nodes[id], *parent;
+
+                books_path_row(books, id, tree->now_ns, &row);
+                node->used |= (row.opened | row.closed | row.open | row.cycles | row.aborted | row.refused) > 0;
+                for (size_t i = 0; i < SHM_COUNTERS; i++) {
+                        node->sums[i] += row.self[i];
+                        node->used |= row.self[i] > 0;
+                }
+
+                if (node->used && !node->shown) {
+                        books_path_text(books, id, query->path, sizeof(query->path));
+                        node->shown = query_params_select_path(params, books_name(books, books_path_name(books, id)),
+                                                               query->path);
+                }
+
+                node->parent = books_path_parent(books, id);
+                if (node->parent >= id)
+                        node->parent = 0;
+                parent = &tree->nodes[node->parent];
+                for (size_t i = 0; i < SHM_COUNTERS; i++)
+                        parent->sums[i] += node->sums[i];
+                parent->used |= node->used;
+                parent->shown |= node->used && node->shown;
+        }
+}
+
+static int compare_nodes(const void *a, const void *b, void *userdata) {
+        const uint32_t *x = a, *y = b;
+        const struct tree *tree = userdata;
+        const struct node *m = &tree->nodes[*x], *n = &tree->nodes[*y];
+        uint64_t left = m->sums[SHM_ALLOC_BYTES], right = n->sums[SHM_ALLOC_BYTES];
+
+        if (m->parent != n->parent)
+                return m->parent < n->parent ? -1 : 1;
+        if (left != right)
+                return left > right ? -1 : 1;
+        return *x < *y ? -1 : *x > *y;
+}
+
+static int tree_init(struct tree *tree, struct query *query, const struct query_params *params,
+                     const struct process *process, uint64_t now_ns) {
+        *tree = (struct tree){
+                .process = process,
+                .now_ns = now_ns,
+                .count = books_path_count(process->books),
+        };
+        tree->nodes = calloc((size_t)tree->count + 1, sizeof(*tree->nodes));
+        tree->order = calloc((size_t)tree->count + 1, sizeof(*tree->order));
+        if (!tree->nodes || !tree->order) {
+                tree_deinit(tree);
+                return -ENOMEM;
+        }
+
+        tree_sum(tree, query, params);
+
+        for (uint32_t id = 1; id <= tree->count; id++)
+                tree->order[id] = id;
+        if (tree->count > 1)
+                qsort_r(tree->order + 1, tree->count, sizeof(*tree->order), compare_nodes, tree);
+        for (uint32_t place = tree->count; place > 0; place--) {
+                struct node *node = &tree->nodes[tree->order[place]];
+
+                node->place = place;
+                tree->nodes[node->parent].first = place;
+        }
+        return 0;
+}
+
+/* The next node in depth-first order; 0 at the end.  Begin with id 0; `below`: whether to go below `id`. */
+static uint32_t tree_next(const struct tree *tree, uint32_t id, bool below) {
+        if (below && tree->nodes[id].first > 0)
+                return tree->order[tree->nodes[id].first];
+
+        for (; id > 0; id = tree->nodes[id].parent) {
+                uint32_t next = tree->nodes[id].place + 1;
+
+                if (next <= tree->count && tree->nodes[tree->order[next]].parent == tree->nodes[id].parent)
+                        return tree->order[next];
+        }
+        return 0;
+}
+
+static uint32_t tree_depth(const struct tree *tree, uint32_t id) {
+        uint32_t depth = 0;
+
+        while ((id = tree->nodes[id].parent) > 0)
+                depth++;
+        return depth;
+}
+
+static void put_row(struct query *query, const struct tree *tree, uint32_t id, struct wire_buffer *out) {
+        const struct books *books = tree->process->books;
+        const struct node *node = &tree->nodes[id];
+        struct books_row row;
+
+        books_path_row(books, id, tree->now_ns, &row);
+        books_path_text(books, id, query->path, sizeof(query->path));
+
+        wire_put_array(out, WIRE_TREE_COUNT);
+        wire_put_uint(out, tree->process->number);
+        wire_put_uint(out, (uint64_t)tree->process->pid);
+        wire_put_text(out, tree->process->unit);
+        wire_put_text(out, tree->process->comm);
+        wire_put_uint(out, tree_depth(tree, id));
+        wire_put_text(out, books_name(books, books_path_name(books, id)));
+        wire_put_text(out, query->path);
+        wire_put_uint(out, row.opened);
+        wire_put_uint(out, row.closed);
+        wire_put_uint(out, row.open);
+        wire_put_uint(out, row.cycles);
+        for (size_t i = 0; i < SHM_COUNTERS; i++)
+                wire_put_uint(out, node->sums[i]);
+        wire_put_int(out, (int64_t)(node->sums[SHM_ALLOC_BYTES] - node->sums[SHM_DEALLOC_BYTES]));
+        for (size_t i = 0; i < SHM_COUNTERS; i++)
+                wire_put_uint(out, row.self[i]);
+        wire_put_uint(out, row.rate[0] > 0 ? (uint64_t)(row.rate[0] + 0.5) : 0);
+}
+/* put_row writes what columns.h lists, in that order. */
+_Static_assert(WIRE_TREE_alloc_count == 11 && WIRE_TREE_self_alloc_count == 16 && WIRE_TREE_COUNT == 21,
+               "columns.h has another order");
+
+static int put_process(struct query *query, const struct query_params *params, const struct process *process,
+                       uint64_t now_ns, struct wire_buffer *out, uint32_t *rows, bool *ret_complete) {
+        struct tree tree;
+        bool shown = true;
+        int r;
+
+        query_check_books(process);
+        r = tree_init(&tree, query, params, process, now_ns);
+        if (r < 0)
+                return r;
+
+        for (uint32_t id = tree_next(&tree, 0, true); id > 0; id = tree_next(&tree, id, shown)) {
+                shown = tree.nodes[id].used && tree.nodes[id].shown;
+                if (!shown)
+                        continue;
+                if (*rows == QUERY_ROWS_MAX) {
+                        *ret_complete = false;
+                        break;
+                }
+                put_row(query, &tree, id, out);
+                (*rows)++;
+        }
+
+        tree_deinit(&tree);
+        return 0;
+}
+
+int query_method_tree(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                      struct wire_buffer *out, struct query_error *ret_error) {
+        const struct process *process;
+        bool complete = true;
+        uint32_t rows = 0;
+        uint64_t now_ns;
+        size_t mark;
+        int r;
+
+        collector_refresh(query->collector);
+        now_ns = query_now_ns();
+
+        wire_put_map(out, 4);
+        wire_put_text(out, "time_ns");
+        wire_put_uint(out, query_realtime_ns());
+        query_put_columns(out, "tree");
+        wire_put_text(out, "rows");
+        mark = wire_begin_array(out);
+        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
+                if (!process->books || !query_params_select_process(params, peer, process))
+                        continue;
+
+                r = put_process(query, params, process, now_ns, out, &rows, &complete);
+                if (r < 0)
+                        return r;
+        }
+        wire_end_array(out, mark, rows);
+        wire_put_text(out, "complete");
+        wire_put_bool(out, complete);
+        return 0;
+}

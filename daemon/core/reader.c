@@ -1,0 +1,338 @@
+/* See reader.h. */
+#include "daemon/core/reader.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "daemon/core/text.h"
+#include "shm/ring.h"
+#include "shm/segment.h"
+
+/* After a copy out of shared memory: the compiler must not go back and read it again. */
+#define COPIED() __asm__ volatile("" ::: "memory")
+
+static int fault(struct reader *reader, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(reader->fault, sizeof reader->fault, format, args);
+        va_end(args);
+        return -EBADMSG;
+}
+
+static struct shm_header *header(const struct reader *reader) {
+        return reader->map;
+}
+
+static struct shm_lane *lane_at(const struct reader *reader, uint32_t lane) {
+        return shm_lane_at(reader->map, &reader->geometry, lane);
+}
+
+int reader_init(struct reader *reader, int memfd, const struct shm_geometry *geometry) {
+        *reader = (struct reader){.geometry = *geometry};
+        return shm_segment_map(&reader->map, memfd, geometry->segment_size);
+}
+
+void reader_deinit(struct reader *reader) {
+        if (reader->map)
+                munmap(reader->map, reader->geometry.segment_size);
+        *reader = (struct reader){0};
+}
+
+int reader_lanes(struct reader *reader) {
+        uint32_t n = atomic_load_explicit(&header(reader)->lanes_claimed, memory_order_acquire);
+
+        if (n < reader->lanes || n > reader->geometry.lane_capacity)
+                return fault(reader, "it says that %u of %u lanes are claimed, after %u", n,
+                             reader->geometry.lane_capacity, reader->lanes);
+        reader->lanes = n;
+        return 0;
+}
+
+int reader_head(struct reader *reader, uint32_t lane, uint64_t position, uint64_t *ret_head) {
+        uint64_t head = ring_head(lane_at(reader, lane));
+
+        if (head < position || head - position > shm_ring_records(&reader->geometry, lane))
+                return fault(reader, "lane %u's head is %llu, with %llu drained and %u slots", lane,
+                             (unsigned long long)head, (unsigned long long)position,
+                             shm_ring_records(&reader->geometry, lane));
+        *ret_head = head;
+        return 0;
+}
+
+bool reader_has_records(const struct reader *reader, uint32_t lane, uint64_t position) {
+        return ring_head(lane_at(reader, lane)) != position;
+}
+
+int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struct shm_record *ret) {
+        uint32_t mask = shm_ring_records(&reader->geometry, lane) - 1;
+
+        memcpy(ret, &shm_ring_at(reader->map, &reader->geometry, lane)[position & mask], sizeof *ret);
+        COPIED();
+        if (ret->sequence != position)
+                return fault(reader, "lane %u's record %llu carries the sequence %llu", lane,
+                             (unsigned long long)position, (unsigned long long)ret->sequence);
+        if (ret->kind == SHM_KIND_INVALID || ret->kind > SHM_KIND_MAX || (ret->flags & ~SHM_FLAGS_ALL))
+                return fault(reader, "lane %u's record %llu has kind %u and flags %#x", lane,
+                             (unsigned long long)position, ret->kind, ret->flags);
+        return 0;
+}
+
+void reader_release(struct reader *reader, uint32_t lane, uint64_t position) {
+        ring_release(lane_at(reader, lane), position);
+}
+
+/* --------------------------------------------------------------------------------------------- names and paths -- */
+
+/* Copies a name into the books.  Returns false when it is not there. */
+static bool learn_name(struct reader *reader, struct books *books, uint32_t id) {
+        const struct shm_name *from;
+        struct shm_name copy;
+        struct book_name *to;
+
+        if (!id || id >= books->limits.names || id >= reader->geometry.name_capacity)
+                return false;
+        to = &books->names[id];
+        if (to->name_length)
+                return true;
+        from = &shm_names(reader->map, &reader->geometry)[id];
+        /* [N2] acquire of `state`, pairs with the release in copy_name(). */
+        if (atomic_load_explicit(&from->state, memory_order_acquire) == SHM_NAME_EMPTY)
+                return false;
+        memcpy(&copy, from, sizeof copy);
+        COPIED();
+        touch(books, to);
+        to->name_length = (uint16_t)text_clean(to->name, sizeof to->name, copy.name, sizeof copy.name - 1);
+        to->file_length = (uint16_t)text_clean(to->file, sizeof to->file, copy.file, sizeof copy.file - 1);
+        if (!copy.file[0])
+                to->file[0] = 0, to->file_length = 0;
+        to->line = copy.line;
+        if (id > books->book->names) {
+                touch(books, &books->book->names);
+                books->book->names = id;
+        }
+        return true;
+}
+
+static void add_path(struct books *books, uint32_t path, uint32_t parent, uint32_t name) {
+        struct tally *t = &books->tallies[path];
+        struct book_name *n = &books->names[name];
+
+        touch(books, t);
+        t->parent = parent;
+        t->name = name;
+        t->depth = parent ? books->tallies[parent].depth + 1 : 0;
+        t->born_ns = books->book->now_ns;
+        t->tick = t->born_ns >> 27;
+        t->next_path = n->first_path;
+        touch(books, &n->first_path);
+        n->first_path = path;
+        if (path > books->book->paths) {
+                touch(books, &books->book->paths);
+                books->book->paths = path;
+        }
+}
+
+/* The reserved path, made by ourselves where the client's table is of no use. */
+static uint32_t other_path(struct books *books) {
+        struct book_name *name = &books->names[SHM_NAME_OTHER];
+
+        if (books->tallies[SHM_PATH_OTHER].name)
+                return SHM_PATH_OTHER;
+        if (!name->name_length) {
+                touch(books, name);
+                strcpy(name->name, "(other)");
+                name->name_length = 7;
+                if (!books->book->names) {
+                        touch(books, &books->book->names);
+                        books->book->names = SHM_NAME_OTHER;
+                }
+        }
+        add_path(books, SHM_PATH_OTHER, 0, SHM_NAME_OTHER);
+        return SHM_PATH_OTHER;
+}
+
+static bool is_known(const struct books *books, uint32_t path) {
+        return path < books->limits.paths && books->tallies[path].name;
+}
+
+uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path) {
+        uint32_t chain[SHM_PATH_DEPTH_MAX + 1], names[SHM_PATH_DEPTH_MAX], n = 0, at = path;
+
+        if (path && is_known(books, path))
+                return path;
+        /* Down to the root, or to a path that is known; ids fall on the way, so there is no circle. */
+        do {
+                uint64_t key;
+
+                if (!at || at >= books->limits.paths || at >= reader->geometry.path_capacity ||
+                    n == SHM_PATH_DEPTH_MAX)
+                        return other_path(books);
+                /* Relaxed: published before the record that named it ([R1]). */
+                key = atomic_load_explicit(&shm_paths(reader->map, &reader->geometry)[at].key, memory_order_relaxed);
+                if ((uint32_t)(key >> 32) >= at || !learn_name(reader, books, (uint32_t)key))
+                        return other_path(books);
+                chain[n] = at;
+                names[n++] = (uint32_t)key;
+                at = (uint32_t)(key >> 32);
+        } while (at && !is_known(books, at));
+
+        chain[n] = at;
+        while (n--)
+                add_path(books, chain[n], chain[n + 1], names[n]);
+        return path;
+}
+
+uint64_t reader_path_refused(const struct reader *reader, uint32_t path) {
+        if (path >= reader->geometry.path_capacity)
+                return 0;
+        return atomic_load_explicit(&shm_paths(reader->map, &reader->geometry)[path].refused, memory_order_relaxed);
+        /* Relaxed: a count by itself. */
+}
+
+/* -------------------------------------------------------------------------------------------------------- closes -- */
+
+bool reader_has_closes(struct reader *reader) {
+        /* [C1] acquire of the count, pairs with the release in sa_foreign_close(). */
+        uint32_t posted = atomic_load_explicit(&header(reader)->closes_posted, memory_order_acquire);
+
+        if (posted == reader->closes_posted)
+                return false;
+        reader->closes_posted = posted;
+        return true;
+}
+
+bool reader_close(struct reader *reader, uint32_t *slot, uint64_t *ret_instance, uint32_t *ret_path) {
+        for (; *slot < reader->geometry.close_capacity; (*slot)++) {
+                struct shm_close *close = &shm_closes(reader->map, &reader->geometry)[*slot];
+                /* [C1] acquire of the slot, pairs with the release in sa_foreign_close(). */
+                uint64_t instance = atomic_load_explicit(&close->instance, memory_order_acquire);
+
+                if (!instance || instance == SHM_CLOSE_CLAIMED)
+                        continue;
+                *ret_instance = instance;
+                *ret_path = close->path;
+                COPIED();
+                atomic_store_explicit(&close->instance, 0, memory_order_release);
+                (*slot)++;
+                return true;
+        }
+        return false;
+}
+
+/* ----------------------------------------------------------------------------------------------- lanes and owners -- */
+
+static bool word_is_alive(uint32_t word) {
+        return (word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED);
+}
+
+bool reader_is_alive(const struct reader *reader, uint32_t lane) {
+        return word_is_alive(shm_owner_word(lane_at(reader, lane)));
+}
+
+uint32_t reader_tid(const struct reader *reader, uint32_t lane) {
+        return reader_is_alive(reader, lane) ? lane_at(reader, lane)->tid : 0;
+}
+
+bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occupant *ret) {
+        const struct shm_lane *lane = lane_at(reader, i);
+        /* [O3] acquire of the occupancy, pairs with the release in begin(). */
+        uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_acquire);
+
+        if (occupancy & 1)
+                return false;
+        ret->occupancy = occupancy;
+        ret->alive = word_is_alive(shm_owner_word(lane));
+        ret->tid = lane->tid;
+        memcpy(ret->comm, lane->comm, sizeof ret->comm);
+        memcpy(ret->before, lane->before, sizeof ret->before);
+        atomic_thread_fence(memory_order_acquire);
+        return atomic_load_explicit(&lane->occupancy, memory_order_relaxed) == occupancy;
+}
+
+void reader_last_counters(const struct reader *reader, uint32_t i, uint64_t ret[SHM_COUNTERS]) {
+        const struct shm_lane *lane = lane_at(reader, i);
+
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                ret[c] = atomic_load_explicit(&lane->live[c], memory_order_relaxed);
+}
+
+bool reader_live(const struct reader *reader, uint32_t i, uint64_t position, uint64_t ret[SHM_COUNTERS]) {
+        const struct shm_lane *lane = lane_at(reader, i);
+
+        if (ring_head(lane) != position)
+                return false;
+        reader_last_counters(reader, i, ret);
+        /* [L1] and [L2] acquire fence, pairs with the release fences in ring_publish() and refuse(): counters of after a
+         * record, or of under a refused frame, show us that record, or that frame. */
+        atomic_thread_fence(memory_order_acquire);
+        /* [L3] acquire of `refused_frames`, pairs with the releases in take_out() and exit_beyond(). */
+        if (atomic_load_explicit(&lane->refused_frames, memory_order_acquire) ||
+            atomic_load_explicit(&lane->lost_stretches, memory_order_acquire))
+                return false;
+        return ring_head(lane) == position;
+}
+
+void reader_remains(const struct reader *reader, uint32_t i, const uint64_t live[SHM_COUNTERS],
+                    struct frames_remains *ret) {
+        const struct shm_lane *lane = lane_at(reader, i);
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), beyond = lane->beyond;
+        const uint64_t *since = NULL;
+
+        memcpy(ret->lost, lane->lost, sizeof ret->lost);
+        ret->stretches = atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed);
+        for (unsigned m = 0; m < SHM_DEPTH; m++)
+                ret->marks[m] = atomic_load_explicit(&lane->marks[m], memory_order_relaxed);
+        if (beyond)
+                since = lane->beyond_since;
+        else if (depth && depth <= SHM_DEPTH &&
+                 (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED)
+                since = lane->stack[depth - 1].counters;
+        if (!since)
+                return;
+        for (int c = 0; c < SHM_COUNTERS; c++) {
+                uint64_t began = since[c];
+
+                COPIED();
+                ret->lost[c] += live[c] > began ? live[c] - began : 0;
+        }
+        ret->stretches++;
+}
+
+void reader_refused(const struct reader *reader, uint32_t i, struct shm_refused *add) {
+        const struct shm_refused *r = &lane_at(reader, i)->refused;
+
+        add->enters += r->enters;
+        add->enters_depth += r->enters_depth;
+        add->opens += r->opens;
+        add->closes += r->closes;
+        add->exits += r->exits;
+        add->nested += r->nested;
+        add->waits += r->waits;
+        add->doorbells += r->doorbells;
+}
+
+uint64_t reader_refused_threads(const struct reader *reader) {
+        return atomic_load_explicit(&header(reader)->refused_threads, memory_order_relaxed);
+}
+
+enum shm_counting reader_counting(const struct reader *reader) {
+        uint32_t counting = atomic_load_explicit(&header(reader)->counting, memory_order_relaxed);
+
+        return counting <= SHM_COUNTING_BYPASSED ? (enum shm_counting)counting : SHM_COUNTING_NONE;
+}
+
+void reader_retire(struct reader *reader, uint32_t lane, uint32_t occupancy) {
+        /* [O2] release of `retired`, pairs with the acquire in is_vacant(): the stack has been read. */
+        atomic_store_explicit(&lane_at(reader, lane)->retired, occupancy, memory_order_release);
+}
+
+void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits) {
+        atomic_fetch_or_explicit(&lane_at(reader, lane)->attention, bits, memory_order_relaxed);
+}
+
+uint64_t reader_instance_floor(const struct reader *reader) {
+        return atomic_load_explicit(&header(reader)->instance_floor, memory_order_relaxed);
+}

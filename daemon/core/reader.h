@@ -1,0 +1,66 @@
+/*
+ * The only code that reads a segment: one value at a time, once, checked, into memory of our own.
+ *
+ * A segment belongs to a stranger, who may change any byte at any moment, unmap nothing (it is sealed), and punch holes,
+ * which read as zeros.  -EBADMSG from here means that what was read cannot have come from the library.
+ */
+#pragma once
+
+#include "daemon/core/frames.h"
+#include "shm/layout.h"
+
+struct reader {
+        void *map;
+        struct shm_geometry geometry; /* our own; never read back from the segment */
+        uint32_t lanes;               /* claimed, as last read; never falls */
+        uint32_t closes_posted;
+        char fault[160];
+};
+
+int reader_init(struct reader *reader, int memfd, const struct shm_geometry *geometry);
+void reader_deinit(struct reader *reader);
+
+/* Reads anew how many lanes are claimed. */
+int reader_lanes(struct reader *reader);
+/* The head of a lane, checked against `position`, up to which it was drained. */
+int reader_head(struct reader *reader, uint32_t lane, uint64_t position, uint64_t *ret_head);
+bool reader_has_records(const struct reader *reader, uint32_t lane, uint64_t position);
+/* Copies the record at `position`. */
+int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struct shm_record *ret);
+/* Lets the producer have what is below `position` again. */
+void reader_release(struct reader *reader, uint32_t lane, uint64_t position);
+
+/* Makes sure that the books know `path` and the chain above it; returns it, or (other) where the segment does not say
+ * what it is.  In a batch. */
+uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path);
+uint64_t reader_path_refused(const struct reader *reader, uint32_t path);
+
+/* Takes the next close of the overflow list.  False when there is none; *slot is 0 at first. */
+bool reader_close(struct reader *reader, uint32_t *slot, uint64_t *ret_instance, uint32_t *ret_path);
+bool reader_has_closes(struct reader *reader);
+
+struct reader_occupant {
+        uint32_t occupancy; /* even; 0: nobody yet */
+        uint32_t tid;
+        bool alive;
+        char comm[SHM_COMM_BYTES];
+        uint64_t before[SHM_COUNTERS];
+};
+/* Who has the lane.  False while somebody moves in. */
+bool reader_occupant(const struct reader *reader, uint32_t lane, struct reader_occupant *ret);
+bool reader_is_alive(const struct reader *reader, uint32_t lane);
+uint32_t reader_tid(const struct reader *reader, uint32_t lane);
+
+/* The thread's live counters, if at one moment the ring was drained to `position` and nothing lost was pending. */
+bool reader_live(const struct reader *reader, uint32_t lane, uint64_t position, uint64_t ret[SHM_COUNTERS]);
+/* The counters of a thread that is dead. */
+void reader_last_counters(const struct reader *reader, uint32_t lane, uint64_t ret[SHM_COUNTERS]);
+void reader_remains(const struct reader *reader, uint32_t lane, const uint64_t live[SHM_COUNTERS],
+                    struct frames_remains *ret);
+void reader_refused(const struct reader *reader, uint32_t lane, struct shm_refused *add);
+uint64_t reader_refused_threads(const struct reader *reader);
+enum shm_counting reader_counting(const struct reader *reader);
+/* Says that the lane's books are closed up to `occupancy`. */
+void reader_retire(struct reader *reader, uint32_t lane, uint32_t occupancy);
+void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits);
+uint64_t reader_instance_floor(const struct reader *reader);

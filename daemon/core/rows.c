@@ -1,0 +1,71 @@
+/*
+ * A process in words and figures, for those who show it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/core/members.h"
+
+const char *process_counting(const struct process *process, char *buf, size_t size) {
+        if (process->uncounted) {
+                snprintf(buf, size, "not counted: %s", process->why);
+                return buf;
+        }
+        switch (process->counting) {
+        case SHM_COUNTING_MALLOC:
+                if (*process->allocator)
+                        snprintf(buf, size, "libspanalloc-malloc over %s", process->allocator);
+                else
+                        snprintf(buf, size, "libspanalloc-malloc");
+                return buf;
+        case SHM_COUNTING_SNAPSHOT:
+                snprintf(buf, size, "the program's own snapshot function (no live part)");
+                return buf;
+        case SHM_COUNTING_BYPASSED:
+                snprintf(buf, size, "nothing: the executable has a malloc of its own");
+                return buf;
+        case SHM_COUNTING_NONE:
+                break;
+        }
+        snprintf(buf, size, "nothing: libspanalloc-malloc is not loaded");
+        return buf;
+}
+
+const char *process_end_text(const struct process *process, char *buf, size_t size) {
+        const char *signal_name;
+
+        switch (process->end) {
+        case PROCESS_ALIVE:
+                snprintf(buf, size, "%s", "");
+                break;
+        case PROCESS_EXITED:
+                snprintf(buf, size, "exited");
+                break;
+        case PROCESS_EXIT_CODE:
+                snprintf(buf, size, "exited %d", process->end_status);
+                break;
+        case PROCESS_KILLED:
+                signal_name = sigabbrev_np(process->end_status);
+                if (signal_name)
+                        snprintf(buf, size, "killed by SIG%s", signal_name);
+                else
+                        snprintf(buf, size, "killed by signal %d", process->end_status);
+                break;
+        case PROCESS_EXEC:
+                snprintf(buf, size, "exec");
+                break;
+        case PROCESS_DETACHED:
+                snprintf(buf, size, "detached");
+                break;
+        case PROCESS_EXPELLED:
+                snprintf(buf, size, "expelled");
+                break;
+        }
+        return buf;
+}
+
+void process_memory(const struct process *process, uint64_t *ret_rss, uint64_t *ret_unit, uint64_t *ret_limit) {
+        *ret_rss = process->end == PROCESS_ALIVE ? procinfo_rss(process->pid) : 0;
+        procinfo_cgroup_memory(process->cgroup, ret_unit, ret_limit);
+}

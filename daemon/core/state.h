@@ -1,0 +1,76 @@
+/*
+ * The arena: flat memory that survives its process, changed in batches that happen wholly or not at all.
+ *
+ * What lives here: the mapping, and the undo log that makes a batch atomic.  What does not: what is in it (books.h).
+ *
+ * Protocol.  A batch b = commit + 1 begins with an empty log.  Before a line (64 bytes) is first changed in the batch,
+ * its old bytes go to the log, tagged b, and the log's length is raised.  The batch ends by storing commit = b.  A
+ * process that is killed leaves a prefix of its stores in program order; its successor puts back, newest first, what is
+ * tagged commit + 1.  docs/decisions/undo-log.md has the measurement against a redo log.
+ *
+ * Threads: one.  The stores are ordered for the compiler only: a successor reads them after the writer's death.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define STATE_LINE 64u
+
+struct state_header {
+        uint64_t magic;
+        uint32_t version;
+        uint32_t reserved;
+        uint64_t size; /* of the arena */
+        _Atomic uint64_t commit;
+        _Atomic uint64_t undo_length;
+        uint64_t undo_capacity; /* entries */
+        uint64_t undo_tags_offset, undo_lines_offset;
+        uint64_t data_offset; /* what the log covers begins here */
+        uint8_t owner[4096 - 72];  /* the layout's own words; fixed after creation */
+};
+
+struct state {
+        char *base;
+        struct state_header *header;
+        uint64_t *undo_tags; /* batch << 32 | line */
+        unsigned char (*undo_lines)[STATE_LINE];
+        uint32_t *touched; /* for each line, the batch that logged it last; private memory */
+        uint32_t batch;    /* its low 32 bits */
+        bool in_batch;
+        int fd;
+};
+
+/* Makes an arena of `data_size` bytes of zeros, with room for `undo_capacity` changed lines in a batch. */
+int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity);
+/* Takes over the arena behind `fd` (consumed, also on failure) and undoes what was not committed. */
+int state_init_adopt(struct state *state, int fd);
+void state_deinit(struct state *state);
+
+static inline void *state_data(const struct state *state) {
+        return state->base + state->header->data_offset;
+}
+
+void state_begin(struct state *state);
+void state_commit(struct state *state);
+
+/* Whether the batch may go on: there is room for `lines` more. */
+static inline bool state_has_room(const struct state *state, uint64_t lines) {
+        return atomic_load_explicit(&state->header->undo_length, memory_order_relaxed) + lines <=
+               state->header->undo_capacity;
+}
+
+void state_log_line(struct state *state, uint32_t line);
+
+/* To be called before changing [p, p + n) of the arena. */
+static inline void state_touch(struct state *state, const void *p, size_t n) {
+        size_t offset = (size_t)((const char *)p - state->base);
+        uint32_t line = (uint32_t)(offset / STATE_LINE), last = (uint32_t)((offset + n - 1) / STATE_LINE);
+
+        for (; line <= last; line++)
+                if (__builtin_expect(state->touched[line] != state->batch, 0))
+                        state_log_line(state, line);
+}

@@ -1,0 +1,288 @@
+/*
+ * The option table, and the three places that fill a configuration through it.
+ */
+#include "daemon/spanallocd/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <glob.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/core/collector.h"
+
+#define CONFIG_FILE "/etc/spanalloc/spanallocd.conf"
+#define CONFIG_DIR  "/etc/spanalloc/spanallocd.conf.d"
+
+/* Each setter returns NULL, or what the value has to be. */
+typedef const char *(*setter_fn)(struct config *config, const char *value);
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *ret) {
+        unsigned long long value;
+        char *end;
+
+        errno = 0;
+        value = strtoull(text, &end, 10);
+        if (*text < '0' || *text > '9' || *end || errno || value > max)
+                return false;
+        *ret = value;
+        return true;
+}
+
+static const char *set_system(struct config *config, const char *value) {
+        config->scope = CONFIG_SYSTEM;
+        return NULL;
+}
+
+static const char *set_user(struct config *config, const char *value) {
+        config->scope = CONFIG_USER;
+        return NULL;
+}
+
+static const char *set_path(char path[4096], const char *value) {
+        if (value[0] != '/' || strlen(value) >= 4096)
+                return "an absolute path";
+        strcpy(path, value);
+        return NULL;
+}
+
+static const char *set_runtime_dir(struct config *config, const char *value) {
+        return set_path(config->runtime_dir, value);
+}
+
+static const char *set_state_dir(struct config *config, const char *value) {
+        return set_path(config->state_dir, value);
+}
+
+static const char *set_backend(struct config *config, const char *value) {
+        static const char *const names[] = {
+                [REACTOR_AUTO] = "auto", [REACTOR_POLL] = "poll", [REACTOR_URING] = "io_uring"};
+
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+                if (strcmp(value, names[i]) == 0) {
+                        config->backend = (enum reactor_backend)i;
+                        return NULL;
+                }
+        return "auto, poll or io_uring";
+}
+
+static const char *set_keep(struct config *config, const char *value) {
+        uint64_t seconds;
+
+        if (strcmp(value, "forever") == 0) {
+                config->keep_ns = UINT64_MAX;
+                return NULL;
+        }
+        if (!parse_number(value, 366 * 86400, &seconds))
+                return "seconds, at most a year of them, or \"forever\"";
+        config->keep_ns = seconds * UINT64_C(1000000000);
+        return NULL;
+}
+
+static const char *set_ring_kib(struct config *config, const char *value) {
+        uint64_t kib;
+
+        if (!parse_number(value, 65536, &kib) || kib < 16)
+                return "KiB, from 16 to 65536";
+        config->ring_kib = (uint32_t)kib;
+        return NULL;
+}
+
+static const char *set_count(uint32_t *count, const char *value) {
+        uint64_t n;
+
+        if (!parse_number(value, 100000, &n) || n == 0)
+                return "a number from 1 to 100000";
+        *count = (uint32_t)n;
+        return NULL;
+}
+
+static const char *set_processes(struct config *config, const char *value) {
+        return set_count(&config->processes_max, value);
+}
+
+static const char *set_processes_uid(struct config *config, const char *value) {
+        return set_count(&config->processes_uid_max, value);
+}
+
+static const char *set_log_level(struct config *config, const char *value) {
+        static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
+
+        for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+                if (strcmp(value, names[i]) == 0) {
+                        config->log_level = (enum log_level)(LOG_LEVEL_ERROR + i);
+                        return NULL;
+                }
+        return "error, warning, notice, info or debug";
+}
+
+enum { OPTION_HELP = 1000, OPTION_VERSION, OPTION_CONFIG, OPTION_FIRST };
+
+/* The table.  What has a setter and a value may stand in a file under the same name. */
+static const struct {
+        const char *name, *value, *help;
+        setter_fn set;
+        int id; /* 0: its place in the table */
+} options[] = {
+        {"system", NULL, "serve the whole machine, in /run/spanalloc (root's default)", set_system, 0},
+        {"user", NULL, "serve one user, in $XDG_RUNTIME_DIR/spanalloc (everybody else's default)", set_user, 0},
+        {"runtime-dir", "DIR", "where ingest.sock, query.sock and the beacon lie", set_runtime_dir, 0},
+        {"state-dir", "DIR", "reserved for what outlives a restart; nothing is written there yet", set_state_dir, 0},
+        {"backend", "NAME", "auto (default), poll or io_uring", set_backend, 0},
+        {"keep", "SECONDS", "how long an ended process is shown (default 600), or forever", set_keep, 0},
+        {"ring-kib", "N", "size of a thread's ring where the program does not ask for one (default 512)", set_ring_kib,
+         0},
+        {"max-processes", "N", "processes attached at once (default 4096)", set_processes, 0},
+        {"max-processes-per-uid", "N", "the same for one user other than root (default 1024)", set_processes_uid, 0},
+        {"log-level", "LEVEL", "error, warning, notice (default), info or debug", set_log_level, 0},
+        {"config", "FILE", "read FILE only, and nothing in /etc/spanalloc", NULL, OPTION_CONFIG},
+        {"help", NULL, "print this", NULL, OPTION_HELP},
+        {"version", NULL, "print the version", NULL, OPTION_VERSION},
+};
+#define OPTIONS (sizeof options / sizeof *options)
+
+void config_print_help(FILE *file) {
+        char left[64];
+
+        fprintf(file, "Usage: spanallocd [OPTION...]\n\n"
+                      "Collects what the spans of all attached programs allocate, and answers spanallocctl.\n"
+                      "Runs in the foreground.\n\n");
+        for (size_t i = 0; i < OPTIONS; i++) {
+                snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
+                         options[i].value ? options[i].value : "");
+                fprintf(file, "  %-28s %s\n", left, options[i].help);
+        }
+        fprintf(file, "\nThe same names with a value may stand in " CONFIG_FILE " and\n" CONFIG_DIR
+                      "/*.conf, one to a line: keep = 60\n");
+}
+
+static void set_defaults(struct config *config) {
+        *config = (struct config){
+                .keep_ns = collector_options_default.keep_ns,
+                .processes_max = collector_options_default.processes_max,
+                .processes_uid_max = collector_options_default.processes_uid_max,
+                .log_level = LOG_LEVEL_NOTICE,
+        };
+}
+
+/* ----------------------------------------------------------------------------------------------------- files -- */
+
+struct file_context {
+        struct config *config;
+        char mistake[256];
+};
+
+static int on_pair(void *userdata, const char *section, const char *name, const char *value) {
+        struct file_context *context = userdata;
+        const char *wanted;
+
+        if (context->mistake[0])
+                return 1; /* the first one is told */
+        for (size_t i = 0; i < OPTIONS; i++) {
+                if (!options[i].set || !options[i].value || strcmp(options[i].name, name) != 0)
+                        continue;
+                wanted = options[i].set(context->config, value);
+                if (!wanted)
+                        return 1;
+                snprintf(context->mistake, sizeof context->mistake, "%.64s has to be %s, not \"%.64s\"", name, wanted,
+                         value);
+                return 0;
+        }
+        snprintf(context->mistake, sizeof context->mistake,
+                 "there is no option \"%.64s\"; see spanallocd --help for their names", name);
+        return 0;
+}
+
+static int load_file(struct config *config, const char *path, bool must_exist) {
+        struct file_context context = {.config = config};
+        int line;
+
+        if (!must_exist && access(path, F_OK) < 0)
+                return CONFIG_RUN;
+        line = ini_parse(path, on_pair, &context);
+        if (line == 0)
+                return CONFIG_RUN;
+        if (line < 0)
+                log_event(LOG_CONFIG, NULL, "%s: cannot be read: %s", path, strerror(errno));
+        else if (context.mistake[0])
+                log_event(LOG_CONFIG, NULL, "%s:%d: %s", path, line, context.mistake);
+        else
+                log_event(LOG_CONFIG, NULL, "%s:%d: write \"name = value\"", path, line);
+        return CONFIG_USAGE;
+}
+
+static int load_files(struct config *config) {
+        glob_t found = {0};
+        int r = load_file(config, CONFIG_FILE, false);
+
+        if (r == CONFIG_RUN && glob(CONFIG_DIR "/*.conf", 0, NULL, &found) == 0)
+                for (size_t i = 0; i < found.gl_pathc && r == CONFIG_RUN; i++)
+                        r = load_file(config, found.gl_pathv[i], true);
+        globfree(&found);
+        return r;
+}
+
+/* ---------------------------------------------------------------------------------------------- command line -- */
+
+static void make_long_options(struct option long_options[OPTIONS + 1]) {
+        for (size_t i = 0; i < OPTIONS; i++)
+                long_options[i] = (struct option){.name = options[i].name,
+                                                  .has_arg = options[i].value ? required_argument : no_argument,
+                                                  .val = options[i].id ? options[i].id : OPTION_FIRST + (int)i};
+        long_options[OPTIONS] = (struct option){0};
+}
+
+/* One walk over the arguments.  `config` NULL: only looks for --help, --version and --config. */
+static int walk(struct config *config, int argc, char *argv[], const char **ret_file) {
+        struct option long_options[OPTIONS + 1];
+        const char *wanted;
+        int c;
+
+        make_long_options(long_options);
+        optind = 0; /* from the beginning, each time */
+        while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+                if (c == '?')
+                        return CONFIG_USAGE;
+                if (c == OPTION_HELP || c == 'h') {
+                        config_print_help(stdout);
+                        return CONFIG_DONE;
+                }
+                if (c == OPTION_VERSION) {
+                        printf("spanallocd %s\n", SPANALLOC_VERSION);
+                        return CONFIG_DONE;
+                }
+                if (c == OPTION_CONFIG)
+                        *ret_file = optarg;
+                if (c < OPTION_FIRST || !config)
+                        continue;
+                wanted = options[c - OPTION_FIRST].set(config, optarg);
+                if (!wanted)
+                        continue;
+                fprintf(stderr, "spanallocd: --%s has to be %s, not \"%s\"\n", options[c - OPTION_FIRST].name, wanted,
+                        optarg);
+                return CONFIG_USAGE;
+        }
+        if (optind < argc) {
+                fprintf(stderr, "spanallocd: \"%s\" is no option; see spanallocd --help\n", argv[optind]);
+                return CONFIG_USAGE;
+        }
+        return CONFIG_RUN;
+}
+
+int config_load(struct config *ret, int argc, char *argv[]) {
+        struct config config;
+        const char *file = NULL;
+        int r;
+
+        set_defaults(&config);
+        r = walk(NULL, argc, argv, &file);
+        if (r == CONFIG_RUN)
+                r = file ? load_file(&config, file, true) : load_files(&config);
+        if (r == CONFIG_RUN)
+                r = walk(&config, argc, argv, &file);
+        if (r == CONFIG_RUN)
+                *ret = config;
+        return r;
+}

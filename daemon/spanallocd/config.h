@@ -1,0 +1,36 @@
+/*
+ * What the daemon was told: defaults, then the files in /etc/spanalloc, then the command line.
+ *
+ * What lives here: the one table of options, from which the parser, the files' keys and --help are made.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "daemon/core/log.h"
+#include "daemon/core/reactor.h"
+
+enum config_scope { CONFIG_AUTO, CONFIG_SYSTEM, CONFIG_USER };
+
+struct config {
+        enum config_scope scope;
+        char runtime_dir[4096]; /* "": the scope's own */
+        char state_dir[4096];
+        enum reactor_backend backend;
+        uint64_t keep_ns;
+        uint32_t ring_kib; /* 0: the default */
+        uint32_t processes_max, processes_uid_max;
+        enum log_level log_level;
+};
+
+enum config_outcome {
+        CONFIG_RUN = 0,
+        CONFIG_DONE = 1,  /* --help or --version: it was printed */
+        CONFIG_USAGE = 2, /* a mistake: it was told on stderr */
+};
+
+/* Reads the files and the command line; may be called again to read the files anew.  Returns a config_outcome. */
+int config_load(struct config *ret, int argc, char *argv[]);
+void config_print_help(FILE *file);

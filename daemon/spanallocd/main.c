@@ -1,0 +1,186 @@
+/*
+ * spanallocd: puts a reactor, a collector and a query server together, and runs them until it is told to stop.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon/core/collector.h"
+#include "daemon/core/log.h"
+#include "daemon/core/query_server.h"
+#include "daemon/spanallocd/config.h"
+#include "daemon/spanallocd/sockets.h"
+
+enum { EXIT_USAGE = 2 };
+
+struct daemon {
+        int argc;
+        char **argv;
+        struct config config;
+        struct sockets sockets;
+        struct reactor *reactor;
+        struct collector *collector;
+        struct query *query;
+        struct query_server *server;
+        int signal_fd;
+        struct reactor_watch *signal_watch;
+};
+
+static void make_options(struct collector_options *ret, const struct config *config, const char *runtime_dir) {
+        *ret = collector_options_default;
+        ret->runtime_dir = runtime_dir;
+        ret->keep_ns = config->keep_ns;
+        ret->processes_max = config->processes_max;
+        ret->processes_uid_max = config->processes_uid_max;
+        ret->wish.ring_records = config->ring_kib * (1024 / (uint32_t)sizeof(struct shm_record));
+        if (ret->ring_kib_max < config->ring_kib)
+                ret->ring_kib_max = config->ring_kib;
+}
+
+/* New limits from the files; what was decided at the start (directory, backend) stays. */
+static void reload(struct daemon *daemon) {
+        struct collector_options options;
+        struct config config;
+
+        sd_notify(0, "RELOADING=1");
+        if (config_load(&config, daemon->argc, daemon->argv) == CONFIG_RUN) {
+                daemon->config = config;
+                log_open(config.log_level);
+                make_options(&options, &config, NULL);
+                collector_set_options(daemon->collector, &options);
+        }
+        sd_notify(0, "READY=1");
+}
+
+static void on_signal(void *userdata, int fd, unsigned events) {
+        struct daemon *daemon = userdata;
+        struct signalfd_siginfo info;
+
+        if (read(fd, &info, sizeof info) != sizeof info)
+                return;
+        if (info.ssi_signo == SIGHUP)
+                reload(daemon);
+        else
+                reactor_stop(daemon->reactor);
+}
+
+static int block_signals(sigset_t *ret) {
+        sigemptyset(ret);
+        sigaddset(ret, SIGTERM);
+        sigaddset(ret, SIGINT);
+        sigaddset(ret, SIGHUP);
+        signal(SIGPIPE, SIG_IGN);
+        return sigprocmask(SIG_BLOCK, ret, NULL) < 0 ? -errno : 0;
+}
+
+/* Each process costs a few descriptors. */
+static void raise_limits(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+/* Consumes the sockets' descriptors. */
+static int serve_sockets(struct daemon *daemon) {
+        int ingest_fd = daemon->sockets.ingest_fd, query_fd = daemon->sockets.query_fd, r;
+
+        daemon->sockets.ingest_fd = daemon->sockets.query_fd = -1;
+        r = query_server_new(&daemon->server, daemon->reactor, daemon->query, query_fd);
+        if (r < 0) {
+                close(ingest_fd);
+                return r;
+        }
+        return collector_listen(daemon->collector, ingest_fd);
+}
+
+static int start(struct daemon *daemon) {
+        struct collector_options options;
+        sigset_t signals;
+        int r;
+
+        raise_limits();
+        r = block_signals(&signals);
+        if (r == 0)
+                r = reactor_new(&daemon->reactor, daemon->config.backend);
+        if (r < 0) {
+                log_event(LOG_FAILED, NULL, "cannot start the event loop: %s; try --backend poll", strerror(-r));
+                return r;
+        }
+        daemon->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+        r = daemon->signal_fd < 0 ? -errno
+                                  : reactor_watch(daemon->reactor, &daemon->signal_watch, daemon->signal_fd, REACTOR_IN,
+                                                  on_signal, daemon);
+        if (r < 0) {
+                log_event(LOG_FAILED, NULL, "cannot take signals: %s", strerror(-r));
+                return r;
+        }
+        r = sockets_open(&daemon->sockets, &daemon->config);
+        if (r < 0)
+                return r;
+        make_options(&options, &daemon->config, daemon->sockets.dir);
+        r = collector_new(&daemon->collector, daemon->reactor, &options);
+        if (r == 0)
+                r = query_new(&daemon->query, daemon->collector);
+        if (r == 0)
+                r = serve_sockets(daemon);
+        if (r < 0)
+                log_event(LOG_FAILED, NULL, "cannot serve %s: %s", daemon->sockets.dir, strerror(-r));
+        return r;
+}
+
+static void stop(struct daemon *daemon) {
+        sockets_unlink(&daemon->sockets);
+        query_server_free(daemon->server);
+        query_free(daemon->query);
+        collector_free(daemon->collector);
+        if (daemon->sockets.ingest_fd >= 0)
+                close(daemon->sockets.ingest_fd);
+        if (daemon->sockets.query_fd >= 0)
+                close(daemon->sockets.query_fd);
+        reactor_unwatch(daemon->signal_watch);
+        if (daemon->signal_fd >= 0)
+                close(daemon->signal_fd);
+        reactor_free(daemon->reactor);
+}
+
+static void tell_started(const struct daemon *daemon) {
+        const char *why = reactor_backend_why(daemon->reactor);
+
+        log_event(LOG_STARTED, NULL, "spanallocd %s serves %s", SPANALLOC_VERSION, daemon->sockets.dir);
+        log_event(LOG_BACKEND, NULL, "the backend is %s%s%s", reactor_backend_name(daemon->reactor), *why ? ": " : "",
+                  why);
+        sd_notifyf(0, "READY=1\nSTATUS=serving %s", daemon->sockets.dir);
+}
+
+int main(int argc, char *argv[]) {
+        struct daemon daemon = {
+                .argc = argc, .argv = argv, .signal_fd = -1, .sockets = {.ingest_fd = -1, .query_fd = -1}};
+        int r;
+
+        log_open(LOG_LEVEL_NOTICE);
+        r = config_load(&daemon.config, argc, argv);
+        if (r != CONFIG_RUN)
+                return r == CONFIG_DONE ? EXIT_SUCCESS : EXIT_USAGE;
+        log_open(daemon.config.log_level);
+
+        r = start(&daemon);
+        if (r == 0) {
+                tell_started(&daemon);
+                r = reactor_run(daemon.reactor);
+                sd_notify(0, "STOPPING=1");
+                if (r < 0)
+                        log_event(LOG_FAILED, NULL, "the event loop failed: %s", strerror(-r));
+                else
+                        log_event(LOG_STOPPED, NULL, "spanallocd stops");
+        }
+        stop(&daemon);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,209 @@
+/*
+ * Who else may listen where we want to is found out by asking: only a socket that nobody answers is removed.
+ */
+#include "daemon/spanallocd/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon/core/log.h"
+
+#define BACKLOG 4096 /* a thousand programs may start at once */
+#define GROUP   "spanalloc"
+
+static bool is_system(const struct config *config) {
+        return config->scope == CONFIG_SYSTEM || (config->scope == CONFIG_AUTO && geteuid() == 0);
+}
+
+static int choose_dir(char dir[4096], const struct config *config) {
+        const char *user_dir = getenv("XDG_RUNTIME_DIR");
+        int n;
+
+        if (config->runtime_dir[0])
+                n = snprintf(dir, 4096, "%s", config->runtime_dir);
+        else if (is_system(config))
+                n = snprintf(dir, 4096, "/run/spanalloc");
+        else if (user_dir && *user_dir == '/')
+                n = snprintf(dir, 4096, "%s/spanalloc", user_dir);
+        else {
+                log_event(LOG_FAILED, NULL, "XDG_RUNTIME_DIR is not set; give --runtime-dir DIR");
+                return -ENOENT;
+        }
+        return n >= 4096 ? -ENAMETOOLONG : 0;
+}
+
+static int make_dir(const char *dir, mode_t mode) {
+        struct stat st;
+
+        if (mkdir(dir, mode) == 0)
+                return chmod(dir, mode) < 0 ? -errno : 0; /* whatever the umask is */
+        if (errno != EEXIST) {
+                int r = -errno;
+
+                log_event(LOG_FAILED, NULL, "cannot make %s: %s; make it, or give --runtime-dir DIR", dir,
+                          strerror(-r));
+                return r;
+        }
+        if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
+                log_event(LOG_FAILED, NULL, "%s is no directory; give --runtime-dir DIR", dir);
+                return -ENOTDIR;
+        }
+        if (st.st_uid != geteuid() && st.st_uid != 0) {
+                log_event(LOG_FAILED, NULL, "%s belongs to user %u; give --runtime-dir DIR", dir, (unsigned)st.st_uid);
+                return -EPERM;
+        }
+        return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------- sockets -- */
+
+static int make_address(struct sockaddr_un *ret, const char *dir, const char *name) {
+        *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+        if (snprintf(ret->sun_path, sizeof ret->sun_path, "%s/%s", dir, name) < (int)sizeof ret->sun_path)
+                return 0;
+        log_event(LOG_FAILED, NULL, "%s/%s is too long for a socket; give a shorter --runtime-dir", dir, name);
+        return -ENAMETOOLONG;
+}
+
+/* Removes what a predecessor left.  -EADDRINUSE: somebody still listens there. */
+static int remove_stale(const struct sockaddr_un *address, int type) {
+        struct stat st;
+        int fd, r;
+
+        if (lstat(address->sun_path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode)) {
+                log_event(LOG_FAILED, NULL, "%s is in the way and is no socket; remove it", address->sun_path);
+                return -EEXIST;
+        }
+        fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        r = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
+        close(fd);
+        if (r == 0 || r == -EAGAIN || r == -EPROTOTYPE) {
+                log_event(LOG_FAILED, NULL, "another collector serves %s; stop it, or give another --runtime-dir",
+                          address->sun_path);
+                return -EADDRINUSE;
+        }
+        return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int listen_at(int *ret, const char *dir, const char *name, int type, mode_t mode) {
+        struct sockaddr_un address;
+        mode_t mask;
+        int fd, r;
+
+        r = make_address(&address, dir, name);
+        if (r == 0)
+                r = remove_stale(&address, type);
+        if (r < 0)
+                return r;
+        fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        mask = umask(0177);
+        r = bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+        umask(mask);
+        if (r == 0 && (chmod(address.sun_path, mode) < 0 || listen(fd, BACKLOG) < 0))
+                r = -errno;
+        if (r < 0) {
+                log_event(LOG_FAILED, NULL, "cannot listen at %s: %s", address.sun_path, strerror(-r));
+                close(fd);
+                return r;
+        }
+        *ret = fd;
+        return 0;
+}
+
+/* On a whole machine, those who may ask are a group, where there is one. */
+static void give_to_group(const char *dir) {
+        const struct group *group = geteuid() == 0 ? getgrnam(GROUP) : NULL;
+        struct sockaddr_un address;
+
+        if (group && make_address(&address, dir, "query.sock") == 0 &&
+            chown(address.sun_path, (uid_t)-1, group->gr_gid) < 0)
+                log_event(LOG_FAILED, NULL, "cannot give %s to the group " GROUP ": %s", address.sun_path,
+                          strerror(errno));
+}
+
+/* Which of our sockets a descriptor is, its type says, whatever its unit was called. */
+static int take_from_systemd(struct sockets *sockets) {
+        int n = sd_listen_fds(1);
+
+        if (n < 0)
+                return n;
+        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+                int *place = NULL;
+
+                if (sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
+                        place = &sockets->ingest_fd;
+                else if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
+                        place = &sockets->query_fd;
+                if (!place || *place >= 0) {
+                        log_event(LOG_FAILED, NULL, "systemd handed over a descriptor that is no socket of ours");
+                        close(fd);
+                        continue;
+                }
+                (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+                *place = fd;
+        }
+        return 0;
+}
+
+static int open_missing(struct sockets *sockets, bool system) {
+        int r = 0;
+
+        if (sockets->ingest_fd < 0) {
+                r = listen_at(&sockets->ingest_fd, sockets->dir, "ingest.sock", SOCK_SEQPACKET, system ? 0666 : 0600);
+                sockets->own_ingest = r == 0;
+        }
+        if (r == 0 && sockets->query_fd < 0) {
+                r = listen_at(&sockets->query_fd, sockets->dir, "query.sock", SOCK_STREAM, 0660);
+                sockets->own_query = r == 0;
+                if (r == 0 && system)
+                        give_to_group(sockets->dir);
+        }
+        return r;
+}
+
+int sockets_open(struct sockets *ret, const struct config *config) {
+        struct sockets sockets = {.ingest_fd = -1, .query_fd = -1};
+        bool system = is_system(config);
+        int r;
+
+        r = choose_dir(sockets.dir, config);
+        if (r == 0)
+                r = make_dir(sockets.dir, system ? 0755 : 0700);
+        if (r == 0)
+                r = take_from_systemd(&sockets);
+        if (r == 0)
+                r = open_missing(&sockets, system);
+        if (r < 0) {
+                sockets_unlink(&sockets);
+                if (sockets.ingest_fd >= 0)
+                        close(sockets.ingest_fd);
+                if (sockets.query_fd >= 0)
+                        close(sockets.query_fd);
+                return r;
+        }
+        *ret = sockets;
+        return 0;
+}
+
+void sockets_unlink(const struct sockets *sockets) {
+        struct sockaddr_un address;
+
+        if (sockets->own_ingest && make_address(&address, sockets->dir, "ingest.sock") == 0)
+                unlink(address.sun_path);
+        if (sockets->own_query && make_address(&address, sockets->dir, "query.sock") == 0)
+                unlink(address.sun_path);
+}

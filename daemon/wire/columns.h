@@ -1,0 +1,198 @@
+/*
+ * The columns of every answer, once: daemon, command, JSON, help and man page are made from these tables.
+ *
+ * X(name, type, unit, help).  Types: UINT and INT (64 bits), TEXT, BOOL, MAP.  Units: NONE, BYTES, COUNT, RATE (bytes
+ * a second), TIME (nanoseconds).  Within a schema number columns are only added, at the end.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define WIRE_SCHEMA 1
+
+/* A row of `spans`: one process and one span name, over all the paths on which the name occurs. */
+#define WIRE_SPANS_COLUMNS(X)                                                                                          \
+        X(process, UINT, NONE, "the collector's number for the process; pids are reused, this is not")                 \
+        X(pid, UINT, NONE, "process id")                                                                               \
+        X(uid, UINT, NONE, "user id")                                                                                  \
+        X(unit, TEXT, NONE, "systemd unit, or empty")                                                                  \
+        X(span, TEXT, NONE, "the span's name")                                                                         \
+        X(path, TEXT, NONE, "names from the root, joined by /; of several paths, the one with most bytes")             \
+        X(opened, UINT, COUNT, "spans opened")                                                                         \
+        X(closed, UINT, COUNT, "spans closed")                                                                         \
+        X(open, UINT, COUNT, "spans open now")                                                                         \
+        X(cycles, UINT, COUNT, "completed enter/exit pairs")                                                           \
+        X(alloc_count, UINT, COUNT, "allocations during outermost cycles, children included")                          \
+        X(alloc_bytes, UINT, BYTES, "bytes allocated during outermost cycles, children included")                      \
+        X(dealloc_count, UINT, COUNT, "frees during outermost cycles, children included")                              \
+        X(dealloc_bytes, UINT, BYTES, "bytes freed during outermost cycles, children included")                        \
+        X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes")                                                        \
+        X(self_alloc_count, UINT, COUNT, "allocations while the span was innermost")                                   \
+        X(self_alloc_bytes, UINT, BYTES, "bytes allocated while the span was innermost")                               \
+        X(self_dealloc_count, UINT, COUNT, "frees while the span was innermost")                                       \
+        X(self_dealloc_bytes, UINT, BYTES, "bytes freed while the span was innermost")                                 \
+        X(alloc_bytes_rate_10s, UINT, RATE, "self bytes allocated a second, decayed over 10 s")                        \
+        X(alloc_bytes_rate_1m, UINT, RATE, "the same over a minute")                                                   \
+        X(alloc_bytes_rate_10m, UINT, RATE, "the same over ten minutes")                                               \
+        X(migrated, UINT, COUNT, "cycles that another thread ended")                                                   \
+        X(aborted, UINT, COUNT, "spans that were open when their process or thread ended")                             \
+        X(refused, UINT, COUNT, "enters and opens that found no room")                                                 \
+        X(quality, TEXT, NONE, "exact, lost, migrated or estimated: the worst that touched the row")                   \
+        X(per_call, MAP, BYTES, "bytes allocated by a closed span: count, p50, p90, p99, max")                         \
+        X(paths, UINT, COUNT, "paths on which the name occurs")                                                        \
+        X(site, TEXT, NONE, "file:line of the first site with that name, or empty")
+
+/* A row of `tree`: one process and one path, parents before children. */
+#define WIRE_TREE_COLUMNS(X)                                                                                           \
+        X(process, UINT, NONE, "the collector's number for the process")                                               \
+        X(pid, UINT, NONE, "process id")                                                                               \
+        X(unit, TEXT, NONE, "systemd unit, or empty")                                                                  \
+        X(comm, TEXT, NONE, "the process's name")                                                                      \
+        X(depth, UINT, NONE, "0 for a root span")                                                                      \
+        X(span, TEXT, NONE, "the span's name")                                                                         \
+        X(path, TEXT, NONE, "names from the root, joined by /")                                                        \
+        X(opened, UINT, COUNT, "spans opened")                                                                         \
+        X(closed, UINT, COUNT, "spans closed")                                                                         \
+        X(open, UINT, COUNT, "spans open now")                                                                         \
+        X(cycles, UINT, COUNT, "completed enter/exit pairs")                                                           \
+        X(alloc_count, UINT, COUNT, "self, and all spans opened below it")                                             \
+        X(alloc_bytes, UINT, BYTES, "self, and all spans opened below it")                                             \
+        X(dealloc_count, UINT, COUNT, "self, and all spans opened below it")                                           \
+        X(dealloc_bytes, UINT, BYTES, "self, and all spans opened below it")                                           \
+        X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes")                                                        \
+        X(self_alloc_count, UINT, COUNT, "while the span was innermost")                                               \
+        X(self_alloc_bytes, UINT, BYTES, "while the span was innermost")                                               \
+        X(self_dealloc_count, UINT, COUNT, "while the span was innermost")                                             \
+        X(self_dealloc_bytes, UINT, BYTES, "while the span was innermost")                                             \
+        X(self_alloc_bytes_rate_10s, UINT, RATE, "self bytes allocated a second, decayed over 10 s")
+
+/* A row of `ps`. */
+#define WIRE_PS_COLUMNS(X)                                                                                             \
+        X(process, UINT, NONE, "the collector's number for the process; pids are reused, this is not")                 \
+        X(pid, UINT, NONE, "process id")                                                                               \
+        X(start_ns, UINT, TIME, "when it started, since the epoch")                                                    \
+        X(comm, TEXT, NONE, "name")                                                                                    \
+        X(exe, TEXT, NONE, "executable")                                                                               \
+        X(uid, UINT, NONE, "user id")                                                                                  \
+        X(unit, TEXT, NONE, "systemd unit, or empty")                                                                  \
+        X(alive, BOOL, NONE, "whether it still runs")                                                                  \
+        X(ended, TEXT, NONE, "how it ended: exited, killed, exec, detached, expelled, unknown; empty while alive")     \
+        X(threads, UINT, COUNT, "threads on record now")                                                               \
+        X(spans, UINT, COUNT, "span names seen")                                                                       \
+        X(records, UINT, COUNT, "records drained")                                                                     \
+        X(refused, UINT, COUNT, "enters, opens and closes that found no room")                                         \
+        X(alloc_count, UINT, COUNT, "allocations of the whole process")                                                \
+        X(alloc_bytes, UINT, BYTES, "bytes allocated by the whole process")                                            \
+        X(dealloc_count, UINT, COUNT, "frees of the whole process")                                                    \
+        X(dealloc_bytes, UINT, BYTES, "bytes freed by the whole process")                                              \
+        X(self_alloc_count, UINT, COUNT, "in spans")                                                                   \
+        X(self_alloc_bytes, UINT, BYTES, "in spans")                                                                   \
+        X(self_dealloc_count, UINT, COUNT, "in spans")                                                                 \
+        X(self_dealloc_bytes, UINT, BYTES, "in spans")                                                                 \
+        X(outside_alloc_count, UINT, COUNT, "outside any span")                                                        \
+        X(outside_alloc_bytes, UINT, BYTES, "outside any span")                                                        \
+        X(outside_dealloc_count, UINT, COUNT, "outside any span")                                                      \
+        X(outside_dealloc_bytes, UINT, BYTES, "outside any span")                                                      \
+        X(lost_alloc_count, UINT, COUNT, "under refused enters")                                                       \
+        X(lost_alloc_bytes, UINT, BYTES, "under refused enters")                                                       \
+        X(lost_dealloc_count, UINT, COUNT, "under refused enters")                                                     \
+        X(lost_dealloc_bytes, UINT, BYTES, "under refused enters")                                                     \
+        X(before_alloc_count, UINT, COUNT, "before the books began")                                                   \
+        X(before_alloc_bytes, UINT, BYTES, "before the books began")                                                   \
+        X(before_dealloc_count, UINT, COUNT, "before the books began")                                                 \
+        X(before_dealloc_bytes, UINT, BYTES, "before the books began")                                                 \
+        X(coverage_ppm, UINT, NONE, "alloc_bytes that are not lost, of all, in millionths")                            \
+        X(rss_bytes, UINT, BYTES, "resident memory; 0 once it ended")                                                  \
+        X(unit_memory_bytes, UINT, BYTES, "memory of its cgroup; 0: unknown")                                          \
+        X(unit_memory_limit_bytes, UINT, BYTES, "memory limit of its cgroup; 0: none or unknown")                      \
+        X(counting, TEXT, NONE, "what counts its heap, or why nothing does")                                           \
+        X(open, UINT, COUNT, "spans open now")                                                                         \
+        X(aborted, UINT, COUNT, "spans that were open when their process or thread ended")                             \
+        X(balanced, BOOL, NONE, "before + self + outside + lost equal the four counters")                              \
+        X(outside_threads, MAP, BYTES,                                                                                 \
+          "outside, by thread name: name to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")
+
+/* An event of `follow`. */
+#define WIRE_FOLLOW_COLUMNS(X)                                                                                         \
+        X(span, TEXT, NONE, "the span's name")                                                                         \
+        X(path, TEXT, NONE, "names from the root, joined by /")                                                        \
+        X(process, UINT, NONE, "the collector's number for the process")                                               \
+        X(pid, UINT, NONE, "process id")                                                                               \
+        X(uid, UINT, NONE, "user id")                                                                                  \
+        X(unit, TEXT, NONE, "systemd unit, or empty")                                                                  \
+        X(instance, UINT, NONE, "which span: unique in its process")                                                   \
+        X(alloc_count, UINT, COUNT, "over all cycles, each on its own thread")                                         \
+        X(alloc_bytes, UINT, BYTES, "over all cycles")                                                                 \
+        X(dealloc_count, UINT, COUNT, "over all cycles")                                                               \
+        X(dealloc_bytes, UINT, BYTES, "over all cycles")                                                               \
+        X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes")                                                        \
+        X(cycles, UINT, COUNT, "completed enter/exit pairs")                                                           \
+        X(time_ns, UINT, TIME, "when the collector applied the close, since the epoch")
+
+/* The fields of `status`, a single map. */
+#define WIRE_STATUS_FIELDS(X)                                                                                          \
+        X(version, TEXT, NONE, "of the collector")                                                                     \
+        X(pid, UINT, NONE, "of the collector; in a pid namespace of its own, as seen there")                           \
+        X(uid, UINT, NONE, "the collector runs as")                                                                    \
+        X(uptime_ns, UINT, TIME, "since it started")                                                                   \
+        X(backend, TEXT, NONE, "poll or io_uring")                                                                     \
+        X(backend_why, TEXT, NONE, "why not io_uring, or empty")                                                       \
+        X(generation, UINT, NONE, "of the beacon")                                                                     \
+        X(processes, UINT, COUNT, "attached and alive")                                                                \
+        X(processes_ended, UINT, COUNT, "ended, and still shown")                                                      \
+        X(processes_seen, UINT, COUNT, "attached since the start")                                                     \
+        X(threads, UINT, COUNT, "on record now")                                                                       \
+        X(records, UINT, COUNT, "drained since the start")                                                             \
+        X(records_rate, UINT, COUNT, "drained a second, over the last seconds")                                        \
+        X(refused, UINT, COUNT, "enters, opens and closes that found no room")                                         \
+        X(lost_alloc_bytes, UINT, BYTES, "under refused enters")                                                       \
+        X(expelled, UINT, COUNT, "processes that broke the format")                                                    \
+        X(rejected, UINT, COUNT, "attach requests turned down")                                                        \
+        X(evicted, UINT, COUNT, "live spans that the table had no room for")                                           \
+        X(follow_dropped, UINT, COUNT, "events that a slow follower missed")                                           \
+        X(queries, UINT, COUNT, "requests answered")                                                                   \
+        X(query_errors, UINT, COUNT, "requests or connections refused")                                                \
+        X(wakeups, UINT, COUNT, "drain passes begun by a doorbell")                                                    \
+        X(passes, UINT, COUNT, "drain passes")                                                                         \
+        X(memory_bytes, UINT, BYTES, "resident memory of the collector")
+
+/* ------------------------------------------------------------------------------------------- as data at run time -- */
+
+enum wire_column_type { WIRE_COLUMN_UINT, WIRE_COLUMN_INT, WIRE_COLUMN_TEXT, WIRE_COLUMN_BOOL, WIRE_COLUMN_MAP };
+enum wire_column_unit {
+        WIRE_UNIT_NONE,
+        WIRE_UNIT_BYTES,
+        WIRE_UNIT_COUNT,
+        WIRE_UNIT_RATE,
+        WIRE_UNIT_TIME,
+};
+
+struct wire_column {
+        const char *name;
+        enum wire_column_type type;
+        enum wire_column_unit unit;
+        const char *help;
+};
+
+struct wire_columns {
+        const char *table;
+        const struct wire_column *columns;
+        size_t count;
+};
+
+/* "spans", "tree", "ps", "follow" or "status"; NULL for any other. */
+const struct wire_columns *wire_columns(const char *table);
+/* The index of a column, or -1. */
+int wire_columns_find(const struct wire_columns *columns, const char *name);
+
+/* Indices: WIRE_SPANS_process, WIRE_PS_pid, …, and WIRE_SPANS_COUNT, … */
+#define WIRE_SPANS_INDEX(name, type, unit, help)  WIRE_SPANS_##name,
+#define WIRE_TREE_INDEX(name, type, unit, help)   WIRE_TREE_##name,
+#define WIRE_PS_INDEX(name, type, unit, help)     WIRE_PS_##name,
+#define WIRE_FOLLOW_INDEX(name, type, unit, help) WIRE_FOLLOW_##name,
+#define WIRE_STATUS_INDEX(name, type, unit, help) WIRE_STATUS_##name,
+enum wire_spans_index { WIRE_SPANS_COLUMNS(WIRE_SPANS_INDEX) WIRE_SPANS_COUNT };
+enum wire_tree_index { WIRE_TREE_COLUMNS(WIRE_TREE_INDEX) WIRE_TREE_COUNT };
+enum wire_ps_index { WIRE_PS_COLUMNS(WIRE_PS_INDEX) WIRE_PS_COUNT };
+enum wire_follow_index { WIRE_FOLLOW_COLUMNS(WIRE_FOLLOW_INDEX) WIRE_FOLLOW_COUNT };
+enum wire_status_index { WIRE_STATUS_FIELDS(WIRE_STATUS_INDEX) WIRE_STATUS_COUNT };

@@ -1,0 +1,120 @@
+/*
+ * Messages of the query socket: bytes that are written, checked and read.
+ *
+ * What lives here: a bounded buffer, framing, writing values, the scan that every foreign byte goes through, and
+ * reading values.  What does not: sockets, and what the messages mean (docs/query-protocol.md).  The one home of
+ * msgpack.h: nobody else includes it.
+ *
+ * A peer can send anything.  wire_scan() looks at each declared count before msgpack-c sees a byte, because its
+ * decoder reserves memory for a count before it has read what is counted: five bytes could make it ask for 8 GiB.
+ * wire_document_new() scans by itself, so there is no way around it.
+ *
+ * Threads: none of this is shared.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_PROTOCOL       1u
+#define WIRE_REQUEST_MAX    (UINT32_C(64) << 10) /* bytes of one message, without its length */
+#define WIRE_ANSWER_MAX     (UINT32_C(64) << 20)
+#define WIRE_DEPTH_MAX      16u   /* arrays and maps within one another */
+#define WIRE_REQUEST_VALUES 1024u /* values in a request: far more than any method has params */
+#define WIRE_HEADER         sizeof(uint32_t)
+
+enum wire_message { WIRE_MESSAGE_REQUEST = 0, WIRE_MESSAGE_ANSWER = 1, WIRE_MESSAGE_NOTIFICATION = 2 };
+
+/* ---------------------------------------------------------------------------------------------------- buffer -- */
+
+/* Bytes that grow up to `limit`.  An error sticks: what is written after it goes nowhere, and wire_end tells. */
+struct wire_buffer {
+        unsigned char *data;
+        size_t size, allocated;
+        size_t limit;
+        int error; /* 0, -ENOMEM or -EMSGSIZE */
+};
+#define WIRE_BUFFER_INIT(max) ((struct wire_buffer){.limit = (max)})
+
+void wire_buffer_deinit(struct wire_buffer *buffer);
+int wire_buffer_append(struct wire_buffer *buffer, const void *bytes, size_t size);
+/* Removes `size` bytes from the front, and gives memory back when nothing is left of a large message. */
+void wire_buffer_consume(struct wire_buffer *buffer, size_t size);
+/* Makes room for `size` more bytes at data + size (for a read(2) that adds to .size itself).  NULL: no room. */
+void *wire_buffer_reserve(struct wire_buffer *buffer, size_t size);
+
+/* ---------------------------------------------------------------------------------------------------- framing -- */
+
+/* Begins a framed message.  Returns a mark for wire_end or wire_cancel. */
+size_t wire_begin(struct wire_buffer *buffer);
+/* Writes the length.  On an error everything since the mark is taken back, the error is cleared and returned. */
+int wire_end(struct wire_buffer *buffer, size_t mark);
+void wire_cancel(struct wire_buffer *buffer, size_t mark);
+
+/* Looks at the front of a stream.  1: a whole message, in ret_message and ret_size (without its length; the frame
+ * takes WIRE_HEADER more).  0: it is not all there.  -EMSGSIZE: it is, or will be, longer than `max`, or empty. */
+int wire_frame(const void *bytes, size_t size, size_t max, const void **ret_message, size_t *ret_size);
+
+/* ---------------------------------------------------------------------------------------------------- writing -- */
+
+void wire_put_nil(struct wire_buffer *buffer);
+void wire_put_bool(struct wire_buffer *buffer, bool value);
+void wire_put_uint(struct wire_buffer *buffer, uint64_t value);
+void wire_put_int(struct wire_buffer *buffer, int64_t value);
+void wire_put_text(struct wire_buffer *buffer, const char *text); /* NULL: empty */
+void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size);
+/* As many values are to follow; of a map: as many pairs of key and value. */
+void wire_put_array(struct wire_buffer *buffer, uint32_t count);
+void wire_put_map(struct wire_buffer *buffer, uint32_t count);
+/* An array whose count is known only at its end.  Returns a mark for wire_end_array. */
+size_t wire_begin_array(struct wire_buffer *buffer);
+void wire_end_array(struct wire_buffer *buffer, size_t mark, uint32_t count);
+
+/* ---------------------------------------------------------------------------------------------------- reading -- */
+
+/* Whether `bytes` are exactly one whole object, whose every count fits into the bytes that are left.  0, -EBADMSG, or
+ * -ELOOP when it nests deeper than `max_depth`. */
+int wire_scan(const void *bytes, size_t size, unsigned max_depth);
+
+/* A decoded message; owns its memory and borrows nothing but `bytes`, which must outlive it (text points there). */
+struct wire_document;
+/* -EBADMSG and -ELOOP as above; -E2BIG: more than `values_max` values; -ENOMEM. */
+int wire_document_new(struct wire_document **ret, const void *bytes, size_t size, size_t values_max);
+struct wire_document *wire_document_free(struct wire_document *document);
+
+enum wire_type {
+        WIRE_NONE, /* no such element */
+        WIRE_NIL,
+        WIRE_BOOL,
+        WIRE_UINT,
+        WIRE_INT, /* below zero */
+        WIRE_FLOAT,
+        WIRE_TEXT,
+        WIRE_BYTES,
+        WIRE_ARRAY,
+        WIRE_MAP,
+};
+
+/* A value in a document, by value; good as long as the document.  Every function takes WIRE_NONE too. */
+struct wire_value {
+        const void *object;
+};
+struct wire_value wire_root(const struct wire_document *document);
+enum wire_type wire_type(struct wire_value value);
+/* Elements of an array, pairs of a map, else 0. */
+uint32_t wire_count(struct wire_value value);
+struct wire_value wire_at(struct wire_value array, uint32_t index);
+struct wire_value wire_key_at(struct wire_value map, uint32_t index);
+struct wire_value wire_value_at(struct wire_value map, uint32_t index);
+struct wire_value wire_get(struct wire_value map, const char *key);
+
+/* These return whether the value is of that type and range; outputs are untouched if not. */
+bool wire_get_bool(struct wire_value value, bool *ret);
+bool wire_get_uint(struct wire_value value, uint64_t *ret);
+bool wire_get_int(struct wire_value value, int64_t *ret);
+/* Not terminated, and not known to be clean: it may hold zeros, controls and broken UTF-8. */
+bool wire_get_text(struct wire_value value, const char **ret, size_t *ret_size);
+bool wire_text_is(struct wire_value value, const char *text);
+/* Copies text, terminated.  False when it is no text, holds a zero, or does not fit into `size`. */
+bool wire_copy_text(struct wire_value value, char *buf, size_t size);
