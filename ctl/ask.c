@@ -1,0 +1,88 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "ctl/ask.h"
+
+struct client_params ask_params(const struct options *options) {
+        return (struct client_params){
+                .pid = (pid_t)options->pid,
+                .unit = options->unit,
+                .filter = options->filter,
+                .sort = options->sort,
+                .limit = options->limit,
+                .since_ns = options->since_ns,
+        };
+}
+
+enum client_scope ask_scope(const struct options *options) {
+        if (options->user)
+                return CLIENT_USER;
+        return options->system ? CLIENT_SYSTEM : CLIENT_ANY;
+}
+
+int ask_connect(struct ctl *ctl) {
+        struct client_options options = {
+                .socket = ctl->options.socket,
+                .scope = ask_scope(&ctl->options),
+        };
+        struct client_error error;
+
+        if (ctl->client)
+                return CTL_OK;
+        if (client_new(&ctl->client, &options, &error) < 0)
+                return ctl_fail(error.exit_code, "%s", error.text);
+        return CTL_OK;
+}
+
+int ask_table(struct ctl *ctl, const char *method, const struct client_params *params, struct table **ret) {
+        struct client_error error;
+        int r = ask_connect(ctl);
+
+        if (r != CTL_OK)
+                return r;
+        if (client_call(ctl->client, method, params, ret, &error) < 0)
+                return ctl_fail(error.exit_code, "%s", error.text);
+        return CTL_OK;
+}
+
+int ask_pid_known(struct ctl *ctl) {
+        struct client_params params = {.pid = (pid_t)ctl->options.pid};
+        struct table *table = NULL;
+        size_t rows;
+        int r;
+
+        if (!ctl->options.pid)
+                return CTL_OK;
+        r = ask_table(ctl, "ps", &params, &table);
+        if (r != CTL_OK)
+                return r;
+        rows = table->row_count;
+        table_free(table);
+        if (rows)
+                return CTL_OK;
+        return ctl_fail(CTL_NOT_FOUND,
+                        "The collector knows no process %" PRIu64 "; \"spanallocctl ps\" lists those that it knows.",
+                        ctl->options.pid);
+}
+
+int ask_printed(int r) {
+        return r < 0 ? ctl_fail(CTL_FAILURE, "Cannot write the answer: %s.", strerror(-r)) : CTL_OK;
+}
+
+int ask_print_json(const struct ctl *ctl, const char *key, const struct table *table) {
+        struct json_columns columns = {ctl->options.columns, ctl->options.n_columns};
+        struct json *json = NULL;
+        int r = json_new(&json, table->time_ns, table->complete);
+
+        if (r == 0)
+                r = json_add_table(json, key, table, &columns);
+        if (r == 0)
+                r = json_print(json, stdout, ctl->options.json);
+        json_free(json);
+        return ask_printed(r);
+}
+
+int ask_flush(FILE *stream) {
+        return ask_printed(fflush(stream) == EOF || ferror(stream) ? -EIO : 0);
+}

@@ -1,0 +1,27 @@
+/*
+ * How the verbs ask: parameters from the options, and failures told to the person.
+ */
+#pragma once
+
+#include "ctl/client.h"
+#include "ctl/ctl.h"
+#include "ctl/json.h"
+
+/* pid, unit, filter, sort, limit and since, as given.  A verb clears what its method does not know. */
+struct client_params ask_params(const struct options *options);
+enum client_scope ask_scope(const struct options *options);
+
+/* Connects if that has not been done.  0, or the exit status after a sentence on stderr; so the others here. */
+int ask_connect(struct ctl *ctl);
+int ask_table(struct ctl *ctl, const char *method, const struct client_params *params, struct table **ret);
+
+/* When an answer for --pid is empty: whether there is such a process at all.  0 or CTL_NOT_FOUND. */
+int ask_pid_known(struct ctl *ctl);
+
+/* A table as one document, under `key`, with the columns that the options name. */
+int ask_print_json(const struct ctl *ctl, const char *key, const struct table *table);
+
+/* Turns 0 or -errno of printing into an exit status, with a sentence. */
+int ask_printed(int r);
+/* Flushes a stream that a verb wrote to; likewise. */
+int ask_flush(FILE *stream);

@@ -1,0 +1,122 @@
+/*
+ * The client's sentences, and the exit code that goes with each.
+ */
+#include "ctl/client_error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "ctl/client_socket.h"
+
+int client_fail(struct client_error *ret_error, int code, int exit_code, const char *format, ...) {
+        va_list args;
+
+        ret_error->code = code;
+        ret_error->exit_code = exit_code;
+        va_start(args, format);
+        vsnprintf(ret_error->text, sizeof(ret_error->text), format, args);
+        va_end(args);
+        return -code;
+}
+
+int client_fail_open(struct client_error *ret_error, int r, const char *path, const char *other) {
+        bool only_system = !other[0] && strcmp(path, CLIENT_SYSTEM_PATH) == 0;
+
+        switch (-r) {
+        case ENOENT:
+        case ENOTDIR:
+        case ECONNREFUSED:
+                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                                   "no collector at %s%s%s: start one with `%s`, or measure a command with "
+                                   "`spanallocctl run -- CMD`",
+                                   other, other[0] ? " or " : "", path,
+                                   only_system ? "systemctl start spanallocd" : "spanallocd --user");
+        case EACCES:
+        case EPERM:
+                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                                   "no permission to use %s: join the group spanalloc and log in again, or ask as root",
+                                   path);
+        case EAGAIN:
+        case ETIMEDOUT:
+                return client_fail(ret_error, ETIMEDOUT, CLIENT_UNREACHABLE,
+                                   "the collector at %s does not take connections: look whether it is stopped or busy, "
+                                   "or start it again",
+                                   path);
+        case ENAMETOOLONG:
+                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                                   "%s is too long for a socket: give a path of at most %zu bytes with --socket", path,
+                                   sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+        case EPROTOTYPE:
+                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                                   "%s is not for questions: give the path of a query.sock with --socket", path);
+        default:
+                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                                   "cannot connect to %s (%s): give the path of a collector's query.sock with --socket",
+                                   path, strerror(-r));
+        }
+}
+
+int client_fail_lost(struct client_error *ret_error, int r, const char *path) {
+        switch (-r) {
+        case ETIMEDOUT:
+                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                                   "the collector at %s does not answer: look whether it is stopped or busy, or start "
+                                   "it again",
+                                   path);
+        case ENOMEM:
+                return client_fail(ret_error, -r, CLIENT_FAILURE, "out of memory: ask for fewer rows, with --limit");
+        case EBADMSG:
+        case EMSGSIZE:
+        case ELOOP:
+        case E2BIG:
+                return client_fail(ret_error, EBADMSG, CLIENT_UNREACHABLE,
+                                   "what answers at %s is no collector of this version: install spanallocd and "
+                                   "spanallocctl of the same version",
+                                   path);
+        default:
+                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                                   "the collector at %s closed the connection: look into its log for the reason, or "
+                                   "try again",
+                                   path);
+        }
+}
+
+void client_copy_clean(char *buf, size_t size, struct wire_value text) {
+        const char *from = "";
+        size_t length = 0;
+
+        wire_get_text(text, &from, &length);
+        if (length > size - 1)
+                length = size - 1;
+        for (size_t i = 0; i < length; i++)
+                buf[i] = (unsigned char)from[i] < 0x20 || from[i] == 0x7f ? '?' : from[i];
+        buf[length] = 0;
+}
+
+static int exit_code_of(int code) {
+        switch (code) {
+        case EINVAL:
+        case ENOSYS:
+                return CLIENT_USAGE;
+        case ENOENT:
+                return CLIENT_NOT_FOUND;
+        case EPROTO:
+                return CLIENT_UNREACHABLE;
+        default:
+                return CLIENT_FAILURE;
+        }
+}
+
+int client_fail_answer(struct client_error *ret_error, struct wire_value error) {
+        char message[400], hint[200 + sizeof(message)];
+        uint64_t code = 0;
+
+        if (!wire_get_uint(wire_get(error, "code"), &code) || code == 0 || code > 4095)
+                code = EIO;
+        client_copy_clean(message, sizeof(message), wire_get(error, "message"));
+        client_copy_clean(hint, sizeof(hint), wire_get(error, "hint"));
+        return client_fail(ret_error, (int)code, exit_code_of((int)code), "%s%s%s", message, hint[0] ? ": " : "", hint);
+}

@@ -1,0 +1,25 @@
+/*
+ * Within the client: where the socket is, connecting to it, and moving bytes before a deadline.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#include "ctl/client.h"
+
+#define CLIENT_SYSTEM_PATH "/run/spanalloc/query.sock"
+/* Room for a path that is too long for a socket, so that the sentence can name it. */
+#define CLIENT_PATH_BYTES 256
+
+/* Tries what the options allow, in order.  ret_path: the one connected to, or the last that was tried. */
+int client_socket_open(int *ret_fd, char ret_path[CLIENT_PATH_BYTES], const struct client_options *options,
+                       int timeout_ms, struct client_error *ret_error);
+
+/* A deadline is absolute, CLOCK_MONOTONIC; UINT64_MAX: never. */
+uint64_t client_deadline(int timeout_ms);
+/* 0, -ETIMEDOUT, -EINTR (only with `interruptible`), or another -errno. */
+int client_socket_wait(int fd, short events, uint64_t deadline, bool interruptible);
+int client_socket_send(int fd, const void *bytes, size_t size, uint64_t deadline);

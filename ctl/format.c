@@ -1,0 +1,134 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/format.h"
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
+/* Scales down by `base` until the value, rounded to one decimal, stays below it. */
+static char *scaled(char buf[FORMAT_MAX], uint64_t value, unsigned base, const char *suffixes) {
+        unsigned __int128 divisor = base;
+        uint64_t tenths;
+
+        for (;; suffixes++, divisor *= base) {
+                tenths = (uint64_t)(((unsigned __int128)value * 10 + divisor / 2) / divisor);
+                if (tenths < 10 * (uint64_t)base || !suffixes[1])
+                        break;
+        }
+        snprintf(buf, FORMAT_MAX, "%" PRIu64 ".%" PRIu64 "%c", tenths / 10, tenths % 10, *suffixes);
+        return buf;
+}
+
+char *format_bytes(char buf[FORMAT_MAX], uint64_t bytes) {
+        if (bytes >= 1024)
+                return scaled(buf, bytes, 1024, "KMGTPE");
+        snprintf(buf, FORMAT_MAX, "%" PRIu64 "B", bytes);
+        return buf;
+}
+
+char *format_net_bytes(char buf[FORMAT_MAX], int64_t bytes) {
+        char magnitude[FORMAT_MAX];
+
+        format_bytes(magnitude, bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes);
+        snprintf(buf, FORMAT_MAX, "%s%.30s", bytes < 0 ? "-" : bytes > 0 ? "+" : "", magnitude);
+        return buf;
+}
+
+char *format_short_count(char buf[FORMAT_MAX], uint64_t count) {
+        if (count >= 10000)
+                return scaled(buf, count, 1000, "kMGTPE");
+        return format_count(buf, count);
+}
+
+char *format_count(char buf[FORMAT_MAX], uint64_t count) {
+        snprintf(buf, FORMAT_MAX, "%" PRIu64, count);
+        return buf;
+}
+
+char *format_duration(char buf[FORMAT_MAX], uint64_t ns) {
+        static const struct {
+                const char *name;
+                uint64_t seconds;
+        } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+        uint64_t seconds = ns / NSEC_PER_SEC;
+
+        if (!seconds) {
+                snprintf(buf, FORMAT_MAX, "%" PRIu64 "ms", ns / 1000000);
+                return buf;
+        }
+        for (size_t i = 0; i < 4; i++) {
+                uint64_t n = seconds / units[i].seconds, rest = seconds % units[i].seconds;
+
+                if (!n)
+                        continue;
+                if (i < 3 && rest / units[i + 1].seconds)
+                        snprintf(buf, FORMAT_MAX, "%" PRIu64 "%s %" PRIu64 "%s", n, units[i].name,
+                                 rest / units[i + 1].seconds, units[i + 1].name);
+                else
+                        snprintf(buf, FORMAT_MAX, "%" PRIu64 "%s", n, units[i].name);
+                break;
+        }
+        return buf;
+}
+
+char *format_clock(char buf[FORMAT_MAX], uint64_t epoch_ns) {
+        time_t seconds = (time_t)(epoch_ns / NSEC_PER_SEC);
+        struct tm tm = {0};
+
+        localtime_r(&seconds, &tm);
+        snprintf(buf, FORMAT_MAX, "%02d:%02d:%02d.%03u", tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100,
+                 (unsigned)(epoch_ns % NSEC_PER_SEC / 1000000));
+        return buf;
+}
+
+char *format_ppm(char buf[FORMAT_MAX], uint64_t ppm) {
+        if (ppm >= 1000000)
+                snprintf(buf, FORMAT_MAX, "100%%");
+        else
+                snprintf(buf, FORMAT_MAX, "%" PRIu64 ".%02" PRIu64 "%%", ppm / 10000, ppm % 10000 / 100);
+        return buf;
+}
+
+static double unit_seconds(const char *text, size_t *ret_length) {
+        static const struct {
+                const char *name;
+                double seconds;
+        } units[] = {{"ms", 1e-3}, {"min", 60}, {"m", 60}, {"s", 1}, {"h", 3600}, {"d", 86400}};
+
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+                if (!strncmp(text, units[i].name, strlen(units[i].name))) {
+                        *ret_length = strlen(units[i].name);
+                        return units[i].seconds;
+                }
+        *ret_length = 0;
+        return *text ? 0 : 1;
+}
+
+int format_parse_duration(const char *text, uint64_t *ret_ns) {
+        double sum = 0;
+
+        do {
+                size_t length;
+                char *end;
+                double number, unit;
+
+                /* strtod alone would take "inf", "0x1" and signs. */
+                if (strspn(text, "0123456789.") == 0 || text[1] == 'x' || text[1] == 'X')
+                        return -EINVAL;
+                number = strtod(text, &end);
+                unit = unit_seconds(end, &length);
+                if (end == text || unit == 0)
+                        return -EINVAL;
+                sum += number * unit;
+                text = end + length;
+        } while (*text);
+        if (!(sum >= 0 && sum < 1e9))
+                return -EINVAL;
+        *ret_ns = (uint64_t)llround(sum * 1e9);
+        return 0;
+}

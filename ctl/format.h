@@ -1,0 +1,25 @@
+/*
+ * Numbers as people read them.  Every function fills `buf`, always terminates it, and returns it.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FORMAT_MAX = 32 };
+
+/* 512B, 1.5K, 3.0G: powers of 1024 with one decimal, rounded to nearest. */
+char *format_bytes(char buf[FORMAT_MAX], uint64_t bytes);
+char *format_net_bytes(char buf[FORMAT_MAX], int64_t bytes); /* with its sign, also when positive */
+/* 999, 12.3k, 4.0M: powers of 1000, for narrow columns. */
+char *format_short_count(char buf[FORMAT_MAX], uint64_t count);
+char *format_count(char buf[FORMAT_MAX], uint64_t count);
+/* 350ms, 12s, 3min 4s, 2h 10min, 5d 3h. */
+char *format_duration(char buf[FORMAT_MAX], uint64_t ns);
+/* Local time of day of nanoseconds since the epoch: 12:34:56.789. */
+char *format_clock(char buf[FORMAT_MAX], uint64_t epoch_ns);
+/* 99.98%: never rounded up to 100 while something is missing. */
+char *format_ppm(char buf[FORMAT_MAX], uint64_t ppm);
+
+/* "90s", "10m", "1h30m", "1.5" (seconds) to nanoseconds; 0 or -EINVAL. */
+int format_parse_duration(const char *text, uint64_t *ret_ns);

@@ -1,0 +1,47 @@
+/*
+ * spanallocctl: from a command line to a verb.
+ */
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "ctl/client.h"
+#include "ctl/ctl.h"
+
+static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv) = {
+        [VERB_STATUS] = verb_status,   [VERB_PS] = verb_ps,     [VERB_SPANS] = verb_spans,
+        [VERB_TREE] = verb_tree,       [VERB_SHOW] = verb_show, [VERB_TOP] = verb_top,
+        [VERB_FOLLOW] = verb_follow,   [VERB_RUN] = verb_run,   [VERB_RESET] = verb_reset,
+        [VERB_VERSION] = verb_version, [VERB_HELP] = verb_help,
+};
+
+int ctl_fail(int code, const char *format, ...) {
+        va_list args;
+
+        fputs("spanallocctl: ", stderr);
+        va_start(args, format);
+        vfprintf(stderr, format, args);
+        va_end(args);
+        fputc('\n', stderr);
+        return code;
+}
+
+int main(int argc, char **argv) {
+        struct ctl ctl = {0};
+        char error[256];
+        int r;
+
+        /* Only characters: numbers are written the same everywhere. */
+        setlocale(LC_CTYPE, "");
+        if (options_parse(&ctl.options, argc, argv, error, sizeof(error)) < 0)
+                return ctl_fail(CTL_USAGE, "%s", error);
+        if (ctl.options.help && ctl.options.verb_given) {
+                options_print_verb_help(stdout, ctl.options.verb);
+                return CTL_OK;
+        }
+        if (ctl.options.help)
+                ctl.options.verb = VERB_HELP;
+        r = functions[ctl.options.verb](&ctl, ctl.options.argc, ctl.options.argv);
+        client_free(ctl.client);
+        return r;
+}

@@ -1,0 +1,326 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "ctl/format.h"
+#include "ctl/json.h"
+#include "ctl/render.h"
+#include "ctl/report.h"
+#include "ctl/report_fold.h"
+
+enum {
+        COMMAND_WIDTH = 96, /* of the command in the first line */
+        ROWS_MAX = 20,      /* of the tables that are a choice; that of the processes is whole */
+};
+
+/* ------------------------------------------------------------------------------------------------- document -- */
+
+/* The length of the well-formed UTF-8 character at `s`, 0: there is none. */
+static size_t utf8_length(const unsigned char *s) {
+        static const struct {
+                unsigned char mask, lead;
+                uint32_t least;
+        } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+
+        for (size_t n = 0; n < 4; n++) {
+                uint32_t value = s[0] & (unsigned char)~forms[n].mask;
+
+                if ((s[0] & forms[n].mask) != forms[n].lead)
+                        continue;
+                for (size_t i = 1; i <= n; i++) {
+                        if ((s[i] & 0xc0) != 0x80)
+                                return 0;
+                        value = value << 6 | (s[i] & 0x3f);
+                }
+                if (value < forms[n].least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+                        return 0;
+                return n + 1;
+        }
+        return 0;
+}
+
+/* A word of a command line may hold any bytes, a document may not. */
+static char *clean_text(const char *text) {
+        char *result = malloc(3 * strlen(text) + 1), *to = result;
+
+        if (!result)
+                return NULL;
+        while (*text) {
+                size_t length = utf8_length((const unsigned char *)text);
+
+                to = mempcpy(to, length ? text : "\xef\xbf\xbd", length ? length : 3);
+                text += length ? length : 1;
+        }
+        *to = 0;
+        return result;
+}
+
+static int add_command(struct json *json, char *const *argv) {
+        int r = json_add_array(json, "command");
+
+        for (; *argv && r == 0; argv++) {
+                char *text = clean_text(*argv);
+
+                r = text ? json_append_text(json, "command", text) : -ENOMEM;
+                free(text);
+        }
+        return r;
+}
+
+static int write_document(FILE *stream, const struct report *report, enum json_mode mode) {
+        struct json *json = NULL;
+        int r = json_new(&json, report->spans->time_ns, report->processes->complete && report->spans->complete);
+
+        if (r == 0)
+                r = add_command(json, report->argv);
+        if (r == 0)
+                r = json_add_int(json, NULL, "status", report->status);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "elapsed_ns", report->elapsed_ns);
+        if (r == 0)
+                r = json_add_table(json, "processes", report->processes, NULL);
+        if (r == 0)
+                r = json_add_table(json, "spans", report->spans, NULL);
+        if (r == 0)
+                r = json_print(json, stream, mode);
+        json_free(json);
+        return r;
+}
+
+/* --------------------------------------------------------------------------------------------------- totals -- */
+
+static void print_command(FILE *stream, char *const *argv) {
+        int room = COMMAND_WIDTH;
+
+        for (size_t i = 0; argv[i]; i++) {
+                char *text = clean_text(argv[i]);
+
+                for (char *c = text; c && *c; c++)
+                        if ((unsigned char)*c < ' ' || *c == 0x7f)
+                                *c = ' ';
+                if (text && room > 0 && (int)strlen(text) <= room) {
+                        fprintf(stream, "%s%s", i ? " " : "", text);
+                        room -= (int)strlen(text) + 1;
+                } else if (room > 0) {
+                        fputs(i ? " …" : "…", stream);
+                        room = 0;
+                }
+                free(text);
+        }
+}
+
+static void print_end(FILE *stream, const struct report *report) {
+        char elapsed[FORMAT_MAX];
+        const char *name = report->signal ? sigabbrev_np(report->signal) : NULL;
+
+        format_duration(elapsed, report->elapsed_ns);
+        if (name)
+                fprintf(stream, ": killed by SIG%s after %s\n", name, elapsed);
+        else if (report->signal)
+                fprintf(stream, ": killed by signal %d after %s\n", report->signal, elapsed);
+        else
+                fprintf(stream, ": exited %d after %s\n", report->status, elapsed);
+}
+
+static void print_totals(FILE *stream, const struct report *report, const struct fold *processes) {
+        const struct fold_row *total = &processes->total;
+        uint64_t count = total->images - total->values[FOLD_EXECS];
+        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], d[FORMAT_MAX];
+
+        fputs("spanalloc: ", stream);
+        print_command(stream, report->argv);
+        print_end(stream, report);
+        fprintf(stream, "  %" PRIu64 " process%s", count, count == 1 ? "" : "es");
+        if (total->values[FOLD_EXECS])
+                fprintf(stream, " that ran %" PRIu64 " programs", total->images);
+        if (total->values[FOLD_ALIVE])
+                fprintf(stream, ", %" PRIu64 " still running", total->values[FOLD_ALIVE]);
+        if (total->values[FOLD_UNCOUNTED])
+                fprintf(stream, ", %" PRIu64 " not counted", total->values[FOLD_UNCOUNTED]);
+        fprintf(stream, "\n  allocated %s in %" PRIu64 " allocations, freed %s in %" PRIu64 "\n",
+                format_bytes(a, total->values[FOLD_ALLOC_BYTES]), total->values[FOLD_ALLOCS],
+                format_bytes(b, total->values[FOLD_FREED_BYTES]), total->values[FOLD_FREES]);
+        fprintf(stream, "  of what was allocated: %s in spans, %s outside, %s lost, %s before a process attached\n",
+                format_bytes(a, total->values[FOLD_SELF_BYTES]), format_bytes(b, total->values[FOLD_OUTSIDE_BYTES]),
+                format_bytes(c, total->values[FOLD_LOST_BYTES]), format_bytes(d, total->values[FOLD_BEFORE_BYTES]));
+        if (total->values[FOLD_UNBALANCED])
+                fprintf(stream, "  the books of %" PRIu64 " do not balance: please report it\n",
+                        total->values[FOLD_UNBALANCED]);
+        if (!report->processes->complete || !report->spans->complete)
+                fputs("  there was more than the collector has room for: some rows are missing\n", stream);
+}
+
+/* --------------------------------------------------------------------------------------------------- tables -- */
+
+struct column {
+        const char *heading;
+        unsigned flags;
+        /* Returns `buf`, a text that lives long enough, or NULL for an empty cell. */
+        const char *(*cell)(const struct fold_row *row, char buf[RENDER_CELL_MAX]);
+};
+
+#define VALUE_CELL(name, format, value)                                                                                \
+        static const char *name(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {                               \
+                return format(buf, value);                                                                             \
+        }
+
+VALUE_CELL(allocs_cell, format_count, row->values[FOLD_ALLOCS])
+VALUE_CELL(alloc_bytes_cell, format_bytes, row->values[FOLD_ALLOC_BYTES])
+VALUE_CELL(frees_cell, format_count, row->values[FOLD_FREES])
+VALUE_CELL(freed_cell, format_bytes, row->values[FOLD_FREED_BYTES])
+VALUE_CELL(self_cell, format_bytes, row->values[FOLD_SELF_BYTES])
+VALUE_CELL(cycles_cell, format_count, row->values[FOLD_CYCLES])
+VALUE_CELL(net_cell, format_net_bytes, (int64_t)(row->values[FOLD_ALLOC_BYTES] - row->values[FOLD_FREED_BYTES]))
+
+static const char *name_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
+        if (row->images == 1)
+                return row->keys[FOLD_NAME];
+        snprintf(buf, RENDER_CELL_MAX, "%.200s x%" PRIu64, row->keys[FOLD_NAME], row->images);
+        return buf;
+}
+
+static const char *plain_name_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
+        return row->keys[FOLD_NAME];
+}
+
+static const char *program_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
+        return row->keys[FOLD_PROGRAM];
+}
+
+__attribute__((format(printf, 2, 3))) static void note(char buf[RENDER_CELL_MAX], const char *format, ...) {
+        size_t used = strlen(buf);
+        va_list args;
+
+        if (used)
+                used += (size_t)snprintf(buf + used, RENDER_CELL_MAX - used, "; ");
+        va_start(args, format);
+        vsnprintf(buf + used, RENDER_CELL_MAX - used, format, args);
+        va_end(args);
+}
+
+/* At most about 200 bytes, as `counting` is. */
+static const char *note_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
+        char bytes[FORMAT_MAX];
+
+        *buf = 0;
+        if (*row->keys[FOLD_NOTE])
+                note(buf, "%.250s", row->keys[FOLD_NOTE]);
+        if (row->over && *row->over)
+                note(buf, "%.60s", row->over + 1);
+        if (row->values[FOLD_EXECS])
+                note(buf, "%" PRIu64 " ended by exec", row->values[FOLD_EXECS]);
+        if (row->values[FOLD_ALIVE])
+                note(buf, "%" PRIu64 " still running", row->values[FOLD_ALIVE]);
+        if (row->values[FOLD_LOST_BYTES])
+                note(buf, "%s lost", format_bytes(bytes, row->values[FOLD_LOST_BYTES]));
+        return buf;
+}
+
+static const struct column process_columns[] = {
+        {"PROGRAM", 0, name_cell},
+        {"ALLOCS", RENDER_RIGHT, allocs_cell},
+        {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
+        {"FREES", RENDER_RIGHT, frees_cell},
+        {"FREED", RENDER_RIGHT, freed_cell},
+        {"NET", RENDER_RIGHT, net_cell},
+        {"IN SPANS", RENDER_RIGHT, self_cell},
+        {"NOTE", 0, note_cell},
+};
+
+static const struct column span_columns[] = {
+        {"SPAN", 0, plain_name_cell},
+        {"PROGRAM", 0, program_cell},
+        {"CYCLES", RENDER_RIGHT, cycles_cell},
+        {"ALLOCS", RENDER_RIGHT, allocs_cell},
+        {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
+        {"FREED", RENDER_RIGHT, freed_cell},
+        {"NET", RENDER_RIGHT, net_cell},
+        {"SELF", RENDER_RIGHT, self_cell},
+};
+
+static const struct column thread_columns[] = {
+        {"OUTSIDE SPANS", 0, plain_name_cell},
+        {"PROGRAM", 0, program_cell},
+        {"ALLOCS", RENDER_RIGHT, allocs_cell},
+        {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
+        {"FREES", RENDER_RIGHT, frees_cell},
+        {"FREED", RENDER_RIGHT, freed_cell},
+        {"NET", RENDER_RIGHT, net_cell},
+};
+
+enum { COLUMNS_MAX = 8 };
+
+static size_t width_of(FILE *stream) {
+        struct winsize size;
+
+        return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static int add_row(struct render *render, const struct fold_row *row, const struct column *columns, size_t count) {
+        char bufs[COLUMNS_MAX][RENDER_CELL_MAX];
+        const char *cells[COLUMNS_MAX];
+
+        for (size_t i = 0; i < count; i++)
+                cells[i] = columns[i].cell(row, bufs[i]);
+        return render_row(render, RENDER_ROOT, cells) == RENDER_ROOT ? -ENOMEM : 0;
+}
+
+static int print_table(FILE *stream, const struct fold *fold, const struct column *columns, size_t count, size_t max,
+                       const struct options *options) {
+        struct render *render = NULL;
+        int r;
+
+        if (!fold->count)
+                return 0;
+        r = render_new(&render, !options->no_legend, width_of(stream));
+        for (size_t i = 0; i < count && r == 0; i++)
+                r = render_column(render, columns[i].heading, columns[i].flags);
+        for (size_t i = 0; i < fold->count && i < max && r == 0; i++)
+                r = add_row(render, &fold->rows[i], columns, count);
+        fputc('\n', stream);
+        if (r == 0)
+                r = render_print(render, stream);
+        if (fold->count > max)
+                fprintf(stream, "and %zu more; --json has all\n", fold->count - max);
+        render_free(render);
+        return r;
+}
+
+#define PRINT(stream, fold, columns, max, options)                                                                     \
+        print_table(stream, fold, columns, sizeof(columns) / sizeof(*(columns)), max, options)
+
+static int write_tables(FILE *stream, const struct report *report, const struct options *options) {
+        struct fold processes = FOLD_INIT, spans = FOLD_INIT, threads = FOLD_INIT;
+        int r = fold_processes(&processes, report->processes);
+
+        if (r == 0)
+                r = fold_spans(&spans, report->spans, report->processes);
+        if (r == 0)
+                r = fold_threads(&threads, report->processes);
+        if (r == 0 && !options->no_legend)
+                print_totals(stream, report, &processes);
+        if (r == 0)
+                r = PRINT(stream, &processes, process_columns, SIZE_MAX, options);
+        if (r == 0)
+                r = PRINT(stream, &spans, span_columns, ROWS_MAX, options);
+        if (r == 0)
+                r = PRINT(stream, &threads, thread_columns, ROWS_MAX, options);
+        fold_deinit(&threads);
+        fold_deinit(&spans);
+        fold_deinit(&processes);
+        return r;
+}
+
+int report_write(FILE *stream, const struct report *report, const struct options *options) {
+        int r;
+
+        if (options->json)
+                return write_document(stream, report, options->json);
+        r = write_tables(stream, report, options);
+        return r == 0 && ferror(stream) ? -EIO : r;
+}

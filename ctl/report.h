@@ -1,0 +1,23 @@
+/*
+ * The report of `run`: what a command and everything it started allocated, for a person or as one document.
+ *
+ * What does not live here: where the numbers come from; they are the tables that a collector answers with.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "ctl/options.h"
+#include "ctl/table.h"
+
+struct report {
+        char *const *argv; /* the command, NULL terminated */
+        int status;        /* as a shell would have it */
+        int signal;        /* that ended it, or 0 */
+        uint64_t elapsed_ns;
+        const struct table *processes, *spans; /* answers to `ps` and `spans` */
+};
+
+/* In the form that options->json asks for.  0 or -errno. */
+int report_write(FILE *stream, const struct report *report, const struct options *options);

@@ -1,0 +1,447 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+#include "ctl/ctl.h"
+#include "ctl/report.h"
+#include "ctl/run.h"
+#include "ctl/run_child.h"
+#include "ctl/run_preload.h"
+#include "daemon/core/collector.h"
+#include "daemon/core/query.h"
+#include "daemon/core/reactor.h"
+
+#define MS UINT64_C(1000000)
+
+/* A death is reaped a moment later: until then its pid is nobody else's, and what the dead one had still said to the
+ * collector is read first. */
+#define REAP_DELAY_NS (1 * MS)
+#define END_CHECK_NS (10 * MS)
+/* With no descendant left, the collector has only to read what they left in its socket. */
+#define SETTLE_NS (2000 * MS)
+
+extern char **environ;
+
+struct run {
+        const struct options *options;
+        char **argv; /* the command, NULL terminated; the words are borrowed */
+        char path[PATH_MAX], library[PATH_MAX];
+        char directory[64], socket[96];
+        struct child_inherited inherited;
+        FILE *output; /* NULL: stderr */
+
+        struct reactor *reactor;
+        struct collector *collector;
+        int door_fd; /* the listening socket once more, to see whether anybody still stands there */
+        int signal_fd;
+        struct reactor_watch *signal_watch;
+        struct reactor_timer *reap_timer, *end_timer;
+
+        pid_t pid;
+        bool ended;       /* the command has ended: */
+        int wait_status;  /* so */
+        bool alone;       /* no descendant is left, not even of those that it left behind */
+        bool hurried;     /* a signal asked for the report now */
+        uint64_t started_ns, ended_ns, alone_ns; /* monotonic */
+};
+
+static uint64_t now_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000 * MS + (uint64_t)now.tv_nsec;
+}
+
+/* -------------------------------------------------------------------------------------------------- the end -- */
+
+static bool anyone_alive(const struct run *run) {
+        size_t count = collector_process_count(run->collector);
+
+        for (size_t i = 0; i < count; i++)
+                if (collector_process(run->collector, i)->end == PROCESS_ALIVE)
+                        return true;
+        return false;
+}
+
+/* The dead may have left word. */
+static bool anyone_at_the_door(const struct run *run) {
+        struct pollfd door = {.fd = run->door_fd, .events = POLLIN};
+
+        return poll(&door, 1, 0) > 0;
+}
+
+/* The report is made when the command and all its descendants are gone and their books closed, or when those that
+ * it left behind have had their time. */
+static bool is_over(const struct run *run) {
+        uint64_t now = now_ns();
+
+        if (!run->ended)
+                return false;
+        if (run->alone)
+                return now >= run->alone_ns + SETTLE_NS ||
+                       (now >= run->alone_ns + END_CHECK_NS && !anyone_at_the_door(run) && !anyone_alive(run));
+        return run->hurried || now >= run->ended_ns + run->options->linger_ns;
+}
+
+static void on_end_timer(void *userdata, uint64_t now) {
+        struct run *run = userdata;
+
+        if (is_over(run))
+                reactor_stop(run->reactor);
+        else
+                reactor_timer_set(run->end_timer, now_ns() + END_CHECK_NS);
+}
+
+static int wait_status_of(const siginfo_t *info) {
+        if (info->si_code == CLD_EXITED)
+                return (info->si_status & 0xff) << 8;
+        return info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+/* As a subreaper this process is the parent of every orphan, so that "no child" means: no descendant. */
+static void on_reap_timer(void *userdata, uint64_t now) {
+        struct run *run = userdata;
+        siginfo_t info = {0};
+        int r;
+
+        while ((r = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT)) == 0 && info.si_pid) {
+                int status = wait_status_of(&info);
+
+                collector_reaped(run->collector, info.si_pid, status);
+                if (info.si_pid == run->pid) {
+                        run->ended = true;
+                        run->wait_status = status;
+                        run->ended_ns = now_ns();
+                }
+                waitpid(info.si_pid, NULL, 0);
+                info.si_pid = 0;
+        }
+        if (r < 0 && errno == ECHILD && !run->alone) {
+                run->alone = true;
+                run->alone_ns = now_ns();
+        }
+        if (run->ended)
+                on_end_timer(run, now);
+}
+
+/* -------------------------------------------------------------------------------------------------- signals -- */
+
+/* A signal from the terminal went to the whole foreground group, so to the command too; one that was sent to us alone
+ * is passed on. */
+static void on_signal(struct run *run, const struct signalfd_siginfo *info) {
+        int signal = (int)info->ssi_signo;
+
+        if (signal == SIGCHLD) {
+                reactor_timer_set(run->reap_timer, now_ns() + REAP_DELAY_NS);
+                return;
+        }
+        if (run->ended)
+                run->hurried = true;
+        else if (info->ssi_code != SI_KERNEL)
+                kill(run->pid, signal);
+}
+
+static void on_signal_fd(void *userdata, int fd, unsigned events) {
+        struct run *run = userdata;
+        struct signalfd_siginfo info;
+
+        while (read(fd, &info, sizeof(info)) == sizeof(info))
+                on_signal(run, &info);
+}
+
+/* Blocked before any thread is made.  What was ignored when we came stays ignored, as nohup(1) wants it. */
+static int take_signals(struct run *run) {
+        static const int passed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+        struct sigaction action, default_action = {.sa_handler = SIG_DFL};
+        sigset_t mask;
+
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGCHLD);
+        for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
+                if (sigaction(passed_on[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+                        sigaddset(&mask, passed_on[i]);
+        sigprocmask(SIG_BLOCK, &mask, &run->inherited.mask);
+        sigaction(SIGCHLD, &default_action, &run->inherited.sigchld);
+        run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        return run->signal_fd < 0 ? -errno : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------- making it -- */
+
+/* Every process that ended keeps its books, and these a descriptor. */
+static void take_files(struct run *run) {
+        struct rlimit limit;
+
+        getrlimit(RLIMIT_NOFILE, &run->inherited.files);
+        limit = run->inherited.files;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* A private directory, as the socket's path has room for little more than a hundred bytes and must not be guessed. */
+static int make_directory(struct run *run) {
+        const char *const places[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp"};
+        int r = -ENOENT;
+
+        for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+                char path[sizeof(run->directory)];
+
+                if (!places[i] || *places[i] != '/')
+                        continue;
+                if ((size_t)snprintf(path, sizeof(path), "%s/spanalloc-run.XXXXXX", places[i]) >= sizeof(path))
+                        continue;
+                if (mkdtemp(path)) {
+                        memcpy(run->directory, path, sizeof(path));
+                        snprintf(run->socket, sizeof(run->socket), "%s/ingest.sock", path);
+                        return 0;
+                }
+                r = -errno;
+        }
+        return r;
+}
+
+static int make_socket(struct run *run) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        int fd, r;
+
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", run->socket);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, SOMAXCONN) < 0) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        run->door_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        return collector_listen(run->collector, fd);
+}
+
+static int make_collector(struct run *run) {
+        struct collector_options options = collector_options_default;
+        int r;
+
+        options.runtime_dir = NULL;
+        options.eager = true;
+        options.segment_options |= SHM_OPTION_EAGER;
+        options.keep_ns = UINT64_MAX;
+        options.keep_max = UINT32_MAX;
+        options.processes_max = options.processes_uid_max = UINT32_MAX;
+        if (run->options->ring_kib > options.ring_kib_max)
+                options.ring_kib_max = (uint32_t)run->options->ring_kib;
+        r = reactor_new(&run->reactor, REACTOR_AUTO);
+        if (r < 0)
+                return r;
+        r = collector_new(&run->collector, run->reactor, &options);
+        if (r < 0)
+                return r;
+        r = reactor_watch(run->reactor, &run->signal_watch, run->signal_fd, REACTOR_IN, on_signal_fd, run);
+        if (r < 0)
+                return r;
+        r = reactor_timer(run->reactor, &run->reap_timer, on_reap_timer, run);
+        if (r < 0)
+                return r;
+        return reactor_timer(run->reactor, &run->end_timer, on_end_timer, run);
+}
+
+static void run_deinit(struct run *run) {
+        if (run->end_timer)
+                reactor_timer_free(run->end_timer);
+        if (run->reap_timer)
+                reactor_timer_free(run->reap_timer);
+        if (run->signal_watch)
+                reactor_unwatch(run->signal_watch);
+        if (run->collector)
+                collector_free(run->collector);
+        if (run->reactor)
+                reactor_free(run->reactor);
+        if (run->door_fd >= 0)
+                close(run->door_fd);
+        if (run->signal_fd >= 0)
+                close(run->signal_fd);
+        if (*run->socket)
+                unlink(run->socket);
+        if (*run->directory)
+                rmdir(run->directory);
+        if (run->output)
+                fclose(run->output);
+        free(run->argv);
+}
+
+/* What can fail for a person's reasons, before anything is made. */
+static int prepare(struct run *run) {
+        const char *name = run->argv[0];
+        char error[PATH_MAX + 1024];
+        int r;
+
+        r = child_resolve(run->path, name);
+        if (r == -ENOENT)
+                return ctl_fail(RUN_EXIT_NOT_FOUND, "There is no command \"%s\".", name);
+        if (r < 0)
+                return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "\"%s\" cannot be run: %s.", name, strerror(-r));
+        if (preload_find(run->library, run->options->preload, error, sizeof(error)) < 0)
+                return ctl_fail(RUN_EXIT_FAILURE, "%s", error);
+        if (run->options->output) {
+                run->output = fopen(run->options->output, "we");
+                if (!run->output)
+                        return ctl_fail(RUN_EXIT_FAILURE, "%s cannot be written: %s.", run->options->output,
+                                        strerror(errno));
+        }
+        return 0;
+}
+
+static int make(struct run *run) {
+        int r;
+
+        take_files(run);
+        r = take_signals(run);
+        if (r < 0)
+                return ctl_fail(RUN_EXIT_FAILURE, "Signals cannot be received: %s.", strerror(-r));
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        r = make_directory(run);
+        if (r < 0)
+                return ctl_fail(RUN_EXIT_FAILURE,
+                                "No directory can be made for the collector's socket: %s; set TMPDIR to a short path "
+                                "that can be written.",
+                                strerror(-r));
+        r = make_collector(run);
+        if (r == 0)
+                r = make_socket(run);
+        return r < 0 ? ctl_fail(RUN_EXIT_FAILURE, "No collector can be made: %s.", strerror(-r)) : 0;
+}
+
+/* --------------------------------------------------------------------------------------------------- running -- */
+
+static int start(struct run *run) {
+        struct preload_settings settings = {
+                .library = run->library,
+                .socket = run->socket,
+                .on_full = run->options->on_full,
+                .ring_kib = run->options->ring_kib,
+        };
+        char **environment;
+        int r;
+
+        r = preload_environment(&environment, environ, &settings);
+        if (r < 0)
+                return ctl_fail(RUN_EXIT_FAILURE, "Out of memory.");
+        run->started_ns = now_ns();
+        r = child_start(&run->pid, run->path, run->argv, environment, &run->inherited);
+        preload_environment_free(environment);
+        if (r == 0) {
+                /* Before the loop hears of its attach. */
+                collector_announce(run->collector, run->pid, run->path, false);
+                return 0;
+        }
+        if (r == -ENOENT)
+                return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "\"%s\" cannot be run: its interpreter is not there.",
+                                run->path);
+        if (r == -EAGAIN || r == -ENOMEM)
+                return ctl_fail(RUN_EXIT_FAILURE, "\"%s\" cannot be run: %s.", run->path, strerror(-r));
+        return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "\"%s\" cannot be run: %s.", run->path, strerror(-r));
+}
+
+/* A loop that failed leaves the command as it is; its status is still wanted. */
+static int loop(struct run *run) {
+        int r = reactor_run(run->reactor);
+
+        if (r < 0) {
+                while (!run->ended && waitpid(run->pid, &run->wait_status, 0) < 0 && errno == EINTR)
+                        ;
+                return ctl_fail(RUN_EXIT_FAILURE, "The collector failed: %s.", strerror(-r));
+        }
+        return 0;
+}
+
+static int exit_status(int wait_status) {
+        return WIFSIGNALED(wait_status) ? RUN_EXIT_SIGNAL + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+static int write_report(struct run *run, struct report *report, struct client *client) {
+        static const struct client_params by_number = {0};
+        FILE *stream = run->output ? run->output : stderr;
+        struct client_error error;
+        struct table *processes = NULL, *spans = NULL;
+        int r;
+
+        r = client_call(client, "ps", &by_number, &processes, &error);
+        if (r == 0)
+                r = client_call(client, "spans", &by_number, &spans, &error);
+        if (r < 0)
+                r = ctl_fail(RUN_EXIT_FAILURE, "%s", error.text);
+        else {
+                report->processes = processes;
+                report->spans = spans;
+                r = report_write(stream, report, run->options);
+                if (r == 0 && fflush(stream) == EOF)
+                        r = -errno;
+                if (r < 0)
+                        r = ctl_fail(RUN_EXIT_FAILURE, "The report cannot be written: %s.", strerror(-r));
+        }
+        table_free(spans);
+        table_free(processes);
+        return r;
+}
+
+static int report(struct run *run) {
+        struct report report = {
+                .argv = run->argv,
+                .status = exit_status(run->wait_status),
+                .signal = WIFSIGNALED(run->wait_status) ? WTERMSIG(run->wait_status) : 0,
+                .elapsed_ns = run->ended_ns - run->started_ns,
+        };
+        struct client *client = NULL;
+        struct query *query = NULL;
+        int r;
+
+        signal(SIGPIPE, SIG_IGN); /* a report that nobody reads is an error to tell, not a death */
+        collector_refresh(run->collector);
+        r = query_new(&query, run->collector);
+        if (r == 0)
+                r = client_new_local(&client, query);
+        r = r < 0 ? ctl_fail(RUN_EXIT_FAILURE, "The report cannot be made: %s.", strerror(-r))
+                  : write_report(run, &report, client);
+        client_free(client);
+        query_free(query);
+        return r ? r : report.status;
+}
+
+int verb_run(struct ctl *ctl, int argc, char **argv) {
+        struct run run = {
+                .options = &ctl->options,
+                .argv = calloc((size_t)argc + 1, sizeof(*run.argv)),
+                .door_fd = -1,
+                .signal_fd = -1,
+        };
+        int r;
+
+        if (!run.argv)
+                return ctl_fail(RUN_EXIT_FAILURE, "Out of memory.");
+        memcpy(run.argv, argv, (size_t)argc * sizeof(*argv));
+        r = prepare(&run);
+        if (r == 0)
+                r = make(&run);
+        if (r == 0)
+                r = start(&run);
+        if (r == 0)
+                r = loop(&run);
+        if (r == 0)
+                r = report(&run);
+        run_deinit(&run);
+        return r;
+}

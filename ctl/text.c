@@ -1,0 +1,92 @@
+#include <langinfo.h>
+#include <limits.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "ctl/text.h"
+
+/* One character: its bytes and its columns.  0 at the end. */
+static size_t next(const char *text, mbstate_t *state, size_t *ret_columns, bool *ret_printable) {
+        wchar_t c;
+        size_t n = mbrtowc(&c, text, strnlen(text, MB_LEN_MAX - 1) + 1, state);
+        int columns;
+
+        if (n == 0)
+                return 0;
+        if (n == (size_t)-1 || n == (size_t)-2) {
+                *state = (mbstate_t){0};
+                *ret_columns = 1;
+                *ret_printable = false;
+                return 1;
+        }
+        columns = wcwidth(c);
+        *ret_columns = columns < 0 ? 1 : (size_t)columns;
+        *ret_printable = columns >= 0;
+        return n;
+}
+
+size_t text_width(const char *text) {
+        mbstate_t state = {0};
+        size_t width = 0, columns, n;
+        bool printable;
+
+        for (; (n = next(text, &state, &columns, &printable)); text += n)
+                width += columns;
+        return width;
+}
+
+static const char *cut_mark(void) {
+        return strcmp(nl_langinfo(CODESET), "UTF-8") ? "+" : "…";
+}
+
+struct line {
+        char *buf;
+        size_t size, used;
+};
+
+static bool append(struct line *line, const char *bytes, size_t n) {
+        if (line->used + n >= line->size)
+                return false;
+        memcpy(line->buf + line->used, bytes, n);
+        line->used += n;
+        line->buf[line->used] = '\0';
+        return true;
+}
+
+static void append_blanks(struct line *line, size_t n) {
+        while (n-- && append(line, " ", 1))
+                ;
+}
+
+/* As many characters as fit into `room` columns.  Returns the columns used. */
+static size_t append_within(struct line *line, const char *text, size_t room) {
+        mbstate_t state = {0};
+        size_t width = 0, columns, n;
+        bool printable;
+
+        for (; (n = next(text, &state, &columns, &printable)); text += n) {
+                if (width + columns > room || !append(line, printable ? text : "?", printable ? n : 1))
+                        break;
+                width += columns;
+        }
+        return width;
+}
+
+void text_fit(char *buf, size_t size, const char *text, size_t width, bool right) {
+        struct line line = {buf, size, strlen(buf)};
+        size_t whole = text_width(text), used;
+
+        if (whole <= width) {
+                if (right)
+                        append_blanks(&line, width - whole);
+                append_within(&line, text, width);
+                if (!right)
+                        append_blanks(&line, width - whole);
+                return;
+        }
+        if (!width)
+                return;
+        used = append_within(&line, text, width - 1);
+        append(&line, cut_mark(), strlen(cut_mark()));
+        append_blanks(&line, width - 1 - used);
+}

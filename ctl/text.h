@@ -1,0 +1,16 @@
+/*
+ * Text on a grid of character cells: how wide it is, and how it is brought to a width.
+ *
+ * Width is what the locale's characters take on a terminal, so names of any script stay aligned.  What the locale
+ * cannot print becomes '?'.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+size_t text_width(const char *text);
+
+/* Appends `text` to `buf` (terminated, of `size` bytes), cut or filled with blanks to exactly `width` columns; a cut is
+ * marked at its end.  When `size` does not suffice, less is appended. */
+void text_fit(char *buf, size_t size, const char *text, size_t width, bool right);

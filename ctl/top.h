@@ -1,0 +1,32 @@
+/*
+ * top: asking again and again, and the two ways of showing the answers.
+ */
+#pragma once
+
+#include "ctl/client.h"
+#include "ctl/ctl.h"
+#include "ctl/top_model.h"
+
+struct top {
+        struct ctl *ctl;
+        struct top_model *model;
+        uint64_t delay_ns;
+        bool connected;
+        bool was_away;
+        struct client_error error; /* why it is not connected */
+};
+
+/* Asks once, connecting first if need be, and feeds the model.  0 or -errno with top->error filled; an exit code of
+ * CTL_UNREACHABLE there means that it may come back. */
+int top_refresh(struct top *top);
+
+uint64_t top_now(void); /* CLOCK_MONOTONIC, nanoseconds */
+
+/* A signal asked for an end, and nothing else should be begun. */
+bool top_interrupted(void);
+
+/* Plain screens, or with --json documents.  Exit status. */
+int top_batch(struct top *top);
+
+/* The terminal.  Exit status, or -ENOTTY when this terminal cannot be drawn on. */
+int top_screen(struct top *top);

@@ -1,0 +1,137 @@
+/*
+ * follow: one line for each span, as it closes.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/ask.h"
+#include "ctl/format.h"
+#include "ctl/render.h"
+
+/* Fixed widths: there is no end to wait for, and what is longer moves its line only. */
+static const struct {
+        const char *column, *heading;
+        int width; /* below zero: to the left */
+} view[] = {
+        {"time_ns", "TIME", -12},      {"pid", "PID", 8},
+        {"alloc_bytes", "ALLOC", 8},   {"alloc_count", "ALLOCS", 7},
+        {"dealloc_bytes", "FREED", 8}, {"net_bytes", "NET", 9},
+        {"cycles", "CYCLES", 6},       {"path", "SPAN", 0},
+};
+enum { VIEW_N = sizeof(view) / sizeof(view[0]), CHOSEN_WIDTH = 12 };
+
+static int print_cell(const char *text, int width, bool last) {
+        return printf("%*s%s", last && width <= 0 ? 0 : width, text, last ? "\n" : "  ");
+}
+
+static int print_view(const struct table *event) {
+        char buf[RENDER_CELL_MAX], clock[FORMAT_MAX];
+        int r = 0;
+
+        for (size_t i = 0; i < VIEW_N && r >= 0; i++) {
+                const char *text = strcmp(view[i].column, "time_ns")
+                                           ? render_cell(event, 0, view[i].column, buf)
+                                           : format_clock(clock, table_uint(event, 0, "time_ns"));
+
+                r = print_cell(text, view[i].width, i == VIEW_N - 1);
+        }
+        return r < 0 ? -errno : 0;
+}
+
+static int print_chosen(const struct options *options, const struct table *event) {
+        char buf[RENDER_CELL_MAX];
+        int r = 0;
+
+        for (size_t i = 0; i < options->n_columns && r >= 0; i++)
+                r = print_cell(render_cell(event, 0, options->columns[i], buf), -CHOSEN_WIDTH,
+                               i == options->n_columns - 1);
+        return r < 0 ? -errno : 0;
+}
+
+static void print_legend(const struct options *options) {
+        char heading[RENDER_HEADING_MAX];
+
+        if (!options->n_columns)
+                for (size_t i = 0; i < VIEW_N; i++)
+                        print_cell(view[i].heading, view[i].width, i == VIEW_N - 1);
+        for (size_t i = 0; i < options->n_columns; i++)
+                print_cell(render_heading(options->columns[i], heading), -CHOSEN_WIDTH, i == options->n_columns - 1);
+        fflush(stdout);
+}
+
+/* Always on one line, whatever form of JSON was asked for. */
+static int print_span(const struct options *options, const struct table *event) {
+        struct json_columns columns = {options->columns, options->n_columns};
+        struct json *json = NULL;
+        int r;
+
+        if (!options->json) {
+                r = options->n_columns ? print_chosen(options, event) : print_view(event);
+                return r == 0 && fflush(stdout) == EOF ? -errno : r;
+        }
+        r = json_new(&json, table_uint(event, 0, "time_ns"), true);
+        if (r == 0)
+                r = json_add_row(json, NULL, event, 0, &columns);
+        if (r == 0)
+                r = json_print(json, stdout, JSON_SHORT);
+        json_free(json);
+        return r;
+}
+
+static int print_marker(const struct options *options, const struct client_marker *marker) {
+        struct timespec now;
+        struct json *json = NULL;
+        int r;
+
+        if (!options->json) {
+                r = printf("-- %s: %" PRIu64 " closed spans are missing here\n", marker->reason, marker->dropped);
+                return r < 0 || fflush(stdout) == EOF ? -errno : 0;
+        }
+        clock_gettime(CLOCK_REALTIME, &now);
+        r = json_new(&json, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, false);
+        if (r == 0)
+                r = json_add_text(json, "marker", "reason", marker->reason);
+        if (r == 0)
+                r = json_add_uint(json, "marker", "dropped", marker->dropped);
+        if (r == 0)
+                r = json_print(json, stdout, JSON_SHORT);
+        json_free(json);
+        return r;
+}
+
+int verb_follow(struct ctl *ctl, int argc, char **argv) {
+        struct client_params params = ask_params(&ctl->options);
+        struct client_error error;
+        uint64_t seen = 0;
+        int r = ask_connect(ctl);
+
+        if (r != CTL_OK)
+                return r;
+        params.limit = 0; /* an end of our own; the collector knows of none */
+        if (client_follow(ctl->client, &params, &error) < 0)
+                return ctl_fail(error.exit_code, "%s", error.text);
+        if (!ctl->options.json && !ctl->options.no_legend)
+                print_legend(&ctl->options);
+        while (!ctl->options.limit || seen < ctl->options.limit) {
+                struct client_marker marker;
+                struct table *event = NULL;
+
+                r = client_next(ctl->client, -1, &event, &marker, &error);
+                if (r == -EINTR)
+                        continue;
+                if (r < 0)
+                        return ctl_fail(error.exit_code, "%s", error.text);
+                if (r == CLIENT_SPAN) {
+                        seen++;
+                        r = print_span(&ctl->options, event);
+                } else if (r == CLIENT_MARKER) {
+                        r = print_marker(&ctl->options, &marker);
+                }
+                table_free(event);
+                if (r < 0)
+                        return ask_printed(r);
+        }
+        return CTL_OK;
+}

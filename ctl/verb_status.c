@@ -1,0 +1,146 @@
+/*
+ * status, reset, version and help: the verbs whose answer is a few lines.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/ask.h"
+#include "ctl/format.h"
+#include "ctl/pager.h"
+
+static uint64_t epoch_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void print_losses(FILE *stream, const struct table *t) {
+        char a[FORMAT_MAX];
+
+        fprintf(stream, "     Refused: %" PRIu64 " enters, opens and closes; %s allocated under them are lost\n",
+                table_uint(t, 0, "refused"), format_bytes(a, table_uint(t, 0, "lost_alloc_bytes")));
+        if (table_uint(t, 0, "expelled"))
+                fprintf(stream, "    Expelled: %" PRIu64 " processes that broke the format; see the collector's log\n",
+                        table_uint(t, 0, "expelled"));
+        if (table_uint(t, 0, "rejected"))
+                fprintf(stream, "    Rejected: %" PRIu64 " attach requests; see the collector's log\n",
+                        table_uint(t, 0, "rejected"));
+        if (table_uint(t, 0, "evicted"))
+                fprintf(stream, "     Evicted: %" PRIu64 " open spans that the table had no room for\n",
+                        table_uint(t, 0, "evicted"));
+        if (table_uint(t, 0, "follow_dropped"))
+                fprintf(stream, "     Dropped: %" PRIu64 " events that slow followers missed\n",
+                        table_uint(t, 0, "follow_dropped"));
+}
+
+static void print_status(FILE *stream, const struct ctl *ctl, const struct table *t) {
+        const char *why = table_text(t, 0, "backend_why");
+        char a[FORMAT_MAX];
+
+        fprintf(stream, "spanallocd %s at %s\n", table_text(t, 0, "version"), client_path(ctl->client));
+        fprintf(stream, "     Running: since %s, pid %" PRIu64 ", uid %" PRIu64 ", %s resident\n",
+                format_duration(a, table_uint(t, 0, "uptime_ns")), table_uint(t, 0, "pid"), table_uint(t, 0, "uid"),
+                format_bytes((char[FORMAT_MAX]){0}, table_uint(t, 0, "memory_bytes")));
+        fprintf(stream, "     Backend: %s%s%s%s\n", table_text(t, 0, "backend"), *why ? " (" : "", why,
+                *why ? ")" : "");
+        fprintf(stream,
+                "   Processes: %" PRIu64 " with %" PRIu64 " threads; %" PRIu64 " ended and still shown; %" PRIu64
+                " seen\n",
+                table_uint(t, 0, "processes"), table_uint(t, 0, "threads"), table_uint(t, 0, "processes_ended"),
+                table_uint(t, 0, "processes_seen"));
+        fprintf(stream, "     Records: %" PRIu64 ", %s a second\n", table_uint(t, 0, "records"),
+                format_short_count(a, table_uint(t, 0, "records_rate")));
+        print_losses(stream, t);
+}
+
+static int status_json(const struct ctl *ctl, const struct table *table) {
+        struct json *json = NULL;
+        int r = json_new(&json, table->time_ns ? table->time_ns : epoch_ns(), true);
+
+        if (r == 0)
+                r = json_add_row(json, "status", table, 0, NULL);
+        if (r == 0)
+                r = json_print(json, stdout, ctl->options.json);
+        json_free(json);
+        return ask_printed(r);
+}
+
+int verb_status(struct ctl *ctl, int argc, char **argv) {
+        struct table *table = NULL;
+        int r = ask_table(ctl, "status", NULL, &table);
+
+        if (r != CTL_OK)
+                return r;
+        if (ctl->options.json) {
+                r = status_json(ctl, table);
+        } else {
+                print_status(stdout, ctl, table);
+                r = ask_flush(stdout);
+        }
+        table_free(table);
+        return r;
+}
+
+int verb_reset(struct ctl *ctl, int argc, char **argv) {
+        struct table *table = NULL;
+        struct json *json = NULL;
+        int r = ask_table(ctl, "reset", NULL, &table);
+        uint64_t n;
+
+        if (r != CTL_OK)
+                return r;
+        n = table_uint(table, 0, "processes");
+        if (!ctl->options.json) {
+                if (!ctl->options.no_legend)
+                        printf("All sums begin again from zero, in %" PRIu64 " process%s.\n", n, n == 1 ? "" : "es");
+                r = ask_flush(stdout);
+        } else {
+                r = json_new(&json, epoch_ns(), true);
+                if (r == 0)
+                        r = json_add_row(json, "reset", table, 0, NULL);
+                if (r == 0)
+                        r = json_print(json, stdout, ctl->options.json);
+                r = ask_printed(r);
+        }
+        json_free(json);
+        table_free(table);
+        return r;
+}
+
+int verb_version(struct ctl *ctl, int argc, char **argv) {
+        struct json *json = NULL;
+        int r;
+
+        if (!ctl->options.json) {
+                puts("spanallocctl " SPANALLOC_VERSION);
+                return ask_flush(stdout);
+        }
+        r = json_new(&json, epoch_ns(), true);
+        if (r == 0)
+                r = json_add_text(json, NULL, "version", SPANALLOC_VERSION);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "protocol", WIRE_PROTOCOL);
+        if (r == 0)
+                r = json_print(json, stdout, ctl->options.json);
+        json_free(json);
+        return ask_printed(r);
+}
+
+int verb_help(struct ctl *ctl, int argc, char **argv) {
+        int verb = argc ? options_find_verb(argv[0]) : -1;
+        struct pager pager;
+        int r;
+
+        if (argc && verb < 0)
+                return ctl_fail(CTL_USAGE, "There is no verb \"%s\"; \"spanallocctl help\" lists them.", argv[0]);
+        r = pager_init(&pager);
+        if (r < 0)
+                return ask_printed(r);
+        if (argc)
+                options_print_verb_help(pager.stream, (enum verb_id)verb);
+        else
+                options_print_help(pager.stream);
+        return ask_printed(pager_show(&pager, &ctl->options));
+}

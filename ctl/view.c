@@ -1,0 +1,77 @@
+#include <string.h>
+
+#include "ctl/render.h"
+#include "ctl/text.h"
+#include "ctl/view.h"
+
+/* Names may be shortened to this before a whole column is given up. */
+enum { NAME_MIN = 8 };
+
+static bool has_any(const struct table *table, const char *name) {
+        for (size_t row = 0; row < table->row_count; row++)
+                if (*table_text(table, row, name))
+                        return true;
+        return false;
+}
+
+/* The least that a column takes, with the blank before it. */
+static size_t least_width(const struct table *table, const char *name) {
+        int index = table_column(table, name);
+        bool text = index >= 0 && table->columns[index].type == WIRE_COLUMN_TEXT;
+        char buf[RENDER_CELL_MAX], heading[RENDER_HEADING_MAX];
+        size_t least = 0, needed = text_width(render_heading(name, heading));
+
+        for (size_t row = 0; row < table->row_count; row++) {
+                size_t width = text_width(render_cell(table, row, name, buf));
+
+                least = width > least ? width : least;
+        }
+        if (text && least > NAME_MIN)
+                least = NAME_MIN;
+        return 1 + (least > needed ? least : needed);
+}
+
+size_t view_least_width(const struct table *table, const char *const *columns, size_t count) {
+        size_t sum = 0;
+
+        for (size_t i = 0; i < count; i++)
+                sum += least_width(table, columns[i]);
+        return sum ? sum - 1 : 0;
+}
+
+static size_t highest_rank(const struct view_column *view, size_t n_view, const bool *shown) {
+        size_t highest = n_view;
+
+        for (size_t i = 0; i < n_view; i++)
+                if (shown[i] && view[i].rank && (highest == n_view || view[i].rank > view[highest].rank))
+                        highest = i;
+        return highest;
+}
+
+size_t view_choose(const struct options *options, const struct table *table, const struct view_column *view,
+                   size_t n_view, size_t width, const char **ret) {
+        bool shown[OPTIONS_COLUMNS_MAX] = {false};
+        size_t widths[OPTIONS_COLUMNS_MAX], sum = 0, n = 0;
+
+        if (options->n_columns) {
+                memcpy(ret, options->columns, options->n_columns * sizeof(*ret));
+                return options->n_columns;
+        }
+        for (size_t i = 0; i < n_view; i++) {
+                shown[i] = !view[i].only_if_any || has_any(table, view[i].name);
+                widths[i] = shown[i] ? least_width(table, view[i].name) : 0;
+                sum += widths[i];
+        }
+        while (width && sum > width + 1) {
+                size_t i = highest_rank(view, n_view, shown);
+
+                if (i == n_view)
+                        break;
+                shown[i] = false;
+                sum -= widths[i];
+        }
+        for (size_t i = 0; i < n_view; i++)
+                if (shown[i])
+                        ret[n++] = view[i].name;
+        return n;
+}

@@ -1,0 +1,23 @@
+/*
+ * Which columns of an answer a person sees: those asked for, else a choice that fits the terminal.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ctl/options.h"
+#include "ctl/table.h"
+
+struct view_column {
+        const char *name;
+        unsigned rank;    /* those with the highest go first when room is short; 0: never */
+        bool only_if_any; /* left out when it is empty in every row */
+};
+
+/* Fills `ret` (room for OPTIONS_COLUMNS_MAX) and returns how many.  `width` as of render_width. */
+size_t view_choose(const struct options *options, const struct table *table, const struct view_column *view,
+                   size_t n_view, size_t width, const char **ret);
+
+/* The least width in which these columns can be shown. */
+size_t view_least_width(const struct table *table, const char *const *columns, size_t count);
