@@ -1,0 +1,58 @@
+#!/bin/bash
+# Other allocators under the counters, preloaded behind them and linked by the program: both count the same load, the
+# allocator's own statistics move with it, and ps names the allocator.
+. "$(dirname "$0")/../support/lib.sh"
+. "$(dirname "$0")/../support/allocators.sh"
+need jq cc
+
+export MALLOC_CONF=stats_print:true MIMALLOC_SHOW_STATS=1
+
+# What each allocator prints about itself at exit; tcmalloc prints nothing.
+statistics_of() {
+        case $1 in
+        jemalloc) echo 'Begin jemalloc statistics' ;;
+        mimalloc) echo 'heap stats:' ;;
+        esac
+}
+
+# loaded HOW NAME PRELOAD PROGRAM
+loaded() {
+        local how=$1 name=$2 pid row said moved held allocs net
+        rm -f "$WORK/stdin" "$WORK/said"
+        mkfifo "$WORK/stdin"
+        LD_PRELOAD=$3 "$4" 1 <"$WORK/stdin" >"$WORK/said" 2>"$WORK/stats" &
+        pid=$!
+        exec 8>"$WORK/stdin"
+        wait_for -t 30 "the load on $name" test -s "$WORK/said"
+        read -r said _ moved _ held _ allocs <"$WORK/said"
+        row=$(json ".processes[] | select(.pid == $pid and .alive) |
+                \"\(.alloc_count) \(.alloc_bytes - .dealloc_bytes) \(.counting)\"" ps)
+        note "$name, $how: says $moved B in use more, holds $held B after $allocs allocations; ps: $row"
+        exec 8>&-
+        expect "$name, $how: its exit status" "$(wait_status "$pid")" 0
+
+        expect "the allocator in use" "$said" "$name"
+        expect_at_least "$name: its own statistics" "$moved" "$held"
+        expect_at_least "$name: allocations counted" "${row%% *}" "$allocs"
+        row=${row#* }
+        net=${row%% *}
+        expect_at_least "$name: bytes counted and not freed" "$net" "$held"
+        expect_at_least "$name: … and not much more (1 MiB)" $((held + 1048576)) "$net"
+        [ "$name" = glibc ] || expect_match "$name: what ps calls it" "${row#* }" "$name"
+        if [ -n "$(statistics_of "$name")" ]; then
+                expect_match "$name: the statistics that it prints" "$(cat "$WORK/stats")" "$(statistics_of "$name")"
+        fi
+}
+
+start_collector
+loaded alone glibc "$PRELOAD" "$PROGRAMS/malloc_load"
+for name in $ALLOCATORS; do
+        library=$(allocator_library "$name")
+        [ -n "$library" ] || fail "Debian's $name is not installed"
+        loaded preloaded "$name" "$PRELOAD:$library" "$PROGRAMS/malloc_load"
+        cc -D_GNU_SOURCE -O1 -w -o "$WORK/linked" "$SOURCE/tests/integration/programs/malloc_load.c" \
+                -Wl,--no-as-needed "$library" -pthread
+        loaded linked "$name" "$PRELOAD" "$WORK/linked"
+done
+expect_balanced
+pass

@@ -1,0 +1,100 @@
+#!/bin/bash
+# spanallocctl when there is nothing to show: nonsense on the command line, no collector, the wrong socket.  Always one
+# sentence on stderr, nothing on stdout, and the exit status of the contract.
+. "$(dirname "$0")/../support/lib.sh"
+
+# refused STATUS REGEX ARGUMENT…
+refused() {
+        local status=$1 regex=$2
+        shift 2
+        expect_status "$status" timeout 20 "$CTL" "$@"
+        expect "lines on stderr of '$*'" "$(wc -l <"$WORK/err")" 1
+        expect "bytes on stdout of '$*'" "$(wc -c <"$WORK/out")" 0
+        expect_match "what '$*' says" "$(cat "$WORK/err")" "^spanallocctl: .*$regex"
+}
+
+# ------------------------------------------------------------------------------------------------------ usage
+refused 2 'no verb "spam"; did you mean "spans"' spam
+refused 2 'spanallocctl help' xyzzy
+refused 2 'did you mean --limit' spans --limitt=3
+refused 2 'no option -Z' -Z
+refused 2 'whole number' spans --limit=many
+refused 2 'whole number' spans --pid=-1
+refused 2 'no column "alloc"' spans --sort=-alloc
+refused 2 'did you mean "alloc_bytes"' spans --columns=span,alloc_byte
+refused 2 'off, short or pretty' --json=tall
+refused 2 'not for status' --since=5m status
+refused 2 'wants NAME' show
+refused 2 'does not know what to do with "b"' show a b
+refused 2 'COMMAND' run
+refused 2 'wants an argument' --socket
+refused 2 'wants the path' --socket=
+refused 2 'takes no argument' --no-pager=x
+refused 2 'no verb ""' ''
+refused 2 'a time' top -d soon
+refused 2 'no verb "nonsense"' help nonsense
+
+# ------------------------------------------------------------------------------- what needs no collector works
+expect_status 0 "$CTL" help
+for verb in status ps spans tree show top follow run reset version help; do
+        grep -Eq "^  $verb( |\$)" "$WORK/out" || fail "help does not list $verb"
+done
+for verb in status ps spans tree show top follow run reset version help; do
+        expect_status 0 "$CTL" help "$verb"
+        cp "$WORK/out" "$WORK/help"
+        expect_status 0 "$CTL" "$verb" --help
+        cmp "$WORK/help" "$WORK/out" || fail "'help $verb' and '$verb --help' differ"
+done
+expect_status 0 "$CTL" version
+expect_match version "$(cat "$WORK/out")" '^spanallocctl [0-9]+\.[0-9]+\.[0-9]+$'
+cp "$WORK/out" "$WORK/version"
+expect_status 0 "$CTL" --version
+cmp "$WORK/version" "$WORK/out" || fail "version and --version differ"
+expect_status 0 "$CTL" version --json
+expect_match "version as a document" "$(cat "$WORK/out")" '^\{"schema":1,.*"version":"'
+
+# ------------------------------------------------------------------------------------------------ no collector
+everything=(status ps spans tree 'show x' 'top -1' follow reset)
+for line in "${everything[@]}"; do
+        # shellcheck disable=SC2086 # words
+        refused 3 "$WORK/nowhere" --socket "$WORK/nowhere" $line
+        # shellcheck disable=SC2086
+        refused 3 . --socket "$WORK/nowhere" --json=short $line
+done
+refused 3 . --user
+refused 3 . --socket "$WORK/$(printf 'x%.0s' $(seq 200))" status
+touch "$WORK/file"
+refused 3 "$WORK/file" --socket "$WORK/file" status
+
+# ------------------------------------------------------------- a socket with somebody else behind it, or nobody
+if command -v python3 >/dev/null; then
+        cat >"$WORK/other.py" <<'END'
+import os, socket, sys
+kind, path = sys.argv[1:]
+server = socket.socket(socket.AF_UNIX)
+server.bind(path)
+server.listen(4)
+open(path + '.ready', 'w').close()
+while True:
+    peer = server.accept()[0]
+    peer.recv(4096)
+    if kind == 'noise':
+        peer.sendall(b'HTTP/1.0 400 Bad Request\r\n\r\n')
+    elif kind == 'bomb':
+        peer.sendall(bytes([5, 0, 0, 0, 0xdd, 0xff, 0xff, 0xff, 0xff]))
+    peer.close()
+END
+        for kind in noise bomb silence; do
+                python3 "$WORK/other.py" "$kind" "$WORK/$kind" &
+                wait_for "the $kind server" test -e "$WORK/$kind.ready"
+                status=0
+                timeout 20 "$CTL" --socket "$WORK/$kind" spans >"$WORK/out" 2>"$WORK/err" || status=$?
+                case $status in
+                1 | 3) ;;
+                *) fail "spans against $kind ended with $status" ;;
+                esac
+                expect "lines on stderr against $kind" "$(wc -l <"$WORK/err")" 1
+                expect "bytes on stdout against $kind" "$(wc -c <"$WORK/out")" 0
+        done
+fi
+pass

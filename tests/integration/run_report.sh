@@ -1,0 +1,52 @@
+#!/bin/bash
+# The report of `run`: one document, or tables that a person can read.
+. "$(dirname "$0")/../support/lib.sh"
+need jq
+
+FAMILY=$PROGRAMS/run_family
+
+note "one document"
+"$CTL" --json=short run -o "$WORK/report" -- "$FAMILY" work 1000
+expect "lines" "$(wc -l <"$WORK/report")" 1
+expect "documents" "$(jq -s length "$WORK/report")" 1
+jq -e '.schema == 1 and .complete == true and .time_ns > 1500000000000000000 and .status == 0 and
+        (.command | length == 3 and .[1] == "work" and .[2] == "1000") and
+        (.processes | type == "array") and (.spans | type == "array")' "$WORK/report" >/dev/null ||
+        fail "the document: $(head -c 1000 "$WORK/report")"
+jq -e '.processes[0] | (keys | length >= 39) and has("outside_threads") and has("coverage_ppm") and has("counting") and
+        has("balanced")' "$WORK/report" >/dev/null || fail "columns are missing: $(head -c 2000 "$WORK/report")"
+"$CTL" --json=pretty run -o "$WORK/report" -- sh -c 'exit 3' && fail "status"
+expect "status in the document" "$(jq .status "$WORK/report")" 3
+expect_at_least "lines of a pretty one" "$(wc -l <"$WORK/report")" 10
+"$CTL" run --json -o "$WORK/report" -- printf '%s' $'\xff' >"$WORK/out"
+jq -e '.command | length == 3' "$WORK/report" >/dev/null || fail "junk in an argument spoils the document"
+
+note "an unmodified program: threads by their names"
+"$CTL" --json=short run -o "$WORK/report" -- "$FAMILY" threads 32 100
+for i in 0 17 31; do
+        expect "worker-$i" "$(jq -c ".processes[0].outside_threads[\"worker-$i\"][0:2]" "$WORK/report")" "[100,100000]"
+done
+expect "named threads" "$(jq '[.processes[0].outside_threads | keys[] | select(startswith("worker-"))] | length' "$WORK/report")" 32
+expect "outside, in sum" "$(jq '[.processes[0].outside_threads[][1]] | add == .' "$WORK/report" >/dev/null; jq '.processes[0] | ([.outside_threads[][1]] | add) == .outside_alloc_bytes' "$WORK/report")" true
+expect "no spans" "$(jq '.spans | length' "$WORK/report")" 0
+
+note "for a person"
+"$CTL" run -o "$WORK/human" -- "$FAMILY" threads 32 100
+human=$(cat "$WORK/human")
+expect_match "the command and its end" "$human" 'run_family threads 32 100.*exited 0'
+expect_match "thread names" "$human" '^ *worker-[0-9]+ '
+expect "nothing too wide" "$(awk 'length > 160' "$WORK/human" | head -1)" ''
+"$CTL" run -o "$WORK/human" -- sh -c 'for i in 1 2 3 4 5; do ls / >/dev/null; done; kill -USR1 $$' && fail "status"
+human=$(cat "$WORK/human")
+expect_match "folded" "$human" '^ls x5 '
+expect_match "how it ended" "$human" 'SIGUSR1'
+
+if [ -e "$PROGRAMS/span_run" ]; then
+        note "a program with spans"
+        "$CTL" --json=short run -o "$WORK/report" -- "$PROGRAMS/span_run" 3 100
+        expect "spans" "$(jq -c '[.spans[] | [.span, .cycles, .closed, .self_alloc_count, .self_alloc_bytes, .alloc_bytes]] | sort' "$WORK/report")" \
+                '[["inner",300,300,300,300000,300000],["outer",3,3,3,3000,303000]]'
+        "$CTL" run -o "$WORK/human" -- "$PROGRAMS/span_run" 3 100
+        expect_match "spans for a person" "$(cat "$WORK/human")" '^inner +span_run +300 '
+fi
+pass

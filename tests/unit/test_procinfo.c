@@ -1,0 +1,123 @@
+/*
+ * What /proc says about ourselves and a child, units from cgroup paths, and names that nobody should print as they are.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/core/procinfo.h"
+
+static void test_units(void **state) {
+        static const struct {
+                const char *cgroup, *unit;
+        } cases[] = {
+                {"/system.slice/nginx.service", "nginx.service"},
+                {"/system.slice/foo.service/worker-3", "foo.service"},
+                {"/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "foo.service"},
+                {"/user.slice/user-1000.slice/session-3.scope", "session-3.scope"},
+                {"/system.slice/_cgroup.service", "cgroup.service"},
+                {"/", ""},
+                {"", ""},
+                {"/.service", ""},
+                {"//a.service//", "a.service"},
+        };
+        char unit[128];
+
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                procinfo_unit(cases[i].cgroup, unit, sizeof unit);
+                assert_string_equal(unit, cases[i].unit);
+        }
+}
+
+static void test_clean(void **state) {
+        static const struct {
+                const char *dirty, *clean;
+        } cases[] = {
+                {"plain", "plain"},
+                {"a\033[31mb\n", "a?[31mb?"},
+                {"\x7f\x80\xff", "???"},
+                {"gr\xc3\xbcn \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbcn \xe2\x82\xac \xf0\x9f\x98\x80"},
+                {"\xc2\x9b", "??"},
+                {"\xc0\xaf", "??"},
+                {"\xed\xa0\x80", "???"},
+                {"cut \xe2\x82", "cut ??"},
+        };
+        char text[64];
+
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                strcpy(text, cases[i].dirty);
+                procinfo_clean(text);
+                assert_string_equal(text, cases[i].clean);
+        }
+}
+
+static void test_self(void **state) {
+        struct procinfo_stat stat;
+        struct timespec now;
+        char exe[256], link[256], cgroup[256];
+        uint64_t start_ns;
+        ssize_t n;
+
+        assert_int_equal(procinfo_stat(getpid(), &stat), 0);
+        assert_int_equal(stat.parent, getppid());
+        clock_gettime(CLOCK_REALTIME, &now);
+        start_ns = procinfo_start_ns(stat.start_ticks);
+        assert_in_range((uint64_t)now.tv_sec - start_ns / 1000000000, 0, 120);
+        n = readlink("/proc/self/exe", link, sizeof link - 1);
+        link[n] = 0;
+        assert_int_equal(procinfo_exe(getpid(), exe, sizeof exe), 0);
+        assert_string_equal(exe, link);
+        assert_int_equal(procinfo_cgroup(getpid(), cgroup, sizeof cgroup), 0);
+        assert_int_equal(cgroup[0], '/');
+        assert_true(procinfo_rss(getpid()) > 100000);
+}
+
+/* Whatever a process calls itself, the fields behind its name are found. */
+static void test_hostile_name(void **state) {
+        int ready[2], done[2];
+        struct procinfo_stat stat;
+        char c = 0, comm[16];
+        pid_t pid;
+
+        assert_int_equal(pipe(ready) | pipe(done), 0);
+        pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_NAME, ") R 1 2\n(x)\033");
+                (void)!write(ready[1], &c, 1);
+                (void)!read(done[0], &c, 1);
+                _exit(0);
+        }
+        assert_int_equal(read(ready[0], &c, 1), 1);
+        assert_int_equal(procinfo_stat(pid, &stat), 0);
+        assert_int_equal(stat.parent, getpid());
+        assert_string_equal(stat.comm, ") R 1 2?(x)?");
+        assert_int_equal(procinfo_thread_comm(pid, (uint32_t)pid, comm), 0);
+        assert_string_equal(comm, ") R 1 2?(x)?");
+        assert_int_equal(write(done[1], &c, 1), 1);
+        waitpid(pid, NULL, 0);
+        assert_int_equal(procinfo_stat(pid, &stat), -ESRCH);
+        for (int i = 0; i < 2; i++) {
+                close(ready[i]);
+                close(done[i]);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_units),
+                cmocka_unit_test(test_clean),
+                cmocka_unit_test(test_self),
+                cmocka_unit_test(test_hostile_name),
+        };
+
+        return cmocka_run_group_tests_name("procinfo", tests, NULL, NULL);
+}

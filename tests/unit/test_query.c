@@ -1,0 +1,299 @@
+/*
+ * Queries: from a request's bytes to an answer's bytes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/query_fixture.h"
+
+static void test_hello(void **state) {
+        struct query_peer stranger = {.uid = 1001};
+        struct fixture *fixture = *state;
+        struct wire_value error, result;
+        struct wire_document *document;
+        struct wire_buffer request = WIRE_BUFFER_INIT(256);
+        uint64_t protocol;
+
+        assert_error_as(fixture, &stranger, EPROTO, "hello", "ps", NULL);
+        assert_error_as(fixture, &stranger, EPROTO, "hello", "nonsense", NULL);
+        assert_error_as(fixture, &stranger, EPROTO, "protocol 1, the other side protocol 2", "hello", "protocol#", "2",
+                        NULL);
+        assert_error_as(fixture, &stranger, EPROTO, "protocol", "hello", NULL);
+
+        wire_put_array(&request, 4);
+        wire_put_uint(&request, 0);
+        wire_put_uint(&request, 77);
+        wire_put_text(&request, "hello");
+        wire_put_map(&request, 1);
+        wire_put_text(&request, "protocol");
+        wire_put_uint(&request, 1);
+        wire_buffer_consume(&fixture->out, fixture->out.size);
+        assert_int_equal(query_answer(fixture->query, &stranger, request.data, request.size, &fixture->out),
+                         QUERY_GREETED);
+        document = read_answer(fixture, &error, &result);
+        assert_true(wire_get_uint(wire_get(result, "protocol"), &protocol) && protocol == 1);
+        assert_true(wire_text_is(wire_get(result, "version"), SPANALLOC_VERSION));
+        wire_document_free(document);
+        wire_buffer_deinit(&request);
+}
+
+static void test_no_request_ends_the_connection(void **state) {
+#define MESSAGE(text)                                                                                                  \
+        { text, sizeof(text) - 1 }
+        static const struct {
+                const char *bytes;
+                size_t size;
+        } messages[] = {
+                MESSAGE("\xc0"),                           /* nil */
+                MESSAGE("\x90"),                           /* empty */
+                MESSAGE("\x94\x01\x01\xa2ps\x80"),         /* an answer */
+                MESSAGE("\x94\x00\xa1x\xa2ps\x80"),        /* the id is a text */
+                MESSAGE("\x94\x00\x01\x05\x80"),           /* the method is a number */
+                MESSAGE("\x93\x00\x01\xa2ps"),             /* without params */
+                MESSAGE("\x94\x00\x01\xa2ps"),             /* cut */
+                MESSAGE("\x94\x00\x01\xa2ps\x80\x00"),     /* and something more */
+                MESSAGE("\xdd\xff\xff\xff\xff"),           /* a bomb */
+                MESSAGE("\x94\x00\x01\xa2ps\xdf\x80\0\0"), /* a bomb within */
+        };
+        struct fixture *fixture = *state;
+
+        for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+                assert_int_equal(query_answer(fixture->query, &all, messages[i].bytes, messages[i].size, &fixture->out),
+                                 -EPROTO);
+                assert_int_equal(fixture->out.size, 0);
+        }
+}
+
+static void test_mistakes_are_told(void **state) {
+        struct fixture *fixture = *state;
+
+        assert_error_as(fixture, &all, ENOSYS, "the methods are", "spanz", NULL);
+        assert_error_as(fixture, &all, ENOSYS, "'a?b'", "a\033b", NULL);
+        assert_error_as(fixture, &all, EINVAL, "spans takes no 'uint'", "spans", "uint", "x", NULL);
+        assert_error_as(fixture, &all, EINVAL, "it takes process, pid, unit, filter", "tree", "sort", "span", NULL);
+        assert_error_as(fixture, &all, EINVAL, "it takes none", "status", "pid#", "1", NULL);
+        assert_error_as(fixture, &all, EINVAL, "'pid' has to be a number", "ps", "pid", "1", NULL);
+        assert_error_as(fixture, &all, EINVAL, "'unit' has to be a text", "ps", "unit#", "1", NULL);
+        assert_error_as(fixture, &all, EINVAL, "given twice", "ps", "pid#", "1", "pid#", "2", NULL);
+        assert_error_as(fixture, &all, EINVAL, "alloc_bytes", "spans", "sort", "nothing", NULL);
+        assert_error_as(fixture, &all, EINVAL, "cannot be sorted", "spans", "sort", "per_call", NULL);
+        assert_error_as(fixture, &all, EINVAL, "cannot be sorted", "spans", "sort", "--pid", NULL);
+        assert_error_as(fixture, &user, EPERM, "reset", "reset", NULL);
+}
+
+static void test_spans(void **state) {
+        struct fixture *fixture = *state;
+        struct table *table = table_as(fixture, &all, "spans", "process#", "1", NULL);
+
+        assert_int_equal(table->row_count, 3);
+        assert_int_equal(table->column_count, WIRE_SPANS_COUNT);
+        assert_true(table->complete);
+
+        /* By name: o/dd, parse, request. */
+        assert_string_equal(table_text(table, 0, "span"), "o/dd");
+        assert_string_equal(table_text(table, 0, "path"), "o\\/dd");
+        assert_string_equal(table_text(table, 0, "site"), "");
+        assert_int_equal(table_uint(table, 0, "alloc_bytes"), 10000);
+        assert_int_equal(table_uint(table, 0, "self_alloc_bytes"), 7000);
+
+        assert_string_equal(table_text(table, 1, "span"), "parse");
+        assert_string_equal(table_text(table, 1, "path"), "o\\/dd/parse");
+        assert_int_equal(table_uint(table, 1, "paths"), 2);
+        assert_int_equal(table_uint(table, 1, "alloc_bytes"), 3030);
+        assert_int_equal(table_uint(table, 1, "cycles"), 2);
+        assert_string_equal(table_text(table, 1, "site"), "parse.c:7");
+
+        assert_string_equal(table_text(table, 2, "span"), "request");
+        assert_string_equal(table_text(table, 2, "unit"), "web.service");
+        assert_int_equal(table_uint(table, 2, "pid"), 100);
+        assert_int_equal(table_uint(table, 2, "uid"), 1000);
+        assert_int_equal(table_uint(table, 2, "opened"), 1);
+        assert_int_equal(table_uint(table, 2, "closed"), 1);
+        assert_int_equal(table_uint(table, 2, "open"), 0);
+        assert_int_equal(table_uint(table, 2, "alloc_count"), 10);
+        assert_int_equal(table_uint(table, 2, "alloc_bytes"), 100);
+        assert_int_equal(table_uint(table, 2, "dealloc_bytes"), 10);
+        assert_int_equal(table_int(table, 2, "net_bytes"), 90);
+        assert_int_equal(table_uint(table, 2, "self_alloc_bytes"), 70);
+        assert_string_equal(table_text(table, 2, "quality"), "exact");
+        assert_int_equal(table_map_uint(table_map(table, 2, "per_call"), "count"), 1);
+        assert_int_equal(table_map_uint(table_map(table, 2, "per_call"), "max"), 100);
+        table_free(table);
+}
+
+static void test_sorts_and_limits(void **state) {
+        struct fixture *fixture = *state;
+        struct table *table;
+
+        table = table_as(fixture, &all, "spans", "sort", "-alloc_bytes", NULL);
+        assert_int_equal(table->row_count, 6);
+        for (size_t i = 0; i < 6; i++) {
+                static const uint64_t bytes[] = {10000, 10000, 3030, 3030, 100, 100};
+
+                assert_int_equal(table_uint(table, i, "alloc_bytes"), bytes[i]);
+                assert_int_equal(table_uint(table, i, "process"), 1 + i % 2); /* ties: by process */
+        }
+        table_free(table);
+
+        for (uint64_t limit = 1; limit <= 7; limit++) {
+                char text[8];
+
+                snprintf(text, sizeof(text), "%d", (int)limit);
+                table = table_as(fixture, &all, "spans", "sort", "alloc_bytes", "limit#", text, NULL);
+                assert_int_equal(table->row_count, limit < 6 ? limit : 6);
+                assert_int_equal(table->complete, limit >= 6);
+                assert_int_equal(table_uint(table, 0, "alloc_bytes"), 100);
+                assert_int_equal(table_uint(table, 0, "process"), 1);
+                table_free(table);
+        }
+
+        table = table_as(fixture, &all, "spans", "sort", "-path", "process#", "1", NULL);
+        assert_string_equal(table_text(table, 0, "path"), "request");
+        assert_string_equal(table_text(table, 2, "path"), "o\\/dd");
+        table_free(table);
+
+        table = table_as(fixture, &all, "ps", "sort", "-pid", "limit#", "1", NULL);
+        assert_int_equal(table->row_count, 1);
+        assert_int_equal(table_uint(table, 0, "pid"), 300);
+        assert_false(table->complete);
+        table_free(table);
+}
+
+static void assert_rows(struct fixture *fixture, const struct query_peer *peer, size_t rows, const char *method,
+                        const char *key, const char *value) {
+        struct table *table = table_as(fixture, peer, method, key, value, NULL);
+
+        assert_int_equal(table->row_count, rows);
+        assert_true(table->complete);
+        table_free(table);
+}
+
+static void test_filters_and_visibility(void **state) {
+        struct fixture *fixture = *state;
+
+        assert_rows(fixture, &all, 3, "ps", NULL, NULL);
+        assert_rows(fixture, &all, 6, "spans", NULL, NULL);
+        assert_rows(fixture, &all, 8, "tree", NULL, NULL);
+        assert_rows(fixture, &user, 2, "ps", NULL, NULL);
+        assert_rows(fixture, &user, 3, "spans", NULL, NULL);
+        assert_rows(fixture, &user, 4, "tree", NULL, NULL);
+        assert_rows(fixture, &user, 0, "ps", "pid#", "100");
+        assert_rows(fixture, &user, 0, "spans", "process#", "1");
+        assert_rows(fixture, &user, 0, "tree", "unit", "web.service");
+
+        assert_rows(fixture, &all, 1, "ps", "pid#", "200");
+        assert_rows(fixture, &all, 0, "ps", "pid#", "18446744073709551615");
+        assert_rows(fixture, &all, 3, "spans", "unit", "web.service");
+        assert_rows(fixture, &all, 0, "spans", "unit", "web");
+        assert_rows(fixture, &all, 2, "spans", "span", "parse");
+        assert_rows(fixture, &all, 0, "spans", "span", "pars");
+        assert_rows(fixture, &all, 4, "spans", "filter", "dd");
+        assert_rows(fixture, &all, 2, "spans", "filter", "eque");
+        assert_rows(fixture, &all, 6, "spans", "filter", "");
+        assert_rows(fixture, &all, 0, "spans", "filter", "nothing");
+        /* Ancestors come with what is below them, so that it stays a tree. */
+        assert_rows(fixture, &all, 4, "tree", "filter", "dd/parse");
+        assert_rows(fixture, &all, 8, "tree", "filter", "parse");
+        assert_rows(fixture, &all, 4, "tree", "filter", "request");
+}
+
+static void test_tree(void **state) {
+        static const struct {
+                const char *path;
+                uint64_t depth, bytes, self;
+        } expected[] = {
+                {"o\\/dd", 0, 10000, 7000},
+                {"o\\/dd/parse", 1, 3000, 3000},
+                {"request", 0, 100, 70},
+                {"request/parse", 1, 30, 30},
+        };
+        struct fixture *fixture = *state;
+        struct table *table = table_as(fixture, &all, "tree", "pid#", "200", NULL);
+
+        assert_int_equal(table->row_count, 4);
+        for (size_t i = 0; i < 4; i++) {
+                assert_string_equal(table_text(table, i, "path"), expected[i].path);
+                assert_string_equal(table_text(table, i, "comm"), "p200");
+                assert_int_equal(table_uint(table, i, "depth"), expected[i].depth);
+                assert_int_equal(table_uint(table, i, "alloc_bytes"), expected[i].bytes);
+                assert_int_equal(table_uint(table, i, "self_alloc_bytes"), expected[i].self);
+                assert_int_equal(table_int(table, i, "net_bytes"), expected[i].bytes * 9 / 10);
+        }
+        table_free(table);
+}
+
+static void test_ps_and_status(void **state) {
+        struct fixture *fixture = *state;
+        struct table *table = table_as(fixture, &all, "ps", NULL);
+
+        assert_int_equal(table->column_count, WIRE_PS_COUNT);
+        assert_int_equal(table_uint(table, 0, "alloc_bytes"), 10200);
+        assert_int_equal(table_uint(table, 0, "self_alloc_bytes"), 10100);
+        assert_int_equal(table_uint(table, 0, "outside_alloc_bytes"), 100);
+        assert_int_equal(table_uint(table, 0, "lost_alloc_bytes"), 0);
+        assert_int_equal(table_uint(table, 0, "coverage_ppm"), 1000000);
+        assert_int_equal(table_uint(table, 0, "rss_bytes"), 0);
+        assert_true(table_bool(table, 0, "balanced"));
+        assert_false(table_bool(table, 0, "alive"));
+        assert_string_equal(table_text(table, 0, "ended"), "exited 0");
+        assert_string_equal(table_text(table, 0, "unit"), "web.service");
+        assert_non_null(table_map(table, 0, "outside_threads"));
+
+        assert_int_equal(table_uint(table, 2, "pid"), 300);
+        assert_int_equal(table_uint(table, 2, "coverage_ppm"), 0);
+        assert_non_null(strstr(table_text(table, 2, "counting"), "static executable"));
+        table_free(table);
+
+        table = table_as(fixture, &user, "status", NULL);
+        assert_int_equal(table->row_count, 1);
+        assert_int_equal(table->column_count, WIRE_STATUS_COUNT);
+        assert_string_equal(table_text(table, 0, "version"), SPANALLOC_VERSION);
+        assert_string_equal(table_text(table, 0, "backend"), "poll");
+        assert_int_equal(table_uint(table, 0, "queries"), 1);
+        assert_true(table_uint(table, 0, "memory_bytes") > 0);
+        table_free(table);
+}
+
+static void test_reset_shows_nothing_older(void **state) {
+        struct fixture *fixture = *state;
+        struct table *table = table_as(fixture, &all, "reset", NULL);
+
+        assert_int_equal(table_uint(table, 0, "processes"), 2);
+        table_free(table);
+        assert_rows(fixture, &all, 0, "spans", NULL, NULL);
+        assert_rows(fixture, &all, 0, "tree", NULL, NULL);
+        table = table_as(fixture, &all, "ps", NULL);
+        assert_int_equal(table_uint(table, 0, "alloc_bytes"), 0);
+        assert_true(table_bool(table, 0, "balanced"));
+        table_free(table);
+}
+
+static void test_an_answer_that_is_too_long_is_an_error(void **state) {
+        struct fixture *fixture = *state;
+
+        wire_buffer_deinit(&fixture->out);
+        fixture->out = WIRE_BUFFER_INIT(400);
+        assert_error_as(fixture, &all, EMSGSIZE, "fewer rows", "spans", NULL);
+}
+
+int main(void) {
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(test_hello),
+                TEST(test_no_request_ends_the_connection),
+                TEST(test_mistakes_are_told),
+                TEST(test_spans),
+                TEST(test_sorts_and_limits),
+                TEST(test_filters_and_visibility),
+                TEST(test_tree),
+                TEST(test_ps_and_status),
+                TEST(test_reset_shows_nothing_older),
+                TEST(test_an_answer_that_is_too_long_is_an_error),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
