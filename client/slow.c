@@ -379,13 +379,22 @@ void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
 
 void sa_slow_doorbell(struct sa_thread *self, struct shm_lane *lane) {
         const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed), quarter = (self->mask + 1) / 4;
+        /* Relaxed: only an estimate of how much is waiting. */
+        uint64_t tail = atomic_load_explicit(&lane->tail, memory_order_relaxed);
 
-        lane->doorbell_at = atomic_load_explicit(&lane->head, memory_order_relaxed) + (self->mask + 1) / 4;
+        if (head - tail < quarter) { /* the collector keeps up */
+                lane->doorbell_at = tail + quarter;
+                return;
+        }
+        lane->doorbell_at = head + quarter;
         /* [W1] seq_cst fence, pairs with the one in the collector before it looks at the heads for the last time:
          * either it sees our head, or we see it asleep. */
         atomic_thread_fence(memory_order_seq_cst);
-        if (!atomic_load_explicit(&beacon->asleep, memory_order_relaxed))
+        /* Once for each sleep: until the tail has moved, it has not looked. */
+        if (!atomic_load_explicit(&beacon->asleep, memory_order_relaxed) || lane->bell_tail == tail + 1)
                 return;
+        lane->bell_tail = tail + 1;
         sa_ring_bell();
         lane->refused.doorbells++;
 }

@@ -81,9 +81,13 @@ static inline uint32_t path_of(spanalloc_site *site, uint32_t parent) {
         return sa_path_intern(site, parent);
 }
 
-static inline uint32_t top_path(const struct shm_lane *lane) {
-        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+/* The path of what the thread is in; first what others have ended is taken off the stack. */
+static inline uint32_t top_path(struct sa_thread *self, struct shm_lane *lane) {
+        uint32_t depth;
 
+        if (sa_unlikely(wants_attention(lane)))
+                sa_slow_attend(self, lane);
+        depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
         return depth ? lane->stack[depth - 1].path : 0;
 }
 
@@ -185,7 +189,7 @@ EXPORT spanalloc_span spanalloc_open(spanalloc_site *site) {
                 return other() ? other()->open(site) : none;
         if (!begin_call(lane))
                 return none;
-        span = open_at(self, lane, site, top_path(lane));
+        span = open_at(self, lane, site, top_path(self, lane));
         end_call(lane);
         return span;
 }
@@ -267,7 +271,7 @@ EXPORT spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
                 return other() ? other()->scope_begin(site) : none;
         if (!begin_call(lane))
                 return none;
-        span = (spanalloc_span){sa_instance(self, lane), path_of(site, top_path(lane)), 0};
+        span = (spanalloc_span){sa_instance(self, lane), path_of(site, top_path(self, lane)), 0};
         enter(self, lane, span, SHM_FLAG_SCOPE);
         end_call(lane);
         return span;
@@ -299,6 +303,11 @@ EXPORT spanalloc_span spanalloc_current(void) {
 
         if (sa_unlikely(!lane))
                 return other() ? other()->current() : none;
+        if (!begin_call(lane))
+                return none;
+        if (sa_unlikely(wants_attention(lane)))
+                sa_slow_attend(self, lane);
+        end_call(lane);
         depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
         if (!depth)
                 return none;

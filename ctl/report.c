@@ -72,9 +72,13 @@ static int add_command(struct json *json, char *const *argv) {
         return r;
 }
 
+static bool is_complete(const struct report *report) {
+        return report->processes->complete && report->spans->complete && !report->rejected;
+}
+
 static int write_document(FILE *stream, const struct report *report, enum json_mode mode) {
         struct json *json = NULL;
-        int r = json_new(&json, report->spans->time_ns, report->processes->complete && report->spans->complete);
+        int r = json_new(&json, report->spans->time_ns, is_complete(report));
 
         if (r == 0)
                 r = add_command(json, report->argv);
@@ -82,6 +86,8 @@ static int write_document(FILE *stream, const struct report *report, enum json_m
                 r = json_add_int(json, NULL, "status", report->status);
         if (r == 0)
                 r = json_add_uint(json, NULL, "elapsed_ns", report->elapsed_ns);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "rejected", report->rejected);
         if (r == 0)
                 r = json_add_table(json, "processes", report->processes, NULL);
         if (r == 0)
@@ -151,8 +157,9 @@ static void print_totals(FILE *stream, const struct report *report, const struct
         if (total->values[FOLD_UNBALANCED])
                 fprintf(stream, "  the books of %" PRIu64 " do not balance: please report it\n",
                         total->values[FOLD_UNBALANCED]);
-        if (!report->processes->complete || !report->spans->complete)
-                fputs("  there was more than the collector has room for: some rows are missing\n", stream);
+        if (!is_complete(report))
+                fprintf(stream, "  some rows are missing: %" PRIu64 " attach requests were turned down\n",
+                        report->rejected);
 }
 
 /* --------------------------------------------------------------------------------------------------- tables -- */

@@ -16,6 +16,7 @@ struct report {
         int status;        /* as a shell would have it */
         int signal;        /* that ended it, or 0 */
         uint64_t elapsed_ns;
+        uint64_t rejected; /* attach requests that the collector turned down: processes that are missing */
         const struct table *processes, *spans; /* answers to `ps` and `spans` */
 };
 

@@ -405,12 +405,15 @@ static int report(struct run *run) {
                 .signal = WIFSIGNALED(run->wait_status) ? WTERMSIG(run->wait_status) : 0,
                 .elapsed_ns = run->ended_ns - run->started_ns,
         };
+        struct collector_stats stats;
         struct client *client = NULL;
         struct query *query = NULL;
         int r;
 
         signal(SIGPIPE, SIG_IGN); /* a report that nobody reads is an error to tell, not a death */
         collector_refresh(run->collector);
+        collector_stats(run->collector, &stats);
+        report.rejected = stats.rejected;
         r = query_new(&query, run->collector);
         if (r == 0)
                 r = client_new_local(&client, query);

@@ -75,6 +75,8 @@ static int add_summary(struct json *json, const struct top_summary *summary) {
         if (r == 0)
                 r = json_add_uint(json, "top", "refused", summary->refused);
         if (r == 0)
+                r = json_add_uint(json, "top", "uncounted", summary->uncounted);
+        if (r == 0)
                 r = json_add_uint(json, "top", "coverage_ppm", summary->coverage_ppm);
         return r;
 }
@@ -107,7 +109,7 @@ static int print_document(const struct top *top) {
 static int print_one(struct top *top, bool first) {
         if (!top->connected) {
                 if (!top->was_away)
-                        ctl_fail(0, "%s It is tried again.", top->error.text);
+                        ctl_fail(0, "%s; trying again", top->error.text);
                 top->was_away = true;
                 return 0;
         }

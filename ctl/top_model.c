@@ -4,10 +4,12 @@
 
 #include "ctl/top_model.h"
 #include "ctl/top_rates.h"
+#include "ctl/top_read.h"
 
 struct top_model {
-        struct top_rates before, now;
-        struct top_row *all; /* a row for each of now.table */
+        struct table *table;     /* the latest answer; rows borrow its text */
+        struct top_rates before; /* the sums of this answer, for the rates of the next one */
+        struct top_row *all;     /* a row for each of the table */
         size_t n_all;
         struct top_row *shown; /* copies: filtered, grouped, sorted; room for n_all */
         size_t n_shown;
@@ -32,7 +34,7 @@ int top_model_new(struct top_model **ret) {
 struct top_model *top_model_free(struct top_model *model) {
         if (model) {
                 top_rates_deinit(&model->before);
-                top_rates_deinit(&model->now);
+                table_free(model->table);
                 free(model->all);
                 free(model->shown);
                 free(model);
@@ -172,91 +174,39 @@ static void rebuild(struct top_model *model) {
 
 /* --------------------------------------------------------------------------------------------- feeding -- */
 
-static enum top_quality parse_quality(const char *text) {
-        static const char *const names[] = {
-                [TOP_EXACT] = "exact",
-                [TOP_MIGRATED] = "migrated",
-                [TOP_LOST] = "lost",
-                [TOP_ESTIMATED] = "estimated",
-        };
-
-        for (int i = 0; i < 4; i++)
-                if (!strcmp(names[i], text))
-                        return (enum top_quality)i;
-        return TOP_ESTIMATED;
-}
-
-static struct top_row read_row(const struct table *table, size_t row) {
-        return (struct top_row){
-                .unit = table_text(table, row, "unit"),
-                .span = table_text(table, row, "span"),
-                .path = table_text(table, row, "path"),
-                .process = table_uint(table, row, "process"),
-                .pid = table_uint(table, row, "pid"),
-                .processes = 1,
-                .index = row,
-                .alloc_count = table_uint(table, row, "alloc_count"),
-                .alloc_bytes = table_uint(table, row, "alloc_bytes"),
-                .open = table_uint(table, row, "open"),
-                .closed = table_uint(table, row, "closed"),
-                .net_bytes = table_int(table, row, "net_bytes"),
-                .p99 = table_map_uint(table_map(table, row, "per_call"), "p99"),
-                .quality = parse_quality(table_text(table, row, "quality")),
-        };
-}
-
-static struct top_summary summarise(uint64_t time_ns, const struct table *processes, const struct table *status) {
-        struct top_summary summary = {
-                .time_ns = time_ns,
-                .processes = table_uint(status, 0, "processes"),
-                .threads = table_uint(status, 0, "threads"),
-                .records_rate = table_uint(status, 0, "records_rate"),
-                .refused = table_uint(status, 0, "refused"),
-        };
-        unsigned __int128 all = 0, lost = 0;
-
-        for (size_t row = 0; row < processes->row_count; row++) {
-                all += table_uint(processes, row, "alloc_bytes");
-                lost += table_uint(processes, row, "lost_alloc_bytes");
-        }
-        summary.coverage_ppm = all ? (uint64_t)((all - (lost < all ? lost : all)) * 1000000 / all) : 1000000;
-        return summary;
-}
-
 int top_model_feed(struct top_model *model, struct table *spans, const struct table *processes,
                    const struct table *status) {
         struct top_row *all = calloc(spans->row_count + 1, sizeof(*all));
         struct top_row *shown = calloc(spans->row_count + 1, sizeof(*shown));
+        struct top_rates now = {0};
+        int r = all && shown ? top_read_rows(all, spans, processes) : -ENOMEM;
 
-        if (!all || !shown) {
+        if (r == 0)
+                r = top_rates_init(&now, all, spans->row_count, spans->time_ns);
+        if (r < 0) {
                 free(all);
                 free(shown);
                 table_free(spans);
-                return -ENOMEM;
+                return r;
         }
+        for (size_t i = 0; i < spans->row_count; i++)
+                top_rates_fill(&model->before, &all[i], spans->time_ns);
+        top_rates_deinit(&model->before);
         free(model->all);
         free(model->shown);
-        top_rates_deinit(&model->before);
-        model->before = model->now;
-        model->now = (struct top_rates){0};
+        table_free(model->table);
+        model->before = now;
+        model->table = spans;
         model->all = all;
-        model->shown = shown;
-        model->n_all = model->n_shown = 0;
-        if (top_rates_set(&model->now, spans) < 0)
-                return -ENOMEM;
         model->n_all = spans->row_count;
-        for (size_t i = 0; i < model->n_all; i++) {
-                all[i] = read_row(spans, i);
-                top_rates_fill(&model->before, &all[i], spans->time_ns);
-        }
-        model->summary = summarise(spans->time_ns, processes, status);
+        model->shown = shown;
+        model->summary = top_read_summary(spans->time_ns, processes, status);
         rebuild(model);
         return 0;
 }
 
 void top_model_forget(struct top_model *model) {
-        if (model->now.table)
-                model->now.table->time_ns = UINT64_MAX;
+        top_rates_deinit(&model->before);
 }
 
 /* --------------------------------------------------------------------------------------------- reading -- */
@@ -266,7 +216,7 @@ const struct top_summary *top_model_summary(const struct top_model *model) {
 }
 
 const struct table *top_model_table(const struct top_model *model) {
-        return model->now.table;
+        return model->table;
 }
 
 size_t top_model_count(const struct top_model *model) {

@@ -31,7 +31,7 @@ enum top_column {
 };
 
 /* In this order each is worse than the one before. */
-enum top_quality { TOP_EXACT, TOP_MIGRATED, TOP_LOST, TOP_ESTIMATED };
+enum top_quality { TOP_EXACT, TOP_MIGRATED, TOP_LOST, TOP_ESTIMATED, TOP_UNCOUNTED /* its sums say nothing */ };
 
 /* A process and span; grouped by unit, all processes of a unit and a span.  Text is borrowed from the model. */
 struct top_row {
@@ -51,6 +51,7 @@ struct top_row {
 struct top_summary {
         uint64_t time_ns; /* since the epoch; 0: no answer yet */
         uint64_t processes, threads, records_rate, refused;
+        uint64_t uncounted; /* processes alive whose heap nobody counts */
         uint64_t coverage_ppm;
 };
 

@@ -7,58 +7,35 @@
 #define NSEC_PER_SEC 1000000000
 
 void top_rates_deinit(struct top_rates *rates) {
-        table_free(rates->table);
-        free(rates->order);
+        free(rates->sums);
         *rates = (struct top_rates){0};
 }
 
-static int compare(const struct table *table, uint32_t row, uint64_t process, const char *span) {
-        uint64_t other = table_uint(table, row, "process");
+static int compare(const void *a, const void *b) {
+        const struct top_sums *x = a, *y = b;
 
-        if (other != process)
-                return other < process ? -1 : 1;
-        return strcmp(table_text(table, row, "span"), span);
+        if (x->process != y->process)
+                return x->process < y->process ? -1 : 1;
+        return strcmp(x->span, y->span);
 }
 
-static int compare_rows(const void *a, const void *b, void *userdata) {
-        const struct table *table = userdata;
-        uint32_t other = *(const uint32_t *)b;
+int top_rates_init(struct top_rates *rates, const struct top_row *rows, size_t count, uint64_t time_ns) {
+        struct top_sums *sums = calloc(count + 1, sizeof(*sums));
 
-        return compare(table, *(const uint32_t *)a, table_uint(table, other, "process"),
-                       table_text(table, other, "span"));
-}
-
-int top_rates_set(struct top_rates *rates, struct table *table) {
-        uint32_t *order = calloc(table->row_count + 1, sizeof(*order));
-
-        top_rates_deinit(rates);
-        if (!order) {
-                table_free(table);
+        if (!sums)
                 return -ENOMEM;
-        }
-        for (uint32_t i = 0; i < table->row_count; i++)
-                order[i] = i;
-        qsort_r(order, table->row_count, sizeof(*order), compare_rows, table);
-        rates->table = table;
-        rates->order = order;
+        for (size_t i = 0; i < count; i++)
+                sums[i] = (struct top_sums){
+                        .process = rows[i].process,
+                        .span = rows[i].span,
+                        .alloc_count = rows[i].alloc_count,
+                        .alloc_bytes = rows[i].alloc_bytes,
+                        .closed = rows[i].closed,
+                        .net_bytes = rows[i].net_bytes,
+                };
+        qsort(sums, count, sizeof(*sums), compare);
+        *rates = (struct top_rates){time_ns, count, sums};
         return 0;
-}
-
-static ssize_t find(const struct top_rates *rates, uint64_t process, const char *span) {
-        size_t low = 0, high = rates->table->row_count;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int order = compare(rates->table, rates->order[middle], process, span);
-
-                if (order == 0)
-                        return rates->order[middle];
-                if (order < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return -1;
 }
 
 /* Sums that fell were reset in between: what is there now has come since. */
@@ -69,26 +46,21 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_ns) {
 }
 
 void top_rates_fill(const struct top_rates *before, struct top_row *row, uint64_t time_ns) {
-        const struct table *table = before->table;
-        uint64_t counts = 0, bytes = 0, closed = 0, elapsed;
-        int64_t net = 0;
-        ssize_t i;
+        struct top_sums none = {0}, key = {.process = row->process, .span = row->span};
+        const struct top_sums *sums;
+        uint64_t elapsed;
+        int64_t net;
 
-        if (!table || time_ns <= table->time_ns)
+        if (!before->time_ns || time_ns <= before->time_ns)
                 return;
-        elapsed = time_ns - table->time_ns;
-        i = find(before, row->process, row->span);
-        if (i >= 0) {
-                counts = table_uint(table, (size_t)i, "alloc_count");
-                bytes = table_uint(table, (size_t)i, "alloc_bytes");
-                closed = table_uint(table, (size_t)i, "closed");
-                net = table_int(table, (size_t)i, "net_bytes");
-        }
-        if (row->alloc_count < counts)
-                net = 0;
+        elapsed = time_ns - before->time_ns;
+        sums = bsearch(&key, before->sums, before->count, sizeof(*before->sums), compare);
+        if (!sums)
+                sums = &none;
+        net = row->alloc_count < sums->alloc_count ? 0 : sums->net_bytes;
         row->rated = true;
-        row->alloc_count_rate = rate(row->alloc_count, counts, elapsed);
-        row->alloc_bytes_rate = rate(row->alloc_bytes, bytes, elapsed);
-        row->closed_rate = rate(row->closed, closed, elapsed);
-        row->net_bytes_rate = (int64_t)((__int128)(row->net_bytes - net) * NSEC_PER_SEC / elapsed);
+        row->alloc_count_rate = rate(row->alloc_count, sums->alloc_count, elapsed);
+        row->alloc_bytes_rate = rate(row->alloc_bytes, sums->alloc_bytes, elapsed);
+        row->closed_rate = rate(row->closed, sums->closed, elapsed);
+        row->net_bytes_rate = (int64_t)(((__int128)row->net_bytes - net) * NSEC_PER_SEC / (__int128)elapsed);
 }

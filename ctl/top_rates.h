@@ -5,14 +5,22 @@
 
 #include "ctl/top_model.h"
 
-/* An answer that can be searched by process and span. */
+/* What is kept of an answer: its sums, by process and span.  Spans are borrowed from the table. */
 struct top_rates {
-        struct table *table;
-        uint32_t *order; /* rows, by process and span */
+        uint64_t time_ns; /* 0: there was no answer */
+        size_t count;
+        struct top_sums *sums;
+};
+
+struct top_sums {
+        uint64_t process;
+        const char *span;
+        uint64_t alloc_count, alloc_bytes, closed;
+        int64_t net_bytes;
 };
 
 void top_rates_deinit(struct top_rates *rates);
-/* Takes over `table`, also on failure.  0 or -ENOMEM. */
-int top_rates_set(struct top_rates *rates, struct table *table);
+/* Keeps the sums of these rows.  0 or -ENOMEM. */
+int top_rates_init(struct top_rates *rates, const struct top_row *rows, size_t count, uint64_t time_ns);
 /* Fills the rates of `row`, which was read at `time_ns`.  Without an earlier answer it is left unrated. */
 void top_rates_fill(const struct top_rates *before, struct top_row *row, uint64_t time_ns);

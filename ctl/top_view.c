@@ -42,7 +42,8 @@ const char *const top_view_help[] = {
         "",
         "ALLOC, NET and rates count a span's children too.  NET is what it allocated",
         "less what it freed on its own threads; the rest may be freed elsewhere.",
-        "Q: = exact, M cycles that another thread ended, L part of it lost, ~ estimated",
+        "Q: = exact, M cycles that another thread ended, L part of it lost, ~ estimated,",
+        "- nothing counts the heap of this process: \"spanallocctl ps\" says why",
         NULL,
 };
 
@@ -129,6 +130,9 @@ void top_view_header(const struct top_model *model, size_t width, char line[TOP_
         add_count(line, width, s->refused, "refused");
         snprintf(part, sizeof(part), "coverage %.20s", format_ppm(a, s->coverage_ppm));
         add_part(line, width, ", ", part);
+        if (s->uncounted)
+                add_count(line, width, s->uncounted,
+                          s->uncounted == 1 ? "process not counted" : "processes not counted");
         cut(line, width);
 }
 
@@ -143,16 +147,18 @@ void top_view_heading(const struct top_layout *layout, char line[TOP_LINE_MAX]) 
         }
 }
 
+/* Never a zero where nothing is known. */
+static const char *counted(const struct top_row *row, const char *text) {
+        return row->quality == TOP_UNCOUNTED ? "-" : text;
+}
+
 static const char *rated(const struct top_row *row, const char *text) {
         return row->rated ? text : "-";
 }
 
 static const char *cell(const struct top_row *row, enum top_column column, char buf[FORMAT_MAX]) {
         static const char *const qualities[] = {
-                [TOP_EXACT] = "=",
-                [TOP_MIGRATED] = "M",
-                [TOP_LOST] = "L",
-                [TOP_ESTIMATED] = "~",
+                [TOP_EXACT] = "=", [TOP_MIGRATED] = "M", [TOP_LOST] = "L", [TOP_ESTIMATED] = "~", [TOP_UNCOUNTED] = "-",
         };
 
         switch (column) {
@@ -166,21 +172,21 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
         case TOP_SPAN:
                 return row->span;
         case TOP_ALLOC_RATE:
-                return rated(row, format_bytes(buf, row->alloc_bytes_rate));
+                return counted(row, rated(row, format_bytes(buf, row->alloc_bytes_rate)));
         case TOP_ALLOCS_RATE:
-                return rated(row, format_short_count(buf, row->alloc_count_rate));
+                return counted(row, rated(row, format_short_count(buf, row->alloc_count_rate)));
         case TOP_NET_RATE:
-                return rated(row, format_net_bytes(buf, row->net_bytes_rate));
+                return counted(row, rated(row, format_net_bytes(buf, row->net_bytes_rate)));
         case TOP_ALLOC:
-                return format_bytes(buf, row->alloc_bytes);
+                return counted(row, format_bytes(buf, row->alloc_bytes));
         case TOP_NET:
-                return format_net_bytes(buf, row->net_bytes);
+                return counted(row, format_net_bytes(buf, row->net_bytes));
         case TOP_OPEN:
                 return format_short_count(buf, row->open);
         case TOP_CALLS_RATE:
                 return rated(row, format_short_count(buf, row->closed_rate));
         case TOP_P99:
-                return row->closed ? format_bytes(buf, row->p99) : "-";
+                return row->closed ? counted(row, format_bytes(buf, row->p99)) : "-";
         case TOP_QUALITY:
                 return qualities[row->quality];
         case TOP_COLUMNS:

@@ -1,12 +1,16 @@
 /*
  * ps and spans: one table each.
  */
-#include <string.h>
+#include <inttypes.h>
+#include <stdlib.h>
 
 #include "ctl/ask.h"
+#include "ctl/counting.h"
 #include "ctl/pager.h"
 #include "ctl/render.h"
 #include "ctl/view.h"
+
+#define NO_SPANS "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n"
 
 static int show_table(struct ctl *ctl, const struct table *table, const struct view_column *view, size_t n_view,
                       const char *note) {
@@ -16,11 +20,21 @@ static int show_table(struct ctl *ctl, const struct table *table, const struct v
         if (r < 0)
                 return ask_printed(r);
         r = render_view(&ctl->options, table, view, n_view, pager.stream);
-        if (note && !ctl->options.no_legend)
-                fprintf(pager.stream, "\n%s\n", note);
+        if (note && *note && !ctl->options.no_legend)
+                fprintf(pager.stream, "%s%s", table->row_count ? "\n" : "", note);
         if (r == 0)
                 r = pager_show(&pager, &ctl->options);
         return ask_printed(r);
+}
+
+static const char *spans_note(const struct options *options, const struct table *table) {
+        if (!table->row_count)
+                return (options->pid || options->unit || options->filter) ? "No span matches.\n" : NO_SPANS;
+        if (table->complete)
+                return NULL;
+        if (options->since_ns)
+                return "Some processes are younger than that; their sums are whole.\n";
+        return "There are more rows; --limit=0 shows all.\n";
 }
 
 int verb_spans(struct ctl *ctl, int argc, char **argv) {
@@ -51,25 +65,44 @@ int verb_spans(struct ctl *ctl, int argc, char **argv) {
         if (r == CTL_OK && ctl->options.json) {
                 r = ask_print_json(ctl, "spans", table);
         } else if (r == CTL_OK) {
-                if (!table->row_count)
-                        note = "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".";
-                else if (!table->complete)
-                        note = ctl->options.since_ns ? "Some processes are younger than that; their sums are whole."
-                                                     : "There are more rows; --limit=0 shows all.";
+                note = spans_note(&ctl->options, table);
                 r = show_table(ctl, table, view, sizeof(view) / sizeof(view[0]), note);
         }
         table_free(table);
         return r;
 }
 
-static const char *ps_note(const struct table *table) {
-        for (size_t row = 0; row < table->row_count; row++)
-                if (!table_bool(table, row, "balanced"))
-                        return "The books of a process do not balance: self + outside + lost + before is not alloc. "
-                               "Please report it.";
+enum { NOTES_MAX = 10 };
+
+/* What the figures alone do not say.  Freed by the caller; NULL: nothing, or no memory. */
+static char *ps_note(const struct table *table) {
+        bool balanced = true;
+        size_t uncounted = 0;
+        char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        if (!stream)
+                return NULL;
+        for (size_t row = 0; row < table->row_count; row++) {
+                const char *counting = table_text(table, row, "counting");
+
+                balanced &= table_bool(table, row, "balanced");
+                if (counting_is_missing(counting) && uncounted++ < NOTES_MAX)
+                        fprintf(stream, "%" PRIu64 " %s: %s\n", table_uint(table, row, "pid"),
+                                table_text(table, row, "comm"), counting);
+        }
+        if (uncounted > NOTES_MAX)
+                fprintf(stream, "and %zu more that are not counted\n", uncounted - NOTES_MAX);
         if (!table->row_count)
-                return "No processes. Programs attach by themselves when they open their first span.";
-        return table->complete ? NULL : "There are more rows; --limit=0 shows all.";
+                fputs("No processes. Programs attach by themselves when they open their first span.\n", stream);
+        if (!balanced)
+                fputs("Books that do not balance: before + self + outside + lost is not alloc. Please report it.\n",
+                      stream);
+        if (!table->complete)
+                fputs("There are more rows; --limit=0 shows all.\n", stream);
+        fclose(stream);
+        return text;
 }
 
 int verb_ps(struct ctl *ctl, int argc, char **argv) {
@@ -91,16 +124,20 @@ int verb_ps(struct ctl *ctl, int argc, char **argv) {
         };
         struct client_params params = ask_params(&ctl->options);
         struct table *table = NULL;
+        char *note;
         int r = ask_table(ctl, "ps", &params, &table);
 
         if (r != CTL_OK)
                 return r;
-        if (ctl->options.pid && !table->row_count)
+        if (ctl->options.pid && !table->row_count) {
                 r = ask_pid_known(ctl);
-        else if (ctl->options.json)
+        } else if (ctl->options.json) {
                 r = ask_print_json(ctl, "processes", table);
-        else
-                r = show_table(ctl, table, view, sizeof(view) / sizeof(view[0]), ps_note(table));
+        } else {
+                note = ps_note(table);
+                r = show_table(ctl, table, view, sizeof(view) / sizeof(view[0]), note);
+                free(note);
+        }
         table_free(table);
         return r;
 }

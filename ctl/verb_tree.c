@@ -13,8 +13,7 @@ static int show_tree(struct ctl *ctl, const struct table *tree) {
                 return ask_printed(r);
         r = render_tree(&ctl->options, tree, pager.stream);
         if (!tree->row_count && !ctl->options.no_legend)
-                fputs("No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n",
-                      pager.stream);
+                fputs("No span to show; see \"spanallocctl ps\".\n", pager.stream);
         if (r == 0)
                 r = pager_show(&pager, &ctl->options);
         return ask_printed(r);

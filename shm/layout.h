@@ -209,7 +209,8 @@ struct shm_lane {
         /* line 5 */
         uint64_t lost[SHM_COUNTERS];
         _Atomic uint64_t lost_stretches; /* how many stretches under a refused frame that was; 0: nothing waits */
-        uint64_t reserved5[3];
+        uint64_t bell_tail; /* `tail` + 1 when the bell was rung last */
+        uint64_t reserved5[2];
 
         /* line 6 */
         struct shm_refused refused;

@@ -7,16 +7,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define ARENA_BYTES 65536u
-#define ARENA_ALIGN 16u
+#define ARENA_BYTES  65536u
+#define ARENA_ALIGN  16u
 #define ARENA_CLOSED UINT32_MAX
 
 static char arena[ARENA_BYTES] __attribute__((aligned(ARENA_ALIGN)));
 static _Atomic uint32_t arena_used; /* bytes given away, or ARENA_CLOSED */
 
 void *sa_bootstrap_alloc(size_t alignment, size_t size, bool *ret_closed) {
-        /* Relaxed: a word that is only ever changed by read-modify-write; the bytes it gives are this caller's. */
-        uint32_t used = atomic_load_explicit(&arena_used, memory_order_relaxed);
+        /* [B1] acquire of ARENA_CLOSED, here and in the exchange below, pairs with the release in
+         * sa_bootstrap_close(). */
+        uint32_t used = atomic_load_explicit(&arena_used, memory_order_acquire);
         uintptr_t start = (uintptr_t)arena, block;
 
         if (alignment < ARENA_ALIGN)
@@ -28,10 +29,10 @@ void *sa_bootstrap_alloc(size_t alignment, size_t size, bool *ret_closed) {
                 block = (start + used + ARENA_ALIGN + alignment - 1) & ~(uintptr_t)(alignment - 1);
                 if (block + size > start + ARENA_BYTES)
                         goto none;
-        } while (!atomic_compare_exchange_weak_explicit(&arena_used, &used,
-                                                        (uint32_t)((block + size - start + ARENA_ALIGN - 1) &
-                                                                   ~(uintptr_t)(ARENA_ALIGN - 1)),
-                                                        memory_order_acquire, memory_order_acquire));
+        } while (!atomic_compare_exchange_weak_explicit(
+                &arena_used, &used,
+                (uint32_t)((block + size - start + ARENA_ALIGN - 1) & ~(uintptr_t)(ARENA_ALIGN - 1)),
+                memory_order_acquire, memory_order_acquire));
 
         ((size_t *)block)[-1] = size;
         return (void *)block;

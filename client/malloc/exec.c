@@ -32,7 +32,7 @@
 /* A path longer than this is told as it was given; the message has room for less. */
 #define TOLD_PATH 512
 
-#define OUR_FILE "libspanalloc-malloc.so"
+#define OUR_FILE  "libspanalloc-malloc.so"
 
 typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
                      char *const[], char *const[]);

@@ -42,7 +42,7 @@ enum {
 /* ------------------------------------------------------------------------- until the next allocator is known -- */
 
 /* Bootstrap memory, unless the next allocator turned up meanwhile. */
-#define RETURN_BOOTSTRAP(alignment, size, function, ...)                                                              \
+#define RETURN_BOOTSTRAP(alignment, size, function, ...)                                                               \
         do {                                                                                                           \
                 bool closed = false;                                                                                   \
                 void *block = sa_bootstrap_alloc(alignment, size, &closed);                                            \

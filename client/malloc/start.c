@@ -3,6 +3,8 @@
  * meeting with a collector.
  */
 #include <dlfcn.h>
+#include <link.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "client/malloc/next.h"
@@ -14,16 +16,36 @@ extern void *sa_malloc(size_t size) __attribute__((visibility("hidden")));
 /* Only glibc has it.  Under another libc (musl's loader takes a preload that was made for glibc as well) the robust
  * mutexes of the segment have another shape: then the allocator just passes everything on. */
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
+extern __typeof__(dladdr1) dladdr1 __attribute__((weak));
 
 /* Tells this copy of the library from others in the process: it is the one that shall lead (client/root.c). */
 const char sa_counter_marker __attribute__((visibility("hidden"))) = 1;
+
+/* Whether the process's allocations come to us.  dlsym's answer is not always the function itself: an executable at a
+ * fixed address that takes malloc's address has a jump to it that stands for it everywhere, as an undefined symbol with
+ * a value (Debian's python3 is one).  Then another function of the family tells. */
+static bool is_called(void) {
+        static const char *const names[] = {"malloc", "calloc", "realloc", "memalign", "posix_memalign"};
+        Dl_info ours, theirs;
+        ElfW(Sym) * symbol;
+
+        if (dlsym(RTLD_DEFAULT, names[0]) == (void *)sa_malloc || !dladdr((void *)sa_malloc, &ours))
+                return true;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                symbol = NULL;
+                if (!dladdr1(dlsym(RTLD_DEFAULT, names[i]), &theirs, (void **)&symbol, RTLD_DL_SYMENT))
+                        continue;
+                if (!symbol || symbol->st_shndx != SHN_UNDEF)
+                        return theirs.dli_fbase == ours.dli_fbase;
+        }
+        return true;
+}
 
 /* 101: before the rest of the library, and before any constructor of the program. */
 __attribute__((constructor(101))) static void start(void) {
         sa_next_resolve();
         if (!gnu_get_libc_version)
                 return;
-        sa_root_set_counting(dlsym(RTLD_DEFAULT, "malloc") == (void *)sa_malloc ? SHM_COUNTING_MALLOC
-                                                                                 : SHM_COUNTING_BYPASSED);
+        sa_root_set_counting(is_called() ? SHM_COUNTING_MALLOC : SHM_COUNTING_BYPASSED);
         sa_root_attach_early();
 }

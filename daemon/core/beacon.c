@@ -130,9 +130,8 @@ int beacon_new(struct beacon **ret, const char *dir) {
         beacon->page->magic = SHM_BEACON_MAGIC;
         beacon->page->version = SHM_VERSION;
         atomic_store_explicit(&beacon->page->asleep, 0, memory_order_relaxed);
-        /* [A1] release of `generation`, pairs with the client's acquire before it attaches.
-         * Publishes: magic and version.  Without it: a client refuses a page that is good. */
-        atomic_store_explicit(&beacon->page->generation, beacon->generation, memory_order_release);
+        /* Relaxed: a client that sees it shakes hands with us before it does anything else, which orders everything. */
+        atomic_store_explicit(&beacon->page->generation, beacon->generation, memory_order_relaxed);
         *ret = beacon;
         return 0;
 }
@@ -165,8 +164,8 @@ void beacon_set_asleep(struct beacon *beacon, bool asleep) {
         /* Relaxed: the fence below orders it; and clearing it late costs one superfluous ring. */
         atomic_store_explicit(&beacon->page->asleep, asleep, memory_order_relaxed);
         if (asleep)
-                /* [D1] full fence between `asleep` and the look at the rings' heads that follows in the caller; pairs
-                 * with the client's fence between its head and its look at `asleep`.
-                 * Without it: both look before the other writes, and the collector sleeps over a record. */
+                /* [W1] seq_cst fence between `asleep` and the look at the rings' heads that follows in the caller; pairs
+                 * with the client's between its head and its look at `asleep`: either we see its head, or it sees us
+                 * asleep.  Without it: both look before the other writes, and the collector sleeps over a record. */
                 atomic_thread_fence(memory_order_seq_cst);
 }

@@ -1,6 +1,7 @@
 /* See books.h.  The rows that queries read are in books_rows.c. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
@@ -143,6 +144,12 @@ struct books *books_free(struct books *books) {
 
 int books_fd(const struct books *books) {
         return books->state.fd;
+}
+
+void books_close_fd(struct books *books) {
+        if (books->state.fd >= 0)
+                close(books->state.fd);
+        books->state.fd = -1;
 }
 
 void books_on_event(struct books *books, books_event_fn fn, void *userdata) {

@@ -44,7 +44,9 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
 int books_adopt(struct books **ret, int fd);
 
 struct books *books_free(struct books *books);
-int books_fd(const struct books *books);
+int books_fd(const struct books *books); /* -1: it was closed */
+/* Closes the arena's descriptor; the books stay.  For a process that has ended: there can be many of them. */
+void books_close_fd(struct books *books);
 void books_on_event(struct books *books, books_event_fn fn, void *userdata);
 
 /* Begins and ends a batch.  Everything between is kept or undone as one; positions of lanes may be published to the

@@ -196,9 +196,7 @@ uint32_t collector_reset(struct collector *collector) {
 
                 if (!books)
                         continue;
-                books_begin(books, now_ns);
                 books_reset(books, now_ns);
-                books_commit(books);
                 n++;
         }
         return n;

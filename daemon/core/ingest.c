@@ -155,6 +155,20 @@ static void hear_exec(const struct guest *guest, const struct shm_hello *hello) 
                     hello->pid > 0);
 }
 
+static bool guest_serve(struct guest *guest);
+
+/* A process announces its exec on one connection and attaches on the next.  The first may have been accepted before it
+ * had said so; by now it has, and must be heard first, or the program would be taken for one that never attached. */
+static void hear_earlier(const struct guest *guest) {
+        struct guest *earlier, *next;
+
+        for (earlier = guest->ingest->guests; earlier && earlier != guest; earlier = next) {
+                next = earlier->next; /* serving one frees that one, or still earlier ones */
+                if (earlier->cred.pid == guest->cred.pid)
+                        guest_serve(earlier);
+        }
+}
+
 static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t size, int flags) {
         struct collector *collector = guest->ingest->collector;
 
@@ -165,9 +179,10 @@ static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t siz
                        "its libspanalloc is of another version; restart it with the one installed here");
         else if (guest->cred.pid <= 0)
                 reject(collector, guest->fd, &guest->cred, EACCES, "it lives in a pid namespace that is not ours");
-        else if (hello->kind == SHM_HELLO_ATTACH)
+        else if (hello->kind == SHM_HELLO_ATTACH) {
+                hear_earlier(guest);
                 attach(guest, hello);
-        else if (hello->kind == SHM_HELLO_EXEC)
+        } else if (hello->kind == SHM_HELLO_EXEC)
                 hear_exec(guest, hello);
         else
                 reject(collector, guest->fd, &guest->cred, EPROTO, "it asked for something unknown");

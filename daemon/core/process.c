@@ -291,6 +291,7 @@ void member_end(struct member *member, enum process_end end, int status) {
                 }
                 member_snapshot(member);
                 process->drain = drain_free(process->drain);
+                books_close_fd(process->books);
                 collector->live--;
                 count_uid(collector, process->uid);
         }

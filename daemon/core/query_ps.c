@@ -15,18 +15,22 @@ struct ps_row {
         char counting[192];
 };
 
-/* Of all bytes that the process allocated, how many are not lost, in millionths. */
+static bool is_counted(const struct process *process) {
+        return !process->uncounted && process->counting != SHM_COUNTING_NONE &&
+               process->counting != SHM_COUNTING_BYPASSED;
+}
+
+/* Of all bytes that the process allocated, how many are not lost, in millionths: all of none, but nothing where
+ * nothing counts. */
 static uint64_t coverage_ppm(const struct ps_row *row) {
-        uint64_t all = row->books.counters[SHM_ALLOC_BYTES], lost = row->books.lost[SHM_ALLOC_BYTES];
+        uint64_t bytes = row->books.counters[SHM_ALLOC_BYTES], lost = row->books.lost[SHM_ALLOC_BYTES];
 
-        if (row->process->uncounted)
-                return 0;
-        if (all == 0 || lost == 0)
-                return 1000000;
-        if (lost >= all)
+        if (bytes == 0)
+                return is_counted(row->process) ? 1000000 : 0;
+        if (lost >= bytes)
                 return 0;
 
-        return (uint64_t)((unsigned __int128)(all - lost) * 1000000 / all);
+        return (uint64_t)((unsigned __int128)(bytes - lost) * 1000000 / bytes);
 }
 
 static uint64_t ps_number(const struct ps_row *row, int column) {

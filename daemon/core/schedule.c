@@ -12,6 +12,7 @@
 
 #define SLEEP_MIN_NS   (1 * NS_PER_MS)
 #define SLEEP_MAX_NS   (25 * NS_PER_MS)
+#define SLEEP_STEP_NS  (NS_PER_MS / 8) /* longer after each pass that nobody rang for: a bell is to be rare */
 #define SLEEP_BLIND_NS (4 * NS_PER_MS) /* where no bell can be heard */
 #define SLEEP_DEEP_NS  (250 * NS_PER_MS)
 #define IDLE_PASSES    8       /* in a row, before sleep becomes deep */
@@ -84,7 +85,7 @@ static uint64_t next_sleep(struct collector *collector, int outcome) {
                 if (collector->deep)
                         sleep_ns = SLEEP_MIN_NS;
                 else
-                        sleep_ns = collector->rung ? sleep_ns / 2 : sleep_ns + sleep_ns / 4;
+                        sleep_ns = collector->rung ? sleep_ns / 2 : sleep_ns + SLEEP_STEP_NS;
         } else {
                 collector->idle_passes++;
                 sleep_ns += sleep_ns / 2;
@@ -128,7 +129,7 @@ static bool on_idle(void *userdata) {
 
         if (!collector->live)
                 return false;
-        beacon_set_asleep(collector->beacon, true); /* [D1] */
+        beacon_set_asleep(collector->beacon, true); /* [W1] */
         if (waker_rang(collector->waker)) {
                 collector->stats.wakeups++;
                 collector->rung = true;

@@ -18,10 +18,16 @@ enum {
 };
 
 static const char *const verbs[] = {"Fix", "Update", "Drop", "Add", "Backport", "Refresh", "Disable", "Document"};
-static const char *const things[] = {
-        "memory leak in the parser", "segfault on empty input", "upstream patch for CVE-2021-3999",
-        "Dutch translation of the debconf templates", "build with the next compiler", "autopkgtest on slow machines",
-        "dependency on a transitional package", "watch file", "symbols file", "race between two readers"};
+static const char *const things[] = {"memory leak in the parser",
+                                     "segfault on empty input",
+                                     "upstream patch for CVE-2021-3999",
+                                     "Dutch translation of the debconf templates",
+                                     "build with the next compiler",
+                                     "autopkgtest on slow machines",
+                                     "dependency on a transitional package",
+                                     "watch file",
+                                     "symbols file",
+                                     "race between two readers"};
 static const char *const people[] = {"Ada Example", "Bo Sample", "Chris Person", "Dana Maintainer", "Eve Uploader"};
 
 static unsigned next_random(unsigned *seed) {

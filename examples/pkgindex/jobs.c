@@ -111,10 +111,21 @@ void job_go_on(struct worker *worker, struct job *job) {
 
 /* --------------------------------------------------------------------------------------------------- queries -- */
 
-static const char *const phrases[] = {
-        "memory AND leak", "segfault",           "translation NOT debconf", "CVE*",       "\"new upstream release\"",
-        "race",            "compiler OR linker", "autopkgtest",             "symbols",    "\"memory leak\" OR overflow",
-        "regression",      "systemd",            "reproducible",            "multiarch",  "deprecated"};
+static const char *const phrases[] = {"memory AND leak",
+                                      "segfault",
+                                      "translation NOT debconf",
+                                      "CVE*",
+                                      "\"new upstream release\"",
+                                      "race",
+                                      "compiler OR linker",
+                                      "autopkgtest",
+                                      "symbols",
+                                      "\"memory leak\" OR overflow",
+                                      "regression",
+                                      "systemd",
+                                      "reproducible",
+                                      "multiarch",
+                                      "deprecated"};
 
 void query_begin(struct worker *worker) {
         struct pool *pool = worker->pool;

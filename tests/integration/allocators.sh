@@ -29,7 +29,8 @@ loaded() {
                 \"\(.alloc_count) \(.alloc_bytes - .dealloc_bytes) \(.counting)\"" ps)
         note "$name, $how: says $moved B in use more, holds $held B after $allocs allocations; ps: $row"
         exec 8>&-
-        expect "$name, $how: its exit status" "$(wait_status "$pid")" 0
+        wait_status "$pid"
+        expect "$name, $how: its exit status" "$STATUS" 0
 
         expect "the allocator in use" "$said" "$name"
         expect_at_least "$name: its own statistics" "$moved" "$held"

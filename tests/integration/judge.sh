@@ -78,6 +78,7 @@ judge() {
                 <"$stdin" >"$WORK/$name.judged" 2>/dev/null || fail "$name under valgrind ended with $?"
         cmp "$WORK/$name.counted" "$WORK/$name.judged" || fail "$name: two runs with different output"
         expect "$name: processes in the report" "$(jq '.processes | length' "$WORK/$name.json")" 1
+        expect "$name: counted by" "$(jq -r '.processes[0].counting' "$WORK/$name.json")" libspanalloc-malloc
 
         counted=$(jq -r '.processes[0] | "\(.alloc_count) allocs, \(.dealloc_count) frees"' "$WORK/$name.json")
         judged=$(sed -n 's/.*total heap usage: \(.* frees\),.*/\1/p' "$WORK/$name.valgrind" | tr -d ,)

@@ -4,7 +4,8 @@
 . "$(dirname "$0")/../support/lib.sh"
 need musl-gcc nm jq
 
-LIBC=$(musl-gcc -print-file-name=libc.so)
+# The loader is the libc.
+LIBC=$(realpath /lib/ld-musl-*.so.1 | head -n 1)
 nm -D --defined-only "$LIBC" | awk '{ print $NF }' | sort -u >"$WORK/has"
 nm -D --undefined-only "$PRELOAD" | awk '$1 != "w" { sub(/@.*/, "", $NF); print $NF }' | sort -u >"$WORK/needs"
 lacking=$(comm -13 "$WORK/has" "$WORK/needs")

@@ -101,11 +101,9 @@ jq -e '[.tree[] | select(.path == "job/index" and .depth == 1)] | length == 1' "
         fail "no job/index in the tree"
 document show job
 document top -1
-document reset
 ctl --json=pretty spans | jq -e .schema >/dev/null || fail "--json=pretty is no JSON"
 
 note "names, threads, cycles, books"
-wait_for -t 30 "the workload's spans after the reset" ready
 json_true "names" "[.spans[] | select(.pid == $workload).span] | unique | length >= 6" spans
 json_true "jobs take two cycles" \
         ".spans[] | select(.pid == "$workload" and .span == \"job\") | .cycles > .closed and .closed > 0" spans
@@ -175,6 +173,15 @@ json_true "a search per worker and query" ".spans | map(select(.pid == $workload
         (map(select(.span == \"search\")) | .[0].cycles) >= 4 * (map(select(.span == \"merge\")) | .[0].cycles)" spans
 json_true "queries" ".spans[] | select(.pid == "$workload" and .span == \"query\") | .cycles >= 4 * .closed" spans
 expect_balanced
+
+note "reset"
+document reset
+json_true "sums begin again" \
+        '[.spans[] | .alloc_bytes + .dealloc_count + .self_alloc_bytes + .cycles + .closed] | add // 0 == 0' spans
+json_true "counters begin again" '[.processes[] | select(.alive | not) | .alloc_bytes + .before_alloc_bytes] | add == 0' ps
+json_true "balanced" '.processes | length > 0 and all(.balanced)' ps
+expect_status 0 counted "$EXAMPLES/hello"
+json_true "what comes after it" '[.spans[] | select(.span == "hello" and .closed == 1)] | length == 1' spans
 
 note "nonsense"
 usage() {

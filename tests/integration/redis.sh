@@ -33,6 +33,7 @@ expect_match "redis's allocator" "$(cli info memory | grep mem_allocator)" jemal
 expect_match "what ps calls it" "$(ps_field "$PID" counting)" jemalloc
 
 cli shutdown nosave >/dev/null || true
-expect "redis's exit status" "$(wait_status "$PID")" 0
+wait_status "$PID"
+expect "redis's exit status" "$STATUS" 0
 expect_balanced "$PID"
 pass

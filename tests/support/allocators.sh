@@ -5,7 +5,7 @@ ALLOCATORS="jemalloc tcmalloc mimalloc"
 
 # allocator_library NAME: the path of its run-time library, or nothing.
 allocator_library() {
-        local file
+        local file=none
         case $1 in
         jemalloc) file=libjemalloc.so.2 ;;
         tcmalloc) file=libtcmalloc_minimal.so.4 ;;

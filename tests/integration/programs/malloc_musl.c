@@ -48,8 +48,7 @@ int main(int argc, char **argv) {
                 return 2;
         }
         if (argc > 1 && !strcmp(argv[1], "spawn"))
-                printf("spawn %d\n",
-                       posix_spawn(&pid, argv[0], NULL, NULL, arguments, environ) ? -1 : end_of(pid));
+                printf("spawn %d\n", posix_spawn(&pid, argv[0], NULL, NULL, arguments, environ) ? -1 : end_of(pid));
         fflush(stdout);
         pid = fork();
         if (!pid) {

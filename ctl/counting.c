@@ -1,0 +1,9 @@
+#include <string.h>
+
+#include "ctl/counting.h"
+
+bool counting_is_missing(const char *counting) {
+        static const char nothing[] = "nothing", not_counted[] = "not counted";
+
+        return !strncmp(counting, nothing, strlen(nothing)) || !strncmp(counting, not_counted, strlen(not_counted));
+}

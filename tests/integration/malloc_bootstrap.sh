@@ -1,0 +1,32 @@
+#!/bin/bash
+# A dlsym that allocates: what it gets before the next allocator is known holds its bytes, can be resized and freed
+# later, never reaches the next allocator, and is counted on both sides.
+. "$(dirname "$0")/../support/lib.sh"
+. "$(dirname "$0")/../support/allocators.sh"
+need jq
+
+HELPER=$PROGRAMS/liballocating_dlsym.so
+FIELDS='"\(.alloc_count) \(.alloc_bytes) \(.dealloc_count) \(.dealloc_bytes)"'
+
+# counters PRELOAD: of a program that allocates nothing by itself but what libc does.
+counters() {
+        local pid
+        LD_PRELOAD=$1 "$PROGRAMS/malloc_ledger" >/dev/null &
+        pid=$!
+        wait "$pid" || fail "the program ended with $? under $1"
+        json ".processes[] | select(.pid == $pid) | $FIELDS" ps
+}
+
+start_collector
+for name in glibc $ALLOCATORS; do
+        library=$(allocator_library "$name")
+        read -r allocs bytes frees freed <<<"$(counters "$PRELOAD:$library")"
+        read -r more_allocs more_bytes more_frees more_freed <<<"$(counters "$PRELOAD:$HELPER:$library")"
+        note "$name: $((more_allocs - allocs)) allocations within dlsym"
+        expect_at_least "$name: allocations within dlsym" $((more_allocs - allocs)) 40
+        expect "$name: all of them were freed" $((more_allocs - allocs)) $((more_frees - frees))
+        expect "$name: with as many bytes" $((more_bytes - bytes)) $((more_freed - freed))
+done
+expect_status 0 env LD_PRELOAD="$PRELOAD:$HELPER" sh -c 'ls / | wc -l'
+expect_balanced
+pass
