@@ -138,6 +138,8 @@ static int measure_memory(void) {
 }
 
 int main(int argc, char **argv) {
+        /* Once, so that no batch pays for it; an error means that there is no collector, and the output says so. */
+        spanalloc_attach(NULL);
         if (argc == 2 && strcmp(argv[1], "memory") == 0)
                 return measure_memory();
         if (argc != 2 || strcmp(argv[1], "time") != 0) {

@@ -3,7 +3,7 @@
  *
  * A thread attaches at most once a second, alone, and in one go: connect, say hello, take the segment, close.  Nothing
  * is left open, so that nothing is there for the host to close, to reuse or to inherit.  A collector that does not
- * answer costs 100 ms, and then twice as long a pause each time, up to a minute.  SPANALLOC_ATTACH_MS gives it more
+ * answer costs a span 100 ms, and then twice as long a pause each time, up to a minute.  SPANALLOC_ATTACH_MS gives it more
  * time: `run` sets it, whose collector is there for sure, but may have hundreds of processes to answer at once.
  *
  * System calls go through syscall(2), which unlike libc's wrappers is no cancellation point: a thread that is
@@ -29,8 +29,9 @@
 #include "shm/handshake.h"
 #include "shm/segment.h"
 
-#define BACK_OFF_MAX_S    60u
-#define ATTACHMENTS       8
+#define ASKED_TIMEOUT_MS 5000 /* where the program asks for it, or waits for room anyway */
+#define BACK_OFF_MAX_S   60u
+#define ATTACHMENTS      64 /* one for each collector that a thread of ours was last active under */
 
 static struct sa_attachment attachments[ATTACHMENTS];
 
@@ -77,9 +78,9 @@ static int connect_to(const char *path, int *ret_fd) {
         return 0;
 }
 
-static int wait_readable(int fd) {
+static int wait_readable(int fd, long timeout_ms) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        struct timespec left = {sa_root.answer_ms / 1000, sa_root.answer_ms % 1000 * 1000000l};
+        struct timespec left = {timeout_ms / 1000, timeout_ms % 1000 * 1000000l};
         long r;
 
         do /* the kernel counts `left` down, so that signals cannot stretch the wait */
@@ -140,7 +141,8 @@ static int map_segment(struct sa_attachment *a, const struct shm_welcome *welcom
                 r = -errno;
                 goto unmap;
         }
-        beacon = mmap(NULL, SHM_PAGE, PROT_READ, MAP_SHARED, fds[1], 0);
+        /* Never unmapped, only replaced by the next: a thread may have loaded its address and be about to read. */
+        beacon = mmap((void *)a->beacon, SHM_PAGE, PROT_READ, MAP_SHARED | (a->beacon ? MAP_FIXED : 0), fds[1], 0);
         if (beacon == MAP_FAILED) {
                 r = -errno;
                 goto unmap;
@@ -154,7 +156,7 @@ unmap:
         return r;
 }
 
-static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_kib) {
+static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_kib, long timeout_ms) {
         struct shm_hello hello = {
                 .magic = SHM_HELLO_MAGIC,
                 .version = SHM_VERSION,
@@ -174,7 +176,7 @@ static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_ki
         else if (syscall(SYS_sendto, fd, &hello, sizeof hello, MSG_NOSIGNAL, NULL, 0) < 0)
                 r = -errno;
         if (r >= 0)
-                r = wait_readable(fd);
+                r = wait_readable(fd, timeout_ms);
         if (r >= 0)
                 r = receive(fd, &welcome, fds);
         close_fd(fd);
@@ -234,7 +236,6 @@ static void reap(void) {
                 if (atomic_load(&a->users) || has_owner(a))
                         continue;
                 munmap(a->map, a->geometry.segment_size);
-                munmap((void *)a->beacon, SHM_PAGE);
                 atomic_store(&a->in_use, 0);
         }
 }
@@ -253,7 +254,7 @@ static void lower(_Atomic uint32_t *limit, uint32_t to) {
                 ;
 }
 
-static int attach(const char *path, uint32_t ring_kib) {
+static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         struct sa_attachment *a, *old;
         int r;
 
@@ -261,7 +262,7 @@ static int attach(const char *path, uint32_t ring_kib) {
         a = vacant();
         if (!a)
                 return -EAGAIN;
-        r = handshake(a, path, ring_kib);
+        r = handshake(a, path, ring_kib, timeout_ms);
         if (r < 0)
                 return r;
 
@@ -273,14 +274,14 @@ static int attach(const char *path, uint32_t ring_kib) {
         a->epoch = atomic_fetch_add(&sa_root.epoch, 1) + 1;
         atomic_store(&a->in_use, 1);
         old = atomic_load(&sa_gate.attachment);
-        sa_gate.generation = a->generation;
-        atomic_store(&sa_gate.beacon, a->beacon);
         atomic_store(&sa_gate.attachment, a); /* [N1] */
         r = sa_intern_copy(a);
         if (r < 0) {
                 atomic_store(&sa_gate.attachment, old);
                 return r;
         }
+        atomic_store(&sa_gate.generation, a->generation);
+        atomic_store(&sa_gate.beacon, a->beacon);
         /* [G1] release of `epoch`, pairs with the acquire in sa_lane_slow().  Publishes: the attachment, with all
          * names and paths. */
         atomic_store_explicit(&sa_gate.epoch, a->epoch, memory_order_release);
@@ -312,17 +313,23 @@ static bool has_robust_list(void) {
         return syscall(SYS_get_robust_list, 0, &head, &n) == 0 && head;
 }
 
-int sa_attach(const struct spanalloc_options *options, bool now) {
+int sa_attach(const struct spanalloc_options *options, bool asked) {
         const char *path = options && options->socket ? options->socket : sa_root.socket;
-        uint32_t ring_kib = options && options->ring_kib ? options->ring_kib : sa_root.ring_kib, nobody = 0;
+        uint32_t ring_kib = options && options->ring_kib ? options->ring_kib : sa_root.ring_kib;
+        uint32_t nobody = 0;
+        long timeout_ms = sa_root.answer_ms;
         int saved = errno, r;
 
         if (atomic_load(&sa_root.state) != SA_READY)
                 return -EPERM;
         sa_notice_fork();
+        if (atomic_load(&sa_gate.alive) != 1)
+                return -EAGAIN; /* another thread of a forked child is at forgetting */
         if (is_current())
                 return 0;
-        if (!now && now_ns() < atomic_load(&sa_root.next_try_ns))
+        if ((asked || sa_root.on_full == SPANALLOC_WAIT) && timeout_ms < ASKED_TIMEOUT_MS)
+                timeout_ms = ASKED_TIMEOUT_MS;
+        if (!asked && now_ns() < atomic_load(&sa_root.next_try_ns))
                 return -EAGAIN;
         if (!atomic_compare_exchange_strong(&sa_gate.attaching, &nobody, 1))
                 return -EAGAIN;
@@ -330,7 +337,7 @@ int sa_attach(const struct spanalloc_options *options, bool now) {
                 r = 0;
         } else {
                 atomic_fetch_add(&sa_root.attach_attempts, 1);
-                r = !has_robust_list() ? -EOPNOTSUPP : attach(path, ring_kib);
+                r = !has_robust_list() ? -EOPNOTSUPP : attach(path, ring_kib, timeout_ms);
                 atomic_store(&sa_root.attach_error, r);
                 back_off(r);
         }
@@ -340,5 +347,10 @@ int sa_attach(const struct spanalloc_options *options, bool now) {
 }
 
 void sa_attach_forget(void) {
-        memset(attachments, 0, sizeof attachments);
+        for (int i = 0; i < ATTACHMENTS; i++) {
+                const struct shm_beacon *beacon = attachments[i].beacon;
+
+                /* The beacons are inherited: their places can be used again. */
+                attachments[i] = (struct sa_attachment){.beacon = beacon};
+        }
 }

@@ -19,9 +19,10 @@ struct sa_attachment {
         uint32_t generation;
 };
 
-/* Connects, if it is time for it, and makes the new attachment current.  0, or -errno; -EAGAIN when it is not time
- * yet or another thread is at it.  Keeps errno; may enter the kernel, for at most about 100 ms. */
-int sa_attach(const struct spanalloc_options *options, bool now);
+/* Connects, and makes the new attachment current.  0, or -errno; -EAGAIN when another thread is at it.  Keeps errno.
+ * asked: the program wants it now, and waits up to 5 s for an answer; else it is done only if it is time for it
+ * (-EAGAIN), and waits at most 100 ms. */
+int sa_attach(const struct spanalloc_options *options, bool asked);
 
 /* The current attachment, protected from unmapping until sa_attachment_put(); NULL without one. */
 struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch);
@@ -32,7 +33,7 @@ static inline bool sa_is_stale(void) {
         const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
         /* Relaxed: a new generation is acted upon by a handshake, which orders everything. */
         uint32_t generation = atomic_load_explicit(&beacon->generation, memory_order_relaxed);
-        return generation != sa_gate.generation && generation;
+        return generation != atomic_load_explicit(&sa_gate.generation, memory_order_relaxed) && generation;
 }
 
 /* In a forked child: the parent's segments are not mapped here. */

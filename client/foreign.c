@@ -16,8 +16,9 @@ static int count_unmarked(const struct shm_lane *lane, uint64_t instance) {
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_acquire);
         int n = 0;
 
-        for (uint32_t i = 0; i < depth && i < SHM_DEPTH; i++)
-                n += atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed) == instance;
+        /* From the top, as frames that move move down.  [F3] acquire of each, pairs with the release in take_out(). */
+        for (uint32_t i = depth < SHM_DEPTH ? depth : SHM_DEPTH; i-- > 0;)
+                n += atomic_load_explicit(&lane->stack[i].instance, memory_order_acquire) == instance;
         if (!n)
                 return 0;
         for (unsigned i = 0; i < SHM_DEPTH; i++)
@@ -84,6 +85,7 @@ bool sa_foreign_close(spanalloc_span span) {
                                                              memory_order_relaxed, memory_order_relaxed))
                         continue;
                 slot->path = span.path;
+                slot->flags = span.reserved & SHM_FLAG_LATE;
                 /* [C1] release of the slot, pairs with the acquire in reader_close().  Publishes: its path. */
                 atomic_store_explicit(&slot->instance, span.instance, memory_order_release);
                 /* [C1] release, too: who sees the count sees the slot. */

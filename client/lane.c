@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -100,6 +101,9 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
                   const uint64_t own[SHM_COUNTERS]) {
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
 
+        /* [O4] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: it,
+         * before anything below.  Without it: this thread's counters are booked as its predecessor's. */
+        atomic_thread_fence(memory_order_release);
         lock_owner(lane);
         lane->tid = (uint32_t)syscall(SYS_gettid);
         memset(lane->comm, 0, sizeof lane->comm);
@@ -115,6 +119,7 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         atomic_store_explicit(&lane->refused_frames, 0, memory_order_relaxed);
         memset(lane->lost, 0, sizeof lane->lost);
         atomic_store_explicit(&lane->lost_stretches, 0, memory_order_relaxed);
+        atomic_store_explicit(&lane->lost_until, 0, memory_order_relaxed);
         for (unsigned i = 0; i < SHM_DEPTH; i++)
                 atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
         atomic_store_explicit(&lane->attention, sa_slow_attention(), memory_order_relaxed);
@@ -145,10 +150,28 @@ static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, c
 
 /* ------------------------------------------------------------------------------------------------- moving -- */
 
-/* What this thread has counted in its life, from the lane that it leaves. */
-static void own_counters(const struct shm_lane *lane, uint64_t own[SHM_COUNTERS]) {
+/* A handler must not find a thread between two lanes; nor must a cancellation end it there, which libc makes a signal,
+ * too.  Not by pthread_sigmask(3): that leaves libc's own signals out. */
+static uint64_t block_signals(void) {
+        uint64_t all = UINT64_MAX, old = 0;
+
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof all);
+        return old;
+}
+
+static void restore_signals(uint64_t old) {
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
+}
+
+/* What this thread has counted in its life, in the lane that it leaves and beside it. */
+static void own_counters(const struct sa_thread *self, uint64_t own[SHM_COUNTERS]) {
+        if (!self->lane || atomic_load(&sa_root.snapshot)) {
+                sa_slow_own(self, own);
+                return;
+        }
         for (int i = 0; i < SHM_COUNTERS; i++)
-                own[i] = atomic_load_explicit(&lane->live[i], memory_order_relaxed) - lane->offset[i];
+                own[i] = atomic_load_explicit(&self->lane->live[i], memory_order_relaxed) - self->lane->offset[i] +
+                         self->pending[i];
 }
 
 static void leave(struct shm_lane *lane) {
@@ -160,7 +183,7 @@ static void drop(struct sa_thread *self) {
         struct shm_lane *lane = self->lane;
 
         if (lane) {
-                own_counters(lane, self->pending);
+                own_counters(self, self->pending);
                 leave(lane);
         }
         self->lane = NULL;
@@ -170,25 +193,23 @@ static void drop(struct sa_thread *self) {
 void sa_notice_fork_slow(void) {
         /* Not by this thread's lane: it may not have counted anything yet. */
         bool was_attached = atomic_load(&sa_root.epoch) != 0;
+        uint32_t wiped = 0;
 
-        if (atomic_load(&sa_root.state) != SA_READY)
+        if (atomic_load(&sa_root.state) != SA_READY || !atomic_compare_exchange_strong(&sa_gate.alive, &wiped, 2))
                 return;
-        atomic_store(&sa_gate.alive, 1);
         sa_gate.child = was_attached;
         sa_attach_forget();
         atomic_store(&sa_root.next_try_ns, 0);
         atomic_store(&sa_root.back_off, 0);
         memset(&sa_self, 0, sizeof sa_self);
+        atomic_store(&sa_gate.alive, 1);
 }
 
 static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a, uint32_t epoch) {
         struct shm_lane *old = self->lane, *lane;
         uint64_t own[SHM_COUNTERS];
 
-        if (old)
-                own_counters(old, own);
-        else
-                sa_slow_own(self, own);
+        own_counters(self, own);
         lane = claim(self, a, own);
         if (!lane) {
                 self->patience = 4096;
@@ -209,27 +230,37 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         struct sa_attachment *a;
         struct shm_lane *lane = NULL;
         uint32_t epoch;
+        uint64_t signals;
         int saved = errno;
 
         sa_notice_fork();
         /* [G1] acquire of `epoch`, pairs with the release in attach(). */
         epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_acquire);
-        if (!epoch) {
-                if (self->epoch)
-                        drop(self);
-                return NULL;
-        }
         if (self->epoch == epoch)
                 return self->lane;
+        if (self->lane && self->lane->busy) { /* a handler, in the middle of a call on that lane: it stays */
+                self->lane->refused.nested++;
+                return NULL;
+        }
+        if (!epoch) {
+                signals = block_signals();
+                drop(self);
+                restore_signals(signals);
+                return NULL;
+        }
         if (!self->lane && self->patience) { /* no lane was free: do not search at each call */
                 self->patience--;
                 return NULL;
         }
+        signals = block_signals();
         a = sa_attachment_get(&epoch);
-        if (a) {
+        if (a && self->epoch == epoch) /* a handler was faster */
+                lane = self->lane;
+        else if (a)
                 lane = move_in(self, a, epoch);
+        if (a)
                 sa_attachment_put(a);
-        }
+        restore_signals(signals);
         errno = saved;
         return lane;
 }

@@ -61,6 +61,7 @@ static const struct sa_api api = {
 struct sa_root sa_root = {
         .magic = SA_ROOT_MAGIC,
         .api = &api,
+        .counter = &sa_counter_marker,
         .answer_ms = 100,
         .run_dir_uid = UINT64_MAX,
         .name_limit = SA_NAMES,
@@ -249,7 +250,7 @@ void sa_root_attach_early(void) {
                 return;
         }
         atomic_store(&sa_root.early, 1);
-        sa_attach(NULL, true);
+        sa_attach(NULL, false);
 }
 
 bool sa_root_is_eager(void) {
@@ -285,7 +286,8 @@ void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed) {
         errno = saved;
 }
 
-/* A process that only counts looks for a collector now and then, too; a child at once. */
+/* A process that only counts looks for a collector now and then, too; a child at once.  Between the looks sa_counters()
+ * does not come here. */
 _Atomic uint64_t *sa_counters_slow(void) {
         const struct sa_api *leader = atomic_load_explicit(&sa_leader_api, memory_order_acquire); /* [I1] */
         struct sa_thread *self = &sa_self;
@@ -333,12 +335,17 @@ int sa_root_set_snapshot(spanalloc_snapshot_fn fn) {
 }
 
 int sa_root_attach(const struct spanalloc_options *options) {
-        if (options && (options->size < offsetof(struct spanalloc_options, socket) ||
-                        options->on_full > SPANALLOC_WAIT))
+        struct spanalloc_options o = {.size = sizeof o};
+
+        if (options && options->size < sizeof options->size)
                 return -EINVAL;
-        if (options && options->on_full)
-                sa_root.on_full = options->on_full;
-        return sa_attach(options, true);
+        if (options) /* an older program's is shorter */
+                memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+        if (o.on_full > SPANALLOC_WAIT)
+                return -EINVAL;
+        if (o.on_full)
+                sa_root.on_full = o.on_full;
+        return sa_attach(&o, true);
 }
 
 void sa_root_detach(void) {

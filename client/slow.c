@@ -5,8 +5,10 @@
  * exit needs no check.  ENTER asks for its own record, the two of its frame, and what must stand before it.
  *
  * Lost.  While a refused frame is the top of the stack, what the thread counts is put into lane->lost, from the moment
- * when it became the top (its counters) to the moment when it no longer is.  It goes out as LOST right before the next
- * record that ends an interval.
+ * when it became the top to the moment when it no longer is.  It goes out as LOST right before the next record that ends
+ * an interval.  The process may be killed between any two instructions, and then the collector reads on: so each change
+ * of what is lost is one store.  `since` is set to now before a refused frame can become the top; `waiting` and `since`
+ * change together, by a turn; and a LOST that was published is told by its position from what still waits.
  */
 #include "client/slow.h"
 
@@ -98,34 +100,47 @@ static bool top_is_refused(const struct shm_lane *lane) {
         return depth && (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED;
 }
 
-static uint64_t *top_since(struct shm_lane *lane) {
-        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
-
-        return lane->beyond ? lane->beyond_since : lane->stack[depth - 1].counters;
+static struct shm_lost *lost_now(struct shm_lane *lane) {
+        /* Relaxed: this thread alone turns it. */
+        return &lane->lost[atomic_load_explicit(&lane->lost_turn, memory_order_relaxed) & 1];
 }
 
-/* The top of the stack is about to change. */
+/* The other one, to be written. */
+static struct shm_lost *lost_next(struct shm_lane *lane) {
+        return &lane->lost[~atomic_load_explicit(&lane->lost_turn, memory_order_relaxed) & 1];
+}
+
+static void turn_lost(struct shm_lane *lane) {
+        uint32_t turn = atomic_load_explicit(&lane->lost_turn, memory_order_relaxed);
+
+        /* Release: after all of lost_next().  The collector reads both once the thread is dead ([O1]). */
+        atomic_store_explicit(&lane->lost_turn, turn + 1, memory_order_release);
+}
+
+/* The top of the stack is about to change: ends the stretch under a refused one, and lets the next begin here. */
 static void leave_top(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]) {
-        uint64_t *since, spent = 0;
+        struct shm_lost *now = lost_now(lane), *next = lost_next(lane);
+        uint64_t spent = 0;
 
-        if (!top_is_refused(lane))
+        if (!top_is_refused(lane)) {
+                memcpy(now->since, at, sizeof now->since);
                 return;
-        since = top_since(lane);
-        for (int i = 0; i < SHM_COUNTERS; i++) {
-                uint64_t delta = at[i] > since[i] ? at[i] - since[i] : 0;
-
-                lane->lost[i] += delta;
-                spent |= delta;
-                since[i] = at[i];
         }
-        if (spent)
-                atomic_fetch_add_explicit(&lane->lost_stretches, 1, memory_order_relaxed);
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                uint64_t delta = at[i] > now->since[i] ? at[i] - now->since[i] : 0;
+
+                next->waiting[i] = now->waiting[i] + delta;
+                next->since[i] = now->since[i] + delta;
+                spent |= delta;
+        }
+        if (!spent)
+                return;
+        atomic_fetch_add_explicit(&lane->lost_stretches, 1, memory_order_relaxed);
+        turn_lost(lane);
 }
 
 /* … has changed. */
-static void reach_top(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]) {
-        if (top_is_refused(lane))
-                memcpy(top_since(lane), at, SHM_COUNTERS * sizeof *at);
+static void reach_top(struct shm_lane *lane) {
         if (!atomic_load_explicit(&lane->refused_frames, memory_order_relaxed) &&
             !atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed))
                 atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_REFUSED, memory_order_relaxed);
@@ -133,15 +148,19 @@ static void reach_top(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]) {
 
 static uint64_t flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64_t head) {
         uint64_t stretches = atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed);
+        struct shm_lost *now = lost_now(lane), *next = lost_next(lane);
 
         if (!stretches)
                 return head;
-        sa_put(self, head, stretches, 0, SHM_KIND_LOST, 0, 0, lane->lost);
+        sa_put(self, head, stretches, 0, SHM_KIND_LOST, 0, 0, now->waiting);
+        /* Release, here and below: for the compiler, so that a death finds them in this order. */
+        atomic_store_explicit(&lane->lost_until, head + 1, memory_order_release);
         ring_publish(lane, head + 1);
-        /* After the record, so that a death in between never hides the loss; the collector knows the record it has seen
-         * from what stands here. */
-        memset(lane->lost, 0, sizeof lane->lost);
-        atomic_store_explicit(&lane->lost_stretches, 0, memory_order_relaxed);
+        memset(next->waiting, 0, sizeof next->waiting);
+        memcpy(next->since, now->since, sizeof next->since);
+        turn_lost(lane);
+        atomic_store_explicit(&lane->lost_stretches, 0, memory_order_release);
+        atomic_store_explicit(&lane->lost_until, 0, memory_order_release);
         return head + 1;
 }
 
@@ -169,10 +188,9 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
                 lane->refused.enters_depth++;
                 lane->beyond++;
                 lane->beyond_scopes += scope;
-                memcpy(lane->beyond_since, at, sizeof lane->beyond_since);
         } else {
                 lane->refused.enters++;
-                sa_push(lane, depth, span.instance, span.path, SHM_FRAME_REFUSED | (scope ? SHM_FRAME_SCOPE : 0), at);
+                sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_REFUSED, flags), at);
         }
         count_refused_path(span.path);
 }
@@ -221,32 +239,38 @@ void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span
                 head = put_base(self, lane, head, at);
         sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER,
                flags | (attention(lane) & SHM_ATTENTION_TIMING ? SHM_FLAG_TIMED : 0), timestamp(lane), at);
-        sa_push(lane, depth, span.instance, span.path,
-                SHM_FRAME_ACCEPTED | (flags & SHM_FLAG_SCOPE ? SHM_FRAME_SCOPE : 0), at);
+        sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_ACCEPTED, flags), at);
         lane->owed += 2;
         ring_publish(lane, head + 1);
-        reach_top(lane, at);
+        reach_top(lane);
         if (head + 1 >= lane->doorbell_at)
                 sa_slow_doorbell(self, lane);
 }
 
-void sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
+/* Without a look at what others ask for. */
+static bool put_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
         static const uint64_t none[SHM_COUNTERS];
-        uint64_t head;
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
 
-        sa_slow_attend(self, lane);
-        head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         if (has_room(self, lane, head, 1)) {
-                sa_put(self, head, span.instance, span.path, kind, 0, timestamp(lane), none);
+                sa_put(self, head, span.instance, span.path, kind, span.reserved & SHM_FLAG_LATE, timestamp(lane), none);
                 ring_publish(lane, head + 1);
                 if (head + 1 >= lane->doorbell_at)
                         sa_slow_doorbell(self, lane);
-        } else if (kind == SHM_KIND_OPEN) {
+                return true;
+        }
+        if (kind == SHM_KIND_OPEN) {
                 lane->refused.opens++;
                 count_refused_path(span.path);
         } else if (!sa_foreign_close(span)) {
                 lane->refused.closes++;
         }
+        return false;
+}
+
+bool sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
+        sa_slow_attend(self, lane);
+        return put_mark(self, lane, span, kind);
 }
 
 /* ------------------------------------------------------------------------------------------------- exits -- */
@@ -255,6 +279,7 @@ void sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span 
 static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, uint16_t flags,
                      const uint64_t at[SHM_COUNTERS]) {
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), state = lane->stack[i].state;
+        uint32_t path = lane->stack[i].path;
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         uint64_t instance = atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed);
 
@@ -264,7 +289,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                         flags |= SHM_FLAG_SHARED;
                 if (attention(lane) & SHM_ATTENTION_TIMING)
                         flags |= SHM_FLAG_TIMED;
-                sa_put(self, head, instance, lane->stack[i].path, SHM_KIND_EXIT, flags, timestamp(lane), at);
+                sa_put(self, head, instance, path, SHM_KIND_EXIT, flags, timestamp(lane), at);
         }
         for (uint32_t j = i; j + 1 < depth; j++) {
                 struct shm_frame *to = &lane->stack[j], *from = &lane->stack[j + 1];
@@ -272,9 +297,11 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 to->path = from->path;
                 to->state = from->state;
                 memcpy(to->counters, from->counters, sizeof to->counters);
+                /* [F3] release of the lower copy, pairs with the acquire in count_unmarked().  Publishes: it, before
+                 * the upper one is overwritten.  Without it: a search from the top misses a frame that moves down. */
                 atomic_store_explicit(&to->instance,
                                       atomic_load_explicit(&from->instance, memory_order_relaxed),
-                                      memory_order_relaxed);
+                                      memory_order_release);
         }
         atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
@@ -284,6 +311,9 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes: that something
                  * lost is waiting to be written. */
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
+                /* Nothing told of its opening, but others who read its handle may have entered it. */
+                if ((flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_SHARED))
+                        put_mark(self, lane, (spanalloc_span){instance, path, SHM_FLAG_LATE}, SHM_KIND_CLOSE);
         }
 }
 
@@ -319,31 +349,34 @@ static bool exit_here(struct sa_thread *self, struct shm_lane *lane, uint64_t in
         if (!(flags & SHM_FLAG_MIGRATED))
                 unwind(self, lane, i, at);
         take_out(self, lane, (uint32_t)i, flags, at);
-        reach_top(lane, at);
+        reach_top(lane);
         return true;
 }
 
-static bool exit_beyond(struct shm_lane *lane, uint16_t flags) {
+/* The same for a frame that is too deep to be on the stack: which one it was is not known, only that there is one. */
+static bool exit_beyond(struct shm_lane *lane, bool scope) {
         uint64_t at[SHM_COUNTERS];
 
-        if (!lane->beyond)
+        if (scope ? !lane->beyond_scopes : lane->beyond == lane->beyond_scopes)
                 return false;
         now(lane, at);
         leave_top(lane, at);
         lane->beyond--;
-        if ((flags & SHM_FLAG_SCOPE) && lane->beyond_scopes)
-                lane->beyond_scopes--;
+        lane->beyond_scopes -= scope;
         atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release); /* [L3] */
-        reach_top(lane, at);
+        reach_top(lane);
         return true;
 }
 
 void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
+        bool scope = flags & SHM_FLAG_SCOPE;
+
         sa_slow_attend(self, lane);
-        if (!exit_here(self, lane, span.instance, flags) && !exit_beyond(lane, flags)) {
-                if (!sa_foreign_exit(lane, span.instance))
+        /* A scope seldom leaves its thread: it is more likely beyond the stack than on another one. */
+        if (!exit_here(self, lane, span.instance, flags) && !(scope && exit_beyond(lane, true))) {
+                if (!sa_foreign_exit(lane, span.instance) && (scope || !exit_beyond(lane, false)))
                         lane->refused.exits++;
-                if (flags & SHM_FLAG_SCOPE)
+                if (scope)
                         sa_slow_mark(self, lane, span, SHM_KIND_CLOSE);
         }
         if (atomic_load_explicit(&lane->head, memory_order_relaxed) >= lane->doorbell_at)
@@ -401,37 +434,59 @@ void sa_slow_doorbell(struct sa_thread *self, struct shm_lane *lane) {
 
 /* ------------------------------------------------------------------------------------------------ resync -- */
 
+static void resync_frames(struct sa_thread *self, const struct shm_lane *from, struct shm_lane *to, uint32_t depth,
+                          uint64_t head, const uint64_t at[SHM_COUNTERS]) {
+        for (uint32_t i = 0; i < depth; i++, head++) {
+                const struct shm_frame *frame = &from->stack[i];
+                uint64_t instance = atomic_load_explicit(&frame->instance, memory_order_relaxed);
+                uint64_t entered[SHM_COUNTERS];
+                uint16_t flags = (uint16_t)(frame->state >> SHM_FRAME_FLAGS_SHIFT) &
+                                 (SHM_FLAG_SCOPE | SHM_FLAG_SHARED | SHM_FLAG_LATE);
+
+                /* The same moment in the new lane's terms; a frame that was refused is accepted now. */
+                for (int c = 0; c < SHM_COUNTERS; c++)
+                        entered[c] = (frame->state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED
+                                             ? frame->counters[c] - from->offset[c] + to->offset[c]
+                                             : at[c];
+                sa_put(self, head, instance, frame->path, SHM_KIND_RESYNC, flags, 0, entered);
+                sa_push(to, i, instance, frame->path,
+                        SHM_FRAME_ACCEPTED | (frame->state & ~SHM_FRAME_STATE_MASK), entered);
+                to->owed += 2;
+        }
+        ring_publish(to, head);
+}
+
+static void resync_refused(const struct shm_lane *from, struct shm_lane *to, uint32_t depth,
+                           const uint64_t at[SHM_COUNTERS]) {
+        atomic_store_explicit(&to->refused_frames, depth, memory_order_relaxed);
+        atomic_fetch_or_explicit(&to->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
+        atomic_thread_fence(memory_order_release); /* [L2] */
+        for (uint32_t i = 0; i < depth; i++) {
+                const struct shm_frame *frame = &from->stack[i];
+
+                sa_push(to, i, atomic_load_explicit(&frame->instance, memory_order_relaxed), frame->path,
+                        SHM_FRAME_REFUSED | (frame->state & ~SHM_FRAME_STATE_MASK), at);
+                to->refused.enters++;
+        }
+}
+
 void sa_slow_resync(struct sa_thread *self, struct shm_lane *from, struct shm_lane *to) {
         uint32_t depth = atomic_load_explicit(&from->depth, memory_order_relaxed);
         uint64_t head, at[SHM_COUNTERS];
 
+        now(to, at);
+        memcpy(lost_now(to)->since, at, sizeof at);
+        head = atomic_load_explicit(&to->head, memory_order_relaxed);
+        if (!depth)
+                ;
+        else if (ring_has_room(to, head, 2 + 3 * (uint64_t)depth, self->mask + 1))
+                resync_frames(self, from, to, depth, put_base(self, to, head, at), at);
+        else /* what this lane's last thread wrote is still in the way */
+                resync_refused(from, to, depth, at);
         to->beyond = from->beyond;
         to->beyond_scopes = from->beyond_scopes;
-        now(to, at);
-        if (depth) {
-                head = atomic_load_explicit(&to->head, memory_order_relaxed);
-                head = put_base(self, to, head, at);
-                for (uint32_t i = 0; i < depth; i++, head++) {
-                        const struct shm_frame *frame = &from->stack[i];
-                        uint64_t instance = atomic_load_explicit(&frame->instance, memory_order_relaxed);
-                        uint64_t entered[SHM_COUNTERS];
-
-                        /* The same moment in the new lane's terms; a frame that was refused is accepted now. */
-                        for (int c = 0; c < SHM_COUNTERS; c++)
-                                entered[c] = (frame->state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED
-                                                     ? frame->counters[c] - from->offset[c] + to->offset[c]
-                                                     : at[c];
-                        sa_put(self, head, instance, frame->path, SHM_KIND_RESYNC,
-                               frame->state & SHM_FRAME_SCOPE ? SHM_FLAG_SCOPE : 0, 0, entered);
-                        sa_push(to, i, instance, frame->path,
-                                SHM_FRAME_ACCEPTED | (frame->state & ~SHM_FRAME_STATE_MASK), entered);
-                        to->owed += 2;
-                }
-                ring_publish(to, head);
-        }
         if (to->beyond) {
-                atomic_store_explicit(&to->refused_frames, to->beyond, memory_order_relaxed);
-                memcpy(to->beyond_since, at, sizeof at);
+                atomic_fetch_add_explicit(&to->refused_frames, to->beyond, memory_order_relaxed);
                 atomic_fetch_or_explicit(&to->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
         }
 }

@@ -10,8 +10,8 @@
 
 void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags);
 void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags);
-/* OPEN or CLOSE */
-void sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind);
+/* OPEN or CLOSE.  Whether it found room; a CLOSE may then still have gone to the overflow list. */
+bool sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind);
 
 /* What other threads and the collector asked of this one. */
 void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane);

@@ -102,8 +102,7 @@ static inline void enter(struct sa_thread *self, struct shm_lane *lane, spanallo
         }
         sa_live(lane, at);
         sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER, flags, 0, at);
-        sa_push(lane, depth, span.instance, span.path,
-                SHM_FRAME_ACCEPTED | (flags & SHM_FLAG_SCOPE ? SHM_FRAME_SCOPE : 0), at);
+        sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_ACCEPTED, flags), at);
         lane->owed += 2;
         ring_publish(lane, head + 1);
         if (sa_unlikely(head + 1 >= lane->doorbell_at))
@@ -113,14 +112,14 @@ static inline void enter(struct sa_thread *self, struct shm_lane *lane, spanallo
 static inline void leave(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed), at[SHM_COUNTERS];
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
-        const struct shm_frame *top = &lane->stack[depth - 1];
 
         if (sa_unlikely(wants_attention(lane) || !depth ||
-                        atomic_load_explicit(&top->instance, memory_order_relaxed) != span.instance)) {
+                        atomic_load_explicit(&lane->stack[depth - 1].instance, memory_order_relaxed) !=
+                                span.instance)) {
                 sa_slow_exit(self, lane, span, flags);
                 return;
         }
-        if (sa_unlikely(top->state & SHM_FRAME_SHARED))
+        if (sa_unlikely(lane->stack[depth - 1].state & SHM_FRAME_SHARED))
                 flags |= SHM_FLAG_SHARED;
         sa_live(lane, at);
         sa_put(self, head, span.instance, span.path, SHM_KIND_EXIT, flags, 0, at);
@@ -131,18 +130,18 @@ static inline void leave(struct sa_thread *self, struct shm_lane *lane, spanallo
                 sa_slow_doorbell(self, lane);
 }
 
-static inline void mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
+/* Whether it found room. */
+static inline bool mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
         static const uint64_t zero[SHM_COUNTERS];
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
 
-        if (sa_unlikely(wants_attention(lane) || !ring_has_room(lane, head, 1 + lane->owed, self->mask + 1))) {
-                sa_slow_mark(self, lane, span, kind);
-                return;
-        }
-        sa_put(self, head, span.instance, span.path, kind, 0, 0, zero);
+        if (sa_unlikely(wants_attention(lane) || !ring_has_room(lane, head, 1 + lane->owed, self->mask + 1)))
+                return sa_slow_mark(self, lane, span, kind);
+        sa_put(self, head, span.instance, span.path, kind, span.reserved & SHM_FLAG_LATE, 0, zero);
         ring_publish(lane, head + 1);
         if (sa_unlikely(head + 1 >= lane->doorbell_at))
                 sa_slow_doorbell(self, lane);
+        return true;
 }
 
 /* The lane for a call that opens a span; NULL while nobody listens. */
@@ -176,7 +175,9 @@ static inline spanalloc_span open_at(struct sa_thread *self, struct shm_lane *la
                                      uint32_t parent) {
         spanalloc_span span = {sa_instance(self, lane), path_of(site, parent), 0};
 
-        mark(self, lane, span, SHM_KIND_OPEN);
+        /* The handle carries what the books were not told: its first enter will say so. */
+        if (sa_unlikely(!mark(self, lane, span, SHM_KIND_OPEN)))
+                span.reserved = SHM_FLAG_LATE;
         return span;
 }
 
@@ -222,7 +223,7 @@ EXPORT void spanalloc_enter(spanalloc_span span) {
         }
         if (!begin_call(lane))
                 return;
-        enter(self, lane, span, 0);
+        enter(self, lane, span, span.reserved & (SHM_FLAG_SHARED | SHM_FLAG_LATE));
         end_call(lane);
 }
 
@@ -295,11 +296,26 @@ EXPORT void spanalloc_scope_end(spanalloc_span span) {
         end_call(lane);
 }
 
+/* What the books know of a span's opening goes with its handle. */
+static inline spanalloc_span handle_of_top(struct shm_lane *lane) {
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), known;
+        struct shm_frame *top;
+
+        if (!depth)
+                return none;
+        top = &lane->stack[depth - 1];
+        known = top->state >> SHM_FRAME_FLAGS_SHIFT & (SHM_FLAG_SHARED | SHM_FLAG_LATE);
+        if (top->state & SHM_FRAME_SCOPE)
+                known = (top->state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED ? SHM_FLAG_SHARED : SHM_FLAG_LATE;
+        /* Others may enter it from now on: its close has to wait for them. */
+        top->state |= SHM_FRAME_SHARED;
+        return (spanalloc_span){atomic_load_explicit(&top->instance, memory_order_relaxed), top->path, known};
+}
+
 EXPORT spanalloc_span spanalloc_current(void) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane = lane_for(self);
-        struct shm_frame *top;
-        uint32_t depth;
+        spanalloc_span span;
 
         if (sa_unlikely(!lane))
                 return other() ? other()->current() : none;
@@ -307,14 +323,9 @@ EXPORT spanalloc_span spanalloc_current(void) {
                 return none;
         if (sa_unlikely(wants_attention(lane)))
                 sa_slow_attend(self, lane);
+        span = handle_of_top(lane);
         end_call(lane);
-        depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
-        if (!depth)
-                return none;
-        top = &lane->stack[depth - 1];
-        /* Others may enter it from now on: its close has to wait for them. */
-        top->state |= SHM_FRAME_SHARED;
-        return (spanalloc_span){atomic_load_explicit(&top->instance, memory_order_relaxed), top->path, 0};
+        return span;
 }
 
 EXPORT spanalloc_site *spanalloc_site_intern(const char *name) {

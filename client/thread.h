@@ -20,7 +20,7 @@
 
 struct sa_thread {
         uint32_t epoch;    /* the gate's when `lane` was claimed; 0: no lane */
-        uint32_t patience; /* opens until the next look for a collector */
+        uint32_t patience; /* opens, or counts, until the next look for a collector */
         struct shm_lane *lane;
         struct shm_record *ring;
         uint64_t pending[SHM_COUNTERS]; /* what was counted while there was no lane */
@@ -38,9 +38,9 @@ struct sa_gate {
         _Atomic uint32_t attaching; /* a thread is at it; the others go on unattached */
         struct sa_attachment *_Atomic attachment;
         const struct shm_beacon *_Atomic beacon;
-        uint32_t generation;
+        _Atomic uint32_t generation;
         bool child;             /* forked from an attached process */
-        _Atomic uint32_t alive; /* 0: wiped by a fork that nobody has noticed yet */
+        _Atomic uint32_t alive; /* 0: wiped by a fork that nobody has noticed yet; 2: somebody is at it; else 1 */
 };
 
 #define SA_GATE_ALIGN 65536 /* the largest page size of any target */
@@ -61,8 +61,16 @@ static inline _Atomic uint64_t *sa_counters(void) {
 
         /* Relaxed: equality means that this thread itself stored its epoch after the lane was whole. */
         uint32_t epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed);
-        if (sa_likely(self->epoch == epoch && epoch))
-                return self->lane->live;
+        if (sa_likely(self->epoch == epoch)) {
+                if (sa_likely(epoch))
+                        return self->lane->live;
+                /* Not attached: for itself, until it is time to look for a collector.  Only the copy that leads is ever
+                 * alive, and only until the next fork.  Relaxed: a forked child has one thread. */
+                if (self->patience && atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)) {
+                        self->patience--;
+                        return (_Atomic uint64_t *)self->pending;
+                }
+        }
         return sa_counters_slow();
 }
 

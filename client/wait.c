@@ -9,11 +9,12 @@
 #include "client/foreign.h"
 #include "shm/ring.h"
 
-#define PAUSE_NS    100000l
-#define PATIENCE_S  10
+#define PAUSE_NS     100000l  /* at first; then twice as long each time … */
+#define PAUSE_MAX_NS 3200000l /* … up to this: a hundred waiting threads must leave the collector a processor */
+#define PATIENCE_S   10
 
 bool sa_wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, uint64_t need) {
-        const struct timespec pause = {.tv_nsec = PAUSE_NS};
+        struct timespec pause = {.tv_nsec = PAUSE_NS};
         struct timespec begin, t;
         int saved = errno;
         bool room = false;
@@ -26,6 +27,8 @@ bool sa_wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_t he
         do {
                 /* Not clock_nanosleep(3): that is a cancellation point. */
                 syscall(SYS_nanosleep, &pause, NULL);
+                if (pause.tv_nsec < PAUSE_MAX_NS)
+                        pause.tv_nsec *= 2;
                 room = ring_has_room(lane, head, need, self->mask + 1);
                 clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
         } while (!room && t.tv_sec - begin.tv_sec < PATIENCE_S);

@@ -50,7 +50,7 @@ static int print_chosen(const struct options *options, const struct table *event
         return r < 0 ? -errno : 0;
 }
 
-static void print_legend(const struct options *options) {
+static int print_legend(const struct options *options) {
         char heading[RENDER_HEADING_MAX];
 
         if (!options->n_columns)
@@ -58,7 +58,7 @@ static void print_legend(const struct options *options) {
                         print_cell(view[i].heading, view[i].width, i == VIEW_N - 1);
         for (size_t i = 0; i < options->n_columns; i++)
                 print_cell(render_heading(options->columns[i], heading), -CHOSEN_WIDTH, i == options->n_columns - 1);
-        fflush(stdout);
+        return fflush(stdout) == EOF ? -errno : 0;
 }
 
 /* Always on one line, whatever form of JSON was asked for. */
@@ -101,6 +101,27 @@ static int print_marker(const struct options *options, const struct client_marke
         return r;
 }
 
+/* Waits for one event and prints it.  Exit status. */
+static int show_next(struct ctl *ctl, uint64_t *seen) {
+        struct client_marker marker;
+        struct client_error error;
+        struct table *event = NULL;
+        int r = client_next(ctl->client, -1, &event, &marker, &error);
+
+        if (r == -EINTR)
+                return CTL_OK;
+        if (r < 0)
+                return ctl_fail(error.exit_code, "%s", error.text);
+        if (r == CLIENT_SPAN) {
+                ++*seen;
+                r = print_span(&ctl->options, event);
+        } else if (r == CLIENT_MARKER) {
+                r = print_marker(&ctl->options, &marker);
+        }
+        table_free(event);
+        return ask_printed(r < 0 ? r : 0);
+}
+
 int verb_follow(struct ctl *ctl, int argc, char **argv) {
         struct client_params params = ask_params(&ctl->options);
         struct client_error error;
@@ -113,25 +134,8 @@ int verb_follow(struct ctl *ctl, int argc, char **argv) {
         if (client_follow(ctl->client, &params, &error) < 0)
                 return ctl_fail(error.exit_code, "%s", error.text);
         if (!ctl->options.json && !ctl->options.no_legend)
-                print_legend(&ctl->options);
-        while (!ctl->options.limit || seen < ctl->options.limit) {
-                struct client_marker marker;
-                struct table *event = NULL;
-
-                r = client_next(ctl->client, -1, &event, &marker, &error);
-                if (r == -EINTR)
-                        continue;
-                if (r < 0)
-                        return ctl_fail(error.exit_code, "%s", error.text);
-                if (r == CLIENT_SPAN) {
-                        seen++;
-                        r = print_span(&ctl->options, event);
-                } else if (r == CLIENT_MARKER) {
-                        r = print_marker(&ctl->options, &marker);
-                }
-                table_free(event);
-                if (r < 0)
-                        return ask_printed(r);
-        }
-        return CTL_OK;
+                r = ask_printed(print_legend(&ctl->options));
+        while (r == CTL_OK && (!ctl->options.limit || seen < ctl->options.limit))
+                r = show_next(ctl, &seen);
+        return r;
 }

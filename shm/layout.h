@@ -82,9 +82,11 @@ enum shm_flag {
         SHM_FLAG_SCOPE = 1 << 0,    /* ENTER: opens too.  EXIT: closes too */
         SHM_FLAG_MIGRATED = 1 << 1, /* EXIT: another thread called exit; this thread's next call writes it */
         SHM_FLAG_UNWOUND = 1 << 2,  /* EXIT: left by a jump over it */
-        SHM_FLAG_SHARED = 1 << 3,   /* EXIT of a scope: its handle was read, so others may have entered it too */
+        SHM_FLAG_SHARED = 1 << 3,   /* EXIT of a scope: its handle was read, so others may have entered it too.
+                                       ENTER: through such a handle */
         SHM_FLAG_TIMED = 1 << 4,    /* timestamp is meaningful */
-        SHM_FLAGS_ALL = (1 << 5) - 1,
+        SHM_FLAG_LATE = 1 << 5,     /* ENTER, CLOSE: the span's opening found no room */
+        SHM_FLAGS_ALL = (1 << 6) - 1,
 };
 
 /*
@@ -121,6 +123,8 @@ enum shm_frame_state {
 #define SHM_FRAME_STATE_MASK 0xffu
 #define SHM_FRAME_SCOPE 0x100u  /* a scope: unwound when a frame below it exits */
 #define SHM_FRAME_SHARED 0x200u /* its handle was read through spanalloc_current() */
+/* … and what its ENTER says, refused or not: SHM_FLAG_SCOPE (as above), SHM_FLAG_SHARED, SHM_FLAG_LATE. */
+#define SHM_FRAME_FLAGS_SHIFT 8
 
 /* A frame of the shadow stack.  Written by the lane's thread only; read by the collector when the thread is dead
  * and by a thread that exits a span which it did not enter. */
@@ -128,7 +132,7 @@ struct shm_frame {
         _Atomic uint64_t instance;
         uint32_t path;
         uint32_t state;
-        uint64_t counters[SHM_COUNTERS]; /* ACCEPTED: at its enter.  REFUSED: when it last became the top */
+        uint64_t counters[SHM_COUNTERS]; /* at its enter */
         uint64_t reserved[2];
 };
 
@@ -163,10 +167,11 @@ struct shm_refused {
  *     line 2      before
  *     line 3      producer   the thread's, and `attention`
  *     line 4      live       the thread's counters, incremented in place by the counting allocator
- *     line 5      lost       waiting to be written as LOST
+ *     line 5      waiting    whether deltas wait to be written as LOST
  *     line 6      refused
  *     line 7      offset     what this lane's counters stood at when the thread came
  *     line 8      collector  the collector's
+ *     line 9-10   lost       the deltas, twice: one is written while the other counts
  *     line 16-23  marks      of threads that exit somebody else's frame
  */
 struct shm_lane {
@@ -207,24 +212,32 @@ struct shm_lane {
         uint64_t reserved4[4];
 
         /* line 5 */
-        uint64_t lost[SHM_COUNTERS];
-        _Atomic uint64_t lost_stretches; /* how many stretches under a refused frame that was; 0: nothing waits */
-        uint64_t bell_tail; /* `tail` + 1 when the bell was rung last */
-        uint64_t reserved5[2];
+        _Atomic uint64_t lost_stretches; /* how many stretches under a refused frame wait; 0: nothing waits */
+        _Atomic uint64_t lost_until; /* while a LOST is written: the position after it.  Once `head` is there, what
+                                        `lost` holds has been said */
+        uint64_t bell_tail;          /* `tail` + 1 when the bell was rung last */
+        _Atomic uint32_t lost_turn;  /* which of `lost` counts: the thread writes the other one whole, then turns */
+        uint32_t reserved5[9];
 
         /* line 6 */
         struct shm_refused refused;
 
         /* line 7 */
         uint64_t offset[SHM_COUNTERS]; /* live - offset: what this occupant has counted in its own life */
-        uint64_t beyond_since[SHM_COUNTERS]; /* when the deepest unseen frame last became the top */
+        uint64_t reserved7[4];
 
         /* line 8 */
         _Atomic uint64_t tail;    /* records drained, ever */
         _Atomic uint32_t retired; /* the occupancy up to which this lane is settled: it may be claimed again */
         uint32_t reserved8[13];
 
-        uint8_t reserved9[7 * SHM_LINE];
+        /* lines 9 and 10 */
+        struct shm_lost {
+                uint64_t waiting[SHM_COUNTERS]; /* deltas of the stretches that have ended */
+                uint64_t since[SHM_COUNTERS];   /* where the one began that lasts, if a refused frame is the top */
+        } lost[2];
+
+        uint8_t reserved11[5 * SHM_LINE];
 
         /* lines 16 to 23: mark[i] holds an instance for which another thread called exit.  That thread sets it from
          * 0; the lane's thread clears it.  The index only spreads the marks. */
@@ -262,7 +275,7 @@ struct shm_path {
 struct shm_close {
         _Atomic uint64_t instance;
         uint32_t path;
-        uint32_t reserved;
+        uint32_t flags; /* SHM_FLAG_LATE, or 0 */
 };
 #define SHM_CLOSE_CLAIMED UINT64_MAX
 
@@ -414,10 +427,12 @@ _Static_assert(offsetof(struct shm_lane, occupancy) == 1 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, before) == 2 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, head) == 3 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, live) == 4 * SHM_LINE, "");
-_Static_assert(offsetof(struct shm_lane, lost) == 5 * SHM_LINE, "");
+_Static_assert(offsetof(struct shm_lane, lost_stretches) == 5 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, refused) == 6 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, offset) == 7 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, tail) == 8 * SHM_LINE, "");
+_Static_assert(offsetof(struct shm_lane, lost) == 9 * SHM_LINE, "");
+_Static_assert(sizeof(struct shm_lost) == SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, marks) == 16 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, stack) == SHM_PAGE, "");
 _Static_assert(sizeof(struct shm_lane) == 2 * SHM_PAGE, "a control page and a stack page");

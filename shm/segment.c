@@ -81,7 +81,8 @@ int shm_geometry_check(const struct shm_geometry *g) {
         return made.segment_size == g->segment_size && made.ring_records == g->ring_records &&
                                made.ring_lanes == g->ring_lanes && made.names_offset == g->names_offset &&
                                made.paths_offset == g->paths_offset && made.closes_offset == g->closes_offset &&
-                               made.lanes_offset == g->lanes_offset && made.rings_offset == g->rings_offset
+                               made.origins_offset == g->origins_offset && made.lanes_offset == g->lanes_offset &&
+                               made.rings_offset == g->rings_offset
                        ? 0
                        : -EINVAL;
 }

@@ -10,7 +10,6 @@
  * system() and popen() are not here: libc does their exec inside, and the shell that they start attaches by itself.
  */
 #include <alloca.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "client/malloc/objects.h"
 #include "client/root.h"
 #include "client/thread.h"
 
@@ -48,11 +48,11 @@ static struct {
 /* Before any program code that could be between fork and exec in a process of many threads, where dlsym may not be
  * called.  An earlier constructor that calls exec comes through resolved(), alone as it is. */
 __attribute__((constructor(102))) static void resolve(void) {
-        next.execvpe = dlsym(RTLD_NEXT, "execvpe");
-        next.fexecve = dlsym(RTLD_NEXT, "fexecve");
-        next.posix_spawn = dlsym(RTLD_NEXT, "posix_spawn");
-        next.posix_spawnp = dlsym(RTLD_NEXT, "posix_spawnp");
-        next.execve = dlsym(RTLD_NEXT, "execve");
+        next.execvpe = sa_next_function("execvpe");
+        next.fexecve = sa_next_function("fexecve");
+        next.posix_spawn = sa_next_function("posix_spawn");
+        next.posix_spawnp = sa_next_function("posix_spawnp");
+        next.execve = sa_next_function("execve");
 }
 
 static inline const __typeof__(next) *resolved(void) {

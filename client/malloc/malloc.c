@@ -2,7 +2,7 @@
  * The counting allocator: each function asks the next allocator, and counts what came of it.
  *
  * Bytes are usable sizes.  A realloc that returns a block is one deallocation of the old size and one allocation of
- * the new.  What fails counts nothing.  Operators new and delete are not here: libstdc++'s come through malloc.
+ * the new.  What fails counts nothing.  Operators new and delete come here, or stand in operators.c.
  *
  * malloc_usable_size is not here either: what calls it finds the next allocator's.
  *

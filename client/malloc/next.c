@@ -1,20 +1,20 @@
 /*
  * Finding the next allocator, and what its functions are before it is found.
  *
- * A pointer of sa_next has up to three values, in this order:
+ * A pointer of sa_next has up to three values, in this order (that of malloc_usable_size has one more, for a moment):
  *     first_*     resolves, then calls what the pointer leads to by then; from inside a resolution, bootstrap memory
  *     careful_*   free, realloc and malloc_usable_size while blocks of the bootstrap memory may be about
  *     the next allocator's own
  */
 #include "client/malloc/next.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/malloc/bootstrap.h"
+#include "client/malloc/objects.h"
+#include "client/malloc/quiet.h"
 #include "client/thread.h"
 
 /* The functions as found: written before any of them is published in sa_next, read by careful_*. */
@@ -160,6 +160,11 @@ static size_t no_usable(void *block) {
  * Checked by: nothing but this argument. */
 #define CAREFUL_FOUND() atomic_thread_fence(memory_order_acquire)
 
+/* In warm_up() only. */
+static size_t warming_usable(void *block) {
+        return sa_bootstrap_owns(block) ? sa_bootstrap_usable(block) : 0;
+}
+
 static void careful_free(void *block) {
         CAREFUL_FOUND();
         if (!sa_bootstrap_owns(block))
@@ -184,37 +189,6 @@ static void *absent_alloc(size_t size) {
 
 /* ---------------------------------------------------------------------------------------------- looking it up -- */
 
-/* The loaded object that has `address`. */
-struct object {
-        uintptr_t address, begin, end;
-        const char *name;
-};
-
-static int match_object(struct dl_phdr_info *info, size_t size, void *userdata) {
-        struct object *object = userdata;
-        uintptr_t begin = UINTPTR_MAX, end = 0;
-
-        for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-                const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-                uintptr_t address = info->dlpi_addr + segment->p_vaddr;
-
-                if (segment->p_type != PT_LOAD)
-                        continue;
-                begin = address < begin ? address : begin;
-                end = address + segment->p_memsz > end ? address + segment->p_memsz : end;
-        }
-        if (object->address < begin || object->address >= end)
-                return 0;
-        object->begin = begin;
-        object->end = end;
-        object->name = info->dlpi_name;
-        return 1;
-}
-
-static bool has(const struct object *object, const void *function) {
-        return (uintptr_t)function >= object->begin && (uintptr_t)function < object->end;
-}
-
 static void note_name(const char *name) {
         const char *slash = strrchr(name, '/');
 
@@ -222,25 +196,24 @@ static void note_name(const char *name) {
 }
 
 static void look_up(void) {
-        struct object object = {0};
+        struct sa_object object = {0};
 
-        found.malloc = dlsym(RTLD_NEXT, "malloc");
-        found.free = dlsym(RTLD_NEXT, "free");
-        found.usable = dlsym(RTLD_NEXT, "malloc_usable_size");
-        found.calloc = dlsym(RTLD_NEXT, "calloc");
-        found.realloc = dlsym(RTLD_NEXT, "realloc");
-        found.aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
-        found.posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
-        found.memalign = dlsym(RTLD_NEXT, "memalign");
-        found.valloc = dlsym(RTLD_NEXT, "valloc");
-        found.pvalloc = dlsym(RTLD_NEXT, "pvalloc");
+        found.malloc = sa_next_function("malloc");
+        found.free = sa_next_function("free");
+        found.usable = sa_next_function("malloc_usable_size");
+        found.calloc = sa_next_function("calloc");
+        found.realloc = sa_next_function("realloc");
+        found.aligned_alloc = sa_next_function("aligned_alloc");
+        found.posix_memalign = sa_next_function("posix_memalign");
+        found.memalign = sa_next_function("memalign");
+        found.valloc = sa_next_function("valloc");
+        found.pvalloc = sa_next_function("pvalloc");
 
-        object.address = (uintptr_t)found.malloc;
-        if (dl_iterate_phdr(match_object, &object))
+        if (sa_object_of((void *)found.malloc, &object))
                 note_name(object.name);
-        sa_next_facts.sizes = has(&object, (void *)found.usable);
-        sa_next_facts.foreign_valloc = !has(&object, (void *)found.valloc);
-        sa_next_facts.foreign_pvalloc = !has(&object, (void *)found.pvalloc);
+        sa_next_facts.sizes = sa_object_has(&object, (void *)found.usable);
+        sa_next_facts.foreign_valloc = !sa_object_has(&object, (void *)found.valloc);
+        sa_next_facts.foreign_pvalloc = !sa_object_has(&object, (void *)found.pvalloc);
         if (!sa_next_facts.sizes)
                 found.usable = no_usable;
         if (!found.valloc)
@@ -251,8 +224,18 @@ static void look_up(void) {
 
 #define PUBLISH(function, value) atomic_store_explicit(&sa_next.function, value, memory_order_release) /* [B3] */
 
+/* tcmalloc's malloc_usable_size allocates when it is called first, with `new`, which may be the program's own and call
+ * malloc: so to us, who would call malloc_usable_size.  What it allocates here is not counted. */
+static void warm_up(void) {
+        struct sa_quiet quiet;
+
+        sa_quiet_begin(&quiet);
+        found.usable(NULL);
+        sa_quiet_end(&quiet);
+}
+
 static void publish(void) {
-        PUBLISH(usable, careful_usable);
+        PUBLISH(usable, warming_usable);
         PUBLISH(free, careful_free);
         PUBLISH(realloc, careful_realloc);
         PUBLISH(malloc, found.malloc);
@@ -262,6 +245,8 @@ static void publish(void) {
         PUBLISH(memalign, found.memalign);
         PUBLISH(valloc, found.valloc);
         PUBLISH(pvalloc, found.pvalloc);
+        warm_up();
+        PUBLISH(usable, careful_usable);
         if (!sa_bootstrap_close())
                 return;
         PUBLISH(usable, found.usable);

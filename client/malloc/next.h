@@ -1,5 +1,5 @@
 /*
- * The allocator under ours: what dlsym(RTLD_NEXT) finds.
+ * The allocator under ours: what sa_next_function() finds (objects.h).
  *
  * What lives here: its functions, callable from the very first allocation of the process on, and what is known about
  * them.  What does not: counting (malloc.c), and the memory that serves while dlsym itself allocates (bootstrap.h).

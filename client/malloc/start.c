@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "client/malloc/next.h"
+#include "client/malloc/quiet.h"
 #include "client/root.h"
 
 /* Our malloc, whatever that name means to the rest of the process. */
@@ -41,11 +42,24 @@ static bool is_called(void) {
         return true;
 }
 
+/* Whether the malloc that stands before ours calls ours, as a preload that only watches does. */
+static bool is_passed_on(void) {
+        void *(*their_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc");
+        void (*their_free)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "free");
+        struct sa_quiet quiet;
+
+        if (!their_malloc || !their_free)
+                return false;
+        sa_quiet_begin(&quiet);
+        their_free(their_malloc(1));
+        return sa_quiet_end(&quiet) > 0;
+}
+
 /* 101: before the rest of the library, and before any constructor of the program. */
 __attribute__((constructor(101))) static void start(void) {
         sa_next_resolve();
         if (!gnu_get_libc_version)
                 return;
-        sa_root_set_counting(is_called() ? SHM_COUNTING_MALLOC : SHM_COUNTING_BYPASSED);
+        sa_root_set_counting(is_called() || is_passed_on() ? SHM_COUNTING_MALLOC : SHM_COUNTING_BYPASSED);
         sa_root_attach_early();
 }

@@ -1,6 +1,7 @@
 /* See books.h.  The rows that queries read are in books_rows.c. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "daemon/core/hist.h"
@@ -103,6 +104,8 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
         point(books);
         books->book->born_ns = books->book->now_ns = now_ns;
         books->book->threads = 1;
+        if (getrandom(&books->book->hash_seed, sizeof books->book->hash_seed, GRND_NONBLOCK) < 0)
+                books->book->hash_seed = now_ns * UINT64_C(0x9e3779b97f4a7c15);
         strcpy(books->threads[0].name, "(other)");
         *ret = books;
         return 0;

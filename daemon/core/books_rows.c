@@ -160,12 +160,20 @@ void books_path_row(const struct books *const_books, uint32_t path, uint64_t now
         fill_per_call(&sum, &ret->per_call);
 }
 
+static uint64_t size_of(const struct sums *sums) {
+        uint64_t n = sums->opened + sums->cycles;
+
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                n += sums->self[c] + sums->total[c];
+        return n;
+}
+
 /* `older`: a mark, or NULL for the last reset; the younger of the two counts, and sums only grow, so it is the
  * larger. */
 static const struct sums *base_of(const struct books *books, const struct sums *older, uint32_t path) {
         const struct sums *base = &books->baselines[books->book->baseline][path];
 
-        return older && older[path].opened + older[path].cycles >= base->opened + base->cycles ? &older[path] : base;
+        return older && size_of(&older[path]) >= size_of(base) ? &older[path] : base;
 }
 
 static void sum_name(struct books *books, uint32_t name, const struct sums *older, uint64_t now_ns,

@@ -23,9 +23,9 @@ struct drain {
         struct books *books;
         uint64_t *released; /* for each lane, the position that its producer knows */
         uint64_t *targets;  /* heads of the second look */
-        uint32_t lanes;
+        uint32_t *closes;   /* slots of the overflow list that were taken in this batch */
+        uint32_t close_count;
         uint64_t now_ns;
-        bool more;
 };
 
 int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry, struct books *books) {
@@ -38,7 +38,8 @@ int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry
         drain->books = books;
         drain->released = calloc(geometry->lane_capacity, sizeof *drain->released);
         drain->targets = calloc(geometry->lane_capacity, sizeof *drain->targets);
-        r = !drain->released || !drain->targets ? -ENOMEM : reader_init(&drain->reader, memfd, geometry);
+        drain->closes = calloc(geometry->close_capacity + 1, sizeof *drain->closes);
+        r = drain->released && drain->targets && drain->closes ? reader_init(&drain->reader, memfd, geometry) : -ENOMEM;
         if (r < 0) {
                 drain_free(drain);
                 return r;
@@ -53,6 +54,7 @@ struct drain *drain_free(struct drain *drain) {
         reader_deinit(&drain->reader);
         free(drain->released);
         free(drain->targets);
+        free(drain->closes);
         free(drain);
         return NULL;
 }
@@ -70,6 +72,8 @@ static void commit(struct drain *drain) {
                 drain->released[i] = position;
                 reader_release(&drain->reader, i, position);
         }
+        while (drain->close_count)
+                reader_free_close(&drain->reader, drain->closes[--drain->close_count]);
 }
 
 static void next_batch(struct drain *drain) {
@@ -105,6 +109,49 @@ static int look_at_lanes(struct drain *drain) {
         return 0;
 }
 
+/* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
+static uint32_t thread_entry(struct books *books, const char *comm) {
+        char name[SHM_COMM_BYTES];
+        uint32_t n = books->book->threads;
+
+        text_clean(name, sizeof name, comm, SHM_COMM_BYTES - 1);
+        for (uint32_t i = 0; i < n; i++)
+                if (!strncmp(books->threads[i].name, name, sizeof name))
+                        return i;
+        if (n == books->limits.threads)
+                return 0;
+        touch(books, &books->threads[n].name);
+        memcpy(books->threads[n].name, name, sizeof name);
+        touch(books, &books->book->threads);
+        books->book->threads++;
+        return n;
+}
+
+static void set_thread(struct books *books, struct lane *lane, uint32_t entry) {
+        if (lane->thread == entry)
+                return;
+        touch(books, &lane->thread);
+        lane->thread = entry;
+}
+
+/* A thread that the books have not met has the lane, and all that came before it is booked. */
+static void meet(struct books *books, struct lane *lane, const struct reader_occupant *who) {
+        if (lane->occupancy == who->occupancy)
+                return;
+        touch(books, &lane->occupancy);
+        lane->occupancy = who->occupancy;
+        set_thread(books, lane, thread_entry(books, who->comm));
+}
+
+/* The same at the thread's BASE, where its predecessor's last interval ends. */
+static void meet_at_base(struct drain *drain, uint32_t i, uint64_t occupancy) {
+        struct lane *lane = &drain->books->lanes[i];
+        struct reader_occupant who;
+
+        if (lane->occupancy != occupancy && reader_occupant(&drain->reader, i, &who) && who.occupancy == occupancy)
+                meet(drain->books, lane, &who);
+}
+
 static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
@@ -117,13 +164,14 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 r = reader_record(&drain->reader, i, position, &record);
                 if (r < 0)
                         break;
-                if (books_batch_is_full(books)) {
+                if (books_batch_is_full(books))
                         next_batch(drain);
-                }
                 if (record.path || (record.kind >= SHM_KIND_ENTER && record.kind <= SHM_KIND_CLOSE) ||
                     record.kind == SHM_KIND_RESYNC)
                         record.path = reader_path(&drain->reader, books, record.path);
                 frames_feed(books, i, &record, pass);
+                if (record.kind == SHM_KIND_BASE)
+                        meet_at_base(drain, i, record.instance);
                 touch(books, &lane->position);
                 lane->position = ++position;
         }
@@ -152,16 +200,18 @@ static int first_look(struct drain *drain, bool *any) {
 }
 
 static void take_overflow(struct drain *drain, enum frames_pass pass) {
-        uint32_t slot = 0, path;
-        uint64_t instance;
+        struct shm_close close;
 
         if (!reader_has_closes(&drain->reader))
                 return;
-        while (reader_close(&drain->reader, &slot, &instance, &path)) {
+        for (uint32_t slot = 0; slot < drain->reader.geometry.close_capacity; slot++) {
+                if (!reader_close(&drain->reader, slot, &close))
+                        continue;
                 if (books_batch_is_full(drain->books))
                         next_batch(drain);
-                path = reader_path(&drain->reader, drain->books, path);
-                frames_close(drain->books, instance, path, pass);
+                frames_close(drain->books, close.instance, reader_path(&drain->reader, drain->books, close.path),
+                             close.flags, pass);
+                drain->closes[drain->close_count++] = slot;
         }
 }
 
@@ -213,9 +263,9 @@ int drain_pass(struct drain *drain, uint64_t now_ns, uint32_t budget) {
         commit(drain);
         if (r < 0)
                 return r;
-        if (has_closes(drain) || drain_has_records(drain))
-                return DRAIN_MORE;
-        return any ? DRAIN_SOME : DRAIN_IDLE;
+        /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at once
+         * would be to spin as long as anybody writes. */
+        return any || has_closes(drain) ? DRAIN_SOME : DRAIN_IDLE;
 }
 
 bool drain_has_records(const struct drain *drain) {
@@ -234,40 +284,19 @@ bool drain_has_records(const struct drain *drain) {
 
 /* ------------------------------------------------------------------------------------------------------ settling -- */
 
-/* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
-static uint32_t thread_entry(struct books *books, const char *comm) {
-        char name[SHM_COMM_BYTES];
-        uint32_t n = books->book->threads;
+/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not. */
+static void receive(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
+        struct books *books = drain->books;
+        struct lane *lane = &books->lanes[i];
 
-        text_clean(name, sizeof name, comm, SHM_COMM_BYTES - 1);
-        for (uint32_t i = 0; i < n; i++)
-                if (!strncmp(books->threads[i].name, name, sizeof name))
-                        return i;
-        if (n == books->limits.threads)
-                return 0;
-        touch(books, &books->threads[n].name);
-        memcpy(books->threads[n].name, name, sizeof name);
-        touch(books, &books->book->threads);
-        books->book->threads++;
-        return n;
+        if (lane->occupancy != who->occupancy && !(who->occupancy & 1)) {
+                frames_settle(books, i, who->offset);
+                meet(books, lane, who);
+        }
+        frames_before(books, i, who->before);
 }
 
-static void set_thread(struct books *books, struct lane *lane, uint32_t entry) {
-        if (lane->thread == entry)
-                return;
-        touch(books, &lane->thread);
-        lane->thread = entry;
-}
-
-/* A thread that the books have not met has the lane. */
-static void meet(struct books *books, struct lane *lane, const struct reader_occupant *who) {
-        if (lane->occupancy == who->occupancy)
-                return;
-        touch(books, &lane->occupancy);
-        lane->occupancy = who->occupancy;
-        set_thread(books, lane, thread_entry(books, who->comm));
-}
-
+/* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
 static void retire(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
@@ -277,7 +306,10 @@ static void retire(struct drain *drain, uint32_t i, const struct reader_occupant
         if (lane->retired == who->occupancy)
                 return;
         reader_last_counters(&drain->reader, i, last);
-        reader_remains(&drain->reader, i, last, &remains);
+        reader_remains(&drain->reader, i, lane->position, last, &remains);
+        if (!reader_is_still(&drain->reader, i, who->occupancy))
+                return;
+        receive(drain, i, who);
         frames_retire(books, i, last, &remains);
         touch(books, &lane->retired);
         lane->retired = who->occupancy;
@@ -291,18 +323,15 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         uint64_t live[SHM_COUNTERS], head;
         int r;
 
-        if (!reader_occupant(&drain->reader, i, &who)) {
-                if (!is_dead)
-                        return 0;
-                who.occupancy |= 1; /* died while it moved in */
-        }
+        if (!reader_occupant(&drain->reader, i, &who) && !is_dead)
+                return 0;
         if (!who.occupancy)
                 return 0;
         if (who.alive && !is_dead) {
-                meet(books, lane, &who);
-                if (!reader_live(&drain->reader, i, lane->position, live))
+                if (!reader_live(&drain->reader, i, lane->position, live) ||
+                    !reader_is_still(&drain->reader, i, who.occupancy))
                         return 0;
-                frames_before(books, i, who.before);
+                receive(drain, i, &who);
                 frames_settle(books, i, live);
                 return 0;
         }
@@ -313,8 +342,6 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
                 r = drain_lane(drain, i, head, FRAMES_SECOND_LOOK);
         if (r < 0)
                 return r;
-        meet(books, lane, &who);
-        frames_before(books, i, who.before);
         retire(drain, i, &who);
         return 0;
 }
@@ -355,10 +382,14 @@ static int settle(struct drain *drain, bool is_dead) {
 }
 
 int drain_settle(struct drain *drain, uint64_t now_ns) {
-        int r;
+        bool any = false;
+        int r = 0;
 
         begin(drain, now_ns);
-        r = settle(drain, false);
+        if (has_closes(drain)) /* of the last pass's second look */
+                r = pass(drain, &any);
+        if (r >= 0)
+                r = settle(drain, false);
         commit(drain);
         publish_retired(drain);
         return r;

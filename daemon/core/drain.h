@@ -24,7 +24,7 @@ struct drain *drain_free(struct drain *drain);
 
 enum drain_outcome {
         DRAIN_IDLE = 0, /* nothing was there */
-        DRAIN_SOME = 1, /* records were drained, and no more were seen */
+        DRAIN_SOME = 1, /* records were drained, or closes wait for the next look */
         DRAIN_MORE = 2, /* the budget ran out: come back at once */
 };
 

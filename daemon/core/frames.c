@@ -86,11 +86,10 @@ void frames_before(struct books *books, uint32_t i, const uint64_t before[SHM_CO
         lane->has_pending = 1;
 }
 
-static void lost(struct books *books, struct lane *lane, const uint64_t counters[SHM_COUNTERS], uint64_t stretches) {
-        state_touch(&books->state, lane->pending_lost, sizeof *lane - offsetof(struct lane, pending_lost) - sizeof lane->frames);
+static void lost(struct books *books, struct lane *lane, const uint64_t counters[SHM_COUNTERS]) {
+        state_touch(&books->state, lane->pending_lost, sizeof lane->pending_lost);
+        touch(books, &lane->has_pending);
         add(lane->pending_lost, counters);
-        memcpy(lane->lost_record, counters, sizeof lane->lost_record);
-        lane->lost_stretches = stretches;
         lane->has_pending = 1;
         if (lane->depth)
                 tally_lost(books, lane->frames[lane->depth - 1].path);
@@ -98,14 +97,20 @@ static void lost(struct books *books, struct lane *lane, const uint64_t counters
 
 /* --------------------------------------------------------------------------------------------------- spans -- */
 
-/* Whether a span that is not among the live has been opened before, and so is closed: its number is not above the last
- * that its lane opened.  Not to be told where spans were evicted, or are older than this segment. */
-static bool is_stale(const struct books *books, uint64_t instance) {
+/* Whether a span was opened, as far as its number tells: it is not above the last that its lane opened.  Not to be told
+ * where it is older than this segment. */
+static bool is_past(const struct books *books, uint64_t instance) {
         uint32_t lane = (uint32_t)(instance & 0xfff);
 
-        if (books->book->evicted || instance >> 32 <= books->book->instance_floor || lane >= books->limits.lanes)
+        if (instance >> 32 <= books->book->instance_floor || lane >= books->limits.lanes)
                 return false;
         return instance <= books->lanes[lane].opened_max;
+}
+
+/* Whether a span that is not among the live, and whose opening found room, is closed.  Where spans were evicted, it may be
+ * one of these. */
+static bool is_stale(const struct books *books, uint64_t instance) {
+        return !books->book->evicted && is_past(books, instance);
 }
 
 /* Whether `instance` is a scope that is on the stack of the lane that opened it: somebody read its handle there. */
@@ -135,15 +140,28 @@ static void count_stale(struct books *books) {
 }
 
 /* The entry of a span that is opened, or entered before its opening is seen. */
-static struct instance *open_instance(struct books *books, uint64_t instance, uint32_t path) {
+static struct instance *open_instance(struct books *books, uint64_t instance, uint32_t path, bool is_counted) {
         bool is_new;
         struct instance *entry = live_get(books, instance, path, &is_new);
 
         if (!(entry->flags & INSTANCE_OPENED)) {
                 entry->flags |= INSTANCE_OPENED;
-                tally_opened(books, path);
+                if (!is_counted)
+                        tally_opened(books, path);
         }
         return entry;
+}
+
+/* A scope counts itself as opened; its entry is made when others come to it. */
+static struct instance *scope_instance(struct books *books, uint64_t instance, uint32_t path) {
+        struct instance *entry = open_instance(books, instance, path, true);
+
+        entry->flags |= INSTANCE_SCOPE;
+        return entry;
+}
+
+static bool is_entered(const struct books *books, const struct instance *entry) {
+        return entry->entered || ((entry->flags & INSTANCE_SCOPE) && is_open_scope(books, entry->instance));
 }
 
 /* The span has ended, and all its cycles have. */
@@ -158,11 +176,12 @@ static void close_instance(struct books *books, struct instance *entry) {
                 books->on_event(books->event_data, &event);
 }
 
-void frames_close(struct books *books, uint64_t instance, uint32_t path, enum frames_pass pass) {
+void frames_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum frames_pass pass) {
         bool is_new;
         struct instance *entry;
 
-        if (!live_find(books, instance) && is_stale(books, instance)) {
+        if (!(flags & SHM_FLAG_LATE) && !live_find(books, instance) && is_stale(books, instance) &&
+            !is_open_scope(books, instance)) {
                 count_stale(books);
                 return;
         }
@@ -180,14 +199,18 @@ bool frames_apply_closes(struct books *books) {
                 entry = live_next_close(books);
                 touch(books, &books->book->closes_applied);
                 books->book->closes_applied++;
-                if (!(entry->flags & INSTANCE_OPENED)) {
+                if (!(entry->flags & INSTANCE_OPENED) && is_open_scope(books, entry->instance))
+                        entry->flags |= INSTANCE_OPENED | INSTANCE_SCOPE;
+                if (entry->flags & INSTANCE_ABORTED) {
+                        live_remove(books, entry);
+                } else if (!(entry->flags & INSTANCE_OPENED)) {
                         /* Everything that was before the close has been seen now, and no opening was. */
                         if (books->book->evicted)
                                 tally_closed(books, entry->path, 0, 0);
                         else
                                 count_stale(books);
                         live_remove(books, entry);
-                } else if (entry->entered) {
+                } else if (is_entered(books, entry)) {
                         entry->flags |= INSTANCE_CLOSING;
                 } else {
                         close_instance(books, entry);
@@ -225,26 +248,27 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
 
 static void enter_instance(struct books *books, struct lane *lane, const struct shm_record *record) {
         struct frame *frame = &lane->frames[lane->depth - 1];
+        bool is_scopes = record->flags & SHM_FLAG_SHARED, is_late = record->flags & SHM_FLAG_LATE;
+        uint64_t instance = record->instance;
         struct instance *entry;
-        bool is_new;
 
         if (record->flags & SHM_FLAG_SCOPE) {
                 /* A scope needs no entry of its own, unless others have entered it. */
                 tally_opened(books, record->path);
-                saw_open(books, lane, record->instance);
+                saw_open(books, lane, instance);
                 return;
         }
-        if (is_open_scope(books, record->instance)) {
-                /* Counted as opened when the scope was entered. */
-                entry = live_get(books, record->instance, record->path, &is_new);
-                entry->flags |= INSTANCE_OPENED;
-        } else if (!live_find(books, record->instance) && is_stale(books, record->instance)) {
+        if (!live_find(books, instance) &&
+            (is_scopes ? is_past(books, instance) && !is_open_scope(books, instance)
+                       : !is_late && is_stale(books, instance))) {
                 count_stale(books);
                 frame->flags |= FRAME_STALE;
                 return;
-        } else {
-                entry = open_instance(books, record->instance, record->path);
         }
+        if (is_scopes)
+                entry = scope_instance(books, instance, record->path);
+        else /* one that comes back after it was evicted was counted then */
+                entry = open_instance(books, instance, record->path, !is_late && is_past(books, instance));
         entry->entered++;
 }
 
@@ -294,15 +318,29 @@ static void close_scope(struct books *books, const struct frame *frame, const ui
                 books->on_event(books->event_data, &event);
 }
 
+/* A scope whose thread is dead. */
+static void abort_scope(struct books *books, const struct frame *frame) {
+        struct instance *entry = live_find(books, frame->instance);
+
+        tally_aborted(books, frame->path, 1);
+        if (!entry)
+                return;
+        touch(books, entry);
+        if (entry->flags & INSTANCE_QUEUED)
+                entry->flags |= INSTANCE_ABORTED;
+        else
+                live_remove(books, entry);
+}
+
 static void exit_instance(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS],
                           unsigned end, enum frames_pass pass) {
         struct instance *entry;
-        bool is_new, is_scope = frame->flags & FRAME_SCOPE;
+        bool is_scope = frame->flags & FRAME_SCOPE;
 
         if (frame->flags & FRAME_STALE)
                 return;
         if (is_scope && (end & CYCLE_ABORTED)) {
-                tally_aborted(books, frame->path, 1);
+                abort_scope(books, frame);
                 return;
         }
         if (is_scope && (end & CYCLE_CLOSES) && !(end & CYCLE_SHARED)) {
@@ -310,8 +348,7 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
                 return;
         }
         if (is_scope) {
-                entry = live_get(books, frame->instance, frame->path, &is_new);
-                entry->flags |= INSTANCE_OPENED; /* counted when it was entered */
+                entry = scope_instance(books, frame->instance, frame->path);
         } else {
                 entry = live_find(books, frame->instance);
                 if (!entry) /* evicted meanwhile */
@@ -325,7 +362,7 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
         entry->cycles += !(end & CYCLE_ABORTED);
         if (end & CYCLE_CLOSES)
                 live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
-        else if ((entry->flags & INSTANCE_CLOSING) && !entry->entered && !(entry->flags & INSTANCE_QUEUED))
+        else if ((entry->flags & INSTANCE_CLOSING) && !(entry->flags & INSTANCE_QUEUED) && !is_entered(books, entry))
                 close_instance(books, entry);
 }
 
@@ -362,20 +399,11 @@ static void abort_all(struct books *books, struct lane *lane, enum frames_pass p
 
 /* -------------------------------------------------------------------------------------------------- records -- */
 
-/* At a record: whatever was lost before it has been written, and taken off the lane. */
-static void end_interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS]) {
-        interval(books, lane, at);
-        if (lane->lost_stretches) {
-                touch(books, &lane->lost_stretches);
-                lane->lost_stretches = 0;
-        }
-}
-
 static void feed_exit(struct books *books, struct lane *lane, const struct shm_record *record, enum frames_pass pass) {
         unsigned end = 0;
         int i = find_frame(lane, record->instance);
 
-        end_interval(books, lane, record->counters);
+        interval(books, lane, record->counters);
         if (i < 0) { /* after a restart of the collector without this frame's RESYNC; or a client's mistake */
                 count_stale(books);
                 return;
@@ -397,11 +425,11 @@ void frames_feed(struct books *books, uint32_t i, const struct shm_record *recor
                 frames_before(books, i, record->counters);
                 break;
         case SHM_KIND_BASE:
-                end_interval(books, lane, record->counters);
+                interval(books, lane, record->counters);
                 abort_all(books, lane, pass);
                 break;
         case SHM_KIND_ENTER:
-                end_interval(books, lane, record->counters);
+                interval(books, lane, record->counters);
                 if (lane->depth == SHM_DEPTH) {
                         count_stale(books);
                         break;
@@ -421,14 +449,14 @@ void frames_feed(struct books *books, uint32_t i, const struct shm_record *recor
                 feed_exit(books, lane, record, pass);
                 break;
         case SHM_KIND_OPEN:
-                open_instance(books, record->instance, record->path);
+                open_instance(books, record->instance, record->path, false);
                 saw_open(books, lane, record->instance);
                 break;
         case SHM_KIND_CLOSE:
-                frames_close(books, record->instance, record->path, pass);
+                frames_close(books, record->instance, record->path, record->flags, pass);
                 break;
         case SHM_KIND_LOST:
-                lost(books, lane, record->counters, record->instance);
+                lost(books, lane, record->counters);
                 break;
         case SHM_KIND_INVALID:
                 break;
@@ -453,11 +481,9 @@ static void retire_frames(struct books *books, struct lane *lane, const uint64_t
 void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS],
                    const struct frames_remains *remains) {
         struct lane *lane = &books->lanes[i];
-        bool is_known = remains->stretches == lane->lost_stretches &&
-                        !memcmp(remains->lost, lane->lost_record, sizeof remains->lost);
 
-        if (remains->stretches && !is_known)
-                lost(books, lane, remains->lost, remains->stretches);
+        if (remains->lost[0] | remains->lost[1] | remains->lost[2] | remains->lost[3])
+                lost(books, lane, remains->lost);
         interval(books, lane, live);
         retire_frames(books, lane, remains->marks);
 }

@@ -17,8 +17,8 @@ enum frames_pass { FRAMES_FIRST_LOOK, FRAMES_SECOND_LOOK };
 /* One record of a lane, in order.  `pass` says where a close that it holds is queued. */
 void frames_feed(struct books *books, uint32_t lane, const struct shm_record *record, enum frames_pass pass);
 
-/* A close from the overflow list. */
-void frames_close(struct books *books, uint64_t instance, uint32_t path, enum frames_pass pass);
+/* A close from the overflow list.  flags: SHM_FLAG_LATE or 0. */
+void frames_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum frames_pass pass);
 
 /* Applies the closes that were queued before the second look.  False when the batch is full: commit, begin the next,
  * and go on. */
@@ -33,7 +33,6 @@ void frames_settle(struct books *books, uint32_t lane, const uint64_t live[SHM_C
 /* What a dead thread left behind unwritten: deltas under refused frames, and frames that another thread had exited. */
 struct frames_remains {
         uint64_t lost[SHM_COUNTERS];
-        uint64_t stretches;
         uint64_t marks[SHM_DEPTH];
 };
 /* The lane's thread is gone: its last counters, and the end of its frames. */

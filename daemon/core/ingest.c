@@ -156,6 +156,7 @@ static void hear_exec(const struct guest *guest, const struct shm_hello *hello) 
 }
 
 static bool guest_serve(struct guest *guest);
+static void guest_free(struct guest *guest);
 
 /* A process announces its exec on one connection and attaches on the next.  The first may have been accepted before it
  * had said so; by now it has, and must be heard first, or the program would be taken for one that never attached. */
@@ -164,8 +165,8 @@ static void hear_earlier(const struct guest *guest) {
 
         for (earlier = guest->ingest->guests; earlier && earlier != guest; earlier = next) {
                 next = earlier->next; /* serving one frees that one, or still earlier ones */
-                if (earlier->cred.pid == guest->cred.pid)
-                        guest_serve(earlier);
+                if (earlier->cred.pid == guest->cred.pid && guest_serve(earlier))
+                        guest_free(earlier);
         }
 }
 

@@ -100,9 +100,7 @@ struct lane {
         uint64_t pending_before[SHM_COUNTERS]; /* likewise */
 
         uint32_t has_pending, reserved0;
-        uint64_t lost_record[SHM_COUNTERS]; /* the last LOST, to be told from what a dead thread left behind */
-        uint64_t lost_stretches;
-        uint64_t reserved[2];
+        uint64_t reserved[7];
 
         struct frame frames[SHM_DEPTH];
 };
@@ -114,6 +112,8 @@ enum instance_flag {
         INSTANCE_CLOSING = 1 << 1, /* its close was seen: ends with the last exit */
         INSTANCE_QUEUED = 1 << 2,  /* … and waits for the drain's second look */
         INSTANCE_RECENT = 1 << 3,  /* active since the hand went by */
+        INSTANCE_SCOPE = 1 << 4,   /* a scope: on its own lane's stack it is entered without being counted here */
+        INSTANCE_ABORTED = 1 << 5, /* counted as such: its close changes nothing any more */
 };
 
 /* A span that is open, and has to be followed by itself. */
@@ -158,7 +158,8 @@ struct book {
         uint64_t mark_ns[BOOKS_MARKS];
         struct shm_refused refused; /* over all lanes, as the client counts it */
         uint64_t refused_threads;
-        uint64_t reserved[6];
+        uint64_t hash_seed; /* of the index of instances: a client chooses their numbers, not where they fall */
+        uint64_t reserved[5];
 
         /* what the process's own sums stood at, at the last reset: before, outside, lost, counters */
         struct baseline {

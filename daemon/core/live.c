@@ -3,8 +3,14 @@
 
 #include "daemon/core/tally.h"
 
-static uint32_t hash(uint64_t instance) {
-        return (uint32_t)((instance * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+#define EVICTION_TURNS 256u /* entries that an eviction looks at: it is a part of one step */
+
+static uint32_t hash(const struct books *books, uint64_t instance) {
+        uint64_t h = instance ^ books->book->hash_seed;
+
+        h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
+        h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
+        return (uint32_t)(h ^ h >> 32);
 }
 
 static uint32_t number(const struct books *books, const struct instance *entry) {
@@ -13,7 +19,7 @@ static uint32_t number(const struct books *books, const struct instance *entry) 
 
 /* The slot where `instance` is, or the empty one where it would be. */
 static uint32_t find_slot(const struct books *books, uint64_t instance) {
-        uint32_t slot = hash(instance) & books->index_mask;
+        uint32_t slot = hash(books, instance) & books->index_mask;
 
         while (books->index[slot] && books->instances[books->index[slot] - 1].instance != instance)
                 slot = (slot + 1) & books->index_mask;
@@ -36,7 +42,7 @@ static void empty_slot(struct books *books, uint32_t hole) {
                 slot = (slot + 1) & books->index_mask;
                 if (!books->index[slot])
                         break;
-                home = hash(books->instances[books->index[slot] - 1].instance) & books->index_mask;
+                home = hash(books, books->instances[books->index[slot] - 1].instance) & books->index_mask;
                 if (((slot - home) & books->index_mask) < ((slot - hole) & books->index_mask))
                         continue;
                 touch(books, &books->index[hole]);
@@ -58,31 +64,59 @@ void live_remove(struct books *books, struct instance *entry) {
         books->book->live--;
 }
 
-/* Second chance: an entry that was active since the hand went by is passed once; one in a queue or entered is
- * never taken while another is to be had. */
-static void evict(struct books *books) {
-        struct instance *victim = NULL;
+/* Second chance: an entry that was active since the hand went by is passed once.  One in a queue is never taken while
+ * another is to be had, one that is entered seldom. */
+static struct instance *find_victim(struct books *books) {
+        uint32_t turns = 2 * books->limits.instances;
+        struct instance *second = NULL, *third = NULL;
 
         touch(books, &books->book->hand);
-        for (uint32_t turns = 0; turns < 2 * books->limits.instances; turns++) {
+        for (turns = turns < EVICTION_TURNS ? turns : EVICTION_TURNS; turns; turns--) {
                 struct instance *entry = &books->instances[books->book->hand];
 
                 books->book->hand = (books->book->hand + 1) % books->limits.instances;
                 if (!entry->instance || (entry->flags & INSTANCE_QUEUED))
                         continue;
-                if (entry->flags & INSTANCE_RECENT) {
-                        touch(books, entry);
-                        entry->flags &= (uint16_t)~INSTANCE_RECENT;
-                        continue;
-                }
-                victim = entry;
-                if (!entry->entered)
-                        break;
-                if (turns >= books->limits.instances)
-                        break;
+                if (!(entry->flags & INSTANCE_RECENT) && !entry->entered)
+                        return entry;
+                if (!entry->entered && !second)
+                        second = entry;
+                else if (!third)
+                        third = entry;
+                touch(books, entry);
+                entry->flags &= (uint16_t)~INSTANCE_RECENT;
         }
-        if (!victim) /* all are queued to be closed: the first of them goes without its event */
-                victim = live_next_close(books);
+        return second ? second : third;
+}
+
+/* Takes the first of a queue; NULL when it is empty. */
+static struct instance *take_close(struct books *books, uint32_t *first, uint32_t *last) {
+        struct instance *entry;
+
+        if (!*first)
+                return NULL;
+        entry = &books->instances[*first - 1];
+        touch(books, entry);
+        touch(books, first);
+        touch(books, last);
+        *first = entry->next;
+        if (!*first)
+                *last = 0;
+        entry->next = 0;
+        entry->flags &= (uint16_t)~INSTANCE_QUEUED;
+        return entry;
+}
+
+static void evict(struct books *books) {
+        struct instance *victim = find_victim(books);
+
+        if (!victim) { /* all near the hand are queued to be closed: the first of these goes without its event */
+                victim = take_close(books, &books->book->queued_first, &books->book->queued_last);
+                if (!victim)
+                        victim = take_close(books, &books->book->later_first, &books->book->later_last);
+                if (victim->flags & INSTANCE_OPENED)
+                        tally_closed(books, victim->path, 0, 0);
+        }
         touch(books, &books->book->evicted);
         books->book->evicted++;
         tally_estimated(books, victim->path);
@@ -156,21 +190,7 @@ void live_queue_close(struct books *books, struct instance *entry, bool later) {
 }
 
 struct instance *live_next_close(struct books *books) {
-        struct book *book = books->book;
-        struct instance *entry;
-
-        if (!book->queued_first)
-                return NULL;
-        entry = &books->instances[book->queued_first - 1];
-        touch(books, entry);
-        touch(books, &book->queued_first);
-        touch(books, &book->queued_last);
-        book->queued_first = entry->next;
-        if (!book->queued_first)
-                book->queued_last = 0;
-        entry->next = 0;
-        entry->flags &= (uint16_t)~INSTANCE_QUEUED;
-        return entry;
+        return take_close(books, &books->book->queued_first, &books->book->queued_last);
 }
 
 void live_advance_queue(struct books *books) {

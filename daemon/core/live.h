@@ -2,8 +2,8 @@
  * The spans that are open and have to be followed one by one: those whose cycles are spread over calls or threads.  A
  * scope that stays on its thread never comes here.
  *
- * Bounded: beyond the capacity the one that was least recently active makes room (a clock with one bit stands in for
- * the order), and is counted.  Pure; everything runs in a batch.
+ * Bounded: beyond the capacity one that was not active of late makes room (a clock with one bit, and a limit to its
+ * search, stands in for the order), and is counted.  Pure; everything runs in a batch.
  */
 #pragma once
 

@@ -185,8 +185,8 @@ static void forget_oldest(struct notices *notices) {
 static bool came_already(const struct collector *collector, pid_t pid, uint64_t start_ticks) {
         const struct member *member = member_find(collector, pid);
 
-        return member && !member->process.uncounted &&
-               (member->start_ticks == start_ticks || (!start_ticks && member->process.end != PROCESS_ALIVE));
+        /* Without a start time it has ended, and been waited for; we may not have heard of that yet. */
+        return member && !member->process.uncounted && (!start_ticks || member->start_ticks == start_ticks);
 }
 
 static int open_process(struct notice *notice) {

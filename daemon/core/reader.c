@@ -66,6 +66,10 @@ bool reader_has_records(const struct reader *reader, uint32_t lane, uint64_t pos
         return ring_head(lane_at(reader, lane)) != position;
 }
 
+static bool is_of_span(uint16_t kind) {
+        return (kind >= SHM_KIND_ENTER && kind <= SHM_KIND_CLOSE) || kind == SHM_KIND_RESYNC;
+}
+
 int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struct shm_record *ret) {
         uint32_t mask = shm_ring_records(&reader->geometry, lane) - 1;
 
@@ -74,9 +78,10 @@ int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struc
         if (ret->sequence != position)
                 return fault(reader, "lane %u's record %llu carries the sequence %llu", lane,
                              (unsigned long long)position, (unsigned long long)ret->sequence);
-        if (ret->kind == SHM_KIND_INVALID || ret->kind > SHM_KIND_MAX || (ret->flags & ~SHM_FLAGS_ALL))
-                return fault(reader, "lane %u's record %llu has kind %u and flags %#x", lane,
-                             (unsigned long long)position, ret->kind, ret->flags);
+        if (ret->kind == SHM_KIND_INVALID || ret->kind > SHM_KIND_MAX || (ret->flags & ~SHM_FLAGS_ALL) ||
+            (!ret->instance && is_of_span(ret->kind)))
+                return fault(reader, "lane %u's record %llu has kind %u, flags %#x and instance %llu", lane,
+                             (unsigned long long)position, ret->kind, ret->flags, (unsigned long long)ret->instance);
         return 0;
 }
 
@@ -179,6 +184,8 @@ uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path) 
                 at = (uint32_t)(key >> 32);
         } while (at && !is_known(books, at));
 
+        if (at && books->tallies[at].depth + n >= SHM_PATH_DEPTH_MAX)
+                return other_path(books);
         chain[n] = at;
         while (n--)
                 add_path(books, chain[n], chain[n + 1], names[n]);
@@ -204,22 +211,24 @@ bool reader_has_closes(struct reader *reader) {
         return true;
 }
 
-bool reader_close(struct reader *reader, uint32_t *slot, uint64_t *ret_instance, uint32_t *ret_path) {
-        for (; *slot < reader->geometry.close_capacity; (*slot)++) {
-                struct shm_close *close = &shm_closes(reader->map, &reader->geometry)[*slot];
-                /* [C1] acquire of the slot, pairs with the release in sa_foreign_close(). */
-                uint64_t instance = atomic_load_explicit(&close->instance, memory_order_acquire);
+bool reader_close(const struct reader *reader, uint32_t slot, struct shm_close *ret) {
+        const struct shm_close *close = &shm_closes(reader->map, &reader->geometry)[slot];
+        /* [C1] acquire of the slot, pairs with the release in sa_foreign_close(). */
+        uint64_t instance = atomic_load_explicit(&close->instance, memory_order_acquire);
 
-                if (!instance || instance == SHM_CLOSE_CLAIMED)
-                        continue;
-                *ret_instance = instance;
-                *ret_path = close->path;
-                COPIED();
-                atomic_store_explicit(&close->instance, 0, memory_order_release);
-                (*slot)++;
-                return true;
-        }
-        return false;
+        if (!instance || instance == SHM_CLOSE_CLAIMED)
+                return false;
+        atomic_store_explicit(&ret->instance, instance, memory_order_relaxed); /* Relaxed: ours. */
+        ret->path = close->path;
+        ret->flags = close->flags;
+        COPIED();
+        return true;
+}
+
+void reader_free_close(struct reader *reader, uint32_t slot) {
+        struct shm_close *close = &shm_closes(reader->map, &reader->geometry)[slot];
+
+        atomic_store_explicit(&close->instance, 0, memory_order_release);
 }
 
 /* ----------------------------------------------------------------------------------------------- lanes and owners -- */
@@ -241,13 +250,20 @@ bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occu
         /* [O3] acquire of the occupancy, pairs with the release in begin(). */
         uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_acquire);
 
-        if (occupancy & 1)
-                return false;
         ret->occupancy = occupancy;
         ret->alive = word_is_alive(shm_owner_word(lane));
         ret->tid = lane->tid;
         memcpy(ret->comm, lane->comm, sizeof ret->comm);
         memcpy(ret->before, lane->before, sizeof ret->before);
+        memcpy(ret->offset, lane->offset, sizeof ret->offset);
+        return !(occupancy & 1) && reader_is_still(reader, i, occupancy);
+}
+
+bool reader_is_still(const struct reader *reader, uint32_t i, uint32_t occupancy) {
+        const struct shm_lane *lane = lane_at(reader, i);
+
+        /* [O4] acquire fence, pairs with the release fence in begin(): what the next occupant wrote shows us that it is
+         * there. */
         atomic_thread_fence(memory_order_acquire);
         return atomic_load_explicit(&lane->occupancy, memory_order_relaxed) == occupancy;
 }
@@ -275,30 +291,28 @@ bool reader_live(const struct reader *reader, uint32_t i, uint64_t position, uin
         return ring_head(lane) == position;
 }
 
-void reader_remains(const struct reader *reader, uint32_t i, const uint64_t live[SHM_COUNTERS],
+void reader_remains(const struct reader *reader, uint32_t i, uint64_t position, const uint64_t live[SHM_COUNTERS],
                     struct frames_remains *ret) {
         const struct shm_lane *lane = lane_at(reader, i);
+        /* Relaxed, all of it: the thread is dead ([O1]). */
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), beyond = lane->beyond;
-        const uint64_t *since = NULL;
+        uint32_t turn = atomic_load_explicit(&lane->lost_turn, memory_order_relaxed);
+        uint64_t until = atomic_load_explicit(&lane->lost_until, memory_order_relaxed);
+        struct shm_lost lost;
+        bool is_refused;
 
-        memcpy(ret->lost, lane->lost, sizeof ret->lost);
-        ret->stretches = atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed);
+        memcpy(&lost, &lane->lost[turn & 1], sizeof lost);
+        COPIED();
         for (unsigned m = 0; m < SHM_DEPTH; m++)
                 ret->marks[m] = atomic_load_explicit(&lane->marks[m], memory_order_relaxed);
-        if (beyond)
-                since = lane->beyond_since;
-        else if (depth && depth <= SHM_DEPTH &&
-                 (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED)
-                since = lane->stack[depth - 1].counters;
-        if (!since)
-                return;
+        is_refused = beyond || (depth && depth <= SHM_DEPTH &&
+                                (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED);
         for (int c = 0; c < SHM_COUNTERS; c++) {
-                uint64_t began = since[c];
-
-                COPIED();
-                ret->lost[c] += live[c] > began ? live[c] - began : 0;
+                /* What the LOST said that was the last record is not said again. */
+                ret->lost[c] = until && until <= position ? 0 : lost.waiting[c];
+                if (is_refused && live[c] > lost.since[c])
+                        ret->lost[c] += live[c] - lost.since[c];
         }
-        ret->stretches++;
 }
 
 void reader_refused(const struct reader *reader, uint32_t i, struct shm_refused *add) {

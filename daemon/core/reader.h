@@ -35,8 +35,11 @@ void reader_release(struct reader *reader, uint32_t lane, uint64_t position);
 uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path);
 uint64_t reader_path_refused(const struct reader *reader, uint32_t path);
 
-/* Takes the next close of the overflow list.  False when there is none; *slot is 0 at first. */
-bool reader_close(struct reader *reader, uint32_t *slot, uint64_t *ret_instance, uint32_t *ret_path);
+/* The close in a slot of the overflow list.  False when there is none. */
+bool reader_close(const struct reader *reader, uint32_t slot, struct shm_close *ret);
+/* Gives the slot back, once the close that was in it is committed. */
+void reader_free_close(struct reader *reader, uint32_t slot);
+/* Whether there are any since the last time. */
 bool reader_has_closes(struct reader *reader);
 
 struct reader_occupant {
@@ -45,9 +48,12 @@ struct reader_occupant {
         bool alive;
         char comm[SHM_COMM_BYTES];
         uint64_t before[SHM_COUNTERS];
+        uint64_t offset[SHM_COUNTERS]; /* what the lane's counters stood at when it came */
 };
-/* Who has the lane.  False while somebody moves in. */
+/* Who has the lane.  False while somebody moves in; *ret is then what there is of it. */
 bool reader_occupant(const struct reader *reader, uint32_t lane, struct reader_occupant *ret);
+/* Whether everything that was read of the lane meanwhile is of this occupant. */
+bool reader_is_still(const struct reader *reader, uint32_t lane, uint32_t occupancy);
 bool reader_is_alive(const struct reader *reader, uint32_t lane);
 uint32_t reader_tid(const struct reader *reader, uint32_t lane);
 
@@ -55,7 +61,8 @@ uint32_t reader_tid(const struct reader *reader, uint32_t lane);
 bool reader_live(const struct reader *reader, uint32_t lane, uint64_t position, uint64_t ret[SHM_COUNTERS]);
 /* The counters of a thread that is dead. */
 void reader_last_counters(const struct reader *reader, uint32_t lane, uint64_t ret[SHM_COUNTERS]);
-void reader_remains(const struct reader *reader, uint32_t lane, const uint64_t live[SHM_COUNTERS],
+/* What it left behind, when the ring is drained to `position` and its counters are `live`. */
+void reader_remains(const struct reader *reader, uint32_t lane, uint64_t position, const uint64_t live[SHM_COUNTERS],
                     struct frames_remains *ret);
 void reader_refused(const struct reader *reader, uint32_t lane, struct shm_refused *add);
 uint64_t reader_refused_threads(const struct reader *reader);

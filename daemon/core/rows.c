@@ -23,7 +23,12 @@ const char *process_counting(const struct process *process, char *buf, size_t si
                 snprintf(buf, size, "the program's own snapshot function (no live part)");
                 return buf;
         case SHM_COUNTING_BYPASSED:
-                snprintf(buf, size, "nothing: the executable has a malloc of its own");
+                if (*process->allocator)
+                        snprintf(buf, size, "nothing: %s stands before libspanalloc-malloc", process->allocator);
+                else
+                        snprintf(buf, size,
+                                 "nothing: the executable, or a library before libspanalloc-malloc, has a "
+                                 "malloc of its own");
                 return buf;
         case SHM_COUNTING_NONE:
                 break;

@@ -28,6 +28,7 @@ static int map_arena(struct state *state, int fd, uint64_t size) {
                 return -ENOMEM;
         }
         state->header = (struct state_header *)state->base;
+        state->size = size;
         state->fd = fd;
         return 0;
 }
@@ -110,8 +111,8 @@ int state_init_adopt(struct state *state, int fd) {
 
 void state_deinit(struct state *state) {
         if (state->base) {
-                munmap(state->touched, state->header->size / STATE_LINE * sizeof *state->touched);
-                munmap(state->base, state->header->size);
+                munmap(state->touched, state->size / STATE_LINE * sizeof *state->touched);
+                munmap(state->base, state->size);
         }
         if (state->fd >= 0)
                 close(state->fd);
@@ -123,7 +124,7 @@ void state_begin(struct state *state) {
         atomic_store_explicit(&state->header->undo_length, 0, memory_order_release);
         state->batch = (uint32_t)(atomic_load_explicit(&state->header->commit, memory_order_relaxed) + 1);
         if (!state->batch) { /* 2^32 batches: tags of the last round must not look like this one's */
-                memset(state->touched, 0, state->header->size / STATE_LINE * sizeof *state->touched);
+                memset(state->touched, 0, state->size / STATE_LINE * sizeof *state->touched);
                 atomic_fetch_add_explicit(&state->header->commit, 1, memory_order_release);
                 state->batch = 1;
         }

@@ -41,6 +41,7 @@ struct state {
         uint32_t *touched; /* for each line, the batch that logged it last; private memory */
         uint32_t batch;    /* its low 32 bits */
         bool in_batch;
+        uint64_t size;  /* of the mapping */
         int fd;
 };
 

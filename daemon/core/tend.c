@@ -72,6 +72,16 @@ void member_tend(struct member *member, uint64_t now_ns) {
         }
         if (now_ns - member->named_ns >= NS_PER_S)
                 member_name_threads(member, now_ns);
+        if (now_ns - member->settled_ns >= NS_PER_S) {
+                int r = drain_settle(member->process.drain, now_ns);
+
+                /* So dead threads' lanes come free, and closes that waited for them are told, with nobody asking. */
+                member->settled_ns = now_ns;
+                if (r < 0) {
+                        member_expel(member, r);
+                        return;
+                }
+        }
         look_whether_exec(member, now_ns);
 }
 

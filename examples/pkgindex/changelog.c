@@ -88,41 +88,76 @@ static int parse_trailer(struct entry *entry, const struct line *line) {
         return entry->author && entry->date ? 0 : -ENOMEM;
 }
 
-static int add_body(struct entry *entry, const struct line *line) {
-        size_t have = entry->body ? strlen(entry->body) : 0;
-        char *body = realloc(entry->body, have + line->size + 2);
+/* Text that is being put together, line by line. */
+struct draft {
+        char *text;
+        size_t size, allocated;
+};
 
-        if (!body)
-                return -ENOMEM;
-        memcpy(body + have, line->text, line->size);
-        body[have + line->size] = '\n';
-        body[have + line->size + 1] = '\0';
-        entry->body = body;
+static int draft_add(struct draft *draft, const struct line *line) {
+        size_t need = draft->size + line->size + 2, allocated = draft->allocated ? draft->allocated : 128;
+        char *text;
+
+        if (need > draft->allocated) {
+                while (allocated < need)
+                        allocated *= 2;
+                text = realloc(draft->text, allocated);
+                if (!text)
+                        return -ENOMEM;
+                draft->text = text;
+                draft->allocated = allocated;
+        }
+        memcpy(draft->text + draft->size, line->text, line->size);
+        draft->size += line->size;
+        draft->text[draft->size++] = '\n';
+        draft->text[draft->size] = '\0';
+        return 0;
+}
+
+/* Gives the entry its body, and begins anew. */
+static int draft_finish(struct draft *draft, struct entry *entry) {
+        if (entry && draft->size) {
+                entry->body = strdup(draft->text);
+                if (!entry->body)
+                        return -ENOMEM;
+        }
+        draft->size = 0;
+        return 0;
+}
+
+static int parse_line(struct changelog *changelog, struct entry **entry, struct draft *draft, const struct line *line) {
+        int r;
+
+        if (line->size == 0)
+                return 0;
+        if (isalnum((unsigned char)line->text[0])) {
+                r = draft_finish(draft, *entry);
+                return r < 0 ? r : parse_heading(changelog, line, entry);
+        }
+        if (*entry && begins_with(line, " -- "))
+                return parse_trailer(*entry, line);
+        if (*entry && begins_with(line, "  "))
+                return draft_add(draft, line);
         return 0;
 }
 
 int changelog_parse(struct changelog *changelog, const char *text, size_t size) {
         const char *end = text + size;
         struct entry *entry = NULL;
+        struct draft draft = {0};
         struct line line;
         int r = 0;
 
         *changelog = (struct changelog){0};
-        while (r == 0 && next_line(&text, end, &line)) {
-                if (line.size == 0)
-                        continue;
-                if (isalnum((unsigned char)line.text[0])) {
-                        r = parse_heading(changelog, &line, &entry);
-                        /* Old changelogs end in prose and editor's settings; what came before is good. */
-                        if (r == -EINVAL && entry)
-                                return 0;
-                } else if (entry && begins_with(&line, " -- ")) {
-                        r = parse_trailer(entry, &line);
-                } else if (entry && begins_with(&line, "  ")) {
-                        r = add_body(entry, &line);
-                }
-        }
-        return r < 0 ? r : entry ? 0 : -EINVAL;
+        while (r == 0 && next_line(&text, end, &line))
+                r = parse_line(changelog, &entry, &draft, &line);
+        /* Old changelogs end in prose and editor's settings; what came before is good. */
+        if (r == -EINVAL && entry)
+                r = 0;
+        if (r == 0)
+                r = entry ? draft_finish(&draft, entry) : -EINVAL;
+        free(draft.text);
+        return r;
 }
 
 void changelog_deinit(struct changelog *changelog) {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Other allocators under the counters, preloaded behind them and linked by the program: both count the same load, the
-# allocator's own statistics move with it, and ps names the allocator.
+# allocator's own statistics move with it, and ps names the allocator.  One that stands before the counters is named, too.
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/allocators.sh"
 need jq cc
@@ -56,4 +56,36 @@ for name in $ALLOCATORS; do
         loaded linked "$name" "$PRELOAD" "$WORK/linked"
 done
 expect_balanced
+
+# counting_of PRELOAD: what ps says of a program under it, and what it counted.
+counting_of() {
+        LD_PRELOAD=$1 "$PROGRAMS/malloc_ledger" >/dev/null &
+        wait_status $!
+        expect "the status of a program under $1" "$STATUS" 0
+        SAID=$(ps_field $! counting)
+        COUNTED=$(ps_field $! alloc_count)
+}
+export LEDGER_ROUNDS=10
+for name in $ALLOCATORS; do
+        counting_of "$(allocator_library "$name"):$PRELOAD"
+        note "$name before the counters: $SAID"
+        expect "what ps says of $name before the counters" "$SAID" "nothing: $name stands before libspanalloc-malloc"
+        expect "$name before the counters: allocations" "$COUNTED" 0
+done
+
+# A preload that only watches passes on to the counters.
+cat >"$WORK/watch.c" <<'END'
+#include <dlfcn.h>
+#include <stddef.h>
+static void *(*next)(size_t);
+void *malloc(size_t size) {
+        if (!next)
+                next = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
+        return next(size);
+}
+END
+cc -D_GNU_SOURCE -O1 -fno-builtin -shared -fPIC -o "$WORK/libwatch.so" "$WORK/watch.c"
+counting_of "$WORK/libwatch.so:$PRELOAD"
+expect "what ps says behind a preload that watches" "$SAID" libspanalloc-malloc
+expect_at_least "what is counted behind it" "$COUNTED" 1000
 pass

@@ -39,12 +39,16 @@ needed=$(sed -n 's/.*NEEDED.*\[\(.*\)\].*/\1/p' "$WORK/dynamic" | grep -vE '^(li
 
 check_library "$PRELOAD"
 stands_for='malloc|calloc|realloc|reallocarray|free|cfree|aligned_alloc|posix_memalign|memalign|valloc|pvalloc'
-stands_for+='|exec(v|l)(p|e|pe)?|execle|execlp|fexecve|execveat|posix_spawnp?|malloc_usable_size|v?fork|_?_?clone'
+stands_for+='|exec(v|l)(p|e|pe)?|execle|execlp|fexecve|execveat|posix_spawnp?|malloc_usable_size|v?fork|_?_?clone|_Z(nw|na|dl|da)[A-Za-z0-9_]*'
+# C++'s operators new and delete, by the names that they have in its ABI.
+stands_for+='|_Zn[wa]m(St11align_val_t)?(RKSt9nothrow_t)?'
+stands_for+='|_Zd[la]Pv(m?(St11align_val_t)?|(St11align_val_t)?RKSt9nothrow_t)'
 strange=$(exports "$PRELOAD" | grep -vE "^(spanalloc_[a-z_]+@@SPANALLOC_[0-9]+|$stands_for)$" || true)
 [ -z "$strange" ] || fail "libspanalloc-malloc stands for more than it should: $strange"
 for name in malloc calloc realloc reallocarray free aligned_alloc posix_memalign memalign valloc pvalloc; do
         exports "$PRELOAD" | grep -qx "$name" || fail "libspanalloc-malloc does not stand for $name"
 done
+expect "C++'s operators that libspanalloc-malloc stands for" "$(exports "$PRELOAD" | grep -c '^_Z')" 20
 
 note "linked into a program, it is found again under its version"
 printf '#include <spanalloc/spanalloc.h>\nint main(void) { SPANALLOC_SCOPE("main"); return 0; }\n' >"$WORK/main.c"

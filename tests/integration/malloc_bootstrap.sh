@@ -1,10 +1,13 @@
 #!/bin/bash
 # A dlsym that allocates: what it gets before the next allocator is known holds its bytes, can be resized and freed
-# later, never reaches the next allocator, and is counted on both sides.
+# later, never reaches the next allocator, and is counted on both sides.  In front of the counters, the same dlsym looks
+# for what is next from its own place, and so finds the counters themselves for them.
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/allocators.sh"
 need jq
 
+printf '#!/bin/sh\nexit 42\n' >"$WORK/target"
+chmod +x "$WORK/target"
 HELPER=$PROGRAMS/liballocating_dlsym.so
 FIELDS='"\(.alloc_count) \(.alloc_bytes) \(.dealloc_count) \(.dealloc_bytes)"'
 
@@ -28,5 +31,13 @@ for name in glibc $ALLOCATORS; do
         expect "$name: with as many bytes" $((more_bytes - bytes)) $((more_freed - freed))
 done
 expect_status 0 env LD_PRELOAD="$PRELOAD:$HELPER" sh -c 'ls / | wc -l'
+
+for name in glibc $ALLOCATORS; do
+        read -r allocs _ <<<"$(counters "$HELPER:$PRELOAD:$(allocator_library "$name")")"
+        note "$name, a dlsym in front: counted $allocs allocations"
+        expect_at_least "$name, a dlsym in front: allocations" "$allocs" 10
+        expect_status 42 env LD_PRELOAD="$HELPER:$PRELOAD:$(allocator_library "$name")" \
+                "$PROGRAMS/malloc_exec" execv "$WORK/target"
+done
 expect_balanced
 pass

@@ -301,6 +301,29 @@ static void test_cells(void **state) {
                             "      7     4.0K L");
 }
 
+/* Where nothing counts the heap, no cell says zero. */
+static void test_uncounted(void **state) {
+        struct fake *fake = *state;
+        struct top_layout layout;
+        char line[TOP_LINE_MAX];
+
+        fake_uint(fake->processes, 0, "process", 3);
+        fake_text(fake->processes, 0, "counting", "nothing: libspanalloc-malloc is not loaded");
+        fake_cell(fake->processes, 0, "alive")->b = true;
+        feed(fake, 1 * SECOND, 0);
+        feed(fake, 2 * SECOND, 0);
+        top_model_filter(fake->model, "b");
+        assert_int_equal(top_model_row(fake->model, 0)->quality, TOP_UNCOUNTED);
+        top_layout_init(&layout, 60);
+        top_view_row(&layout, top_model_row(fake->model, 0), line);
+        assert_null(strstr(line, "0B"));
+        assert_int_equal(top_model_summary(fake->model)->uncounted, 1);
+        top_view_header(fake->model, 200, line);
+        assert_non_null(strstr(line, ", 1 process not counted"));
+        top_model_filter(fake->model, "a");
+        assert_int_equal(top_model_row(fake->model, 0)->quality, TOP_EXACT);
+}
+
 static void test_fit(void **state) {
         char line[64] = "";
 
@@ -331,6 +354,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_layout, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cells, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
                 cmocka_unit_test(test_fit),
         };
 

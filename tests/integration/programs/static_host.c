@@ -18,7 +18,9 @@ int main(int argc, char **argv) {
                 return 3;
         for (int i = 0; i < times; i++) {
                 SPANALLOC_SCOPE("static-scope");
-                free(malloc(500));
+                void *volatile memory = malloc(500);
+
+                free(memory);
                 work(1);
         }
         puts("done");

@@ -1,0 +1,37 @@
+/*
+ * The objects that are loaded, in the loader's order, and what they export, read from their own tables.
+ *
+ * dlsym would do, if it did not allocate where it finds nothing, and if nobody ever put another one in its place.
+ * Everything here takes the loader's lock, allocates nothing, and keeps errno.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sa_object {
+        uintptr_t begin, end;
+        const char *name; /* its path, the loader's memory; "" of the program itself */
+        bool behind;      /* it comes behind ours */
+};
+
+/* The object that has `address`; false: none. */
+bool sa_object_of(const void *address, struct sa_object *ret);
+
+static inline bool sa_object_has(const struct sa_object *object, const void *address) {
+        return (uintptr_t)address >= object->begin && (uintptr_t)address < object->end;
+}
+
+struct sa_symbol {
+        const char *name;
+        void *address; /* NULL: not found yet */
+};
+
+/* Fills in the address of each function that has none yet, from the first object that exports it: of those behind ours,
+ * or of all but ours, and never the one that has `not_in` (NULL: any). */
+void sa_objects_find(struct sa_symbol symbols[], size_t n, bool behind, const void *not_in);
+
+/* What dlsym(RTLD_NEXT) is meant to find, whosever dlsym is called: never a function of ours, which would then call
+ * itself for ever.  NULL: nobody has it. */
+void *sa_next_function(const char *name);

@@ -1,0 +1,171 @@
+/*
+ * C++'s replaceable operators new and delete, all 20 of the ABI, in C: nothing here needs a C++ run-time library.
+ *
+ * libstdc++'s and libc++'s call malloc and free, which are ours: there is nothing to do but to pass on, as is done to
+ * any other library's, which may have a heap of its own.  But jemalloc, tcmalloc and mimalloc export operators that
+ * reach their heap with no detour through malloc, some of them and some not.  In place of these, and where nobody
+ * behind us has any (a program in C, whose plugins bring a C++ run-time along that only they can see), our own malloc,
+ * memalign and free serve, which count.  Only what the allocator allocates for itself goes to its own operators: tcmalloc
+ * does so in malloc_usable_size, which we call.
+ *
+ * A program's own operators come before all of this.
+ *
+ * When there is no memory, new has to call the new-handler until there is, or to throw; that is left to the run-time
+ * library's operator, which asks malloc again.  So exceptions pass through here, and nothing here catches one.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "client/malloc/next.h"
+#include "client/malloc/objects.h"
+#include "client/thread.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Ours, as malloc.c defines them: the linker binds these calls to the object itself. */
+void *memalign(size_t alignment, size_t size);
+
+static bool resolve(void);
+
+/* Where the next allocator is. */
+static struct { uintptr_t begin, size; } allocator;
+
+/* [B4] acquire fence, pairs with the releases in resolve(): whoever came here read a pointer that was stored there.
+ * Publishes: `allocator`, and its operators.  Without it: its own allocations could count, or lead it back into itself.
+ * Checked by: nothing but this argument. */
+#define SERVE_BEGIN() atomic_thread_fence(memory_order_acquire)
+
+/* In an operator to which everything before was a jump: whether the allocator itself has called it. */
+#define IS_CALLED_BY_ALLOCATOR() ((uintptr_t)__builtin_return_address(0) - allocator.begin < allocator.size)
+
+/* The operator of a run-time library, wherever it is: neither ours nor the allocator's. */
+static sa_cold void *runtime_operator(const char *symbol) {
+        struct sa_symbol wanted = {symbol, NULL};
+
+        sa_objects_find(&wanted, 1, false, (void *)sa_call_next(malloc));
+        return wanted.address;
+}
+
+/* -------------------------------------------------------------------------------- what serves in its place -- */
+
+#define OWN_NEW(allocation, otherwise, symbol, parameters, arguments)                                                  \
+        void *block = allocation;                                                                                      \
+        void *(*runtime)parameters;                                                                                    \
+                                                                                                                       \
+        if (sa_likely(block))                                                                                          \
+                return block;                                                                                          \
+        runtime = (void *(*)parameters)runtime_operator(symbol);                                                       \
+        if (!runtime)                                                                                                  \
+                otherwise;                                                                                             \
+        return runtime arguments;
+
+/* Nobody is there who could throw or catch: what a run-time library does with an exception that nobody catches. */
+#define NEW(...)                 OWN_NEW(malloc(size), abort(), __VA_ARGS__)
+#define NEW_ALIGNED(...)         OWN_NEW(memalign(alignment, size), abort(), __VA_ARGS__)
+#define NEW_NOTHROW(...)         OWN_NEW(malloc(size), return NULL, __VA_ARGS__)
+#define NEW_ALIGNED_NOTHROW(...) OWN_NEW(memalign(alignment, size), return NULL, __VA_ARGS__)
+#define DELETE(...)              free(block);
+
+/* ------------------------------------------------------------------------------------------------ the operators -- */
+
+/* OPERATOR(what serves in its place, result, our name, the ABI's name, parameters, arguments) */
+#define OPERATORS(OPERATOR)                                                                                            \
+        OPERATOR(NEW, void *, new, "_Znwm", (size_t size), (size))                                                     \
+        OPERATOR(NEW, void *, new_array, "_Znam", (size_t size), (size))                                               \
+        OPERATOR(NEW_NOTHROW, void *, new_nothrow, "_ZnwmRKSt9nothrow_t", (size_t size, const void *tag), (size, tag)) \
+        OPERATOR(NEW_NOTHROW, void *, new_array_nothrow, "_ZnamRKSt9nothrow_t", (size_t size, const void *tag),        \
+                 (size, tag))                                                                                          \
+        OPERATOR(NEW_ALIGNED, void *, new_aligned, "_ZnwmSt11align_val_t", (size_t size, size_t alignment),            \
+                 (size, alignment))                                                                                    \
+        OPERATOR(NEW_ALIGNED, void *, new_array_aligned, "_ZnamSt11align_val_t", (size_t size, size_t alignment),      \
+                 (size, alignment))                                                                                    \
+        OPERATOR(NEW_ALIGNED_NOTHROW, void *, new_aligned_nothrow, "_ZnwmSt11align_val_tRKSt9nothrow_t",               \
+                 (size_t size, size_t alignment, const void *tag), (size, alignment, tag))                             \
+        OPERATOR(NEW_ALIGNED_NOTHROW, void *, new_array_aligned_nothrow, "_ZnamSt11align_val_tRKSt9nothrow_t",         \
+                 (size_t size, size_t alignment, const void *tag), (size, alignment, tag))                             \
+        OPERATOR(DELETE, void, delete, "_ZdlPv", (void *block), (block))                                               \
+        OPERATOR(DELETE, void, delete_array, "_ZdaPv", (void *block), (block))                                         \
+        OPERATOR(DELETE, void, delete_nothrow, "_ZdlPvRKSt9nothrow_t", (void *block, const void *tag), (block, tag))   \
+        OPERATOR(DELETE, void, delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", (void *block, const void *tag),           \
+                 (block, tag))                                                                                         \
+        OPERATOR(DELETE, void, delete_sized, "_ZdlPvm", (void *block, size_t size), (block, size))                     \
+        OPERATOR(DELETE, void, delete_array_sized, "_ZdaPvm", (void *block, size_t size), (block, size))               \
+        OPERATOR(DELETE, void, delete_aligned, "_ZdlPvSt11align_val_t", (void *block, size_t alignment),               \
+                 (block, alignment))                                                                                   \
+        OPERATOR(DELETE, void, delete_array_aligned, "_ZdaPvSt11align_val_t", (void *block, size_t alignment),         \
+                 (block, alignment))                                                                                   \
+        OPERATOR(DELETE, void, delete_sized_aligned, "_ZdlPvmSt11align_val_t",                                         \
+                 (void *block, size_t size, size_t alignment), (block, size, alignment))                               \
+        OPERATOR(DELETE, void, delete_array_sized_aligned, "_ZdaPvmSt11align_val_t",                                   \
+                 (void *block, size_t size, size_t alignment), (block, size, alignment))                               \
+        OPERATOR(DELETE, void, delete_aligned_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t",                          \
+                 (void *block, size_t alignment, const void *tag), (block, alignment, tag))                            \
+        OPERATOR(DELETE, void, delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t",                    \
+                 (void *block, size_t alignment, const void *tag), (block, alignment, tag))
+
+/* As in next.h, a pointer leads to what resolves, then to what serves, and is read relaxed: both are code.  While the next allocator is being looked up,
+ * which may be in C++ as well, our own serve for the moment: their blocks are bootstrap memory. */
+#define CALL(name) ((__typeof__(own_##name) *)atomic_load_explicit(&next_##name, memory_order_relaxed))
+#define DEFINE(own, result, name, symbol, parameters, arguments)                                                       \
+        static result(*theirs_##name) parameters;                                                                      \
+        static result own_##name parameters {                                                                          \
+                SERVE_BEGIN();                                                                                         \
+                if (sa_unlikely(IS_CALLED_BY_ALLOCATOR()) && theirs_##name)                                            \
+                        return theirs_##name arguments;                                                                \
+                own(symbol, parameters, arguments)                                                                     \
+        }                                                                                                              \
+        static result first_##name parameters;                                                                         \
+        static void *_Atomic next_##name = (void *)first_##name;                                                       \
+        static result first_##name parameters {                                                                        \
+                return resolve() ? CALL(name) arguments : own_##name arguments;                                        \
+        }                                                                                                              \
+        EXPORT result operator_##name parameters __asm__(symbol);                                                      \
+        result operator_##name parameters {                                                                            \
+                return CALL(name) arguments;                                                                           \
+        }
+
+OPERATORS(DEFINE)
+
+static const struct {
+        const char *symbol;
+        void *_Atomic *next;
+        void **theirs;
+        void *own;
+} operators[] = {
+#define ENTRY(own, result, name, symbol, parameters, arguments)                                                        \
+        {symbol, &next_##name, (void **)&theirs_##name, (void *)own_##name},
+        OPERATORS(ENTRY)};
+#define N (sizeof operators / sizeof *operators)
+
+static bool resolve(void) {
+        struct sa_symbol symbols[N];
+        struct sa_object object = {0};
+
+        if (!sa_next_resolve())
+                return false;
+        for (size_t i = 0; i < N; i++)
+                symbols[i] = (struct sa_symbol){operators[i].symbol, NULL};
+        sa_objects_find(symbols, N, true, NULL);
+        sa_object_of((void *)sa_call_next(malloc), &object);
+        /* Two threads at once write the same here. */
+        allocator.begin = object.begin;
+        allocator.size = object.end - object.begin;
+        for (size_t i = 0; i < N; i++)
+                if (sa_object_has(&object, symbols[i].address))
+                        *operators[i].theirs = symbols[i].address;
+        for (size_t i = 0; i < N; i++) {
+                void *next = symbols[i].address;
+
+                if (!next || sa_object_has(&object, next))
+                        next = operators[i].own;
+                atomic_store_explicit(operators[i].next, next, memory_order_release); /* [B4] */
+        }
+        return true;
+}
+
+/* With the rest of the start-up, so that what is loaded later, and may be unloaded, is never found here. */
+__attribute__((constructor(101))) static void start(void) {
+        resolve();
+}

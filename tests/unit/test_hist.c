@@ -1,0 +1,153 @@
+/*
+ * The histogram of bytes for each call: how wrong a percentile may be, and that histograms add up.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "daemon/core/hist.h"
+#include "tests/unit/books_fixture.h"
+
+#define LAST (UINT64_C(1) << 51) /* from here on, one bucket for all */
+
+static uint64_t random64(void) {
+        return (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ (uint64_t)random();
+}
+
+/* Evenly over the orders of magnitude. */
+static uint64_t random_value(unsigned bits) {
+        return random64() >> (64 - bits + (unsigned)random() % bits);
+}
+
+static void assert_near(uint64_t got, uint64_t want) {
+        uint64_t off = got > want ? got - want : want - got;
+
+        assert_true(off * 32 <= want);
+}
+
+static void test_buckets(void **state) {
+        for (uint64_t v = 0; v < 32; v++)
+                assert_int_equal(hist_bucket_middle(hist_bucket(v)), v);
+        for (unsigned b = 1; b < HIST_OCTAVES * HIST_SUB; b++)
+                assert_true(hist_bucket_middle(b) > hist_bucket_middle(b - 1));
+        srandom(1);
+        for (int i = 0; i < 1000000; i++) {
+                uint64_t v = random_value(51), bigger = v + random_value(20);
+
+                assert_true(hist_bucket(v) < HIST_OCTAVES * HIST_SUB);
+                assert_near(hist_bucket_middle(hist_bucket(v)), v);
+                assert_true(hist_bucket(bigger) >= hist_bucket(v));
+        }
+        assert_int_equal(hist_bucket(LAST - 1), HIST_OCTAVES * HIST_SUB - 1);
+        assert_int_equal(hist_bucket(LAST), HIST_OCTAVES * HIST_SUB - 1);
+        assert_int_equal(hist_bucket(UINT64_MAX), HIST_OCTAVES * HIST_SUB - 1);
+}
+
+static int compare(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+static void test_percentiles(void **state) {
+        enum { COUNT = 20000 };
+        static const unsigned permilles[] = {1, 10, 500, 900, 990, 999, 1000};
+        static uint64_t values[COUNT];
+        struct books *books = books_small(4);
+        unsigned bits[] = {4, 10, 20, 40, 51};
+
+        srandom(2);
+        for (unsigned round = 0; round < sizeof bits / sizeof *bits; round++) {
+                struct hist *hist = &books->tallies[A].hist;
+                struct hist_sum sum = {0};
+
+                books_begin(books, 1);
+                hist_clear(books, hist);
+                for (int i = 0; i < COUNT; i++) {
+                        values[i] = random_value(bits[round]);
+                        assert_true(hist_add(books, hist, values[i]));
+                }
+                books_commit(books);
+                hist_merge(books, &sum, hist);
+                qsort(values, COUNT, sizeof *values, compare);
+                assert_int_equal(sum.count, COUNT);
+                assert_int_equal(sum.max, values[COUNT - 1]);
+                for (unsigned p = 0; p < sizeof permilles / sizeof *permilles; p++) {
+                        uint64_t want = values[(COUNT * permilles[p] + 999) / 1000 - 1];
+                        uint64_t got = hist_percentile(&sum, permilles[p]);
+
+                        assert_near(got, want);
+                        assert_true(got <= sum.max);
+                        if (want < 16)
+                                assert_int_equal(got, want);
+                }
+        }
+        books_free(books);
+}
+
+static void test_merge_is_add(void **state) {
+        struct books *books = books_small(4);
+        struct hist_sum apart = {0}, together = {0};
+
+        srandom(3);
+        books_begin(books, 1);
+        for (int i = 0; i < 5000; i++) {
+                uint64_t v = random_value(60);
+
+                hist_add(books, &books->tallies[i % 2 ? A : B].hist, v);
+                hist_add(books, &books->tallies[C].hist, v);
+        }
+        books_commit(books);
+        hist_merge(books, &apart, &books->tallies[A].hist);
+        hist_merge(books, &apart, &books->tallies[B].hist);
+        hist_merge(books, &together, &books->tallies[C].hist);
+        assert_memory_equal(&apart, &together, sizeof apart);
+        books_free(books);
+}
+
+static void test_few(void **state) {
+        struct books *books = books_small(4);
+        struct hist_sum sum = {0};
+
+        assert_int_equal(hist_percentile(&sum, 500), 0);
+        books_begin(books, 1);
+        hist_add(books, &books->tallies[A].hist, 1000000);
+        books_commit(books);
+        hist_merge(books, &sum, &books->tallies[A].hist);
+        /* Never more than the largest. */
+        for (unsigned p = 1; p <= 1000; p += 111)
+                assert_in_range(hist_percentile(&sum, p), 1000000 - 1000000 / 32, 1000000);
+        books_free(books);
+}
+
+/* With no chunk left a value is counted, and told as missing; nothing is written beyond. */
+static void test_no_chunk_left(void **state) {
+        struct books *books = books_small(4);
+        struct hist_sum sum = {0};
+        unsigned failed = 0;
+
+        books_begin(books, 1);
+        for (uint32_t path = 1; path < books->limits.paths; path++)
+                for (unsigned bit = 0; bit < 51; bit++)
+                        failed += !hist_add(books, &books->tallies[path].hist, UINT64_C(1) << bit);
+        books_commit(books);
+        assert_true(failed > 0);
+        assert_true(books->book->chunks < books->chunk_capacity);
+        hist_merge(books, &sum, &books->tallies[books->limits.paths - 1].hist);
+        assert_int_equal(sum.count, 51);
+        assert_int_equal(sum.max, UINT64_C(1) << 50);
+        books_free(books);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_buckets),       cmocka_unit_test(test_percentiles),
+                cmocka_unit_test(test_merge_is_add),  cmocka_unit_test(test_few),
+                cmocka_unit_test(test_no_chunk_left),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
