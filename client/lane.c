@@ -212,7 +212,7 @@ static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a,
         own_counters(self, own);
         lane = claim(self, a, own);
         if (!lane) {
-                self->patience = 4096;
+                self->patience = SA_NO_LANE | 4096;
                 return NULL;
         }
         self->patience = 0;
@@ -248,7 +248,7 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
                 restore_signals(signals);
                 return NULL;
         }
-        if (!self->lane && self->patience) { /* no lane was free: do not search at each call */
+        if (self->patience > SA_NO_LANE) { /* none was free: do not search at each call */
                 self->patience--;
                 return NULL;
         }

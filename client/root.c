@@ -298,7 +298,7 @@ _Atomic uint64_t *sa_counters_slow(void) {
         if (sa_likely(atomic_load_explicit(&sa_root.state, memory_order_relaxed) == SA_READY)) {
                 sa_notice_fork();
                 if (!atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed) && atomic_load(&sa_root.early)) {
-                        if (self->patience)
+                        if (sa_is_patient(self))
                                 self->patience--;
                         else
                                 self->patience = sa_attach(NULL, false) < 0 ? 1024 : 0; /* 0: its lane at once */

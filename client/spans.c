@@ -43,7 +43,7 @@ static sa_cold struct shm_lane *lane_attach(struct sa_thread *self) {
 
 /* While nobody listens: once in a while somebody might. */
 static inline bool is_patient(struct sa_thread *self) {
-        if (sa_likely(self->patience)) {
+        if (sa_likely(sa_is_patient(self))) {
                 self->patience--;
                 return true;
         }

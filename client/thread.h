@@ -20,13 +20,17 @@
 
 struct sa_thread {
         uint32_t epoch;    /* the gate's when `lane` was claimed; 0: no lane */
-        uint32_t patience; /* opens, or counts, until the next look for a collector */
+        uint32_t patience; /* opens, or counts, until the next look for a collector; or SA_NO_LANE + calls until the next
+                              look for a lane */
         struct shm_lane *lane;
         struct shm_record *ring;
         uint64_t pending[SHM_COUNTERS]; /* what was counted while there was no lane */
         uint32_t lane_index;
         uint32_t mask; /* of ring positions */
 };
+#define SA_NO_LANE 0x80000000u
+/* Whether it is not yet time to look for a collector. */
+#define sa_is_patient(self) ((self)->patience - 1 < SA_NO_LANE - 1)
 _Static_assert(sizeof(struct sa_thread) <= 64, "at most 64 bytes of thread-local storage");
 
 extern _Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -66,7 +70,7 @@ static inline _Atomic uint64_t *sa_counters(void) {
                         return self->lane->live;
                 /* Not attached: for itself, until it is time to look for a collector.  Only the copy that leads is ever
                  * alive, and only until the next fork.  Relaxed: a forked child has one thread. */
-                if (self->patience && atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)) {
+                if (sa_is_patient(self) && atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)) {
                         self->patience--;
                         return (_Atomic uint64_t *)self->pending;
                 }

@@ -1,0 +1,297 @@
+/*
+ * The undo log: whenever a writer is killed, its successor finds the books as of the last commit, and nothing else.
+ *
+ * A child makes batches that follow from their number alone, and is killed: by itself between two of its stores, or by
+ * us at any moment.  The successor's arena must equal what the committed batches, played again, make.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/core/state.h"
+
+#define LINES       512u
+#define WORDS       (LINES * STATE_LINE / sizeof(uint64_t))
+#define UNDO        256u
+#define KILLS_SELF  400
+#define KILLS_OURS  200
+#define CHANGES_MAX 100u
+
+struct random {
+        uint64_t x;
+};
+
+static uint32_t next(struct random *r) {
+        r->x += UINT64_C(0x9e3779b97f4a7c15);
+        uint64_t z = r->x;
+
+        z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+        return (uint32_t)(z >> 32);
+}
+
+/* Changes of batch `number`, made by `change`, which is told the place, how many words, and what to add. */
+static void play(uint64_t number, void (*change)(void *userdata, size_t word, size_t n, uint64_t by), void *userdata) {
+        struct random r = {number};
+        uint32_t changes = next(&r) % CHANGES_MAX;
+
+        while (changes--) {
+                size_t n = 1 + next(&r) % 12, word = next(&r) % (WORDS - n);
+
+                change(userdata, word, n, next(&r) | UINT64_C(1) << 40);
+        }
+}
+
+static void change_model(void *userdata, size_t word, size_t n, uint64_t by) {
+        uint64_t *model = userdata;
+
+        for (size_t i = 0; i < n; i++)
+                model[word + i] += by;
+}
+
+struct victim {
+        struct state *state;
+        uint64_t left; /* stores until it dies; 0: not by itself */
+};
+
+static void maybe_die(struct victim *victim) {
+        if (victim->left && !--victim->left)
+                kill(getpid(), SIGKILL);
+}
+
+static void change_arena(void *userdata, size_t word, size_t n, uint64_t by) {
+        struct victim *victim = userdata;
+        volatile uint64_t *data = (uint64_t *)state_data(victim->state) + word;
+
+        maybe_die(victim);
+        state_touch(victim->state, (const void *)data, n * sizeof *data);
+        for (size_t i = 0; i < n; i++) {
+                maybe_die(victim);
+                data[i] += by;
+        }
+}
+
+static void run_batch(struct victim *victim) {
+        maybe_die(victim);
+        state_begin(victim->state);
+        play(atomic_load(&victim->state->header->commit) + 1, change_arena, victim);
+        maybe_die(victim);
+        state_commit(victim->state);
+}
+
+static _Noreturn void be_killed(int fd, uint64_t after) {
+        struct state state;
+        struct victim victim = {&state, after};
+
+        if (state_init_adopt(&state, fd) < 0)
+                _exit(1);
+        for (;;)
+                run_batch(&victim);
+}
+
+/* Runs a child until it is dead. */
+static void kill_one(const struct state *state, uint64_t after, long ns) {
+        int fd = dup(state->fd), status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (!pid)
+                be_killed(fd, after);
+        close(fd);
+        if (!after) {
+                struct timespec t = {0, ns};
+
+                nanosleep(&t, NULL);
+                kill(pid, SIGKILL);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+struct judge {
+        uint64_t model[WORDS];
+        uint64_t number; /* batches that the model knows */
+};
+
+/* A successor comes, and finds what the committed batches made. */
+static void succeed(struct state *state, struct judge *judge) {
+        int fd = dup(state->fd);
+        uint64_t commit;
+
+        state_deinit(state);
+        assert_int_equal(state_init_adopt(state, fd), 0);
+        commit = atomic_load(&state->header->commit);
+        assert_true(commit >= judge->number);
+        while (judge->number < commit)
+                /* Number 0 modulo 2^32 is passed over: it would look like no batch. */
+                if ((uint32_t)++judge->number)
+                        play(judge->number, change_model, judge->model);
+        assert_memory_equal(state_data(state), judge->model, sizeof judge->model);
+        assert_int_equal(atomic_load(&state->header->undo_length), 0);
+}
+
+static void torture(struct state *state, struct judge *judge, int self, int ours) {
+        struct random r = {99};
+        uint64_t begun = judge->number;
+
+        for (int i = 0; i < self; i++) {
+                kill_one(state, 1 + next(&r) % 3000, 0);
+                succeed(state, judge);
+        }
+        for (int i = 0; i < ours; i++) {
+                kill_one(state, 0, next(&r) % 2000000);
+                succeed(state, judge);
+        }
+        assert_true(judge->number > begun);
+}
+
+static void test_killed_at_any_store(void **unused) {
+        struct state state;
+        static struct judge judge;
+
+        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
+        torture(&state, &judge, KILLS_SELF, KILLS_OURS);
+        state_deinit(&state);
+}
+
+/* Every single cut of one batch, one after the other. */
+static void test_each_cut(void **unused) {
+        struct state state;
+        static struct judge judge;
+
+        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
+        for (uint64_t after = 1; after < 300; after++) {
+                kill_one(&state, after, 0);
+                succeed(&state, &judge);
+        }
+        state_deinit(&state);
+}
+
+static void test_batch_numbers_wrap(void **unused) {
+        struct state state;
+        static struct judge judge;
+
+        for (int begin = -1; begin <= 4; begin++) {
+                uint64_t commit = (UINT64_C(7) << 32) - (uint64_t)(int64_t)begin;
+
+                memset(&judge, 0, sizeof judge);
+                judge.number = commit;
+                assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
+                atomic_store(&state.header->commit, commit);
+                torture(&state, &judge, 12, 0);
+                assert_true(judge.number > UINT64_C(7) << 32);
+                state_deinit(&state);
+        }
+}
+
+/* The same in one process: what `touched` remembers of the last round must not hide a line. */
+static void test_wrap_in_one_life(void **unused) {
+        struct state state;
+        static struct judge judge;
+        struct victim victim = {&state, 0};
+
+        memset(&judge, 0, sizeof judge);
+        judge.number = (UINT64_C(1) << 32) - 5;
+        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
+        atomic_store(&state.header->commit, judge.number);
+        for (int i = 0; i < 10; i++)
+                run_batch(&victim);
+        /* And one that is not committed. */
+        state_begin(&state);
+        play(4711, change_arena, &victim);
+        state.in_batch = false;
+        succeed(&state, &judge);
+        state_deinit(&state);
+}
+
+static void test_undo_can_be_interrupted(void **unused) {
+        struct state state;
+        static struct judge judge;
+        struct victim victim = {&state, 0};
+        uint64_t length;
+
+        memset(&judge, 0, sizeof judge);
+        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
+        run_batch(&victim);
+        state_begin(&state);
+        play(4711, change_arena, &victim);
+        state.in_batch = false;
+        length = atomic_load(&state.header->undo_length);
+        /* The successor dies when it has put back the newest half. */
+        for (uint64_t n = length; n-- > length / 2;)
+                memcpy(state.base + (state.undo_tags[n] & UINT32_MAX) * STATE_LINE, state.undo_lines[n], STATE_LINE);
+        succeed(&state, &judge);
+        state_deinit(&state);
+}
+
+static void test_strange_arenas(void **unused) {
+        struct state state;
+        int fd;
+
+        fd = memfd_create("empty", MFD_CLOEXEC);
+        assert_int_equal(state_init_adopt(&state, fd), -EPROTO);
+        assert_int_equal(fcntl(fd, F_GETFD), -1); /* consumed */
+
+        fd = memfd_create("zeros", MFD_CLOEXEC);
+        assert_int_equal(ftruncate(fd, 1 << 20), 0);
+        assert_int_equal(state_init_adopt(&state, fd), -EPROTO);
+        assert_int_equal(fcntl(fd, F_GETFD), -1);
+
+        /* One that says another size must not make us unmap what is not ours. */
+        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO), 0);
+        fd = dup(state.fd);
+        state.header->size += UINT64_C(1) << 30;
+        state_deinit(&state);
+        assert_int_equal(state_init_adopt(&state, fd), -EPROTO);
+
+        assert_int_equal(state_init(&state, UINT64_C(1) << 60, UNDO), -EFBIG);
+}
+
+static void test_room(void **unused) {
+        struct state state;
+        char *data;
+
+        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO), 0);
+        data = state_data(&state);
+        state_begin(&state);
+        assert_true(state_has_room(&state, UNDO));
+        assert_false(state_has_room(&state, UNDO + 1));
+        for (unsigned i = 0; i < UNDO; i++) {
+                assert_true(state_has_room(&state, UNDO - i));
+                state_touch(&state, data + i * STATE_LINE + 60, 4);
+                state_touch(&state, data + i * STATE_LINE, STATE_LINE); /* the same line again costs nothing */
+        }
+        assert_false(state_has_room(&state, 1));
+        state_commit(&state);
+        state_begin(&state);
+        assert_true(state_has_room(&state, UNDO));
+        state_touch(&state, data + 63, 2); /* two lines */
+        assert_false(state_has_room(&state, UNDO - 1));
+        assert_true(state_has_room(&state, UNDO - 2));
+        state_commit(&state);
+        state_deinit(&state);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_killed_at_any_store),   cmocka_unit_test(test_each_cut),
+                cmocka_unit_test(test_batch_numbers_wrap),    cmocka_unit_test(test_wrap_in_one_life),
+                cmocka_unit_test(test_undo_can_be_interrupted), cmocka_unit_test(test_strange_arenas),
+                cmocka_unit_test(test_room),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
