@@ -106,7 +106,8 @@ EXPORT void *realloc(void *block, size_t size) {
         return reallocate(block, size);
 }
 
-/* Not the next one's: jemalloc and tcmalloc have none, and libc's would call realloc, which is ours. */
+/* Not the next one's: jemalloc and tcmalloc have none, and libc's would call realloc, which is ours, or that of who
+ * stands before us, whose block it then is. */
 EXPORT void *reallocarray(void *block, size_t count, size_t size) {
         size_t bytes;
 
@@ -114,6 +115,8 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size) {
                 errno = ENOMEM;
                 return NULL;
         }
+        if (sa_unlikely(sa_next_facts.outer_realloc))
+                return sa_next_facts.outer_realloc(block, bytes);
         return reallocate(block, bytes);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "client/malloc/next.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -211,6 +212,9 @@ static void look_up(void) {
 
         if (sa_object_of((void *)found.malloc, &object))
                 note_name(object.name);
+        sa_next_facts.outer_realloc = (void *(*)(void *, size_t))dlsym(RTLD_DEFAULT, "realloc");
+        if (sa_is_ours((void *)sa_next_facts.outer_realloc))
+                sa_next_facts.outer_realloc = NULL;
         sa_next_facts.sizes = sa_object_has(&object, (void *)found.usable);
         sa_next_facts.foreign_valloc = !sa_object_has(&object, (void *)found.valloc);
         sa_next_facts.foreign_pvalloc = !sa_object_has(&object, (void *)found.pvalloc);

@@ -167,6 +167,12 @@ bool sa_object_of(const void *address, struct sa_object *ret) {
         return true;
 }
 
+bool sa_is_ours(const void *function) {
+        struct sa_object object;
+
+        return sa_object_of(function, &object) && sa_object_has(&object, &here);
+}
+
 void sa_objects_find(struct sa_symbol symbols[], size_t n, bool behind, const void *not_in) {
         struct search search = {.address = not_in, .behind = behind, .symbols = symbols, .n = n};
 
@@ -184,7 +190,7 @@ void *sa_next_function(const char *name) {
         sa_objects_find(&symbol, 1, true, NULL);
         if (symbol.address)
                 return symbol.address;
-        if (function && sa_object_of(&here, &object) && !sa_object_has(&object, function))
+        if (function && !sa_is_ours(function))
                 return function;
         sa_objects_find(&symbol, 1, false, NULL);
         return symbol.address;

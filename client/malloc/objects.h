@@ -23,6 +23,9 @@ static inline bool sa_object_has(const struct sa_object *object, const void *add
         return (uintptr_t)address >= object->begin && (uintptr_t)address < object->end;
 }
 
+/* Whether a function is of this very library. */
+bool sa_is_ours(const void *function);
+
 struct sa_symbol {
         const char *name;
         void *address; /* NULL: not found yet */
