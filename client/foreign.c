@@ -16,7 +16,7 @@ static int count_unmarked(const struct shm_lane *lane, uint64_t instance) {
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_acquire);
         int n = 0;
 
-        /* From the top, as frames that move move down.  [F3] acquire of each, pairs with the release in take_out(). */
+        /* From the top, as frames that move move down.  [F1] acquire of each, pairs with the release in take_out(). */
         for (uint32_t i = depth < SHM_DEPTH ? depth : SHM_DEPTH; i-- > 0;)
                 n += atomic_load_explicit(&lane->stack[i].instance, memory_order_acquire) == instance;
         if (!n)

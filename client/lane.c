@@ -101,7 +101,7 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
                   const uint64_t own[SHM_COUNTERS]) {
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
 
-        /* [O4] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: it,
+        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: it,
          * before anything below.  Without it: this thread's counters are booked as its predecessor's. */
         atomic_thread_fence(memory_order_release);
         lock_owner(lane);

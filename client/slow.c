@@ -297,7 +297,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 to->path = from->path;
                 to->state = from->state;
                 memcpy(to->counters, from->counters, sizeof to->counters);
-                /* [F3] release of the lower copy, pairs with the acquire in count_unmarked().  Publishes: it, before
+                /* [F1] release of the lower copy, too, pairs with the acquire in count_unmarked().  Publishes: it, before
                  * the upper one is overwritten.  Without it: a search from the top misses a frame that moves down. */
                 atomic_store_explicit(&to->instance,
                                       atomic_load_explicit(&from->instance, memory_order_relaxed),

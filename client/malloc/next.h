@@ -36,7 +36,7 @@ struct sa_next_facts {
         bool foreign_pvalloc; /* likewise */
         bool sizes;           /* malloc and malloc_usable_size belong together; else all sizes count as 0 */
         void *(*outer_realloc)(void *block, size_t size); /* what the process calls by that name; NULL: ours */
-        char object[64];      /* file name of the object that malloc is of, cut at its end */
+        char object[64]; /* file name of the object that malloc is of, cut at its end */
 };
 extern struct sa_next_facts sa_next_facts __attribute__((visibility("hidden")));
 

@@ -5,8 +5,8 @@
  * any other library's, which may have a heap of its own.  But jemalloc, tcmalloc and mimalloc export operators that
  * reach their heap with no detour through malloc, some of them and some not.  In place of these, and where nobody
  * behind us has any (a program in C, whose plugins bring a C++ run-time along that only they can see), our own malloc,
- * memalign and free serve, which count.  Only what the allocator allocates for itself goes to its own operators: tcmalloc
- * does so in malloc_usable_size, which we call.
+ * memalign and free serve, which count.  Only what the allocator allocates for itself goes to its own operators:
+ * tcmalloc does so in malloc_usable_size, which we call.
  *
  * A program's own operators come before all of this.
  *
@@ -105,8 +105,9 @@ static sa_cold void *runtime_operator(const char *symbol) {
         OPERATOR(DELETE, void, delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t",                    \
                  (void *block, size_t alignment, const void *tag), (block, alignment, tag))
 
-/* As in next.h, a pointer leads to what resolves, then to what serves, and is read relaxed: both are code.  While the next allocator is being looked up,
- * which may be in C++ as well, our own serve for the moment: their blocks are bootstrap memory. */
+/* As in next.h, a pointer leads to what resolves, then to what serves, and is read relaxed: both are code.  While the
+ * next allocator is being looked up, which may be in C++ as well, our own serve for the moment: their blocks are
+ * bootstrap memory. */
 #define CALL(name) ((__typeof__(own_##name) *)atomic_load_explicit(&next_##name, memory_order_relaxed))
 #define DEFINE(own, result, name, symbol, parameters, arguments)                                                       \
         static result(*theirs_##name) parameters;                                                                      \

@@ -1,5 +1,5 @@
 /*
- * What this library makes others allocate, at start-up, before there is a collector: it is taken back from the counters.
+ * What this library makes others allocate at start-up, before there is a collector: it is taken back from the counters.
  */
 #pragma once
 

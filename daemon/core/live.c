@@ -114,7 +114,7 @@ static void evict(struct books *books) {
                 victim = take_close(books, &books->book->queued_first, &books->book->queued_last);
                 if (!victim)
                         victim = take_close(books, &books->book->later_first, &books->book->later_last);
-                if (victim->flags & INSTANCE_OPENED || books->book->evicted)
+                if ((victim->flags & INSTANCE_OPENED) || books->book->evicted)
                         tally_closed(books, victim->path, 0, 0);
         }
         touch(books, &books->book->evicted);

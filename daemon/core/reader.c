@@ -262,7 +262,7 @@ bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occu
 bool reader_is_still(const struct reader *reader, uint32_t i, uint32_t occupancy) {
         const struct shm_lane *lane = lane_at(reader, i);
 
-        /* [O4] acquire fence, pairs with the release fence in begin(): what the next occupant wrote shows us that it is
+        /* [O3] acquire fence, pairs with the release fence in begin(): what the next occupant wrote shows us that it is
          * there. */
         atomic_thread_fence(memory_order_acquire);
         return atomic_load_explicit(&lane->occupancy, memory_order_relaxed) == occupancy;

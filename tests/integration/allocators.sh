@@ -1,6 +1,6 @@
 #!/bin/bash
 # Other allocators under the counters, preloaded behind them and linked by the program: both count the same load, the
-# allocator's own statistics move with it, and ps names the allocator.  One that stands before the counters is named, too.
+# allocator's own statistics move with it, and ps names the allocator.  One before the counters is named, too.
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/allocators.sh"
 need jq cc

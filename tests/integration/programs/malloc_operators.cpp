@@ -136,7 +136,14 @@ int main() {
         pthread_t thread;
 
         script();
-        check(!pthread_create(&thread, nullptr, [](void *) -> void * { script(); return nullptr; }, nullptr), "a thread");
+        check(!pthread_create(
+                      &thread, nullptr,
+                      [](void *) -> void * {
+                              script();
+                              return nullptr;
+                      },
+                      nullptr),
+              "a thread");
         pthread_join(thread, nullptr);
         failures(); /* with any number of rounds: exceptions are blocks, too */
         return 0;
