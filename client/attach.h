@@ -9,7 +9,7 @@
 /* One segment.  There are a few in the life of a process, one for each collector that it met.  In ordinary memory,
  * from a fixed pool; a forked child forgets them all. */
 struct sa_attachment {
-        _Atomic uint32_t users;  /* threads that are about to claim a lane here: it must not be unmapped */
+        _Atomic uint32_t users; /* threads that are about to claim a lane here: it must not be unmapped */
         _Atomic uint32_t in_use;
         uint32_t epoch;
         void *map;

@@ -31,17 +31,20 @@ uint64_t sa_instance_block(struct shm_lane *lane, uint32_t lane_index) {
 /* ----------------------------------------------------------------------------------------------- claiming -- */
 
 static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
-        uint32_t word = shm_owner_word(lane);
+        uint32_t word;
 
         if (!occupancy || (occupancy & 1))
                 return false;
+        word = shm_owner_word(lane);
+        atomic_thread_fence(memory_order_acquire); /* [O1] what a dead owner did is read below */
         if ((word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED))
                 return false;
         if (atomic_load_explicit(&lane->retired, memory_order_acquire) == occupancy)
                 return true; /* [O2] acquire, pairs with the release in drain.c: the collector has read the stack */
-        return !(word & SHM_OWNER_TID)
-                       ? false /* left behind by a move: only the collector knows when it is through */
-                       : !atomic_load(&lane->depth) && !lane->beyond && !atomic_load(&lane->lost_stretches);
+        /* The kernel takes the dead owner's number out of the word.  Without its mark, the lane was left behind by a move:
+         * then only the collector knows when it is through. */
+        return (word & SHM_OWNER_DIED) && !atomic_load(&lane->depth) && !lane->beyond &&
+               !atomic_load(&lane->lost_stretches);
 }
 
 static struct shm_lane *claim_used(struct sa_attachment *a, uint32_t *ret_index) {
@@ -77,12 +80,15 @@ static struct shm_lane *claim_fresh(struct sa_attachment *a, uint32_t *ret_index
 static void lock_owner(struct shm_lane *lane) {
         pthread_mutexattr_t attr;
 
-        /* Whoever locked it before is dead or has unlocked it: no list leads here. */
-        pthread_mutexattr_init(&attr);
-        pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-        pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-        pthread_mutex_init(&lane->owner, &attr);
-        pthread_mutex_lock(&lane->owner);
+        if (atomic_load_explicit(&lane->occupancy, memory_order_relaxed) == 1) { /* Relaxed: stored by this thread. */
+                pthread_mutexattr_init(&attr);
+                pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+                pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+                pthread_mutex_init(&lane->owner, &attr);
+        }
+        /* Nobody has it: its last owner is dead, or has unlocked it. */
+        if (pthread_mutex_lock(&lane->owner) == EOWNERDEAD)
+                pthread_mutex_consistent(&lane->owner);
 }
 
 /* Starts the thread's books in this lane: its own counts so far are `before`; the lane's counters go on from what
@@ -99,12 +105,13 @@ static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTER
 
 static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_records,
                   const uint64_t own[SHM_COUNTERS]) {
-        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        uint64_t head;
 
         /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: it,
          * before anything below.  Without it: this thread's counters are booked as its predecessor's. */
         atomic_thread_fence(memory_order_release);
         lock_owner(lane);
+        head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         lane->tid = (uint32_t)syscall(SYS_gettid);
         memset(lane->comm, 0, sizeof lane->comm);
         prctl(PR_GET_NAME, lane->comm);

@@ -21,8 +21,8 @@ static inline void sa_notice_fork(void) {
  * lane in its low 12 bits. */
 uint64_t sa_instance_block(struct shm_lane *lane, uint32_t lane_index);
 #define SA_INSTANCE_LANE_BITS 12
-#define SA_INSTANCE_STEP (UINT64_C(1) << SA_INSTANCE_LANE_BITS)
-#define SA_INSTANCE_COUNTER (UINT64_C(0xfffff) << SA_INSTANCE_LANE_BITS)
+#define SA_INSTANCE_STEP      (UINT64_C(1) << SA_INSTANCE_LANE_BITS)
+#define SA_INSTANCE_COUNTER   (UINT64_C(0xfffff) << SA_INSTANCE_LANE_BITS)
 _Static_assert(SHM_LANES_MAX <= 1 << SA_INSTANCE_LANE_BITS, "a lane's index fits an instance");
 
 static inline uint64_t sa_instance(struct sa_thread *self, struct shm_lane *lane) {

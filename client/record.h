@@ -29,8 +29,8 @@ static inline void sa_put(struct sa_thread *self, uint64_t head, uint64_t instan
 
 /* The state of a frame with which these flags of an ENTER go. */
 static inline uint32_t sa_frame_state(enum shm_frame_state state, uint16_t flags) {
-        return (uint32_t)state |
-               (uint32_t)(flags & (SHM_FLAG_SCOPE | SHM_FLAG_SHARED | SHM_FLAG_LATE)) << SHM_FRAME_FLAGS_SHIFT;
+        return (uint32_t)state | (uint32_t)(flags & (SHM_FLAG_SCOPE | SHM_FLAG_SHARED | SHM_FLAG_LATE))
+                                         << SHM_FRAME_FLAGS_SHIFT;
 }
 
 /* Puts a frame on the shadow stack. */

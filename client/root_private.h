@@ -37,7 +37,7 @@ enum sa_state { SA_NEW, SA_READY, SA_OFF };
 struct sa_root {
         uint64_t magic;
         const struct sa_api *api;
-        const void *counter; /* not NULL: this copy is the counting allocator's */
+        const void *counter;            /* not NULL: this copy is the counting allocator's */
         struct sa_root *_Atomic leader; /* the copy that does the work; NULL: not decided */
         _Atomic uint32_t state;         /* enum sa_state */
 
@@ -53,10 +53,10 @@ struct sa_root {
         _Atomic uint32_t options; /* enum shm_option, of the last collector */
         spanalloc_snapshot_fn _Atomic snapshot;
 
-        _Atomic uint32_t epoch;       /* of the last attachment */
-        _Atomic uint64_t next_block;  /* of instances */
-        _Atomic uint64_t next_try_ns; /* no attempt to attach before that */
-        _Atomic uint32_t back_off;    /* seconds; grows while a collector does not answer */
+        _Atomic uint32_t epoch;                  /* of the last attachment */
+        _Atomic uint64_t next_block;             /* of instances */
+        _Atomic uint64_t next_try_ns;            /* no attempt to attach before that */
+        _Atomic uint32_t back_off;               /* seconds; grows while a collector does not answer */
         _Atomic uint32_t name_limit, path_limit; /* ids below these fit every segment so far */
 
         /* statistics that no lane has */

@@ -229,7 +229,8 @@ void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span
         leave_top(lane, at);
         head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
-        need = 3 + (lane->ring_used ? 0 : 2) + (atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed) ? 1 : 0);
+        need = 3 + (lane->ring_used ? 0 : 2) +
+               (atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed) ? 1 : 0);
         if (lane->beyond || depth >= SHM_DEPTH || !has_room(self, lane, head, need)) {
                 refuse(lane, span, flags, at);
                 return;
@@ -253,7 +254,8 @@ static bool put_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_sp
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
 
         if (has_room(self, lane, head, 1)) {
-                sa_put(self, head, span.instance, span.path, kind, span.reserved & SHM_FLAG_LATE, timestamp(lane), none);
+                sa_put(self, head, span.instance, span.path, kind, span.reserved & SHM_FLAG_LATE, timestamp(lane),
+                       none);
                 ring_publish(lane, head + 1);
                 if (head + 1 >= lane->doorbell_at)
                         sa_slow_doorbell(self, lane);
@@ -299,8 +301,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 memcpy(to->counters, from->counters, sizeof to->counters);
                 /* [F1] release of the lower copy, too, pairs with the acquire in count_unmarked().  Publishes: it, before
                  * the upper one is overwritten.  Without it: a search from the top misses a frame that moves down. */
-                atomic_store_explicit(&to->instance,
-                                      atomic_load_explicit(&from->instance, memory_order_relaxed),
+                atomic_store_explicit(&to->instance, atomic_load_explicit(&from->instance, memory_order_relaxed),
                                       memory_order_release);
         }
         atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */
@@ -449,8 +450,8 @@ static void resync_frames(struct sa_thread *self, const struct shm_lane *from, s
                                              ? frame->counters[c] - from->offset[c] + to->offset[c]
                                              : at[c];
                 sa_put(self, head, instance, frame->path, SHM_KIND_RESYNC, flags, 0, entered);
-                sa_push(to, i, instance, frame->path,
-                        SHM_FRAME_ACCEPTED | (frame->state & ~SHM_FRAME_STATE_MASK), entered);
+                sa_push(to, i, instance, frame->path, SHM_FRAME_ACCEPTED | (frame->state & ~SHM_FRAME_STATE_MASK),
+                        entered);
                 to->owed += 2;
         }
         ring_publish(to, head);

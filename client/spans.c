@@ -11,7 +11,7 @@
 #include "client/root_private.h"
 #include "client/slow.h"
 
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT   __attribute__((visibility("default")))
 
 #define PATIENCE 16 /* opens between two looks at the clock while no collector is there */
 

@@ -14,13 +14,14 @@
 
 #include "shm/layout.h"
 
-#define sa_likely(x) __builtin_expect(!!(x), 1)
+#define sa_likely(x)   __builtin_expect(!!(x), 1)
 #define sa_unlikely(x) __builtin_expect(!!(x), 0)
-#define sa_cold __attribute__((cold, noinline))
+#define sa_cold        __attribute__((cold, noinline))
 
 struct sa_thread {
-        uint32_t epoch;    /* the gate's when `lane` was claimed; 0: no lane */
-        uint32_t patience; /* opens, or counts, until the next look for a collector; or SA_NO_LANE + calls until the next
+        uint32_t epoch; /* the gate's when `lane` was claimed; 0: no lane */
+        uint32_t
+                patience; /* opens, or counts, until the next look for a collector; or SA_NO_LANE + calls until the next
                               look for a lane */
         struct shm_lane *lane;
         struct shm_record *ring;

@@ -251,12 +251,9 @@ static const struct column span_columns[] = {
 };
 
 static const struct column thread_columns[] = {
-        {"OUTSIDE SPANS", 0, plain_name_cell},
-        {"PROGRAM", 0, program_cell},
-        {"ALLOCS", RENDER_RIGHT, allocs_cell},
-        {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
-        {"FREES", RENDER_RIGHT, frees_cell},
-        {"FREED", RENDER_RIGHT, freed_cell},
+        {"OUTSIDE SPANS", 0, plain_name_cell}, {"PROGRAM", 0, program_cell},
+        {"ALLOCS", RENDER_RIGHT, allocs_cell}, {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
+        {"FREES", RENDER_RIGHT, frees_cell},   {"FREED", RENDER_RIGHT, freed_cell},
         {"NET", RENDER_RIGHT, net_cell},
 };
 

@@ -6,8 +6,8 @@
 #include "ctl/report_fold.h"
 
 /* How `counting` begins in the row of a process that has counters of ours, and in that of one that has none. */
-#define COUNTED "libspanalloc-malloc"
-#define NOT_COUNTED "not counted"
+#define COUNTED        "libspanalloc-malloc"
+#define NOT_COUNTED    "not counted"
 #define NOTHING_COUNTS "nothing"
 
 void fold_deinit(struct fold *fold) {

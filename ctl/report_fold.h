@@ -46,7 +46,8 @@ struct fold {
         size_t count;
         struct fold_row total;
 };
-#define FOLD_INIT {0}
+#define FOLD_INIT                                                                                                      \
+        { 0 }
 void fold_deinit(struct fold *fold);
 
 /* Each 0 or -ENOMEM, into an empty fold. */

@@ -31,7 +31,7 @@
 /* A death is reaped a moment later: until then its pid is nobody else's, and what the dead one had still said to the
  * collector is read first. */
 #define REAP_DELAY_NS (1 * MS)
-#define END_CHECK_NS (10 * MS)
+#define END_CHECK_NS  (10 * MS)
 /* With no descendant left, the collector has only to read what they left in its socket. */
 #define SETTLE_NS (2000 * MS)
 
@@ -53,10 +53,10 @@ struct run {
         struct reactor_timer *reap_timer, *end_timer;
 
         pid_t pid;
-        bool ended;       /* the command has ended: */
-        int wait_status;  /* so */
-        bool alone;       /* no descendant is left, not even of those that it left behind */
-        bool hurried;     /* a signal asked for the report now */
+        bool ended;                              /* the command has ended: */
+        int wait_status;                         /* so */
+        bool alone;                              /* no descendant is left, not even of those that it left behind */
+        bool hurried;                            /* a signal asked for the report now */
         uint64_t started_ns, ended_ns, alone_ns; /* monotonic */
 };
 

@@ -21,16 +21,16 @@
  * once. */
 #define ATTACH_MS 20000
 
-#define LIBRARY "libspanalloc-malloc.so.0"
+#define LIBRARY   "libspanalloc-malloc.so.0"
 
 /* Relative ones start at the directory of this program. */
 static const char *const places[] = {
-        "../client/malloc/" LIBRARY,                 /* in a build tree */
-        "../lib/" SPANALLOC_MULTIARCH "/" LIBRARY,   /* installed, wherever the whole was moved to */
+        "../client/malloc/" LIBRARY,               /* in a build tree */
+        "../lib/" SPANALLOC_MULTIARCH "/" LIBRARY, /* installed, wherever the whole was moved to */
         "../lib/" SPANALLOC_MULTIARCH "/spanalloc/" LIBRARY,
         "../lib/" LIBRARY,
         "../lib64/" LIBRARY,
-        SPANALLOC_LIBDIR "/" LIBRARY,                /* installed where it was configured for */
+        SPANALLOC_LIBDIR "/" LIBRARY, /* installed where it was configured for */
 };
 enum { PLACES = sizeof(places) / sizeof(*places) };
 

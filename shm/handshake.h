@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define SHM_HELLO_MAGIC UINT64_C(0x314f4c4c45484153)
+#define SHM_HELLO_MAGIC   UINT64_C(0x314f4c4c45484153)
 #define SHM_WELCOME_MAGIC UINT64_C(0x31454d4f434c4557)
 
 enum shm_hello_kind {
@@ -29,9 +29,9 @@ enum shm_hello_flag {
 
 struct shm_hello {
         uint64_t magic;
-        uint32_t version; /* SHM_VERSION */
-        uint32_t kind;    /* enum shm_hello_kind */
-        uint32_t flags;   /* enum shm_hello_flag */
+        uint32_t version;  /* SHM_VERSION */
+        uint32_t kind;     /* enum shm_hello_kind */
+        uint32_t flags;    /* enum shm_hello_flag */
         uint32_t ring_kib; /* ATTACH: wanted for each thread, 0: the collector's default */
         uint32_t counting; /* ATTACH: enum shm_counting */
         int32_t pid;       /* EXEC: which process, in the sender's pid namespace; 0: the sender */

@@ -26,29 +26,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHM_MAGIC UINT64_C(0x31434f4c41505301) /* "\1SPALOC1", little endian */
+#define SHM_MAGIC   UINT64_C(0x31434f4c41505301) /* "\1SPALOC1", little endian */
 #define SHM_VERSION 1u
 
-#define SHM_PAGE 4096u
-#define SHM_LINE 64u
+#define SHM_PAGE    4096u
+#define SHM_LINE    64u
 
 /* Limits of the format.  A collector may hand out less, never more. */
-#define SHM_NAMES_MAX 65536u
-#define SHM_PATHS_MAX (1u << 20)
-#define SHM_LANES_MAX 4096u
-#define SHM_CLOSES_MAX 4096u
+#define SHM_NAMES_MAX        65536u
+#define SHM_PATHS_MAX        (1u << 20)
+#define SHM_LANES_MAX        4096u
+#define SHM_CLOSES_MAX       4096u
 #define SHM_RING_RECORDS_MIN 256u       /* > 3 + 2 * SHM_DEPTH: a full stack still fits with its reservation */
 #define SHM_RING_RECORDS_MAX (1u << 20) /* 64 MiB a lane */
-#define SHM_DEPTH 64u                   /* frames of a shadow stack */
-#define SHM_PATH_DEPTH_MAX 64u          /* names on one path; beyond: (other) */
+#define SHM_DEPTH            64u        /* frames of a shadow stack */
+#define SHM_PATH_DEPTH_MAX   64u        /* names on one path; beyond: (other) */
 
-#define SHM_NAME_BYTES 160u /* with the terminating zero */
-#define SHM_FILE_BYTES 84u
-#define SHM_COMM_BYTES 16u
+#define SHM_NAME_BYTES       160u /* with the terminating zero */
+#define SHM_FILE_BYTES       84u
+#define SHM_COMM_BYTES       16u
 
 /* Ids that every table begins with. */
 #define SHM_NAME_OTHER 1u /* "(other)" */
-#define SHM_PATH_NONE 0u  /* no span: the parent of a root */
+#define SHM_PATH_NONE  0u /* no span: the parent of a root */
 #define SHM_PATH_OTHER 1u /* (other) at the root: where a full table sends everything */
 
 /* ------------------------------------------------------------------------------------------------ counters -- */
@@ -121,8 +121,8 @@ enum shm_frame_state {
 
 /* Bits beside the state, in shm_frame.state. */
 #define SHM_FRAME_STATE_MASK 0xffu
-#define SHM_FRAME_SCOPE 0x100u  /* a scope: unwound when a frame below it exits */
-#define SHM_FRAME_SHARED 0x200u /* its handle was read through spanalloc_current() */
+#define SHM_FRAME_SCOPE      0x100u /* a scope: unwound when a frame below it exits */
+#define SHM_FRAME_SHARED     0x200u /* its handle was read through spanalloc_current() */
 /* … and what its ENTER says, refused or not: SHM_FLAG_SCOPE (as above), SHM_FLAG_SHARED, SHM_FLAG_LATE. */
 #define SHM_FRAME_FLAGS_SHIFT 8
 
@@ -138,9 +138,9 @@ struct shm_frame {
 
 /* Bits of shm_lane.attention.  Any of them sends the thread's next call to the slow path. */
 enum shm_attention {
-        SHM_ATTENTION_FOREIGN = 1 << 0, /* a mark is set: somebody exited a span of this stack */
-        SHM_ATTENTION_REFUSED = 1 << 1, /* a refused frame is on the stack, or lost deltas are waiting to be written */
-        SHM_ATTENTION_TIMING = 1 << 2,  /* the collector asks for timestamps */
+        SHM_ATTENTION_FOREIGN = 1 << 0,  /* a mark is set: somebody exited a span of this stack */
+        SHM_ATTENTION_REFUSED = 1 << 1,  /* a refused frame is on the stack, or lost deltas are waiting to be written */
+        SHM_ATTENTION_TIMING = 1 << 2,   /* the collector asks for timestamps */
         SHM_ATTENTION_DOORBELL = 1 << 3, /* the collector sleeps deeply: ring at the next record */
         SHM_ATTENTION_SNAPSHOT = 1 << 4, /* counters come from the program's own function */
         SHM_ATTENTION_WAIT = 1 << 5,     /* on a full ring, wait */
@@ -182,11 +182,11 @@ struct shm_lane {
         };
 
         /* line 1 */
-        _Atomic uint32_t occupancy;  /* odd while a thread moves in; +2 for each thread that had this lane */
-        uint32_t tid;                /* in the client's pid namespace */
-        uint32_t ring_records;       /* a power of two, at most the geometry's for this lane */
-        uint32_t ring_used;          /* 1 once this occupant wrote a record */
-        char comm[SHM_COMM_BYTES];   /* at the claim */
+        _Atomic uint32_t occupancy; /* odd while a thread moves in; +2 for each thread that had this lane */
+        uint32_t tid;               /* in the client's pid namespace */
+        uint32_t ring_records;      /* a power of two, at most the geometry's for this lane */
+        uint32_t ring_used;         /* 1 once this occupant wrote a record */
+        char comm[SHM_COMM_BYTES];  /* at the claim */
         uint8_t identity_pad[SHM_LINE - 32];
 
         /* line 2: what the occupants had counted before they moved in, cumulative over all of them */
@@ -194,18 +194,18 @@ struct shm_lane {
         uint8_t before_pad[SHM_LINE - 32];
 
         /* line 3 */
-        _Atomic uint64_t head; /* records written, ever */
-        uint64_t limit;        /* head may grow to here: the last `tail` seen, plus ring_records */
-        uint32_t owed;         /* slots reserved for the frames on the stack: two each */
+        _Atomic uint64_t head;  /* records written, ever */
+        uint64_t limit;         /* head may grow to here: the last `tail` seen, plus ring_records */
+        uint32_t owed;          /* slots reserved for the frames on the stack: two each */
         _Atomic uint32_t depth; /* frames on the shadow stack */
         _Atomic uint32_t attention;
-        uint32_t busy;          /* inside a call: a signal handler's call stays out */
-        uint64_t next_instance; /* see client/instance */
-        uint64_t doorbell_at;   /* the head at which to look whether the collector sleeps */
-        uint32_t beyond;        /* entered frames deeper than the shadow stack … */
-        uint32_t beyond_scopes; /* … and how many of these are scopes */
+        uint32_t busy;                   /* inside a call: a signal handler's call stays out */
+        uint64_t next_instance;          /* see client/instance */
+        uint64_t doorbell_at;            /* the head at which to look whether the collector sleeps */
+        uint32_t beyond;                 /* entered frames deeper than the shadow stack … */
+        uint32_t beyond_scopes;          /* … and how many of these are scopes */
         _Atomic uint32_t refused_frames; /* REFUSED frames on the stack, and `beyond` */
-        uint32_t impatient; /* waiting for room was in vain: refuse until there is some */
+        uint32_t impatient;              /* waiting for room was in vain: refuse until there is some */
 
         /* line 4 */
         _Atomic uint64_t live[SHM_COUNTERS];
@@ -213,10 +213,10 @@ struct shm_lane {
 
         /* line 5 */
         _Atomic uint64_t lost_stretches; /* how many stretches under a refused frame wait; 0: nothing waits */
-        _Atomic uint64_t lost_until; /* while a LOST is written: the position after it.  Once `head` is there, what
+        _Atomic uint64_t lost_until;     /* while a LOST is written: the position after it.  Once `head` is there, what
                                         `lost` holds has been said */
-        uint64_t bell_tail;          /* `tail` + 1 when the bell was rung last */
-        _Atomic uint32_t lost_turn;  /* which of `lost` counts: the thread writes the other one whole, then turns */
+        uint64_t bell_tail;              /* `tail` + 1 when the bell was rung last */
+        _Atomic uint32_t lost_turn;      /* which of `lost` counts: the thread writes the other one whole, then turns */
         uint32_t reserved5[9];
 
         /* line 6 */
@@ -267,7 +267,7 @@ struct shm_name {
 };
 
 struct shm_path {
-        _Atomic uint64_t key; /* parent << 32 | name, both ids; 0: empty.  Set once */
+        _Atomic uint64_t key;     /* parent << 32 | name, both ids; 0: empty.  Set once */
         _Atomic uint64_t refused; /* enters and opens of this path that were refused */
 };
 
@@ -301,10 +301,10 @@ struct shm_geometry {
 
 /* What counts this process's heap, or why nothing does. */
 enum shm_counting {
-        SHM_COUNTING_NONE = 0,      /* the library is there, nothing counts: preload libspanalloc-malloc */
-        SHM_COUNTING_MALLOC = 1,    /* libspanalloc-malloc */
-        SHM_COUNTING_SNAPSHOT = 2,  /* the program's own function: no live part */
-        SHM_COUNTING_BYPASSED = 3,  /* libspanalloc-malloc is there, but the executable has a malloc of its own */
+        SHM_COUNTING_NONE = 0,     /* the library is there, nothing counts: preload libspanalloc-malloc */
+        SHM_COUNTING_MALLOC = 1,   /* libspanalloc-malloc */
+        SHM_COUNTING_SNAPSHOT = 2, /* the program's own function: no live part */
+        SHM_COUNTING_BYPASSED = 3, /* libspanalloc-malloc is there, but the executable has a malloc of its own */
 };
 
 /* Options that the collector gives, read by the client. */
@@ -411,7 +411,7 @@ static inline uint32_t shm_owner_word(const struct shm_lane *lane) {
         return atomic_load_explicit((const _Atomic uint32_t *)(const void *)lane->owner_pad, memory_order_relaxed);
 }
 #define SHM_OWNER_DIED 0x40000000u /* FUTEX_OWNER_DIED */
-#define SHM_OWNER_TID 0x3fffffffu  /* FUTEX_TID_MASK */
+#define SHM_OWNER_TID  0x3fffffffu /* FUTEX_TID_MASK */
 
 /* ----------------------------------------------------------------------------------------- held to the docs -- */
 

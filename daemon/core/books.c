@@ -80,8 +80,8 @@ static void point(struct books *books) {
 }
 
 static bool is_sane(const struct books_limits *l) {
-        return l->names > 1 && l->names <= SHM_NAMES_MAX && l->paths > 1 && l->paths <= SHM_PATHS_MAX &&
-               l->lanes && l->lanes <= SHM_LANES_MAX && l->instances && l->instances <= 1u << 24 && l->threads > 1;
+        return l->names > 1 && l->names <= SHM_NAMES_MAX && l->paths > 1 && l->paths <= SHM_PATHS_MAX && l->lanes &&
+               l->lanes <= SHM_LANES_MAX && l->instances && l->instances <= 1u << 24 && l->threads > 1;
 }
 
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns) {
@@ -126,8 +126,7 @@ int books_adopt(struct books **ret, int fd) {
         }
         memcpy(&books->limits, books->state.header->owner, sizeof books->limits);
         sizes = measure(&books->limits);
-        if (!is_sane(&books->limits) ||
-            books->state.header->data_offset + total(&sizes) > books->state.header->size) {
+        if (!is_sane(&books->limits) || books->state.header->data_offset + total(&sizes) > books->state.header->size) {
                 books_free(books);
                 return -EPROTO;
         }

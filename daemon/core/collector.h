@@ -21,15 +21,15 @@
 struct collector;
 
 struct collector_options {
-        const char *runtime_dir;     /* where the beacon lies; NULL: in memory only, as for `run` */
-        struct shm_wish wish;        /* what a segment holds; 0 in any: shm_wish_default's */
-        uint32_t ring_kib_max;       /* the largest ring that a client may ask for */
-        uint32_t processes_max;      /* attached at once */
-        uint32_t processes_uid_max;  /* … by one uid other than root */
-        uint64_t keep_ns;            /* how long an ended process stays visible; UINT64_MAX: for ever */
-        uint32_t keep_max;           /* … and how many of them */
-        uint32_t segment_options;    /* enum shm_option, given to every client */
-        bool eager;                  /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
+        const char *runtime_dir;    /* where the beacon lies; NULL: in memory only, as for `run` */
+        struct shm_wish wish;       /* what a segment holds; 0 in any: shm_wish_default's */
+        uint32_t ring_kib_max;      /* the largest ring that a client may ask for */
+        uint32_t processes_max;     /* attached at once */
+        uint32_t processes_uid_max; /* … by one uid other than root */
+        uint64_t keep_ns;           /* how long an ended process stays visible; UINT64_MAX: for ever */
+        uint32_t keep_max;          /* … and how many of them */
+        uint32_t segment_options;   /* enum shm_option, given to every client */
+        bool eager;                 /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
 };
 extern const struct collector_options collector_options_default;
 
@@ -67,9 +67,9 @@ struct process {
         char cgroup[256]; /* path below the mount of cgroup2 */
         enum process_end end;
         int end_status;
-        uint64_t ended_ns;   /* monotonic */
-        bool forked;         /* came by fork, and has not called exec */
-        bool uncounted;      /* never attached; `why` says why; books and drain are NULL */
+        uint64_t ended_ns; /* monotonic */
+        bool forked;       /* came by fork, and has not called exec */
+        bool uncounted;    /* never attached; `why` says why; books and drain are NULL */
         char why[128];
         const char *allocator; /* below the counters when it is not libc's: "jemalloc", …; else "" */
         struct books *books;   /* stays when the process has ended */

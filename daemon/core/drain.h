@@ -46,10 +46,10 @@ int drain_finish(struct drain *drain, uint64_t now_ns);
 /* Whether every thread that ever had a lane is gone though the process lives: it called exec. */
 bool drain_is_abandoned(const struct drain *drain);
 
-uint32_t drain_threads(const struct drain *drain);    /* alive, with a lane */
-uint32_t drain_lanes(const struct drain *drain);      /* ever claimed */
+uint32_t drain_threads(const struct drain *drain); /* alive, with a lane */
+uint32_t drain_lanes(const struct drain *drain);   /* ever claimed */
 enum shm_counting drain_counting(const struct drain *drain);
-uint64_t drain_refused(const struct drain *drain);    /* enters, opens and closes, over all lanes */
+uint64_t drain_refused(const struct drain *drain); /* enters, opens and closes, over all lanes */
 uint64_t drain_refused_threads(const struct drain *drain);
 /* For each lane with a living thread: its number in the client's pid namespace, so that the collector can look its
  * name up and say it here.  Index from 0; false at the end; *ret_tid 0: skip. */

@@ -258,9 +258,8 @@ static void enter_instance(struct books *books, struct lane *lane, const struct 
                 saw_open(books, lane, instance);
                 return;
         }
-        if (!live_find(books, instance) &&
-            (is_scopes ? is_past(books, instance) && !is_open_scope(books, instance)
-                       : !is_late && is_stale(books, instance))) {
+        if (!live_find(books, instance) && (is_scopes ? is_past(books, instance) && !is_open_scope(books, instance)
+                                                      : !is_late && is_stale(books, instance))) {
                 count_stale(books);
                 frame->flags |= FRAME_STALE;
                 return;
@@ -367,8 +366,8 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
 }
 
 /* Ends the cycle of frame `i` at `at`; the interval has been ended there already. */
-static void end_cycle(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS],
-                      unsigned end, enum frames_pass pass) {
+static void end_cycle(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS], unsigned end,
+                      enum frames_pass pass) {
         struct frame frame = lane->frames[i];
         uint64_t credit[SHM_COUNTERS], sums[SHM_COUNTERS] = {0};
 

@@ -22,5 +22,5 @@ void hist_merge(const struct books *books, struct hist_sum *sum, const struct hi
 /* The value below which `permille` thousandths lie; 0 of nothing. */
 uint64_t hist_percentile(const struct hist_sum *sum, unsigned permille);
 
-unsigned hist_bucket(uint64_t value);          /* pure; for tests */
+unsigned hist_bucket(uint64_t value); /* pure; for tests */
 uint64_t hist_bucket_middle(unsigned bucket);

@@ -49,7 +49,7 @@ struct tally {
         double decayed[3]; /* bytes, each e^-(age/T) */
         uint64_t tick;     /* when they were last decayed, in ticks of the books */
         uint64_t born_ns;
-        uint64_t refused; /* as the client counts it */
+        uint64_t refused;   /* as the client counts it */
         uint32_t next_path; /* of the same name */
         uint32_t reserved[3];
 
@@ -87,8 +87,8 @@ struct lane {
         uint64_t position; /* records drained */
         uint64_t last[SHM_COUNTERS];
         uint32_t depth, occupancy;
-        uint32_t thread;  /* entry in the table of thread names */
-        uint32_t retired; /* the occupancy that has been settled */
+        uint32_t thread;     /* entry in the table of thread names */
+        uint32_t retired;    /* the occupancy that has been settled */
         uint64_t opened_max; /* the last span that was opened here */
 
         uint64_t before[SHM_COUNTERS];      /* booked as `before` */
@@ -147,7 +147,7 @@ struct book {
         uint64_t records, evicted;
 
         uint64_t stale, closes_applied;
-        uint32_t live, free_instances; /* count; head of the free list */
+        uint32_t live, free_instances;      /* count; head of the free list */
         uint32_t queued_first, queued_last; /* closes of the first look */
         uint32_t later_first, later_last;   /* closes of the second: for the next pass */
         uint32_t hand;                      /* of the eviction clock */

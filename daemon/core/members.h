@@ -38,7 +38,7 @@ struct member {
         uint32_t of_uid;       /* attached processes of the same uid, this one included */
         uint64_t abandoned_ns; /* since when it has no living thread, 0: it has */
         uint64_t named_ns;     /* when its threads were last asked for their names */
-        uint64_t settled_ns; /* when its books were last brought up to the live counters */
+        uint64_t settled_ns;   /* when its books were last brought up to the live counters */
         uint32_t next_lane;    /* … and where to go on */
 };
 

@@ -176,8 +176,7 @@ int member_attach(struct collector *collector, const struct newcomer *newcomer, 
         struct member *member;
         int memfd = -1, r;
 
-        end_former(collector, newcomer->pid, newcomer->start_ticks,
-                   notices_drop(collector->notices, newcomer->pid));
+        end_former(collector, newcomer->pid, newcomer->start_ticks, notices_drop(collector->notices, newcomer->pid));
         r = check_limits(collector, newcomer->uid);
         member = r < 0 ? NULL : member_new(collector, newcomer);
         if (!member) {

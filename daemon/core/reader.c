@@ -172,8 +172,7 @@ uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path) 
         do {
                 uint64_t key;
 
-                if (!at || at >= books->limits.paths || at >= reader->geometry.path_capacity ||
-                    n == SHM_PATH_DEPTH_MAX)
+                if (!at || at >= books->limits.paths || at >= reader->geometry.path_capacity || n == SHM_PATH_DEPTH_MAX)
                         return other_path(books);
                 /* Relaxed: published before the record that named it ([R1]). */
                 key = atomic_load_explicit(&shm_paths(reader->map, &reader->geometry)[at].key, memory_order_relaxed);

@@ -35,7 +35,7 @@ static int map_arena(struct state *state, int fd, uint64_t size) {
 
 static void point(struct state *state) {
         state->undo_tags = (uint64_t *)(state->base + state->header->undo_tags_offset);
-        state->undo_lines = (unsigned char (*)[STATE_LINE])(state->base + state->header->undo_lines_offset);
+        state->undo_lines = (unsigned char(*)[STATE_LINE])(state->base + state->header->undo_lines_offset);
 }
 
 int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity) {

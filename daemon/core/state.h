@@ -29,8 +29,8 @@ struct state_header {
         _Atomic uint64_t undo_length;
         uint64_t undo_capacity; /* entries */
         uint64_t undo_tags_offset, undo_lines_offset;
-        uint64_t data_offset; /* what the log covers begins here */
-        uint8_t owner[4096 - 72];  /* the layout's own words; fixed after creation */
+        uint64_t data_offset;     /* what the log covers begins here */
+        uint8_t owner[4096 - 72]; /* the layout's own words; fixed after creation */
 };
 
 struct state {
@@ -41,7 +41,7 @@ struct state {
         uint32_t *touched; /* for each line, the batch that logged it last; private memory */
         uint32_t batch;    /* its low 32 bits */
         bool in_batch;
-        uint64_t size;  /* of the mapping */
+        uint64_t size; /* of the mapping */
         int fd;
 };
 

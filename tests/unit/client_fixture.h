@@ -104,7 +104,8 @@ __attribute__((unused)) static struct want *expect(const char *name) {
 }
 
 /* The numbers of a name that is all scopes, or all closed. */
-__attribute__((unused)) static struct want *expect_closed(const char *name, uint64_t self, uint64_t total, uint64_t spans) {
+__attribute__((unused)) static struct want *expect_closed(const char *name, uint64_t self, uint64_t total,
+                                                          uint64_t spans) {
         struct want *want = expect(name);
 
         want->self = self;
@@ -144,7 +145,8 @@ __attribute__((unused)) static void in_thread(void *(*fn)(void *), void *userdat
 struct scenario {
         void (*child)(void);
         uint32_t ring_records, close_capacity, lane_capacity; /* 0: the default */
-        unsigned processes; /* rows at the end; 0: 1 */
+        unsigned processes;                                   /* rows at the end; 0: 1 */
+        uint64_t kill_after_ns;                               /* 0: never */
         uint32_t on_full;
         bool unattached; /* the child attaches by itself */
 };
@@ -171,6 +173,7 @@ static struct server {
         struct reactor *reactor;
         struct collector *collector;
         struct reactor_watch *watch;
+        struct reactor_timer *timer;
         int control, listen;
         pid_t pid;
         char dir[64];
@@ -296,7 +299,12 @@ static void on_control(void *userdata, int fd, unsigned events) {
         reply();
 }
 
-static void run(const struct scenario *scenario) {
+static void on_kill(void *userdata, uint64_t now_ns) {
+        kill(server.pid, SIGKILL);
+}
+
+/* The child runs, and the collector beside it, until the child has ended.  Returns wait(2)'s status. */
+static int serve(const struct scenario *scenario) {
         int pair[2], status;
 
         server.scenario = scenario;
@@ -314,11 +322,21 @@ static void run(const struct scenario *scenario) {
         assert_int_equal(reactor_new(&server.reactor, REACTOR_POLL), 0);
         server_listen();
         assert_int_equal(reactor_watch(server.reactor, &server.watch, server.control, REACTOR_IN, on_control, NULL), 0);
+        if (scenario->kill_after_ns) {
+                assert_int_equal(reactor_timer(server.reactor, &server.timer, on_kill, NULL), 0);
+                reactor_timer_set(server.timer, reactor_now(server.reactor) + scenario->kill_after_ns);
+        }
         reply();
         assert_int_equal(reactor_run(server.reactor), 0);
         assert_int_equal(waitpid(server.pid, &status, 0), server.pid);
         collector_reaped(server.collector, server.pid, status);
         server.pid = 0;
+        return status;
+}
+
+__attribute__((unused)) static void run(const struct scenario *scenario) {
+        int status = serve(scenario);
+
         if (!WIFEXITED(status) || WEXITSTATUS(status))
                 fail_msg("the child ended with status %#x", (unsigned)status);
         assert_int_equal(collector_process_count(server.collector), scenario->processes ? scenario->processes : 1);
@@ -340,6 +358,7 @@ static int scenario_teardown(void **state) {
         }
         server.pid = 0;
         server.watch = server.watch ? reactor_unwatch(server.watch) : NULL;
+        server.timer = server.timer ? reactor_timer_free(server.timer) : NULL;
         server.collector = collector_free(server.collector);
         server.reactor = reactor_free(server.reactor);
         if (server.control >= 0)
@@ -348,7 +367,7 @@ static int scenario_teardown(void **state) {
         return 0;
 }
 
-static void test_scenario(void **state) {
+__attribute__((unused)) static void test_scenario(void **state) {
         run(*state);
 }
 

@@ -19,7 +19,7 @@
 SPANALLOC_SITE(site_s, "s");
 SPANALLOC_SITE(site_t, "t");
 
-static spanalloc_span s, t;
+static spanalloc_span s, t, hundred[100];
 static sem_t to_a, to_b, to_main;
 
 static void post(sem_t *sem) {
@@ -156,12 +156,16 @@ static void out_of_order(void) {
 
 static jmp_buf jump;
 
+static void jumper(unsigned depth);
+static void (*volatile deeper)(unsigned) = jumper;
+
 static void jumper(unsigned depth) {
         SPANALLOC_SCOPE("j");
         work(1);
         if (depth > 1)
-                jumper(depth - 1);
-        longjmp(jump, 1);
+                deeper(depth - 1);
+        else
+                longjmp(jump, 1);
 }
 
 static void unwinding(void) {
@@ -169,7 +173,7 @@ static void unwinding(void) {
         spanalloc_enter(s);
         if (!setjmp(jump))
                 jumper(90); /* beyond the stack, too */
-        work(5); /* as far as anybody can know, still in the jumpers */
+        work(5);            /* as far as anybody can know, still in the jumpers */
         spanalloc_exit(s);
         work(1);
         {
@@ -275,7 +279,8 @@ static void threads(void) {
                 ids[i] = start(many_cycles, NULL);
         for (int i = 0; i < 6; i++)
                 pthread_join(ids[i], NULL);
-        must(stats().refused_enters == 0 && stats().waits == 0);
+        must(stats().waits == 0);
+        must(stats().refused_enters == 0);
         *expect("m") = (struct want){"m", 72000, 72000, 36000, 0, 12000, 12000, 0, 12000, 6, 0};
         expect_closed("a", 12000 * 15, 12000 * 115, 12000);
         expect_closed("b", 12000 * 100, 12000 * 100, 12000)->max_call = 100;
@@ -376,8 +381,6 @@ static void one_span_on_two_threads(void) {
         check();
 }
 
-static spanalloc_span hundred[100];
-
 static void *closes(void *userdata) {
         for (int i = 0; i < 100; i++)
                 spanalloc_close(hundred[i]);
@@ -454,9 +457,7 @@ static void scope_ended_elsewhere(void) {
                 if (i % 2)
                         look(); /* the close is there long before the exit */
                 work(1);
-                {
-                        SPANALLOC_SCOPE("b");
-                }
+                { SPANALLOC_SCOPE("b"); }
         }
         *expect("s") = (struct want){"s", 80, 80, 20, 20, 20, 20, 0, 20, 4, 0};
         expect_closed("b", 0, 0, 20);
@@ -551,18 +552,34 @@ static void full_ring_now_and_then(void) {
         refused = stats().refused_enters;
         must(refused > 1000 && refused < 20 * 511);
         *expect("s") = (struct want){"s", ANY, 20 * 1277 + 21, 1, 0, 1, 1, 0, 1, ANY, 0};
-        *expect("d") = (struct want){"d", ANY, ANY, 20 * 511 - refused, 0, 20 * 511 - refused, 20 * 511 - refused, 0,
-                                     20 * 511 - refused, ANY, refused};
+        *expect("d") = (struct want){
+                "d", ANY,    ANY, 20 * 511 - refused, 0, 20 * 511 - refused, 20 * 511 - refused, 0, 20 * 511 - refused,
+                ANY, refused};
         report->refused = refused;
         report->outside = report->before = 0;
         report->counters = 20 * 1277 + 21;
         check();
 }
 
+/* To the last slot: an open needs one, an enter three.  Returns how many scopes "i" there were; one span "x" more was
+ * refused than accepted, and all of them are in `hundred`. */
+static uint64_t fill_ring(unsigned *ret_opens) {
+        SPANALLOC_SITE(site, "x");
+
+        for (int i = 0; i < 300; i++)
+                inner(0);
+        *ret_opens = 0;
+        while (!stats().refused_opens)
+                hundred[(*ret_opens)++] = spanalloc_open(&site);
+        must(*ret_opens <= 4);
+        return 300 - stats().refused_enters;
+}
+
 /* Opens and closes that find no room: the span is known from its first enter on, the close takes another way. */
 static void full_ring_opens_and_closes(void) {
         spanalloc_span early[3], late[3];
         uint64_t filled;
+        unsigned opens;
 
         for (int i = 0; i < 3; i++) {
                 early[i] = spanalloc_open(&site_s);
@@ -571,15 +588,13 @@ static void full_ring_opens_and_closes(void) {
                 spanalloc_exit(early[i]);
         }
         collector_stops();
-        for (int i = 0; i < 300; i++)
-                inner(0);
-        filled = 300 - stats().refused_enters;
+        filled = fill_ring(&opens);
         for (int i = 0; i < 3; i++) {
                 late[i] = spanalloc_open(&site_t);
                 must(late[i].instance && late[i].path);
                 spanalloc_close(early[i]);
         }
-        must(stats().refused_opens == 3 && stats().refused_closes == 0);
+        must(stats().refused_opens == 4 && stats().refused_closes == 0);
         collector_goes_on();
         look();
         inner(0); /* spans opened in between make no difference */
@@ -596,33 +611,34 @@ static void full_ring_opens_and_closes(void) {
         expect_closed("s", 3, 3, 3)->max_call = 1;
         *expect("t") = (struct want){"t", 22, 22, 4, 0, 2, 2, 0, 2, 11, 3};
         expect_closed("i", 0, 0, filled + 1)->refused = 300 - filled;
-        report->refused = 300 - filled + 3;
+        *expect("x") = (struct want){"x", 0, 0, 0, 0, opens - 1, 0, 0, 0, ANY, 1};
+        report->refused = 300 - filled + 4;
         report->lost = 0;
         report->stale = 1; /* the close of the one that was never entered */
         check();
+        report->stale = 1;
 }
 
 /* More closes than the overflow list holds. */
 static void too_many_closes(void) {
         spanalloc_span spans[10];
         uint64_t filled;
+        unsigned opens;
 
         for (int i = 0; i < 10; i++)
                 spans[i] = spanalloc_open(&site_s);
         collector_stops();
-        for (int i = 0; i < 300; i++)
-                inner(0);
-        filled = 300 - stats().refused_enters;
+        filled = fill_ring(&opens);
         for (int i = 0; i < 10; i++)
                 spanalloc_close(spans[i]);
         must(stats().refused_closes == 6);
         collector_goes_on();
         *expect("s") = (struct want){"s", 0, 0, 0, 0, 10, 4, 0, 0, ANY, 0};
         expect_closed("i", 0, 0, filled)->refused = 300 - filled;
-        report->refused = 300 - filled + 6;
+        report->refused = 300 - filled + 7;
         check();
         *expect("s") = (struct want){"s", 0, 0, 0, 0, 10, 4, 6, 0, ANY, 0};
-        report->refused = 300 - filled + 6;
+        report->refused = 300 - filled + 7;
 }
 
 /* A scope that was refused, entered by others through its handle. */
@@ -751,9 +767,7 @@ static void *leaves_open(void *userdata) {
         work(10);
         (void)spanalloc_scope_begin(&site_t);
         work(5);
-        {
-                SPANALLOC_SCOPE("b");
-        }
+        { SPANALLOC_SCOPE("b"); }
         return NULL;
 }
 
@@ -882,7 +896,7 @@ static void tick(long us) {
 /* Handlers that open spans, in the middle of calls and beside them.  A snapshot that one interrupts is of no one moment;
  * so which span has what is not certain, but all of it is there, and counts of spans are exact. */
 static void signals(void) {
-        uint64_t spans = 0, nested;
+        uint64_t spans = 0;
 
         tick(50);
         for (int i = 0; i < 400000; i++) {
@@ -897,7 +911,6 @@ static void signals(void) {
         }
         tick(0);
         inner(0);
-        nested = stats().nested;
         must(handled > 100);
         must(stats().refused_enters == 0 && stats().unmatched_exits == 0);
         *expect("a") = (struct want){"a", ANY, ANY, 400000, 0, 400000, 400000, 0, 400000, ANY, 0};
@@ -905,7 +918,6 @@ static void signals(void) {
         *expect("s") = (struct want){"s", ANY, ANY, spans, 0, spans, spans, 0, spans, ANY, 0};
         *expect("h") = (struct want){"h", ANY, ANY, ANY, 0, ANY, ANY, 0, ANY, ANY, 0};
         report->counters = 400000 * 115 + (uint64_t)handled;
-        (void)nested;
         check();
 }
 
@@ -972,7 +984,7 @@ static void detached(void) {
         *expect("s") = (struct want){"s", 0, 0, 0, 0, 1, 0, 1, 0, ANY, 0};
         report->counters = 1;
         look();
-        must(report->end == PROCESS_DETACHED);
+        must(report->end != PROCESS_ALIVE);
         expect_nothing();
         report->stale = 1;
 }
@@ -1074,7 +1086,9 @@ static void replaced_under_signals(void) {
 
 #define SCENARIO(name, ...)                                                                                            \
         {                                                                                                              \
-                #name, test_scenario, NULL, scenario_teardown, &(struct scenario) { .child = name, __VA_ARGS__ }       \
+#name, test_scenario, NULL, scenario_teardown, &(struct scenario) {                                    \
+                        .child = name, __VA_ARGS__                                                                     \
+                }                                                                                                      \
         }
 
 int main(int argc, char **argv) {
@@ -1087,7 +1101,7 @@ int main(int argc, char **argv) {
                 SCENARIO(unwinding),
                 SCENARIO(too_deep),
                 SCENARIO(too_deep_by_hand),
-                SCENARIO(threads, .ring_records = 65536),
+                SCENARIO(threads, .ring_records = 262144),
                 SCENARIO(migrated),
                 SCENARIO(migrated_from_the_dead),
                 SCENARIO(one_span_on_two_threads),

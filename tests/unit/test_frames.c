@@ -13,7 +13,13 @@
 #include "tests/unit/books_fixture.h"
 
 enum { SCOPE = SHM_FLAG_SCOPE, MIGRATED = SHM_FLAG_MIGRATED, SHARED = SHM_FLAG_SHARED, LATE = SHM_FLAG_LATE };
-enum { ENTER = SHM_KIND_ENTER, EXIT = SHM_KIND_EXIT, OPEN = SHM_KIND_OPEN, CLOSE = SHM_KIND_CLOSE, LOST = SHM_KIND_LOST };
+enum {
+        ENTER = SHM_KIND_ENTER,
+        EXIT = SHM_KIND_EXIT,
+        OPEN = SHM_KIND_OPEN,
+        CLOSE = SHM_KIND_CLOSE,
+        LOST = SHM_KIND_LOST
+};
 
 struct fixture {
         struct books *books;

@@ -32,17 +32,17 @@ static struct wire_column columns[COLUMNS] = {
 static struct table_entry worker[] = {{"worker", 4, {1, 10, 1, 5}}, {"main", 4, {2, 20, 0, 0}}};
 
 #define ROW(number, exe_, comm_, counting_, ended_, bytes, entries_, n)                                                \
-        [(number) * COLUMNS + PROCESS] = {WIRE_COLUMN_UINT, {.u = 10 + (number)}},                                     \
-        [(number) * COLUMNS + EXE] = {WIRE_COLUMN_TEXT, {.text = exe_}},                                               \
-        [(number) * COLUMNS + COMM] = {WIRE_COLUMN_TEXT, {.text = comm_}},                                             \
-        [(number) * COLUMNS + COUNTING] = {WIRE_COLUMN_TEXT, {.text = counting_}},                                     \
-        [(number) * COLUMNS + ENDED] = {WIRE_COLUMN_TEXT, {.text = ended_}},                                           \
-        [(number) * COLUMNS + ALIVE] = {WIRE_COLUMN_BOOL, {.b = sizeof(ended_) == 1}},                                   \
-        [(number) * COLUMNS + BALANCED] = {WIRE_COLUMN_BOOL, {.b = true}},                                             \
-        [(number) * COLUMNS + BYTES] = {WIRE_COLUMN_UINT, {.u = bytes}},                                               \
-        [(number) * COLUMNS + COUNT] = {WIRE_COLUMN_UINT, {.u = 1}},                                                   \
-        [(number) * COLUMNS + LOST] = {WIRE_COLUMN_UINT, {.u = 0}},                                                    \
-        [(number) * COLUMNS + THREADS] = {WIRE_COLUMN_MAP, {.map = {n, entries_}}}
+        [(number)*COLUMNS + PROCESS] = {WIRE_COLUMN_UINT, {.u = 10 + (number)}},                                       \
+                            [(number)*COLUMNS + EXE] = {WIRE_COLUMN_TEXT, {.text = exe_}},                             \
+                            [(number)*COLUMNS + COMM] = {WIRE_COLUMN_TEXT, {.text = comm_}},                           \
+                            [(number)*COLUMNS + COUNTING] = {WIRE_COLUMN_TEXT, {.text = counting_}},                   \
+                            [(number)*COLUMNS + ENDED] = {WIRE_COLUMN_TEXT, {.text = ended_}},                         \
+                            [(number)*COLUMNS + ALIVE] = {WIRE_COLUMN_BOOL, {.b = sizeof(ended_) == 1}},               \
+                            [(number)*COLUMNS + BALANCED] = {WIRE_COLUMN_BOOL, {.b = true}},                           \
+                            [(number)*COLUMNS + BYTES] = {WIRE_COLUMN_UINT, {.u = bytes}},                             \
+                            [(number)*COLUMNS + COUNT] = {WIRE_COLUMN_UINT, {.u = 1}},                                 \
+                            [(number)*COLUMNS + LOST] = {WIRE_COLUMN_UINT, {.u = 0}},                                  \
+                            [(number)*COLUMNS + THREADS] = {WIRE_COLUMN_MAP, {.map = {n, entries_}}}
 
 static struct table_cell cells[] = {
         ROW(0, "/bin/bash", "bash", "libspanalloc-malloc", "exec", 5, NULL, 0),

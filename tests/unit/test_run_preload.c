@@ -44,8 +44,14 @@ static void test_environment_empty(void **state) {
 static void test_environment_replaces(void **state) {
         const struct preload_settings settings = {
                 .library = "/l/x.so", .socket = "/s", .on_full = "wait", .ring_kib = 64};
-        char *given[] = {"A=1",          "LD_PRELOAD=/a.so /b.so:/c.so", "SPANALLOC=0", "SPANALLOC_SOCKET=/t",
-                         "SPANALLOC_ON_FULL=refuse", "SPANALLOC_RING_KIB=1", "B=",      "SPANALLOC_X=keep",
+        char *given[] = {"A=1",
+                         "LD_PRELOAD=/a.so /b.so:/c.so",
+                         "SPANALLOC=0",
+                         "SPANALLOC_SOCKET=/t",
+                         "SPANALLOC_ON_FULL=refuse",
+                         "SPANALLOC_RING_KIB=1",
+                         "B=",
+                         "SPANALLOC_X=keep",
                          NULL};
         char **environment;
 

@@ -20,13 +20,48 @@
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct shm_wish wishes[] = {
-        {.name_capacity = 1, .path_capacity = 1, .close_capacity = 0, .lane_capacity = 1, .ring_records = 1, .ring_lanes = 1},
-        {.name_capacity = 2, .path_capacity = 9, .close_capacity = 1, .lane_capacity = 7, .ring_records = 256, .ring_lanes = 2},
-        {.name_capacity = 16, .path_capacity = 16, .close_capacity = 4, .lane_capacity = 100, .ring_records = 1000, .ring_lanes = 3},
-        {.name_capacity = 100, .path_capacity = 5000, .close_capacity = 77, .lane_capacity = 333, .ring_records = 8192, .ring_lanes = 32},
-        {.name_capacity = 16384, .path_capacity = 131072, .close_capacity = 1024, .lane_capacity = 4096, .ring_records = 8192, .ring_lanes = 32},
-        {.name_capacity = 65536, .path_capacity = 1u << 20, .close_capacity = 4096, .lane_capacity = 4096, .ring_records = 1u << 20, .ring_lanes = 4096},
-        {.name_capacity = 65536, .path_capacity = 1u << 20, .close_capacity = 4096, .lane_capacity = 4096, .ring_records = UINT32_MAX, .ring_lanes = 1},
+        {.name_capacity = 1,
+         .path_capacity = 1,
+         .close_capacity = 0,
+         .lane_capacity = 1,
+         .ring_records = 1,
+         .ring_lanes = 1},
+        {.name_capacity = 2,
+         .path_capacity = 9,
+         .close_capacity = 1,
+         .lane_capacity = 7,
+         .ring_records = 256,
+         .ring_lanes = 2},
+        {.name_capacity = 16,
+         .path_capacity = 16,
+         .close_capacity = 4,
+         .lane_capacity = 100,
+         .ring_records = 1000,
+         .ring_lanes = 3},
+        {.name_capacity = 100,
+         .path_capacity = 5000,
+         .close_capacity = 77,
+         .lane_capacity = 333,
+         .ring_records = 8192,
+         .ring_lanes = 32},
+        {.name_capacity = 16384,
+         .path_capacity = 131072,
+         .close_capacity = 1024,
+         .lane_capacity = 4096,
+         .ring_records = 8192,
+         .ring_lanes = 32},
+        {.name_capacity = 65536,
+         .path_capacity = 1u << 20,
+         .close_capacity = 4096,
+         .lane_capacity = 4096,
+         .ring_records = 1u << 20,
+         .ring_lanes = 4096},
+        {.name_capacity = 65536,
+         .path_capacity = 1u << 20,
+         .close_capacity = 4096,
+         .lane_capacity = 4096,
+         .ring_records = UINT32_MAX,
+         .ring_lanes = 1},
 };
 
 /* As the comment in layout.h says it, a lane at a time. */
@@ -111,9 +146,9 @@ static void test_check_rejects_each_corrupted_field(void **state) {
                 size_t offset, size;
         } fields[] = {
 #define FIELD(name) {offsetof(struct shm_geometry, name), sizeof(((struct shm_geometry *)0)->name)}
-                FIELD(segment_size), FIELD(name_capacity), FIELD(path_capacity), FIELD(close_capacity),
-                FIELD(lane_capacity), FIELD(ring_records), FIELD(ring_lanes), FIELD(names_offset),
-                FIELD(paths_offset), FIELD(closes_offset), FIELD(origins_offset), FIELD(lanes_offset),
+                FIELD(segment_size),  FIELD(name_capacity), FIELD(path_capacity),  FIELD(close_capacity),
+                FIELD(lane_capacity), FIELD(ring_records),  FIELD(ring_lanes),     FIELD(names_offset),
+                FIELD(paths_offset),  FIELD(closes_offset), FIELD(origins_offset), FIELD(lanes_offset),
                 FIELD(rings_offset),
         };
         struct shm_geometry good;
@@ -135,7 +170,7 @@ static void test_check_rejects_each_corrupted_field(void **state) {
                          * that could have been made. */
                         if (shm_geometry_check(&bad) == 0) {
                                 const struct shm_wish wish = {bad.name_capacity, bad.path_capacity, bad.close_capacity,
-                                                              bad.lane_capacity, bad.ring_records, bad.ring_lanes};
+                                                              bad.lane_capacity, bad.ring_records,  bad.ring_lanes};
 
                                 assert_int_equal(shm_geometry_init(&again, &wish), 0);
                                 assert_memory_equal(&again, &bad, sizeof again);

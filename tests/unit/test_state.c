@@ -287,9 +287,12 @@ static void test_room(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_killed_at_any_store),   cmocka_unit_test(test_each_cut),
-                cmocka_unit_test(test_batch_numbers_wrap),    cmocka_unit_test(test_wrap_in_one_life),
-                cmocka_unit_test(test_undo_can_be_interrupted), cmocka_unit_test(test_strange_arenas),
+                cmocka_unit_test(test_killed_at_any_store),
+                cmocka_unit_test(test_each_cut),
+                cmocka_unit_test(test_batch_numbers_wrap),
+                cmocka_unit_test(test_wrap_in_one_life),
+                cmocka_unit_test(test_undo_can_be_interrupted),
+                cmocka_unit_test(test_strange_arenas),
                 cmocka_unit_test(test_room),
         };
 

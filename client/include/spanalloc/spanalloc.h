@@ -49,7 +49,8 @@ typedef struct spanalloc_span {
 } spanalloc_span;
 
 #define SPANALLOC_ABI 1u
-#define SPANALLOC_SPAN_INIT {0, 0, 0}
+#define SPANALLOC_SPAN_INIT                                                                                            \
+        { 0, 0, 0 }
 #ifdef __cplusplus
 #define SPANALLOC_NONE (spanalloc_span())
 #else
@@ -98,7 +99,7 @@ struct spanalloc_stats {
 #ifdef SPANALLOC_DISABLE
 
 #define SPANALLOC_SITE(ident, name) static spanalloc_site ident __attribute__((unused)) = {0, 0, "" name "", 0, 0, 0}
-#define SPANALLOC_SCOPE(name) ((void)sizeof("" name ""))
+#define SPANALLOC_SCOPE(name)       ((void)sizeof("" name ""))
 
 static inline spanalloc_span spanalloc_current(void) {
         spanalloc_span none = SPANALLOC_SPAN_INIT;
@@ -250,19 +251,19 @@ static inline void spanalloc_weak_scope_end_(spanalloc_span span) {
         if (spanalloc_scope_end)
                 spanalloc_scope_end(span);
 }
-#define spanalloc_open spanalloc_weak_open_
-#define spanalloc_open_under spanalloc_weak_open_under_
-#define spanalloc_enter spanalloc_weak_enter_
-#define spanalloc_exit spanalloc_weak_exit_
-#define spanalloc_close spanalloc_weak_close_
-#define spanalloc_current spanalloc_weak_current_
-#define spanalloc_site_intern spanalloc_weak_site_intern_
+#define spanalloc_open         spanalloc_weak_open_
+#define spanalloc_open_under   spanalloc_weak_open_under_
+#define spanalloc_enter        spanalloc_weak_enter_
+#define spanalloc_exit         spanalloc_weak_exit_
+#define spanalloc_close        spanalloc_weak_close_
+#define spanalloc_current      spanalloc_weak_current_
+#define spanalloc_site_intern  spanalloc_weak_site_intern_
 #define spanalloc_set_snapshot spanalloc_weak_set_snapshot_
-#define spanalloc_attach spanalloc_weak_attach_
-#define spanalloc_detach spanalloc_weak_detach_
-#define spanalloc_stats(out) spanalloc_weak_stats_(out)
-#define spanalloc_scope_begin spanalloc_weak_scope_begin_
-#define spanalloc_scope_end spanalloc_weak_scope_end_
+#define spanalloc_attach       spanalloc_weak_attach_
+#define spanalloc_detach       spanalloc_weak_detach_
+#define spanalloc_stats(out)   spanalloc_weak_stats_(out)
+#define spanalloc_scope_begin  spanalloc_weak_scope_begin_
+#define spanalloc_scope_end    spanalloc_weak_scope_end_
 
 #endif /* SPANALLOC_WEAK */
 
@@ -271,7 +272,7 @@ static inline void spanalloc_weak_scope_end_(spanalloc_span span) {
         static spanalloc_site ident = {SPANALLOC_ABI, (uint32_t)__LINE__, "" name "", __FILE__, 0, 0}
 
 #define SPANALLOC_CAT2_(a, b) a##b
-#define SPANALLOC_CAT_(a, b) SPANALLOC_CAT2_(a, b)
+#define SPANALLOC_CAT_(a, b)  SPANALLOC_CAT2_(a, b)
 
 /* A span for the rest of the enclosing block: open and enter here, exit and close when the block is left. */
 #define SPANALLOC_SCOPE(name) SPANALLOC_SCOPE_(name, __COUNTER__)
@@ -280,16 +281,19 @@ static inline void spanalloc_weak_scope_end_(spanalloc_span span) {
 }
 namespace spanalloc {
 class scope {
-public:
-        explicit scope(spanalloc_site *site) : span_(spanalloc_scope_begin(site)) {}
-        ~scope() { spanalloc_scope_end(span_); }
+      public:
+        explicit scope(spanalloc_site *site) : span_(spanalloc_scope_begin(site)) {
+        }
+        ~scope() {
+                spanalloc_scope_end(span_);
+        }
         scope(const scope &) = delete;
         scope &operator=(const scope &) = delete;
 
-private:
+      private:
         spanalloc_span span_;
 };
-}
+} // namespace spanalloc
 extern "C" {
 #define SPANALLOC_SCOPE_(name, n)                                                                                      \
         SPANALLOC_SITE(SPANALLOC_CAT_(spanalloc_site_, n), name);                                                      \
@@ -300,8 +304,8 @@ static inline void spanalloc_scope_cleanup_(spanalloc_span *span) {
 }
 #define SPANALLOC_SCOPE_(name, n)                                                                                      \
         SPANALLOC_SITE(SPANALLOC_CAT_(spanalloc_site_, n), name);                                                      \
-        __attribute__((cleanup(spanalloc_scope_cleanup_), unused)) spanalloc_span SPANALLOC_CAT_(spanalloc_scope_,     \
-                n) = spanalloc_scope_begin(&SPANALLOC_CAT_(spanalloc_site_, n))
+        __attribute__((cleanup(spanalloc_scope_cleanup_), unused)) spanalloc_span SPANALLOC_CAT_(                      \
+                spanalloc_scope_, n) = spanalloc_scope_begin(&SPANALLOC_CAT_(spanalloc_site_, n))
 #endif
 
 #endif /* !SPANALLOC_DISABLE */

@@ -75,17 +75,19 @@ static const struct bomb {
         const char *bytes;
         unsigned size;
 } bombs[] = {
-        {"\xdd\xff\xff\xff\xff", 5},                     /* array32 */
-        {"\xdf\xff\xff\xff\xff", 5},                     /* map32 */
-        {"\xc9\xff\xff\xff\xff\x01", 6},                 /* ext32 */
-        {"\xdb\xff\xff\xff\xff", 5},                     /* str32 */
-        {"\xc6\xff\xff\xff\xff", 5},                     /* bin32 */
+        {"\xdd\xff\xff\xff\xff", 5},                       /* array32 */
+        {"\xdf\xff\xff\xff\xff", 5},                       /* map32 */
+        {"\xc9\xff\xff\xff\xff\x01", 6},                   /* ext32 */
+        {"\xdb\xff\xff\xff\xff", 5},                       /* str32 */
+        {"\xc6\xff\xff\xff\xff", 5},                       /* bin32 */
         {"\x94\x00\x01\xa5spans\xdf\x7f\xff\xff\xff", 14}, /* in its place */
-        {"\x94\x00\x01\xa5spans\x81\xa6" "filter\xdb\xff\xff\xff\xf0", 22},
-        {"\xc1", 1},                                     /* never used */
-        {"\x94\x00\x01\xa5spans\x80\xc0", 11},           /* something behind it */
-        {"\x93\x00\x01\xa5spans", 9},                    /* no params */
-        {"\x94\x01\x01\xa5spans\x80", 10},               /* an answer */
+        {"\x94\x00\x01\xa5spans\x81\xa6"
+         "filter\xdb\xff\xff\xff\xf0",
+         22},
+        {"\xc1", 1},                           /* never used */
+        {"\x94\x00\x01\xa5spans\x80\xc0", 11}, /* something behind it */
+        {"\x93\x00\x01\xa5spans", 9},          /* no params */
+        {"\x94\x01\x01\xa5spans\x80", 10},     /* an answer */
         {"", 0},
 };
 

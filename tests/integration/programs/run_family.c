@@ -191,8 +191,8 @@ int main(int argc, char **argv) {
                 const char *name;
                 void (*run)(void);
         } ways[] = {
-                {"work", do_work},     {"fork", do_fork},       {"vfork", do_vfork},
-                {"spawn", do_spawn},   {"thread", do_thread},   {"generations", do_generations},
+                {"work", do_work},       {"fork", do_fork},     {"vfork", do_vfork},
+                {"spawn", do_spawn},     {"thread", do_thread}, {"generations", do_generations},
                 {"orphans", do_orphans}, {"linger", do_linger}, {"threads", do_threads},
                 {"kill", do_kill},
         };

@@ -200,8 +200,9 @@ int main(int argc, char **argv) {
                 pthread_mutex_init(&threads[i].lock, NULL);
                 threads[i].number = i;
                 threads[i].pairs = pairs;
-                pthread_create(&threads[i].thread, NULL, run, &threads[i]);
         }
+        for (unsigned i = 0; i < thread_count; i++)
+                pthread_create(&threads[i].thread, NULL, run, &threads[i]);
         for (unsigned i = 0; i < thread_count; i++)
                 pthread_join(threads[i].thread, NULL);
         spanalloc_stats(&stats);
