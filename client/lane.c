@@ -28,6 +28,9 @@ uint64_t sa_instance_block(struct shm_lane *lane, uint32_t lane_index) {
         return block << 32 | SA_INSTANCE_STEP | lane_index;
 }
 
+/* So many are claimed before threads that the collector has not met may be crowded out of a lane's memory. */
+#define FRESH_LANES 64u
+
 /* ----------------------------------------------------------------------------------------------- claiming -- */
 
 static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
@@ -47,14 +50,20 @@ static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
                !atomic_load(&lane->lost_stretches);
 }
 
-static struct shm_lane *claim_used(struct sa_attachment *a, uint32_t *ret_index) {
+/* Whether the collector may still have to learn of more threads of this lane than the lane remembers. */
+static bool is_crowded(const struct shm_lane *lane, uint32_t occupancy) {
+        return occupancy - atomic_load_explicit(&lane->retired, memory_order_relaxed) >= 2 * (SHM_PAST - 2);
+        /* Relaxed: at worst a lane is passed over, or a thread is counted under another's name. */
+}
+
+static struct shm_lane *claim_used(struct sa_attachment *a, uint32_t *ret_index, bool crowded) {
         uint32_t n = atomic_load(&a->header->lanes_claimed);
 
         for (uint32_t i = 0; i < n && i < a->geometry.lane_capacity; i++) {
                 struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, i);
                 uint32_t occupancy = atomic_load(&lane->occupancy);
 
-                if (is_vacant(lane, occupancy) &&
+                if (is_vacant(lane, occupancy) && (crowded || !is_crowded(lane, occupancy)) &&
                     atomic_compare_exchange_strong(&lane->occupancy, &occupancy, occupancy + 1)) {
                         *ret_index = i;
                         return lane;
@@ -103,6 +112,17 @@ static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTER
         }
 }
 
+/* For a collector that comes too late to meet this thread. */
+static void sign_in(struct shm_lane *lane) {
+        uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed) + 1;
+        struct shm_past *past = &lane->past[occupancy / 2 % SHM_PAST];
+
+        past->occupancy = occupancy;
+        memcpy(past->comm, lane->comm, sizeof past->comm);
+        memcpy(past->offset, lane->offset, sizeof past->offset);
+        memcpy(past->before, lane->before, sizeof past->before);
+}
+
 static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_records,
                   const uint64_t own[SHM_COUNTERS]) {
         uint64_t head;
@@ -131,6 +151,7 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
                 atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
         atomic_store_explicit(&lane->attention, sa_slow_attention(), memory_order_relaxed);
         begin_counters(lane, own);
+        sign_in(lane);
         /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all above. */
         atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
 }
@@ -139,7 +160,11 @@ static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, c
         struct shm_lane *lane;
         uint32_t i;
 
-        lane = claim_used(a, &i);
+        lane = claim_used(a, &i, false);
+        if (!lane && atomic_load(&a->header->lanes_claimed) < FRESH_LANES)
+                lane = claim_fresh(a, &i);
+        if (!lane)
+                lane = claim_used(a, &i, true);
         if (!lane)
                 lane = claim_fresh(a, &i);
         if (!lane) {

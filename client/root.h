@@ -12,8 +12,8 @@
  * the first.  Runs as a constructor, and from any call that comes before it. */
 void sa_root_init(void);
 
-/* For libspanalloc-malloc, from its own constructor, before sa_root_attach_early: that it counts, or that the
- * executable has a malloc of its own (SHM_COUNTING_BYPASSED). */
+/* For libspanalloc-malloc, from its own constructor, before sa_root_attach_early: that it counts, or that another
+ * malloc stands before its own, in the executable or in a library loaded earlier (SHM_COUNTING_BYPASSED). */
 void sa_root_set_counting(enum shm_counting counting);
 
 /* Attaches at load time, for a process that may never open a span; does nothing with SPANALLOC=0.  Then children

@@ -15,5 +15,3 @@ pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack-c msgpackc msgpack)
 if(SPANALLOC_TESTS)
         pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
-
-find_path(UTHASH_INCLUDE_DIR uthash.h REQUIRED)

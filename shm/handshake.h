@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define SHM_HELLO_MAGIC   UINT64_C(0x314f4c4c45484153)
@@ -49,3 +50,14 @@ struct shm_welcome {
 
 _Static_assert(sizeof(struct shm_hello) == 288, "");
 _Static_assert(sizeof(struct shm_welcome) == 32, "");
+_Static_assert(offsetof(struct shm_hello, version) == 8, "");
+_Static_assert(offsetof(struct shm_hello, kind) == 12, "");
+_Static_assert(offsetof(struct shm_hello, flags) == 16, "");
+_Static_assert(offsetof(struct shm_hello, ring_kib) == 20, "");
+_Static_assert(offsetof(struct shm_hello, counting) == 24, "");
+_Static_assert(offsetof(struct shm_hello, pid) == 28, "");
+_Static_assert(offsetof(struct shm_hello, path) == 32, "");
+_Static_assert(offsetof(struct shm_welcome, version) == 8, "");
+_Static_assert(offsetof(struct shm_welcome, error) == 12, "");
+_Static_assert(offsetof(struct shm_welcome, generation) == 16, "");
+_Static_assert(offsetof(struct shm_welcome, segment_size) == 24, "");

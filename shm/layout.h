@@ -158,6 +158,19 @@ struct shm_refused {
         uint64_t doorbells;    /* times that it woke the collector */
 };
 
+#define SHM_PAST 16u
+
+/* A thread as it moved into a lane. */
+struct shm_past {
+        uint32_t occupancy; /* the even value of its stay */
+        uint32_t reserved0;
+        char comm[SHM_COMM_BYTES];
+        uint64_t offset[SHM_COUNTERS]; /* the lane's counters at that moment */
+        uint64_t before[SHM_COUNTERS]; /* shm_lane.before, with its own */
+        uint64_t reserved1[5];
+};
+_Static_assert(sizeof(struct shm_past) == 2 * SHM_LINE, "");
+
 /*
  * A lane's control page.  One line (64 bytes) for each party and rhythm, so that nobody's stores disturb a
  * neighbour.
@@ -173,6 +186,7 @@ struct shm_refused {
  *     line 8      collector  the collector's
  *     line 9-10   lost       the deltas, twice: one is written while the other counts
  *     line 16-23  marks      of threads that exit somebody else's frame
+ *     line 24-55  past       who had the lane lately
  */
 struct shm_lane {
         /* line 0 */
@@ -243,7 +257,11 @@ struct shm_lane {
          * 0; the lane's thread clears it.  The index only spreads the marks. */
         _Atomic uint64_t marks[SHM_DEPTH];
 
-        uint8_t reserved24[SHM_PAGE - 24 * SHM_LINE];
+        /* lines 24 to 55: the last threads that moved in, entry occupancy / 2 % SHM_PAST.  Threads can come and go faster
+         * than the collector looks; so it still knows whose the counters were. */
+        struct shm_past past[SHM_PAST];
+
+        uint8_t reserved56[SHM_PAGE - 56 * SHM_LINE];
 
         /* the second page */
         struct shm_frame stack[SHM_DEPTH];
@@ -304,7 +322,8 @@ enum shm_counting {
         SHM_COUNTING_NONE = 0,     /* the library is there, nothing counts: preload libspanalloc-malloc */
         SHM_COUNTING_MALLOC = 1,   /* libspanalloc-malloc */
         SHM_COUNTING_SNAPSHOT = 2, /* the program's own function: no live part */
-        SHM_COUNTING_BYPASSED = 3, /* libspanalloc-malloc is there, but the executable has a malloc of its own */
+        SHM_COUNTING_BYPASSED = 3, /* libspanalloc-malloc is there, but another malloc stands before it: in the
+                                  executable, or in a library loaded earlier */
 };
 
 /* Options that the collector gives, read by the client. */
@@ -434,6 +453,7 @@ _Static_assert(offsetof(struct shm_lane, tail) == 8 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, lost) == 9 * SHM_LINE, "");
 _Static_assert(sizeof(struct shm_lost) == SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, marks) == 16 * SHM_LINE, "");
+_Static_assert(offsetof(struct shm_lane, past) == 24 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, stack) == SHM_PAGE, "");
 _Static_assert(sizeof(struct shm_lane) == 2 * SHM_PAGE, "a control page and a stack page");
 _Static_assert(sizeof(struct shm_name) == 256, "");
@@ -446,3 +466,68 @@ _Static_assert(offsetof(struct shm_header, refused_threads) == 4 * SHM_LINE, "")
 _Static_assert(sizeof(struct shm_header) == SHM_PAGE, "");
 _Static_assert(sizeof(struct shm_beacon) == SHM_LINE, "");
 _Static_assert(SHM_RING_RECORDS_MIN > 5 + 2 * SHM_DEPTH, "a full stack leaves room");
+_Static_assert(sizeof(struct shm_geometry) == 80, "");
+_Static_assert(offsetof(struct shm_record, sequence) == 0, "");
+_Static_assert(offsetof(struct shm_record, flags) == 22, "");
+_Static_assert(offsetof(struct shm_frame, path) == 8, "");
+_Static_assert(offsetof(struct shm_frame, state) == 12, "");
+_Static_assert(offsetof(struct shm_frame, counters) == 16, "");
+_Static_assert(offsetof(struct shm_lane, tid) == 68, "");
+_Static_assert(offsetof(struct shm_lane, ring_records) == 72, "");
+_Static_assert(offsetof(struct shm_lane, ring_used) == 76, "");
+_Static_assert(offsetof(struct shm_lane, comm) == 80, "");
+_Static_assert(offsetof(struct shm_lane, limit) == 200, "");
+_Static_assert(offsetof(struct shm_lane, owed) == 208, "");
+_Static_assert(offsetof(struct shm_lane, depth) == 212, "");
+_Static_assert(offsetof(struct shm_lane, attention) == 216, "");
+_Static_assert(offsetof(struct shm_lane, busy) == 220, "");
+_Static_assert(offsetof(struct shm_lane, next_instance) == 224, "");
+_Static_assert(offsetof(struct shm_lane, doorbell_at) == 232, "");
+_Static_assert(offsetof(struct shm_lane, beyond) == 240, "");
+_Static_assert(offsetof(struct shm_lane, beyond_scopes) == 244, "");
+_Static_assert(offsetof(struct shm_lane, refused_frames) == 248, "");
+_Static_assert(offsetof(struct shm_lane, impatient) == 252, "");
+_Static_assert(offsetof(struct shm_lane, lost_until) == 328, "");
+_Static_assert(offsetof(struct shm_lane, bell_tail) == 336, "");
+_Static_assert(offsetof(struct shm_lane, lost_turn) == 344, "");
+_Static_assert(offsetof(struct shm_lane, retired) == 520, "");
+_Static_assert(offsetof(struct shm_lost, since) == 32, "");
+_Static_assert(offsetof(struct shm_refused, enters_depth) == 8, "");
+_Static_assert(offsetof(struct shm_refused, opens) == 16, "");
+_Static_assert(offsetof(struct shm_refused, closes) == 24, "");
+_Static_assert(offsetof(struct shm_refused, exits) == 32, "");
+_Static_assert(offsetof(struct shm_refused, nested) == 40, "");
+_Static_assert(offsetof(struct shm_refused, waits) == 48, "");
+_Static_assert(offsetof(struct shm_refused, doorbells) == 56, "");
+_Static_assert(offsetof(struct shm_name, line) == 4, "");
+_Static_assert(offsetof(struct shm_name, name_length) == 8, "");
+_Static_assert(offsetof(struct shm_name, file_length) == 10, "");
+_Static_assert(offsetof(struct shm_name, name) == 12, "");
+_Static_assert(offsetof(struct shm_name, file) == 172, "");
+_Static_assert(offsetof(struct shm_path, refused) == 8, "");
+_Static_assert(offsetof(struct shm_close, path) == 8, "");
+_Static_assert(offsetof(struct shm_close, flags) == 12, "");
+_Static_assert(offsetof(struct shm_header, version) == 8, "");
+_Static_assert(offsetof(struct shm_header, options) == 12, "");
+_Static_assert(offsetof(struct shm_header, process) == 16, "");
+_Static_assert(offsetof(struct shm_header, counting) == 132, "");
+_Static_assert(offsetof(struct shm_header, closes_posted) == 136, "");
+_Static_assert(offsetof(struct shm_header, instance_floor) == 144, "");
+_Static_assert(offsetof(struct shm_header, other_names) == 264, "");
+_Static_assert(offsetof(struct shm_header, other_paths) == 272, "");
+_Static_assert(offsetof(struct shm_header, truncated_names) == 280, "");
+_Static_assert(offsetof(struct shm_geometry, name_capacity) == 8, "");
+_Static_assert(offsetof(struct shm_geometry, path_capacity) == 12, "");
+_Static_assert(offsetof(struct shm_geometry, close_capacity) == 16, "");
+_Static_assert(offsetof(struct shm_geometry, lane_capacity) == 20, "");
+_Static_assert(offsetof(struct shm_geometry, ring_records) == 24, "");
+_Static_assert(offsetof(struct shm_geometry, ring_lanes) == 28, "");
+_Static_assert(offsetof(struct shm_geometry, names_offset) == 32, "");
+_Static_assert(offsetof(struct shm_geometry, paths_offset) == 40, "");
+_Static_assert(offsetof(struct shm_geometry, closes_offset) == 48, "");
+_Static_assert(offsetof(struct shm_geometry, origins_offset) == 56, "");
+_Static_assert(offsetof(struct shm_geometry, lanes_offset) == 64, "");
+_Static_assert(offsetof(struct shm_geometry, rings_offset) == 72, "");
+_Static_assert(offsetof(struct shm_beacon, version) == 8, "");
+_Static_assert(offsetof(struct shm_beacon, generation) == 12, "");
+_Static_assert(offsetof(struct shm_beacon, asleep) == 16, "");

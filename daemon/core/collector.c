@@ -9,8 +9,6 @@
 
 #include "daemon/core/members.h"
 
-#define REFRESH_ROUNDS 256 /* a client that writes faster than we read does not hold us here */
-
 const struct collector_options collector_options_default = {
         .ring_kib_max = 8192,
         .processes_max = 4096,
@@ -94,10 +92,8 @@ int collector_listen(struct collector *collector, int listen_fd) {
 }
 
 static int drain_all(struct member *member, uint64_t now_ns) {
-        int r = DRAIN_MORE;
+        int r = drain_pass(member->process.drain, now_ns);
 
-        for (int i = 0; i < REFRESH_ROUNDS && r == DRAIN_MORE; i++)
-                r = drain_pass(member->process.drain, now_ns, 32768);
         return r < 0 ? r : drain_settle(member->process.drain, now_ns);
 }
 

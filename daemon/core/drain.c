@@ -251,11 +251,10 @@ static bool has_closes(const struct drain *drain) {
         return drain->books->book->queued_first || drain->books->book->later_first;
 }
 
-int drain_pass(struct drain *drain, uint64_t now_ns, uint32_t budget) {
+int drain_pass(struct drain *drain, uint64_t now_ns) {
         bool any = false;
         int r;
 
-        (void)budget; /* a pass is bounded by the rings: each lane is drained to its head on arrival */
         if (!drain_has_records(drain) && !has_closes(drain))
                 return DRAIN_IDLE;
         begin(drain, now_ns);
@@ -268,12 +267,18 @@ int drain_pass(struct drain *drain, uint64_t now_ns, uint32_t budget) {
         return any || has_closes(drain) ? DRAIN_SOME : DRAIN_IDLE;
 }
 
-bool drain_has_records(const struct drain *drain) {
+/* A look ahead of look_at_lanes(), which checks the number. */
+static uint32_t claimed_now(const struct drain *drain) {
         const struct shm_header *header = drain->reader.map;
         uint32_t n = atomic_load_explicit(&header->lanes_claimed, memory_order_acquire);
 
-        if (n > drain->books->limits.lanes)
-                n = drain->books->limits.lanes;
+        return n < drain->books->limits.lanes ? n : drain->books->limits.lanes;
+}
+
+bool drain_has_records(const struct drain *drain) {
+        const struct shm_header *header = drain->reader.map;
+        uint32_t n = claimed_now(drain);
+
         if (atomic_load_explicit(&header->closes_posted, memory_order_acquire) != drain->reader.closes_posted)
                 return true;
         for (uint32_t i = 0; i < n; i++)
@@ -288,8 +293,19 @@ bool drain_has_records(const struct drain *drain) {
 static void receive(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
+        struct reader_occupant past;
+        uint32_t missed = who->occupancy - lane->occupancy;
 
         if (lane->occupancy != who->occupancy && !(who->occupancy & 1)) {
+                /* Those who came and went since the last look, one after the other; not the oldest entry, in which the next
+                 * one may be signing in. */
+                for (uint32_t k = missed / 2 < SHM_PAST ? missed / 2 : SHM_PAST - 1; k-- > 1;) {
+                        if (!reader_past(&drain->reader, i, who->occupancy - 2 * k, &past))
+                                continue;
+                        frames_settle(books, i, past.offset);
+                        meet(books, lane, &past);
+                        frames_before(books, i, past.before);
+                }
                 frames_settle(books, i, who->offset);
                 meet(books, lane, who);
         }
@@ -425,6 +441,15 @@ bool drain_is_abandoned(const struct drain *drain) {
                 if (reader_is_alive(&drain->reader, i))
                         return false;
         return n > 0;
+}
+
+bool drain_was_left(const struct drain *drain) {
+        uint32_t n = claimed_now(drain);
+
+        for (uint32_t i = 0; i < n; i++)
+                if (reader_was_left(&drain->reader, i) || reader_is_alive(&drain->reader, i))
+                        return true;
+        return false;
 }
 
 uint32_t drain_threads(const struct drain *drain) {

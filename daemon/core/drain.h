@@ -25,12 +25,12 @@ struct drain *drain_free(struct drain *drain);
 enum drain_outcome {
         DRAIN_IDLE = 0, /* nothing was there */
         DRAIN_SOME = 1, /* records were drained, or closes wait for the next look */
-        DRAIN_MORE = 2, /* the budget ran out: come back at once */
 };
 
-/* One pass, begun and committed in as many batches as it needs.  At most about `budget` records.  Returns a
+/* One pass, begun and committed in as many batches as it needs.  It is bounded by the rings: a
+ * lane is drained to where its head was when the pass came to it, or when it looked for the second time.  Returns a
  * drain_outcome, -EBADMSG, or another -errno. */
-int drain_pass(struct drain *drain, uint64_t now_ns, uint32_t budget);
+int drain_pass(struct drain *drain, uint64_t now_ns);
 
 /* Whether any lane holds records that were not drained.  Cheap; for the look before sleep. */
 bool drain_has_records(const struct drain *drain);
@@ -45,6 +45,9 @@ int drain_finish(struct drain *drain, uint64_t now_ns);
 
 /* Whether every thread that ever had a lane is gone though the process lives: it called exec. */
 bool drain_is_abandoned(const struct drain *drain);
+/* Whether a thread has gone from its lane alive, or is still in it: the program that attached was not replaced by exec,
+ * which leaves only lanes whose owners the kernel marked as dead.  Looks at the segment as it is now. */
+bool drain_was_left(const struct drain *drain);
 
 uint32_t drain_threads(const struct drain *drain); /* alive, with a lane */
 uint32_t drain_lanes(const struct drain *drain);   /* ever claimed */

@@ -131,7 +131,7 @@ static void end_former(struct collector *collector, pid_t pid, uint64_t start_ti
                 member_end(former, PROCESS_EXITED, 0);
         } else {
                 /* A forked child may have called exec before any thread of it had a lane. */
-                bool exec = announced || drain_threads(former->process.drain) == 0;
+                bool exec = announced || !drain_was_left(former->process.drain);
 
                 member_end(former, exec ? PROCESS_EXEC : PROCESS_DETACHED, 0);
         }

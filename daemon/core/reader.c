@@ -240,8 +240,28 @@ bool reader_is_alive(const struct reader *reader, uint32_t lane) {
         return word_is_alive(shm_owner_word(lane_at(reader, lane)));
 }
 
+bool reader_was_left(const struct reader *reader, uint32_t i) {
+        const struct shm_lane *lane = lane_at(reader, i);
+        /* Relaxed: nothing that the thread wrote is read for it.  Odd: claimed, and perhaps not yet locked. */
+        uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed);
+
+        return occupancy && !(occupancy & 1) && !(shm_owner_word(lane) & (SHM_OWNER_TID | SHM_OWNER_DIED));
+}
+
 uint32_t reader_tid(const struct reader *reader, uint32_t lane) {
         return reader_is_alive(reader, lane) ? lane_at(reader, lane)->tid : 0;
+}
+
+bool reader_past(const struct reader *reader, uint32_t i, uint32_t occupancy, struct reader_occupant *ret) {
+        const struct shm_past *past = &lane_at(reader, i)->past[occupancy / 2 % SHM_PAST];
+        uint32_t is = past->occupancy;
+
+        *ret = (struct reader_occupant){.occupancy = occupancy};
+        memcpy(ret->comm, past->comm, sizeof ret->comm);
+        memcpy(ret->before, past->before, sizeof ret->before);
+        memcpy(ret->offset, past->offset, sizeof ret->offset);
+        COPIED();
+        return is == occupancy;
 }
 
 bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occupant *ret) {

@@ -52,9 +52,14 @@ struct reader_occupant {
 };
 /* Who has the lane.  False while somebody moves in; *ret is then what there is of it. */
 bool reader_occupant(const struct reader *reader, uint32_t lane, struct reader_occupant *ret);
+/* A thread that had the lane before: false when it is too long ago, or somebody moves in.  Of *ret only comm, before and
+ * offset are meaningful. */
+bool reader_past(const struct reader *reader, uint32_t lane, uint32_t occupancy, struct reader_occupant *ret);
 /* Whether everything that was read of the lane meanwhile is of this occupant. */
 bool reader_is_still(const struct reader *reader, uint32_t lane, uint32_t occupancy);
 bool reader_is_alive(const struct reader *reader, uint32_t lane);
+/* Whether its last thread unlocked it and lives on without it.  A thread that ends is marked as dead instead. */
+bool reader_was_left(const struct reader *reader, uint32_t lane);
 uint32_t reader_tid(const struct reader *reader, uint32_t lane);
 
 /* The thread's live counters, if at one moment the ring was drained to `position` and nothing lost was pending. */

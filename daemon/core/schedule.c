@@ -15,10 +15,7 @@
 #define SLEEP_STEP_NS  (NS_PER_MS / 8) /* longer after each pass that nobody rang for: a bell is to be rare */
 #define SLEEP_BLIND_NS (4 * NS_PER_MS) /* where no bell can be heard */
 #define SLEEP_DEEP_NS  (250 * NS_PER_MS)
-#define IDLE_PASSES    8       /* in a row, before sleep becomes deep */
-#define BUDGET_UID     131072u /* records in a pass, for all processes of one uid together */
-#define BUDGET_MAX     32768u
-#define BUDGET_MIN     1024u
+#define IDLE_PASSES    8 /* in a row, before sleep becomes deep */
 #define TICK_NS        NS_PER_S
 #define TICK_SOON_NS   (100 * NS_PER_MS)
 #define MARK_NS        (60 * NS_PER_S)
@@ -49,13 +46,6 @@ static void ask_all(struct collector *collector) {
 
 /* ---------------------------------------------------------------------------------------------------- passes -- */
 
-/* No uid gets more of a pass than another, however many processes it has. */
-static uint32_t budget_of(const struct member *member) {
-        uint32_t budget = BUDGET_UID / (member->of_uid ? member->of_uid : 1);
-
-        return budget > BUDGET_MAX ? BUDGET_MAX : budget < BUDGET_MIN ? BUDGET_MIN : budget;
-}
-
 /* Returns the busiest outcome. */
 static int pass(struct collector *collector, uint64_t now_ns) {
         size_t first = collector->count ? collector->first++ % collector->count : 0;
@@ -68,7 +58,7 @@ static int pass(struct collector *collector, uint64_t now_ns) {
 
                 if (!member->process.drain)
                         continue;
-                r = drain_pass(member->process.drain, now_ns, budget_of(member));
+                r = drain_pass(member->process.drain, now_ns);
                 if (r < 0)
                         member_expel(member, r);
                 else if (r > busiest)
@@ -107,17 +97,10 @@ static void on_drain(void *userdata, uint64_t now_ns) {
         if (!collector->live)
                 return; /* the next attach starts us again */
         outcome = pass(collector, now_ns);
-        if (outcome == DRAIN_MORE) {
-                collector->idle_passes = 0;
-                collector->deep = false;
-                collector->sleep_ns = SLEEP_MIN_NS;
-                reactor_timer_set(collector->drain_timer, now_ns);
-        } else {
-                collector->sleep_ns = next_sleep(collector, outcome);
-                reactor_timer_set(collector->drain_timer, now_ns + collector->sleep_ns);
-                if (collector->deep)
-                        ask_all(collector);
-        }
+        collector->sleep_ns = next_sleep(collector, outcome);
+        reactor_timer_set(collector->drain_timer, now_ns + collector->sleep_ns);
+        if (collector->deep)
+                ask_all(collector);
         collector->rung = false;
 }
 

@@ -790,6 +790,9 @@ static void *short_life(void *userdata) {
         return NULL;
 }
 
+/* As many lanes as a process claims before one takes in more threads than it can remember (client/lane.c). */
+#define LANES_AT_FIRST 64
+
 static void a_thousand_short_threads(void) {
         pthread_t ids[8];
 
@@ -806,7 +809,7 @@ static void a_thousand_short_threads(void) {
         report->before = 1000;
         report->outside = report->lost = 0;
         report->counters = 116000;
-        report->lanes_max = 8;
+        report->lanes_max = LANES_AT_FIRST;
         check();
 }
 
@@ -949,7 +952,7 @@ static void signals_at_first_calls(void) {
         must(stats().refused_enters == 0 && stats().unmatched_exits == 0);
         *expect("i") = (struct want){"i", ANY, ANY, 6000, 0, 6000, 6000, 0, 6000, ANY, 0};
         report->counters = sum;
-        report->lanes_max = 1;
+        report->lanes_max = LANES_AT_FIRST;
         check();
 }
 
@@ -984,7 +987,7 @@ static void detached(void) {
         *expect("s") = (struct want){"s", 0, 0, 0, 0, 1, 0, 1, 0, ANY, 0};
         report->counters = 1;
         look();
-        must(report->end != PROCESS_ALIVE);
+        must(report->end == PROCESS_DETACHED);
         expect_nothing();
         report->stale = 1;
 }
@@ -1070,7 +1073,7 @@ static void replaced_under_signals(void) {
                 while (stats().threads == before) {
                         for (int k = 0; k < 1000; k++)
                                 a_with_b();
-                        must(n++ < 40000);
+                        must(n++ < 4000000); /* at most once a second; only a hang counts */
                 }
         }
         tick(0);

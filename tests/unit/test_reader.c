@@ -146,10 +146,10 @@ static void test_decent(void **state) {
         struct fixture *f = *state;
         struct books_process_row row;
 
-        assert_int_equal(drain_pass(f->drain, 1, 1000), DRAIN_IDLE);
+        assert_int_equal(drain_pass(f->drain, 1), DRAIN_IDLE);
         decent(f);
         assert_true(drain_has_records(f->drain));
-        assert_int_equal(drain_pass(f->drain, 1, 1000), DRAIN_SOME);
+        assert_int_equal(drain_pass(f->drain, 1), DRAIN_SOME);
         assert_false(drain_has_records(f->drain));
         for (uint32_t i = 0; i < LANES; i++)
                 assert_int_equal(lane(f, i)->tail, 4);
@@ -211,7 +211,7 @@ static void test_remains(void **state) {
                 struct fixture *f = *state;
 
                 decent(f);
-                assert_int_equal(drain_pass(f->drain, 1, 1000), DRAIN_SOME);
+                assert_int_equal(drain_pass(f->drain, 1), DRAIN_SOME);
                 lane(f, 0)->lost_turn = 1;
                 lane(f, 0)->lost[1].waiting[0] = 8;
                 lane(f, 0)->lost[1].since[0] = 48;
@@ -242,7 +242,7 @@ static void test_remains(void **state) {
 /* ---------------------------------------------------------------------------------------------- broken formats -- */
 
 static void assert_faulty(struct fixture *f, const char *what) {
-        assert_int_equal(drain_pass(f->drain, 1, 1000), -EBADMSG);
+        assert_int_equal(drain_pass(f->drain, 1), -EBADMSG);
         assert_non_null(strstr(drain_fault(f->drain), what));
         assert_balanced(f);
         end(f);
@@ -257,7 +257,7 @@ static void test_faults(void **state) {
         decent(f);
         header(f)->lanes_claimed = LANES + 1;
         assert_faulty(f, "claimed");
-        assert_int_equal(drain_pass(f->drain, 1, 1000), DRAIN_SOME);
+        assert_int_equal(drain_pass(f->drain, 1), DRAIN_SOME);
         header(f)->lanes_claimed = LANES - 1;
         put(f, 0, SHM_KIND_OPEN, 0, 0x100003000, 2, 0);
         assert_faulty(f, "claimed");
@@ -265,7 +265,7 @@ static void test_faults(void **state) {
         assert_faulty(f, "head");
         lane(f, 2)->head = UINT64_MAX;
         assert_faulty(f, "head");
-        assert_int_equal(drain_pass(f->drain, 1, 1000), DRAIN_SOME);
+        assert_int_equal(drain_pass(f->drain, 1), DRAIN_SOME);
         lane(f, 2)->head = 3;
         assert_faulty(f, "head");
         shm_ring_at(f->map, &f->geometry, 1)[2].sequence++;
@@ -299,7 +299,7 @@ static void test_paths(void **state) {
         put(f, 0, SHM_KIND_OPEN, 0, 0x100020000, PATHS, 0);
         put(f, 0, SHM_KIND_OPEN, 0, 0x100021000, UINT32_MAX, 0);
         put(f, 0, SHM_KIND_OPEN, 0, 0x100022000, 0, 0);
-        assert_int_equal(drain_pass(f->drain, 1, 1000), DRAIN_SOME);
+        assert_int_equal(drain_pass(f->drain, 1), DRAIN_SOME);
         assert_int_equal(books->tallies[SHM_PATH_OTHER].opened, 13);
 
         /* One by one, each under a known one: as deep as the format allows, and no deeper. */
@@ -307,7 +307,7 @@ static void test_paths(void **state) {
                 put_path(f, path, path == 20 ? 3 : path - 1, 2);
                 put(f, 0, SHM_KIND_OPEN, 0, 0x100100000 + path, path, 0);
         }
-        assert_int_equal(drain_pass(f->drain, 1, 1000), DRAIN_SOME);
+        assert_int_equal(drain_pass(f->drain, 1), DRAIN_SOME);
         for (uint32_t path = 1; path < PATHS; path++)
                 assert_true(books_path_depth(books, path) < SHM_PATH_DEPTH_MAX);
         assert_balanced(f);
@@ -396,7 +396,7 @@ static void *spoil_on(void *userdata) {
 }
 
 static int drain_once(struct fixture *f, uint64_t now_ns) {
-        int r = drain_pass(f->drain, now_ns, 1000);
+        int r = drain_pass(f->drain, now_ns);
 
         if (r >= 0)
                 r = drain_settle(f->drain, now_ns);
