@@ -51,15 +51,25 @@ static inline bool is_patient(struct sa_thread *self) {
         return false;
 }
 
-static inline bool begin_call(struct shm_lane *lane) {
-        if (sa_unlikely(lane->busy)) {
-                lane->refused.nested++;
-                return false;
+/* Marks the lane as busy, after which nothing moves the thread elsewhere.  Returns the lane that the call is to use; NULL
+ * when it interrupts another call. */
+static inline struct shm_lane *begin_call(struct sa_thread *self, struct shm_lane *lane) {
+        for (;;) {
+                if (sa_unlikely(lane->busy)) {
+                        lane->refused.nested++;
+                        return NULL;
+                }
+                lane->busy = 1;
+                /* So that a signal handler sees `busy` before anything else of this call. */
+                atomic_signal_fence(memory_order_seq_cst);
+                if (sa_likely(*(struct shm_lane *volatile *)&self->lane == lane))
+                        return lane;
+                /* A handler came between, and met a new collector: the thread lives in another lane now. */
+                lane->busy = 0;
+                lane = self->lane;
+                if (!lane)
+                        return NULL;
         }
-        lane->busy = 1;
-        /* So that a signal handler sees `busy` before anything else of this call. */
-        atomic_signal_fence(memory_order_seq_cst);
-        return true;
 }
 
 static inline void end_call(struct shm_lane *lane) {
@@ -188,7 +198,8 @@ EXPORT spanalloc_span spanalloc_open(spanalloc_site *site) {
 
         if (sa_unlikely(!lane))
                 return other() ? other()->open(site) : none;
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return none;
         span = open_at(self, lane, site, top_path(self, lane));
         end_call(lane);
@@ -202,7 +213,8 @@ EXPORT spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span 
 
         if (sa_unlikely(!lane))
                 return other() ? other()->open_under(site, parent) : none;
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return none;
         span = open_at(self, lane, site, parent.instance ? parent.path : 0);
         end_call(lane);
@@ -221,7 +233,8 @@ EXPORT void spanalloc_enter(spanalloc_span span) {
                         other()->enter(span);
                 return;
         }
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return;
         enter(self, lane, span, span.reserved & (SHM_FLAG_SHARED | SHM_FLAG_LATE));
         end_call(lane);
@@ -239,7 +252,8 @@ EXPORT void spanalloc_exit(spanalloc_span span) {
                         other()->exit(span);
                 return;
         }
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return;
         leave(self, lane, span, 0);
         end_call(lane);
@@ -257,7 +271,8 @@ EXPORT void spanalloc_close(spanalloc_span span) {
                         other()->close(span);
                 return;
         }
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return;
         mark(self, lane, span, SHM_KIND_CLOSE);
         end_call(lane);
@@ -270,7 +285,8 @@ EXPORT spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
 
         if (sa_unlikely(!lane))
                 return other() ? other()->scope_begin(site) : none;
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return none;
         span = (spanalloc_span){sa_instance(self, lane), path_of(site, top_path(self, lane)), 0};
         enter(self, lane, span, SHM_FLAG_SCOPE);
@@ -290,7 +306,8 @@ EXPORT void spanalloc_scope_end(spanalloc_span span) {
                         other()->scope_end(span);
                 return;
         }
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return;
         leave(self, lane, span, SHM_FLAG_SCOPE);
         end_call(lane);
@@ -319,7 +336,8 @@ EXPORT spanalloc_span spanalloc_current(void) {
 
         if (sa_unlikely(!lane))
                 return other() ? other()->current() : none;
-        if (!begin_call(lane))
+        lane = begin_call(self, lane);
+        if (sa_unlikely(!lane))
                 return none;
         if (sa_unlikely(wants_attention(lane)))
                 sa_slow_attend(self, lane);

@@ -97,12 +97,17 @@ static void lost(struct books *books, struct lane *lane, const uint64_t counters
 
 /* --------------------------------------------------------------------------------------------------- spans -- */
 
+/* Whether a span was numbered before this segment: its opening is in the books of an earlier one. */
+static bool is_older(const struct books *books, uint64_t instance) {
+        return instance >> 32 <= books->book->instance_floor;
+}
+
 /* Whether a span was opened, as far as its number tells: it is not above the last that its lane opened.  Not to be told
  * where it is older than this segment. */
 static bool is_past(const struct books *books, uint64_t instance) {
         uint32_t lane = (uint32_t)(instance & 0xfff);
 
-        if (instance >> 32 <= books->book->instance_floor || lane >= books->limits.lanes)
+        if (is_older(books, instance) || lane >= books->limits.lanes)
                 return false;
         return instance <= books->lanes[lane].opened_max;
 }
@@ -207,7 +212,7 @@ bool frames_apply_closes(struct books *books) {
                         /* Everything that was before the close has been seen now, and no opening was. */
                         if (books->book->evicted)
                                 tally_closed(books, entry->path, 0, 0);
-                        else
+                        else if (!is_older(books, entry->instance))
                                 count_stale(books);
                         live_remove(books, entry);
                 } else if (is_entered(books, entry)) {

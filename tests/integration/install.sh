@@ -90,7 +90,7 @@ target_link_libraries(cmake-shared PRIVATE spanalloc::spanalloc)
 add_executable(cmake-static outside.c)
 target_link_libraries(cmake-static PRIVATE spanalloc::static)
 END_CMAKE
-{ cmake -S . -B build -DCMAKE_PREFIX_PATH="$PREFIX" && cmake --build build; } >build.log 2>&1 || fail "$(cat build.log)"
+{ cmake -G Ninja -S . -B build -DCMAKE_PREFIX_PATH="$PREFIX" && cmake --build build; } >build.log 2>&1 || fail "$(cat build.log)"
 for kind in shared static; do
         expect "cmake-$kind" "$(links "build/cmake-$kind")" "$kind"
         shows "build/cmake-$kind"
