@@ -7,7 +7,8 @@
 #include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
 
-#define UNDO_LINES 65536u
+#define UNDO_LINES  65536u
+#define EVENTS_KEPT 1024u /* room that is not given back after a batch */
 
 const struct books_limits books_limits_default = {
         .names = 16384,
@@ -18,7 +19,7 @@ const struct books_limits books_limits_default = {
 };
 
 struct sizes { /* of each region, in the order in which they lie */
-        uint64_t book, names, tallies, lanes, instances, index, chunks, threads, sums;
+        uint64_t book, names, tallies, lanes, instances, index, chunks, threads, closes, sums;
 };
 
 static uint64_t page_up(uint64_t n) {
@@ -43,13 +44,14 @@ static struct sizes measure(const struct books_limits *l) {
                 .index = page_up((uint64_t)index_size(l->instances) * sizeof(uint32_t)),
                 .chunks = page_up((uint64_t)l->paths * 4 * sizeof(struct hist_chunk)),
                 .threads = page_up((uint64_t)l->threads * sizeof(struct thread_name)),
+                .closes = page_up(SHM_CLOSES_MAX * sizeof(uint64_t)),
                 .sums = page_up((uint64_t)l->paths * sizeof(struct sums)),
         };
 }
 
 static uint64_t total(const struct sizes *s) {
         return s->book + s->names + s->tallies + s->lanes + s->instances + s->index + s->chunks + s->threads +
-               (2 + BOOKS_MARKS) * s->sums;
+               s->closes + (2 + BOOKS_MARKS) * s->sums;
 }
 
 static void *lay(char **at, uint64_t size) {
@@ -73,6 +75,7 @@ static void point(struct books *books) {
         books->chunks = lay(&at, s.chunks);
         books->chunk_capacity = books->limits.paths * 4;
         books->threads = lay(&at, s.threads);
+        books->closes = lay(&at, s.closes);
         for (int i = 0; i < 2; i++)
                 books->baselines[i] = lay(&at, s.sums);
         for (unsigned i = 0; i < BOOKS_MARKS; i++)
@@ -140,6 +143,7 @@ struct books *books_free(struct books *books) {
                 return NULL;
         state_deinit(&books->state);
         free(books->open_totals);
+        free(books->events);
         free(books);
         return NULL;
 }
@@ -168,7 +172,33 @@ void books_begin(struct books *books, uint64_t now_ns) {
 }
 
 void books_commit(struct books *books) {
+        uint32_t n = books->event_count;
+
         state_commit(&books->state);
+        books->event_count = 0;
+        for (uint32_t i = 0; i < n && books->on_event; i++)
+                books->on_event(books->event_data, &books->events[i]);
+        if (books->event_capacity <= EVENTS_KEPT)
+                return;
+        free(books->events);
+        books->events = NULL;
+        books->event_capacity = 0;
+}
+
+/* A batch is bounded, and so are they.  Without memory for it an event is not told. */
+void books_emit(struct books *books, const struct books_event *event) {
+        if (!books->on_event)
+                return;
+        if (books->event_count == books->event_capacity) {
+                uint32_t capacity = books->event_capacity ? 2 * books->event_capacity : 64;
+                struct books_event *events = reallocarray(books->events, capacity, sizeof *events);
+
+                if (!events)
+                        return;
+                books->events = events;
+                books->event_capacity = capacity;
+        }
+        books->events[books->event_count++] = *event;
 }
 
 bool books_batch_is_full(const struct books *books) {
@@ -225,19 +255,6 @@ void books_mark(struct books *books, uint64_t now_ns) {
         books->book->marks++;
 }
 
-/* The distributions begin anew: a largest value cannot be subtracted. */
-static void clear_histograms(struct books *books, uint64_t now_ns) {
-        for (uint32_t path = 1; path <= books->book->paths; path++) {
-                if (!books->tallies[path].name)
-                        continue;
-                if (books_batch_is_full(books)) {
-                        books_commit(books);
-                        books_begin(books, now_ns);
-                }
-                hist_clear(books, &books->tallies[path].hist);
-        }
-}
-
 void books_reset(struct books *books, uint64_t now_ns) {
         uint32_t spare = !books->book->baseline;
         struct baseline *base = &books->book->baselines[spare];
@@ -255,7 +272,7 @@ void books_reset(struct books *books, uint64_t now_ns) {
         remember(books, books->baselines[spare]);
         touch(books, &books->book->baseline);
         books->book->baseline = spare;
-        clear_histograms(books, now_ns);
+        hist_clear_all(books); /* a largest value cannot be subtracted */
         books_reset_threads(books);
         books_commit(books);
 }

@@ -47,6 +47,8 @@ struct books *books_free(struct books *books);
 int books_fd(const struct books *books); /* -1: it was closed */
 /* Closes the arena's descriptor; the books stay.  For a process that has ended: there can be many of them. */
 void books_close_fd(struct books *books);
+/* `fn` is told of a closed span once its batch is committed; so after a kill no event is told twice, and those of the
+ * last batch perhaps not at all. */
 void books_on_event(struct books *books, books_event_fn fn, void *userdata);
 
 /* Begins and ends a batch.  Everything between is kept or undone as one; positions of lanes may be published to the

@@ -86,6 +86,30 @@ static void begin(struct drain *drain, uint64_t now_ns) {
         books_begin(drain->books, now_ns);
 }
 
+static void publish_retired(struct drain *drain) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                if (drain->books->lanes[i].retired)
+                        reader_retire(&drain->reader, i, drain->books->lanes[i].retired);
+}
+
+/* What the last commit said is said again: its writer may have died before it had told the client. */
+void drain_resume(struct drain *drain) {
+        struct books *books = drain->books;
+        struct shm_close close;
+
+        drain->reader.lanes = books->book->lanes;
+        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
+                drain->released[i] = books->lanes[i].position;
+                reader_release(&drain->reader, i, books->lanes[i].position);
+        }
+        publish_retired(drain);
+        /* A close is given once, so one that is there still was taken before the slot could be freed. */
+        for (uint32_t slot = 0; slot < drain->reader.geometry.close_capacity; slot++)
+                if (books->closes[slot] && reader_close(&drain->reader, slot, &close) &&
+                    close.instance == books->closes[slot])
+                        reader_free_close(&drain->reader, slot);
+}
+
 /* ------------------------------------------------------------------------------------------------------- passes -- */
 
 static int look_at_lanes(struct drain *drain) {
@@ -152,10 +176,17 @@ static void meet_at_base(struct drain *drain, uint32_t i, uint64_t occupancy) {
                 meet(drain->books, lane, &who);
 }
 
+static void count_records(struct books *books, uint64_t n) {
+        if (!n)
+                return;
+        touch(books, &books->book->records);
+        books->book->records += n;
+}
+
 static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
-        uint64_t position = lane->position, begun = position;
+        uint64_t position = lane->position, counted = position;
         int r = 0;
 
         while (position < to) {
@@ -164,8 +195,11 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 r = reader_record(&drain->reader, i, position, &record);
                 if (r < 0)
                         break;
-                if (books_batch_is_full(books))
+                if (books_batch_is_full(books)) {
+                        count_records(books, position - counted);
+                        counted = position;
                         next_batch(drain);
+                }
                 if (record.path || (record.kind >= SHM_KIND_ENTER && record.kind <= SHM_KIND_CLOSE) ||
                     record.kind == SHM_KIND_RESYNC)
                         record.path = reader_path(&drain->reader, books, record.path);
@@ -175,10 +209,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 touch(books, &lane->position);
                 lane->position = ++position;
         }
-        if (position != begun) {
-                touch(books, &books->book->records);
-                books->book->records += position - begun;
-        }
+        count_records(books, position - counted);
         return r;
 }
 
@@ -211,6 +242,8 @@ static void take_overflow(struct drain *drain, enum frames_pass pass) {
                         next_batch(drain);
                 frames_close(drain->books, close.instance, reader_path(&drain->reader, drain->books, close.path),
                              close.flags, pass);
+                touch(drain->books, &drain->books->closes[slot]);
+                drain->books->closes[slot] = close.instance;
                 drain->closes[drain->close_count++] = slot;
         }
 }
@@ -375,12 +408,6 @@ static void settle_refused(struct drain *drain) {
                         next_batch(drain);
                 books_set_path_refused(drain->books, path, reader_path_refused(&drain->reader, path));
         }
-}
-
-static void publish_retired(struct drain *drain) {
-        for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                if (drain->books->lanes[i].retired)
-                        reader_retire(&drain->reader, i, drain->books->lanes[i].retired);
 }
 
 static int settle(struct drain *drain, bool is_dead) {

@@ -20,6 +20,8 @@ struct drain;
 /* Maps the segment behind `memfd` (borrowed) for `books` (borrowed; must outlive the drain).  `geometry` is the
  * collector's own copy of what it made. */
 int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry, struct books *books);
+/* To be called once, before the first pass, when the books are those of a predecessor that may have died anywhere. */
+void drain_resume(struct drain *drain);
 struct drain *drain_free(struct drain *drain);
 
 enum drain_outcome {

@@ -177,8 +177,8 @@ static void close_instance(struct books *books, struct instance *entry) {
         tally_closed(books, entry->path, entry->sums[SHM_ALLOC_BYTES], entry->cycles);
         live_remove(books, entry);
         /* As in the tracing layer: a span that completed no cycle emits nothing. */
-        if (event.cycles && books->on_event)
-                books->on_event(books->event_data, &event);
+        if (event.cycles)
+                books_emit(books, &event);
 }
 
 void frames_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum frames_pass pass) {
@@ -318,8 +318,7 @@ static void close_scope(struct books *books, const struct frame *frame, const ui
 
         memcpy(event.sums, sums, sizeof event.sums);
         tally_closed(books, frame->path, sums[SHM_ALLOC_BYTES], 1);
-        if (books->on_event)
-                books->on_event(books->event_data, &event);
+        books_emit(books, &event);
 }
 
 /* A scope whose thread is dead. */

@@ -22,12 +22,28 @@ uint64_t hist_bucket_middle(unsigned bucket) {
         return (HIST_SUB + sub) * width + width / 2;
 }
 
+/* Of an earlier epoch.  Its first line is logged. */
+static void clear(struct books *books, struct hist *hist) {
+        hist->count = hist->max = 0;
+        hist->epoch = books->book->hist_epoch;
+        for (unsigned o = 0; o < HIST_OCTAVES; o++) {
+                struct hist_chunk *chunk = &books->chunks[hist->octave[o]];
+
+                if (!hist->octave[o])
+                        continue;
+                touch(books, chunk);
+                memset(chunk, 0, sizeof *chunk);
+        }
+}
+
 bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
         unsigned bucket = hist_bucket(value), octave = bucket / HIST_SUB;
         struct hist_chunk *chunk;
         uint64_t *count;
 
-        state_touch(&books->state, &hist->count, 16);
+        state_touch(&books->state, &hist->count, 24);
+        if (hist->epoch != books->book->hist_epoch)
+                clear(books, hist);
         hist->count++;
         if (value > hist->max)
                 hist->max = value;
@@ -45,20 +61,9 @@ bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
         return true;
 }
 
-void hist_clear(struct books *books, struct hist *hist) {
-        state_touch(&books->state, &hist->count, 16);
-        hist->count = hist->max = 0;
-        for (unsigned o = 0; o < HIST_OCTAVES; o++) {
-                struct hist_chunk *chunk = &books->chunks[hist->octave[o]];
-
-                if (!hist->octave[o])
-                        continue;
-                touch(books, chunk);
-                memset(chunk, 0, sizeof *chunk);
-        }
-}
-
 void hist_merge(const struct books *books, struct hist_sum *sum, const struct hist *hist) {
+        if (hist->epoch != books->book->hist_epoch)
+                return;
         sum->count += hist->count;
         if (hist->max > sum->max)
                 sum->max = hist->max;

@@ -16,7 +16,11 @@ struct hist_sum { /* a merge, in plain memory */
 
 /* In a batch.  False when no chunk could be had: the value is in `count` and `max` only. */
 bool hist_add(struct books *books, struct hist *hist, uint64_t value);
-void hist_clear(struct books *books, struct hist *hist);
+/* In a batch: all histograms are empty from here on. */
+static inline void hist_clear_all(struct books *books) {
+        touch(books, &books->book->hist_epoch);
+        books->book->hist_epoch++;
+}
 
 void hist_merge(const struct books *books, struct hist_sum *sum, const struct hist *hist);
 /* The value below which `permille` thousandths lie; 0 of nothing. */

@@ -32,7 +32,8 @@ struct hist_chunk {
 /* Per-call bytes of one path. */
 struct hist {
         uint64_t count, max;
-        uint64_t reserved[6];
+        uint64_t epoch; /* of the book, when something was added last; of an earlier one: empty */
+        uint64_t reserved[5];
         uint32_t octave[HIST_OCTAVES]; /* index of a chunk, 0: none yet */
 };
 _Static_assert(sizeof(struct hist) == 256, "");
@@ -158,8 +159,9 @@ struct book {
         uint64_t mark_ns[BOOKS_MARKS];
         struct shm_refused refused; /* over all lanes, as the client counts it */
         uint64_t refused_threads;
-        uint64_t hash_seed; /* of the index of instances: a client chooses their numbers, not where they fall */
-        uint64_t reserved[5];
+        uint64_t hash_seed;  /* of the index of instances: a client chooses their numbers, not where they fall */
+        uint64_t hist_epoch; /* raised by a reset: histograms of an earlier one are empty */
+        uint64_t reserved[4];
 
         /* what the process's own sums stood at, at the last reset: before, outside, lost, counters */
         struct baseline {
@@ -180,11 +182,15 @@ struct books {
         struct hist_chunk *chunks;
         uint32_t chunk_capacity;
         struct thread_name *threads;
+        uint64_t *closes; /* for each slot of the overflow list, the close that was taken from it last */
         struct sums *baselines[2];
         struct sums *marks[BOOKS_MARKS];
 
+        /* Events are told after the commit of their batch: of one that is undone nobody has heard. */
         books_event_fn on_event;
         void *event_data;
+        struct books_event *events;
+        uint32_t event_count, event_capacity;
 
         /* totals of frames that are open now, by path; made when a query asks */
         uint64_t (*open_totals)[SHM_COUNTERS];
@@ -197,6 +203,9 @@ struct books {
 
 /* Changing an entry: log it, then change it. */
 #define touch(books, entry) state_touch(&(books)->state, (entry), sizeof *(entry))
+
+/* Keeps an event until the commit. */
+void books_emit(struct books *books, const struct books_event *event);
 
 /* books_rows.c */
 void books_sum_open_frames(struct books *books);

@@ -65,7 +65,7 @@ static void test_percentiles(void **state) {
                 struct hist_sum sum = {0};
 
                 books_begin(books, 1);
-                hist_clear(books, hist);
+                hist_clear_all(books);
                 for (int i = 0; i < COUNT; i++) {
                         values[i] = random_value(bits[round]);
                         assert_true(hist_add(books, hist, values[i]));
