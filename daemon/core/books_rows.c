@@ -245,14 +245,15 @@ static void add_lanes(const struct books *books, struct books_process_row *ret) 
         }
 }
 
+/* Modulo 2^64, as the sums themselves: none of them falls, but what a stranger counts may wrap. */
 static void subtract_baseline(const struct books *books, struct books_process_row *ret) {
         const struct baseline *base = &books->book->baselines[books->book->baseline];
 
         for (int c = 0; c < SHM_COUNTERS; c++) {
-                ret->counters[c] = minus(ret->counters[c], base->counters[c]);
-                ret->outside[c] = minus(ret->outside[c], base->outside[c]);
-                ret->lost[c] = minus(ret->lost[c], base->lost[c]);
-                ret->before[c] = minus(ret->before[c], base->before[c]);
+                ret->counters[c] -= base->counters[c];
+                ret->outside[c] -= base->outside[c];
+                ret->lost[c] -= base->lost[c];
+                ret->before[c] -= base->before[c];
         }
 }
 
@@ -275,7 +276,7 @@ void books_process_row(const struct books *books, struct books_process_row *ret)
                 if (!t->name)
                         continue;
                 for (int c = 0; c < SHM_COUNTERS; c++)
-                        ret->self[c] += minus(t->self[c], base->self[c]);
+                        ret->self[c] += t->self[c] - base->self[c];
                 ret->open += minus(t->opened, t->closed + t->aborted);
                 ret->aborted += minus(t->aborted, base->aborted);
         }

@@ -468,6 +468,23 @@ static void test_at_once(void **state) {
         assert_true(drains > 200);
 }
 
+/* Sums that wrap around balance all the same, also after a reset. */
+static void test_wrap(void **state) {
+        struct fixture *f = *state;
+        struct books_process_row row;
+
+        decent(f);
+        put(f, 0, SHM_KIND_EXIT, SHM_FLAG_SCOPE, 0x100002000, 3, UINT64_MAX / 10);
+        put(f, 1, SHM_KIND_EXIT, SHM_FLAG_SCOPE, 0x100002001, 3, UINT64_MAX / 10);
+        assert_int_equal(drain_once(f, 1), 0);
+        books_reset(f->books, 2);
+        put(f, 2, SHM_KIND_EXIT, SHM_FLAG_SCOPE, 0x100002002, 3, UINT64_MAX / 10);
+        put(f, 3, SHM_KIND_EXIT, SHM_FLAG_SCOPE, 0x100002003, 3, UINT64_MAX / 10);
+        assert_int_equal(drain_once(f, 3), 0);
+        books_process_row(f->books, &row);
+        assert_true(row.counters[SHM_ALLOC_BYTES] < f->books->lanes[0].last[SHM_ALLOC_BYTES]);
+}
+
 /* All that is there is random. */
 static void test_noise(void **state) {
         struct fixture *f = *state;
@@ -496,7 +513,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(test_decent), TEST(test_names_of_threads), TEST(test_remains), TEST(test_faults),
-                TEST(test_paths),  TEST(test_random_bytes),     TEST(test_at_once), TEST(test_noise),
+                TEST(test_paths),  TEST(test_random_bytes),     TEST(test_at_once), TEST(test_wrap),
+                TEST(test_noise),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
