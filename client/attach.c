@@ -31,6 +31,7 @@
 
 #define ASKED_TIMEOUT_MS 5000 /* where the program asks for it, or waits for room anyway */
 #define BACK_OFF_MAX_S   60u
+#define ERRNO_MAX        4095
 #define ATTACHMENTS      64 /* one for each collector that a thread of ours was last active under */
 
 static struct sa_attachment attachments[ATTACHMENTS];
@@ -115,7 +116,18 @@ static int receive(int fd, struct shm_welcome *welcome, int ret_fds[2]) {
                 return -ECONNRESET;
         if (n != (long)sizeof *welcome || welcome->magic != SHM_WELCOME_MAGIC || welcome->version != SHM_VERSION)
                 return -EPROTO;
-        return welcome->error ? -welcome->error : 0;
+        if (welcome->error < 0 || welcome->error > ERRNO_MAX)
+                return -EPROTO;
+        return -welcome->error;
+}
+
+/* A file that is shorter than what we read of it would kill us by SIGBUS, at any call. */
+static int check_beacon(int fd) {
+        struct shm_beacon beacon;
+
+        if (syscall(SYS_pread64, fd, &beacon, sizeof beacon, (off_t)0) != (long)sizeof beacon)
+                return -EPROTO;
+        return beacon.magic == SHM_BEACON_MAGIC && beacon.version == SHM_VERSION ? 0 : -EPROTO;
 }
 
 static int map_segment(struct sa_attachment *a, const struct shm_welcome *welcome, const int fds[2]) {
@@ -124,6 +136,8 @@ static int map_segment(struct sa_attachment *a, const struct shm_welcome *welcom
         int r;
 
         r = shm_segment_check_fd(fds[0], welcome->segment_size, &size);
+        if (r >= 0)
+                r = check_beacon(fds[1]);
         if (r < 0)
                 return r;
         r = shm_segment_map(&a->map, fds[0], size);
@@ -156,6 +170,19 @@ unmap:
         return r;
 }
 
+/* Receives the answer and takes what came with it; no descriptor is left open. */
+static int take_welcome(struct sa_attachment *a, int fd) {
+        struct shm_welcome welcome;
+        int fds[2] = {-1, -1}, r;
+
+        r = receive(fd, &welcome, fds);
+        if (r >= 0)
+                r = fds[1] < 0 ? -EPROTO : map_segment(a, &welcome, fds);
+        close_fd(fds[0]);
+        close_fd(fds[1]);
+        return r;
+}
+
 static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_kib, long timeout_ms) {
         struct shm_hello hello = {
                 .magic = SHM_HELLO_MAGIC,
@@ -165,8 +192,7 @@ static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_ki
                 .ring_kib = ring_kib,
                 .counting = atomic_load(&sa_root.counting),
         };
-        struct shm_welcome welcome;
-        int fd = -1, fds[2] = {-1, -1}, r;
+        int fd = -1, r;
 
         r = connect_to(path, &fd);
         if (r < 0)
@@ -178,12 +204,8 @@ static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_ki
         if (r >= 0)
                 r = wait_readable(fd, timeout_ms);
         if (r >= 0)
-                r = receive(fd, &welcome, fds);
+                r = take_welcome(a, fd);
         close_fd(fd);
-        if (r >= 0)
-                r = fds[1] < 0 ? -EPROTO : map_segment(a, &welcome, fds);
-        close_fd(fds[0]);
-        close_fd(fds[1]);
         return r;
 }
 

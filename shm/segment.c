@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -122,6 +124,7 @@ fail:
 }
 
 int shm_segment_check_fd(int fd, uint64_t size, uint64_t *ret_size) {
+        struct statfs fs;
         struct stat st;
         int seals;
 
@@ -132,6 +135,11 @@ int shm_segment_check_fd(int fd, uint64_t size, uint64_t *ret_size) {
                 return -EPERM;
         if (fstat(fd, &st) < 0)
                 return -errno;
+        /* A hugetlb memfd can bear the same seals, and still lose its pages to a hole that cannot be filled again. */
+        if (fstatfs(fd, &fs) < 0)
+                return -errno;
+        if (fs.f_type == HUGETLBFS_MAGIC)
+                return -EPERM;
         if (st.st_size <= 0 || (size && (uint64_t)st.st_size != size))
                 return -EBADF;
         *ret_size = (uint64_t)st.st_size;

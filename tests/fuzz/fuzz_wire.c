@@ -47,6 +47,9 @@ static size_t read_all(struct wire_value value, unsigned depth) {
                 for (uint32_t n = 0; n < wire_count(value); n++)
                         values += read_all(wire_key_at(value, n), depth + 1) +
                                   read_all(wire_value_at(value, n), depth + 1);
+        REQUIRE(wire_type(wire_at(value, wire_count(value))) == WIRE_NONE);
+        REQUIRE(wire_type(wire_key_at(value, wire_count(value))) == WIRE_NONE);
+        REQUIRE(wire_type(wire_value_at(value, wire_count(value))) == WIRE_NONE);
         wire_get(value, "method");
         return values;
 }
