@@ -37,6 +37,7 @@ may_quote daemon/wire 'daemon/wire/'
 may_quote daemon/core 'daemon/core/|daemon/wire/|shm/'
 may_quote daemon/spanallocd 'daemon/|shm/'
 may_quote ctl 'ctl/|daemon/(wire|core)/'
+may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'
 may_quote tests/integration/programs 'x^'
 

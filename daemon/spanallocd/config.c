@@ -158,6 +158,13 @@ void config_print_help(FILE *file) {
                       "/*.conf, one to a line: keep = 60\n");
 }
 
+bool config_option(size_t i, struct config_option *ret) {
+        if (i >= OPTIONS)
+                return false;
+        *ret = (struct config_option){options[i].name, options[i].value, options[i].help};
+        return true;
+}
+
 static void set_defaults(struct config *config) {
         *config = (struct config){
                 .keep_ns = collector_options_default.keep_ns,

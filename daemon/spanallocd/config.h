@@ -34,3 +34,10 @@ enum config_outcome {
 /* Reads the files and the command line; may be called again to read the files anew.  Returns a config_outcome. */
 int config_load(struct config *ret, int argc, char *argv[]);
 void config_print_help(FILE *file);
+
+/* An option as help and the manual show it: `value` is NULL where it takes none. */
+struct config_option {
+        const char *name, *value, *help;
+};
+/* The i-th, or false beyond the last. */
+bool config_option(size_t i, struct config_option *ret);
