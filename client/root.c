@@ -22,6 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "client/attach.h"
 #include "client/foreign.h"
 #include "client/intern.h"
 #include "client/lane.h"
@@ -29,7 +30,8 @@
 #include "shm/handshake.h"
 #include "shm/segment.h"
 
-#define ANSWER_MS_MAX 60000
+#define ANSWER_MS_MAX   60000
+#define COUNTS_PATIENCE 64 /* allocations and frees between two looks at the clock while no collector is there */
 
 union sa_gate_page sa_gate_page __attribute__((aligned(SA_GATE_ALIGN)));
 const struct sa_api *_Atomic sa_leader_api;
@@ -286,8 +288,19 @@ void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed) {
         errno = saved;
 }
 
-/* A process that only counts looks for a collector now and then, too; a child at once.  Between the looks sa_counters()
- * does not come here. */
+/* A process that only counts looks for a collector, and for a new one, now and then, too; a child at once. */
+static void look_for_collector(struct sa_thread *self) {
+        if (atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed)) {
+                if (sa_is_stale())
+                        sa_attach(NULL, false);
+        } else if (sa_is_patient(self)) {
+                self->patience--;
+        } else {
+                self->patience = sa_attach(NULL, false) < 0 ? COUNTS_PATIENCE : 0; /* 0: its lane at once */
+        }
+}
+
+/* Between the looks sa_counters() does not come here. */
 _Atomic uint64_t *sa_counters_slow(void) {
         const struct sa_api *leader = atomic_load_explicit(&sa_leader_api, memory_order_acquire); /* [I1] */
         struct sa_thread *self = &sa_self;
@@ -297,12 +310,8 @@ _Atomic uint64_t *sa_counters_slow(void) {
                 return leader->counters();
         if (sa_likely(atomic_load_explicit(&sa_root.state, memory_order_relaxed) == SA_READY)) {
                 sa_notice_fork();
-                if (!atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed) && atomic_load(&sa_root.early)) {
-                        if (sa_is_patient(self))
-                                self->patience--;
-                        else
-                                self->patience = sa_attach(NULL, false) < 0 ? 1024 : 0; /* 0: its lane at once */
-                }
+                if (atomic_load(&sa_root.early))
+                        look_for_collector(self);
                 if (self->epoch || atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed)) {
                         lane = sa_lane_slow(self);
                         if (lane)

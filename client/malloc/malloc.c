@@ -31,11 +31,17 @@ void *memalign(size_t alignment, size_t size);
 void *valloc(size_t size);
 void *pvalloc(size_t size);
 
+#define LOOK_MASK                                                                                                      \
+        63u /* which allocations look whether there is a new collector: those of programs without spans, too */
+
 static inline void count_alloc(size_t bytes) {
         _Atomic uint64_t *counters = sa_counters();
 
         sa_bump(&counters[SHM_ALLOC_COUNT], 1);
         sa_bump(&counters[SHM_ALLOC_BYTES], bytes);
+        /* Relaxed, as in sa_bump(). */
+        if (sa_unlikely(!(atomic_load_explicit(&counters[SHM_ALLOC_COUNT], memory_order_relaxed) & LOOK_MASK)))
+                (void)sa_counters_slow();
 }
 
 static inline void count_dealloc(size_t bytes) {

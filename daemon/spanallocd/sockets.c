@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -73,6 +74,16 @@ static int make_address(struct sockaddr_un *ret, const char *dir, const char *na
         return -ENAMETOOLONG;
 }
 
+/* Whether who listens behind this connection has ended: for a moment the kernel keeps a socket open that a ring of his
+ * still held. */
+static bool is_dead(int fd) {
+        struct ucred cred;
+        socklen_t size = sizeof cred;
+
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0 && cred.pid > 0 && kill(cred.pid, 0) < 0 &&
+               errno == ESRCH;
+}
+
 /* Removes what a predecessor left.  -EADDRINUSE: somebody still listens there. */
 static int remove_stale(const struct sockaddr_un *address, int type) {
         struct stat st;
@@ -88,6 +99,8 @@ static int remove_stale(const struct sockaddr_un *address, int type) {
         if (fd < 0)
                 return -errno;
         r = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
+        if (r == 0 && is_dead(fd))
+                r = -ECONNREFUSED;
         close(fd);
         if (r == 0 || r == -EAGAIN || r == -EPROTOTYPE) {
                 log_event(LOG_FAILED, NULL, "another collector serves %s; stop it, or give another --runtime-dir",
