@@ -5,6 +5,7 @@
  *     collector:  struct shm_welcome, with two descriptors           (answer to SHM_HELLO_ATTACH only):
  *                     [0] the sealed memfd of the segment, to be mapped read-write
  *                     [1] the beacon, to be mapped read-only
+ *                 or, where it has taken over the segment that the client has, with SHM_WELCOME_KEEP and the beacon only
  *
  * Then the client closes all three.  Who the client is, the collector learns from SO_PEERCRED, never from a message.
  * Fixed layout, native byte order: both ends run on one machine.  Unknown versions are answered with EPROTO.
@@ -36,7 +37,16 @@ struct shm_hello {
         uint32_t ring_kib; /* ATTACH: wanted for each thread, 0: the collector's default */
         uint32_t counting; /* ATTACH: enum shm_counting */
         int32_t pid;       /* EXEC: which process, in the sender's pid namespace; 0: the sender */
-        char path[256];    /* EXEC: of the executable, zero terminated, its beginning */
+        union {
+                char path[256]; /* EXEC: of the executable, zero terminated, its beginning */
+                struct {        /* ATTACH: the segment that it has already, from an earlier collector; zeros: none */
+                        uint64_t process; /* its number */
+                } former;
+        };
+};
+
+enum shm_welcome_flag {
+        SHM_WELCOME_KEEP = 1 << 0, /* the segment is the one that it has */
 };
 
 struct shm_welcome {
@@ -44,7 +54,7 @@ struct shm_welcome {
         uint32_t version;
         int32_t error;       /* 0, or a positive errno: EPROTO version, EACCES refused, EDQUOT a limit, ENOMEM */
         uint32_t generation; /* of the beacon, for which this segment is good */
-        uint32_t reserved;
+        uint32_t flags;      /* enum shm_welcome_flag */
         uint64_t segment_size;
 };
 
@@ -57,6 +67,7 @@ _Static_assert(offsetof(struct shm_hello, ring_kib) == 20, "");
 _Static_assert(offsetof(struct shm_hello, counting) == 24, "");
 _Static_assert(offsetof(struct shm_hello, pid) == 28, "");
 _Static_assert(offsetof(struct shm_hello, path) == 32, "");
+_Static_assert(offsetof(struct shm_hello, former) == 32, "");
 _Static_assert(offsetof(struct shm_welcome, version) == 8, "");
 _Static_assert(offsetof(struct shm_welcome, error) == 12, "");
 _Static_assert(offsetof(struct shm_welcome, generation) == 16, "");

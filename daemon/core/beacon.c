@@ -24,7 +24,7 @@
 
 struct beacon {
         struct shm_beacon *page;
-        int read_fd;
+        int read_fd, write_fd;
         uint32_t generation;
 };
 
@@ -76,7 +76,29 @@ static int make_file(struct beacon *beacon, const char *dir) {
                 beacon->read_fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
                 r = beacon->read_fd < 0 ? -errno : 0;
         }
-        close(fd);
+        if (r < 0)
+                close(fd);
+        else
+                beacon->write_fd = fd;
+        return r;
+}
+
+/* The predecessor's, wherever it lies, and if its file is gone: clients have it mapped. */
+static int take_over(struct beacon *beacon, int fd) {
+        char path[64];
+        int r = map_page(beacon, fd);
+
+        if (r == 0 && beacon->page->magic != SHM_BEACON_MAGIC)
+                r = -EPROTO;
+        if (r == 0) {
+                snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+                beacon->read_fd = open(path, O_RDONLY | O_CLOEXEC);
+                r = beacon->read_fd < 0 ? -errno : 0;
+        }
+        if (r < 0)
+                close(fd);
+        else
+                beacon->write_fd = fd;
         return r;
 }
 
@@ -112,17 +134,29 @@ static int new_generation(uint32_t old, uint32_t *ret) {
         return 0;
 }
 
-int beacon_new(struct beacon **ret, const char *dir) {
+int beacon_new(struct beacon **ret, const char *dir, int fd, uint32_t generation) {
         struct beacon *beacon = calloc(1, sizeof *beacon);
+        uint32_t old;
         int r;
 
-        if (!beacon)
+        if (!beacon) {
+                if (fd >= 0)
+                        close(fd);
                 return -ENOMEM;
-        beacon->read_fd = -1;
-        r = dir ? make_file(beacon, dir) : make_memory(beacon);
-        if (r == 0)
-                r = new_generation(atomic_load_explicit(&beacon->page->generation, memory_order_relaxed),
-                                   &beacon->generation);
+        }
+        beacon->read_fd = beacon->write_fd = -1;
+        r = fd >= 0 ? take_over(beacon, fd) : -ENOENT;
+        if (r < 0) {
+                fd = -1;
+                r = dir ? make_file(beacon, dir) : make_memory(beacon);
+        }
+        if (r == 0) {
+                old = atomic_load_explicit(&beacon->page->generation, memory_order_relaxed);
+                if (generation && (old == generation || (fd >= 0 && !old)))
+                        beacon->generation = generation;
+                else
+                        r = new_generation(old, &beacon->generation);
+        }
         if (r < 0) {
                 beacon_free(beacon);
                 return r;
@@ -148,6 +182,8 @@ struct beacon *beacon_free(struct beacon *beacon) {
         }
         if (beacon->read_fd >= 0)
                 close(beacon->read_fd);
+        if (beacon->write_fd >= 0)
+                close(beacon->write_fd);
         free(beacon);
         return NULL;
 }
@@ -158,6 +194,10 @@ uint32_t beacon_generation(const struct beacon *beacon) {
 
 int beacon_fd(const struct beacon *beacon) {
         return beacon->read_fd;
+}
+
+int beacon_write_fd(const struct beacon *beacon) {
+        return beacon->write_fd;
 }
 
 void beacon_set_asleep(struct beacon *beacon, bool asleep) {

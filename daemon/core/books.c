@@ -82,6 +82,10 @@ static void point(struct books *books) {
                 books->marks[i] = lay(&at, s.sums);
 }
 
+static struct books_owner *owner(const struct books *books) {
+        return (struct books_owner *)(void *)books->state.header->owner;
+}
+
 static bool is_sane(const struct books_limits *l) {
         return l->names > 1 && l->names <= SHM_NAMES_MAX && l->paths > 1 && l->paths <= SHM_PATHS_MAX && l->lanes &&
                l->lanes <= SHM_LANES_MAX && l->instances && l->instances <= 1u << 24 && l->threads > 1;
@@ -103,7 +107,8 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
                 return r;
         }
         books->limits = *limits;
-        memcpy(books->state.header->owner, limits, sizeof *limits);
+        owner(books)->limits = *limits;
+        owner(books)->layout = BOOKS_LAYOUT;
         point(books);
         books->book->born_ns = books->book->now_ns = now_ns;
         books->book->threads = 1;
@@ -127,7 +132,11 @@ int books_adopt(struct books **ret, int fd) {
                 free(books);
                 return r;
         }
-        memcpy(&books->limits, books->state.header->owner, sizeof books->limits);
+        if (owner(books)->layout != BOOKS_LAYOUT) {
+                books_free(books);
+                return -EPROTONOSUPPORT;
+        }
+        books->limits = owner(books)->limits;
         sizes = measure(&books->limits);
         if (!is_sane(&books->limits) || books->state.header->data_offset + total(&sizes) > books->state.header->size) {
                 books_free(books);
@@ -146,6 +155,26 @@ struct books *books_free(struct books *books) {
         free(books->events);
         free(books);
         return NULL;
+}
+
+void books_set_label(struct books *books, const void *label, size_t size) {
+        struct books_owner *own = owner(books);
+        uint32_t turn = atomic_load_explicit(&own->label_turn, memory_order_relaxed) + 1;
+
+        memcpy(own->labels[turn & 1], label, size);
+        own->label_size[turn & 1] = (uint32_t)size;
+        /* Release: for the compiler, so that a death finds all of it or the last one. */
+        atomic_store_explicit(&own->label_turn, turn, memory_order_release);
+}
+
+const void *books_label(const struct books *books, size_t *ret_size) {
+        const struct books_owner *own = owner(books);
+        uint32_t turn = atomic_load_explicit(&own->label_turn, memory_order_relaxed);
+
+        if (!turn)
+                return NULL;
+        *ret_size = own->label_size[turn & 1];
+        return own->labels[turn & 1];
 }
 
 int books_fd(const struct books *books) {

@@ -40,8 +40,15 @@ typedef void (*books_event_fn)(void *userdata, const struct books_event *event);
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns);
 
 /* Takes over the arena behind `fd`, as a collector left it that may have died anywhere: what it had not committed is
- * undone.  The descriptor is consumed.  -EPROTO: not an arena of this version. */
+ * undone.  The descriptor is consumed.  -EPROTO: not an arena; -EPROTONOSUPPORT: one of another version. */
 int books_adopt(struct books **ret, int fd);
+
+/* Words of whoever keeps these books, about whose they are; they lie in the arena, and are replaced as a whole or not at
+ * all, beside the batches.  `size` at most BOOKS_LABEL_MAX. */
+#define BOOKS_LABEL_MAX 1664u
+void books_set_label(struct books *books, const void *label, size_t size);
+/* NULL: none was set. */
+const void *books_label(const struct books *books, size_t *ret_size);
 
 struct books *books_free(struct books *books);
 int books_fd(const struct books *books); /* -1: it was closed */

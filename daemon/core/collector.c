@@ -22,12 +22,30 @@ static void take_options(struct collector *collector, const struct collector_opt
 
         collector->options = *options;
         collector->options.runtime_dir = NULL; /* the caller's, and not needed again */
+        collector->options.gifts = NULL;
         wish->name_capacity = wish->name_capacity ? wish->name_capacity : shm_wish_default.name_capacity;
         wish->path_capacity = wish->path_capacity ? wish->path_capacity : shm_wish_default.path_capacity;
         wish->close_capacity = wish->close_capacity ? wish->close_capacity : shm_wish_default.close_capacity;
         wish->lane_capacity = wish->lane_capacity ? wish->lane_capacity : shm_wish_default.lane_capacity;
         wish->ring_records = wish->ring_records ? wish->ring_records : shm_wish_default.ring_records;
         wish->ring_lanes = wish->ring_lanes ? wish->ring_lanes : shm_wish_default.ring_lanes;
+}
+
+/* Those who were there before us come first: nobody else may have their numbers, or be told a generation. */
+static int succeed(struct collector *collector, const struct collector_options *options) {
+        int fd, r;
+
+        r = handover_new(&collector->handover, collector, options->store, options->gifts, options->gift_count);
+        if (r < 0)
+                return r;
+        handover_take(collector->handover, options->gifts, options->gift_count);
+        fd = handover_take_beacon(collector->handover, options->gifts, options->gift_count);
+        r = beacon_new(&collector->beacon, options->runtime_dir, fd, handover_generation(collector->handover));
+        if (r < 0)
+                return r;
+        handover_set_generation(collector->handover, beacon_generation(collector->beacon),
+                                fd < 0 ? beacon_write_fd(collector->beacon) : -1);
+        return 0;
 }
 
 int collector_new(struct collector **ret, struct reactor *reactor, const struct collector_options *options) {
@@ -41,11 +59,11 @@ int collector_new(struct collector **ret, struct reactor *reactor, const struct 
         collector->stats.started_ns = reactor_now(reactor);
         r = schedule_init(collector);
         if (r == 0)
-                r = beacon_new(&collector->beacon, options->runtime_dir);
-        if (r == 0)
                 r = waker_new(&collector->waker, reactor);
         if (r == 0)
                 r = notices_new(&collector->notices, collector);
+        if (r == 0)
+                r = succeed(collector, options);
         if (r < 0) {
                 collector_free(collector);
                 return r;
@@ -65,8 +83,11 @@ struct collector *collector_free(struct collector *collector) {
         }
         beacon_free(collector->beacon);
         notices_free(collector->notices);
+        while (collector->welcomes)
+                collector->welcomes = welcome_free(collector->welcomes);
         for (size_t i = 0; i < collector->count; i++)
                 member_free(collector->members[i]);
+        handover_free(collector->handover);
         free(collector->members);
         waker_free(collector->waker);
         schedule_deinit(collector);
@@ -128,6 +149,7 @@ void collector_stats(const struct collector *collector, struct collector_stats *
         struct collector_stats stats = collector->stats;
 
         stats.generation = beacon_generation(collector->beacon);
+        stats.took_over = handover_took_over(collector->handover);
         stats.processes = collector->live;
         stats.processes_ended = collector->ended;
         stats.records = collector->forgotten.records;

@@ -19,6 +19,8 @@
 #include "shm/segment.h"
 
 struct collector;
+struct handover_gift;
+struct handover_store;
 
 struct collector_options {
         const char *runtime_dir;    /* where the beacon lies; NULL: in memory only, as for `run` */
@@ -29,7 +31,10 @@ struct collector_options {
         uint64_t keep_ns;           /* how long an ended process stays visible; UINT64_MAX: for ever */
         uint32_t keep_max;          /* … and how many of them */
         uint32_t segment_options;   /* enum shm_option, given to every client */
-        bool eager;                 /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
+        const struct handover_store *store; /* what outlives us is put there; NULL: nothing does */
+        struct handover_gift *gifts;        /* … and what it gave back; for collector_new() only */
+        size_t gift_count;
+        bool eager;                         /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
 };
 extern const struct collector_options collector_options_default;
 
@@ -99,6 +104,7 @@ struct collector_stats {
         double records_rate;
         uint64_t expelled, rejected, wakeups, passes;
         uint32_t generation;
+        bool took_over; /* from another collector, with its processes */
 };
 void collector_stats(const struct collector *collector, struct collector_stats *ret);
 struct reactor *collector_reactor(struct collector *collector);

@@ -479,6 +479,10 @@ bool drain_was_left(const struct drain *drain) {
         return false;
 }
 
+bool drain_has_lanes(const struct drain *drain) {
+        return claimed_now(drain) > 0;
+}
+
 uint32_t drain_threads(const struct drain *drain) {
         uint32_t n = 0;
 

@@ -51,6 +51,9 @@ bool drain_is_abandoned(const struct drain *drain);
  * which leaves only lanes whose owners the kernel marked as dead.  Looks at the segment as it is now. */
 bool drain_was_left(const struct drain *drain);
 
+/* Whether any thread ever came.  Looks at the segment as it is now. */
+bool drain_has_lanes(const struct drain *drain);
+
 uint32_t drain_threads(const struct drain *drain); /* alive, with a lane */
 uint32_t drain_lanes(const struct drain *drain);   /* ever claimed */
 enum shm_counting drain_counting(const struct drain *drain);

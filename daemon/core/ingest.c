@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,36 +48,13 @@ struct ingest {
 
 /* ---------------------------------------------------------------------------------------------------- answers -- */
 
-/* The guest may have gone, or read nothing: then it has no segment, and nothing of ours waits for it. */
-static int send_welcome(int fd, const struct shm_welcome *welcome, const int fds[2]) {
-        union {
-                struct cmsghdr align;
-                char bytes[CMSG_SPACE(2 * sizeof(int))];
-        } control = {0};
-        struct iovec iov = {(void *)welcome, sizeof *welcome};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-        struct cmsghdr *header;
-
-        if (fds) {
-                message.msg_control = &control;
-                message.msg_controllen = sizeof control;
-                header = CMSG_FIRSTHDR(&message);
-                header->cmsg_level = SOL_SOCKET;
-                header->cmsg_type = SCM_RIGHTS;
-                header->cmsg_len = CMSG_LEN(2 * sizeof(int));
-                memcpy(CMSG_DATA(header), fds, 2 * sizeof(int));
-        }
-        return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
 static void reject(struct collector *collector, int fd, const struct ucred *cred, int error, const char *why) {
-        struct shm_welcome welcome = {.magic = SHM_WELCOME_MAGIC, .version = SHM_VERSION, .error = error};
         struct log_peer peer = {cred->pid, cred->uid};
 
         collector->stats.rejected++;
         log_event(LOG_REJECTED, &peer, "process %d of user %u may not attach: %s", (int)cred->pid, (unsigned)cred->uid,
                   why);
-        (void)send_welcome(fd, &welcome, NULL);
+        welcome_reject(fd, error);
 }
 
 /* A descriptor of the very process that connected, or -errno.  The kernel's own word since Linux 6.5; before that, its
@@ -103,23 +79,18 @@ static int open_peer(const struct guest *guest) {
         return fd;
 }
 
-static uint64_t segment_size(int memfd) {
-        struct stat st;
-
-        return fstat(memfd, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
 static void attach(struct guest *guest, const struct shm_hello *hello) {
         struct collector *collector = guest->ingest->collector;
-        struct log_peer peer = {guest->cred.pid, guest->cred.uid};
         struct newcomer newcomer = {guest->cred.pid, guest->cred.uid, open_peer(guest), guest->start_ticks};
-        struct shm_welcome welcome = {
-                .magic = SHM_WELCOME_MAGIC, .version = SHM_VERSION, .generation = beacon_generation(collector->beacon)};
         struct member *member;
         int memfd, r;
 
         if (newcomer.pidfd < 0) {
                 reject(collector, guest->fd, &guest->cred, EACCES, strerror(-newcomer.pidfd));
+                return;
+        }
+        if (hello->former.process && welcome_back(collector, &newcomer, hello->former.process, guest->fd)) {
+                close(newcomer.pidfd);
                 return;
         }
         r = member_attach(collector, &newcomer, hello, &member, &memfd);
@@ -128,15 +99,10 @@ static void attach(struct guest *guest, const struct shm_hello *hello) {
                        r == -EDQUOT ? "the limit on processes is reached" : strerror(-r));
                 return;
         }
-        welcome.segment_size = segment_size(memfd);
-        r = send_welcome(guest->fd, &welcome, (int[]){memfd, beacon_fd(collector->beacon)});
-        close(memfd);
-        if (r < 0) {
-                member_undo(member);
-                return;
-        }
-        log_event(LOG_ATTACHED, &peer, "process %d (%s) of user %u attached", (int)peer.pid, member->process.comm,
-                  (unsigned)peer.uid);
+        reactor_unwatch(guest->watch);
+        guest->watch = NULL;
+        welcome_newcomer(member, guest->fd, memfd);
+        guest->fd = -1;
 }
 
 static void hear_exec(const struct guest *guest, const struct shm_hello *hello) {
@@ -211,7 +177,8 @@ static void guest_free(struct guest *guest) {
                 ingest->guests_last = guest->prev;
         ingest->count--;
         reactor_unwatch(guest->watch);
-        close(guest->fd);
+        if (guest->fd >= 0)
+                close(guest->fd);
         free(guest);
         set_timer(ingest);
 }

@@ -169,6 +169,19 @@ struct book {
         } baselines[2];
 };
 
+/* What the arena's header says of the data.  A version never changes its meaning: where anything in this file changes its
+ * place, there is a new one. */
+#define BOOKS_LAYOUT 1u
+struct books_owner {
+        uint32_t layout;
+        _Atomic uint32_t label_turn; /* which label counts; 0: none yet */
+        struct books_limits limits;
+        uint32_t label_size[2];
+        uint8_t reserved[24];
+        uint8_t labels[2][BOOKS_LABEL_MAX];
+};
+_Static_assert(sizeof(struct books_owner) <= sizeof((struct state_header){0}.owner), "");
+
 struct books {
         struct state state;
         struct books_limits limits;

@@ -22,6 +22,8 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
         X(ENDED, DEBUG, "8ea4585b9c8e4343900b171c33e5c148")                                                            \
         X(REJECTED, WARNING, "706e876fed834a94a1025523569d67f8")                                                       \
         X(EXPELLED, WARNING, "096620f92bd54ccb802d09df13b99d34")                                                       \
+        X(HANDOVER, WARNING, "4f1c2b7a6d5e4b0f9a8c7d6e5f403122")                                                       \
+        X(UNKEPT, WARNING, "b3a9d1f04c8e4d6f8f2b5c7e9d013a46")                                                         \
         X(DESCRIPTORS, ERROR, "e7ac8102d0a5430192fe7b93cd0cb7f9")                                                      \
         X(QUERY_REFUSED, WARNING, "98998a5f6d1f4ed4b99b29437561e400")                                                  \
         X(QUERY_DROPPED, WARNING, "7da27f4d847947559201dfaee0e7223b")

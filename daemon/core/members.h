@@ -4,6 +4,9 @@
  *     collector.c   construction, the interface that others see
  *     schedule.c    when to drain, when to sleep
  *     process.c     how a process comes and ends
+ *     handover.c    what is left to the next collector
+ *     inherit.c     … and how it takes it over
+ *     welcome.c     what a newcomer is handed, and when
  *     tend.c        what happens to its row meanwhile, and after
  *     rows.c        a process in words
  *     ingest.c      strangers at the socket
@@ -13,6 +16,7 @@
 
 #include "daemon/core/beacon.h"
 #include "daemon/core/collector.h"
+#include "daemon/core/handover.h"
 #include "daemon/core/log.h"
 #include "daemon/core/procinfo.h"
 #include "daemon/core/waker.h"
@@ -23,6 +27,7 @@
 
 struct ingest;
 struct notices;
+struct welcome;
 
 /* A process, and what only the collector knows of it. */
 struct member {
@@ -40,6 +45,14 @@ struct member {
         uint64_t named_ns;     /* when its threads were last asked for their names */
         uint64_t settled_ns;   /* when its books were last brought up to the live counters */
         uint32_t next_lane;    /* … and where to go on */
+
+        /* For the handover. */
+        struct shm_geometry geometry;
+        uint64_t segment_device, segment_inode;
+        bool kept, segment_kept, pid_kept; /* what of it is in the store */
+        bool counted_live;                 /* … and on its page */
+        bool inherited;                    /* attached to an earlier collector */
+        char allocator[16];                /* as that one knew it */
 };
 
 struct collector {
@@ -49,11 +62,12 @@ struct collector {
         struct waker *waker;
         struct notices *notices;
         struct ingest *ingests;
+        struct handover *handover;
+        struct welcome *welcomes; /* that wait for the store */
 
         struct member **members; /* by number; the ended ones too */
         size_t count, capacity;
         size_t live, ended; /* live: attached and not ended */
-        uint64_t next_number;
 
         struct reactor_timer *drain_timer, *tick_timer;
         uint64_t sleep_ns;
@@ -91,6 +105,11 @@ struct newcomer {
 /* Makes a process of a newcomer, with books, drain and a segment.  *ret_memfd is the caller's. */
 int member_attach(struct collector *collector, const struct newcomer *newcomer, const struct shm_hello *hello,
                   struct member **ret, int *ret_memfd);
+struct member *member_new(struct collector *collector, const struct newcomer *newcomer);
+/* Makes a row of a member that an earlier collector knew: with a drain if it lives, with an end if it has ended. */
+int member_inherit(struct member *member);
+/* The row of this number, or NULL. */
+struct member *member_by_number(const struct collector *collector, uint64_t number);
 /* It never got its segment: as if it had not come. */
 void member_undo(struct member *member);
 /* A row without books, for a program that never attached.  pidfd: consumed, -1 when it has ended. */
@@ -132,6 +151,16 @@ void schedule_tick(struct collector *collector);
 int ingest_new(struct ingest **ret, struct collector *collector, int listen_fd);
 struct ingest *ingest_free(struct ingest *ingest);
 struct ingest **ingest_next(struct ingest *ingest);
+
+/* ------------------------------------------------------------------------------------------------ welcome.c -- */
+
+/* Both descriptors are consumed: the client's connection, and its segment.  Sent at once, or when the store has it. */
+void welcome_newcomer(struct member *member, int fd, int memfd);
+/* The client knows the row `number` as its own.  Whether it was told to go on with it. */
+bool welcome_back(struct collector *collector, const struct newcomer *newcomer, uint64_t number, int fd);
+struct welcome *welcome_free(struct welcome *welcome);
+/* Nothing but why not. */
+void welcome_reject(int fd, int error);
 
 /* ------------------------------------------------------------------------------------------------- notice.c -- */
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/core/members.h"
@@ -46,7 +47,6 @@ static int insert(struct member *member) {
                 collector->members = members;
                 collector->capacity = capacity;
         }
-        member->process.number = ++collector->next_number;
         collector->members[collector->count++] = member;
         return 0;
 }
@@ -78,7 +78,7 @@ static void look_up(struct member *member) {
         member->other_pidns = procinfo_in_other_pidns(process->pid);
 }
 
-static struct member *member_new(struct collector *collector, const struct newcomer *newcomer) {
+struct member *member_new(struct collector *collector, const struct newcomer *newcomer) {
         struct member *member = calloc(1, sizeof *member);
 
         if (!member)
@@ -91,6 +91,13 @@ static struct member *member_new(struct collector *collector, const struct newco
         member->process.uid = newcomer->uid;
         member->process.allocator = "";
         return member;
+}
+
+struct member *member_by_number(const struct collector *collector, uint64_t number) {
+        for (size_t i = collector->count; i-- > 0;)
+                if (collector->members[i]->process.number == number)
+                        return collector->members[i];
+        return NULL;
 }
 
 void member_free(struct member *member) {
@@ -127,6 +134,9 @@ static void end_former(struct collector *collector, pid_t pid, uint64_t start_ti
                 /* It was only slow to attach. */
                 member_take_out(former);
                 member_free(former);
+        } else if (former->inherited && !announced && !drain_has_lanes(former->process.drain)) {
+                /* Our predecessor made it a segment, and was gone before it could hand that out. */
+                member_undo(former);
         } else if (former->start_ticks && start_ticks && former->start_ticks != start_ticks) {
                 member_end(former, PROCESS_EXITED, 0);
         } else {
@@ -142,6 +152,7 @@ static int make_segment(struct member *member, const struct shm_hello *hello, in
         struct books_limits limits = books_limits_default;
         struct shm_wish wish = options->wish;
         struct shm_geometry geometry;
+        struct stat st;
         int fd, r;
 
         if (hello->ring_kib) {
@@ -163,10 +174,15 @@ static int make_segment(struct member *member, const struct shm_hello *hello, in
         if (r < 0)
                 return r;
         r = drain_new(&member->process.drain, fd, &geometry, member->process.books);
+        if (r == 0 && fstat(fd, &st) < 0)
+                r = -errno;
         if (r < 0) {
                 close(fd);
                 return r;
         }
+        member->geometry = geometry;
+        member->segment_device = (uint64_t)st.st_dev;
+        member->segment_inode = (uint64_t)st.st_ino;
         *ret_memfd = fd;
         return 0;
 }
@@ -183,6 +199,7 @@ int member_attach(struct collector *collector, const struct newcomer *newcomer, 
                 close(newcomer->pidfd);
                 return r < 0 ? r : -ENOMEM;
         }
+        member->process.number = handover_next_number(collector->handover);
         r = insert(member);
         if (r < 0) {
                 member_free(member);
@@ -214,9 +231,37 @@ int member_attach(struct collector *collector, const struct newcomer *newcomer, 
         return 0;
 }
 
+int member_inherit(struct member *member) {
+        struct collector *collector = member->collector;
+        struct process *process = &member->process;
+        int r = 0;
+
+        books_on_event(process->books, on_closed_span, member);
+        if (process->drain && member->pidfd >= 0)
+                r = reactor_watch(collector->reactor, &member->death, member->pidfd, REACTOR_IN, on_death, member);
+        if (r == 0 && process->drain)
+                r = waker_add(collector->waker, &member->bell, drain_bell(process->drain));
+        if (r == 0)
+                r = insert(member);
+        if (r < 0)
+                return r;
+        schedule_tick(collector);
+        if (!process->drain) {
+                collector->ended++;
+                return 0;
+        }
+        collector->live++;
+        count_uid(collector, process->uid);
+        member_snapshot(member);
+        schedule_soon(collector);
+        return 0;
+}
+
 void member_undo(struct member *member) {
         struct collector *collector = member->collector;
         uid_t uid = member->process.uid;
+
+        handover_undo(member);
 
         member_take_out(member);
         member_free(member);
@@ -248,6 +293,7 @@ int member_uncounted(struct collector *collector, const struct newcomer *newcome
         r = newcomer->pidfd < 0
                     ? 0
                     : reactor_watch(collector->reactor, &member->death, member->pidfd, REACTOR_IN, on_death, member);
+        member->process.number = handover_next_number(collector->handover);
         if (r == 0)
                 r = insert(member);
         if (r < 0) {
@@ -298,6 +344,7 @@ void member_end(struct member *member, enum process_end end, int status) {
         process->end = end;
         process->end_status = status;
         process->ended_ns = reactor_now(collector->reactor);
+        handover_end(member);
         collector->ended++;
         member_autopsy(member, process->ended_ns);
         log_event(LOG_ENDED, &peer, "process %d (%s): %s", (int)process->pid, process->comm,

@@ -41,6 +41,19 @@ static ssize_t read_file(char *buf, size_t size, const char *format, ...) {
         return have;
 }
 
+int procinfo_pidfd(int pidfd, pid_t *ret) {
+        char text[512], *line;
+        long pid;
+
+        if (read_file(text, sizeof text, "/proc/self/fdinfo/%d", pidfd) < 0)
+                return -EBADF;
+        line = strstr(text, "\nPid:");
+        if (!line || sscanf(line, " Pid: %ld", &pid) != 1)
+                return -EBADF;
+        *ret = (pid_t)pid;
+        return 0;
+}
+
 /* The length of the UTF-8 sequence at `s`, 0 when it is none or a control character. */
 static size_t clean_sequence(const unsigned char *s) {
         size_t n = *s < 0x80                 ? 1

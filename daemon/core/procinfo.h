@@ -34,6 +34,9 @@ int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]);
 /* The allocator that it runs on when it is not libc's: "jemalloc", "tcmalloc", "mimalloc"; else "". */
 const char *procinfo_allocator(pid_t pid);
 
+/* The process that a pidfd is of; -1: it has ended, and was waited for.  -EBADF: it is no pidfd. */
+int procinfo_pidfd(int pidfd, pid_t *ret);
+
 /* Resident bytes; 0 when unknown. */
 uint64_t procinfo_rss(pid_t pid);
 /* Memory of a cgroup and its limit; 0 when unknown or none. */

@@ -77,11 +77,25 @@ static void undo(struct state *state) {
                 uint64_t tag = state->undo_tags[n];
 
                 /* Of an earlier batch: the log had not been emptied yet. */
-                if (tag >> 32 != (uint32_t)(commit + 1))
+                if (tag >> 32 != (uint32_t)(commit + 1) || (tag & UINT32_MAX) >= state->size / STATE_LINE)
                         continue;
                 memcpy(state->base + (tag & UINT32_MAX) * STATE_LINE, state->undo_lines[n], STATE_LINE);
         }
         atomic_store(&state->header->undo_length, 0);
+}
+
+static int check(const struct state_header *header, uint64_t size) {
+        if (header->magic != STATE_MAGIC || header->size != size)
+                return -EPROTO;
+        if (header->version != STATE_VERSION)
+                return -EPROTONOSUPPORT;
+        /* As state_init() lays it out, whatever wrote it. */
+        if (header->undo_capacity > size / STATE_LINE || header->undo_tags_offset != page_up(sizeof *header) ||
+            header->undo_lines_offset != page_up(header->undo_tags_offset + header->undo_capacity * sizeof(uint64_t)) ||
+            header->data_offset != page_up(header->undo_lines_offset + header->undo_capacity * STATE_LINE) ||
+            header->data_offset > size)
+                return -EPROTO;
+        return 0;
 }
 
 int state_init_adopt(struct state *state, int fd) {
@@ -99,10 +113,10 @@ int state_init_adopt(struct state *state, int fd) {
                 close(fd);
                 return r;
         }
-        if (state->header->magic != STATE_MAGIC || state->header->version != STATE_VERSION ||
-            state->header->size != (uint64_t)st.st_size) {
+        r = check(state->header, (uint64_t)st.st_size);
+        if (r < 0) {
                 state_deinit(state);
-                return -EPROTO;
+                return r;
         }
         point(state);
         undo(state);

@@ -30,7 +30,7 @@ struct state_header {
         uint64_t undo_capacity; /* entries */
         uint64_t undo_tags_offset, undo_lines_offset;
         uint64_t data_offset;     /* what the log covers begins here */
-        uint8_t owner[4096 - 72]; /* the layout's own words; fixed after creation */
+        uint8_t owner[4096 - 72]; /* the layout's own words, outside the log */
 };
 
 struct state {
@@ -47,7 +47,8 @@ struct state {
 
 /* Makes an arena of `data_size` bytes of zeros, with room for `undo_capacity` changed lines in a batch. */
 int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity);
-/* Takes over the arena behind `fd` (consumed, also on failure) and undoes what was not committed. */
+/* Takes over the arena behind `fd` (consumed, also on failure) and undoes what was not committed.  -EPROTO,
+ * -EPROTONOSUPPORT. */
 int state_init_adopt(struct state *state, int fd);
 void state_deinit(struct state *state);
 

@@ -69,6 +69,7 @@ void member_tend(struct member *member, uint64_t now_ns) {
                 if (procinfo_stat(member->process.pid, &stat) == 0)
                         memcpy(member->process.comm, stat.comm, sizeof stat.comm);
                 member->process.allocator = procinfo_allocator(member->process.pid);
+                handover_relabel(member);
         }
         if (now_ns - member->named_ns >= NS_PER_S)
                 member_name_threads(member, now_ns);
@@ -117,6 +118,9 @@ void member_autopsy(struct member *member, uint64_t now_ns) {
         }
         close(member->pidfd);
         member->pidfd = -1;
+        if (member->process.books)
+                handover_relabel(member);
+        handover_drop_pid(member);
 }
 
 static void forget(struct member *member) {
@@ -129,6 +133,7 @@ static void forget(struct member *member) {
                 collector->forgotten.lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
                 collector->forgotten.evicted += row.evicted;
                 collector->forgotten.refused += member->process.refused;
+                handover_forget(member);
         }
         collector->ended--;
         member_take_out(member);

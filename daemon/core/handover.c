@@ -1,0 +1,428 @@
+/* See handover.h.  Labels, and how one process is taken over, are in inherit.c. */
+#include "daemon/core/handover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/core/inherit.h"
+#include "daemon/core/members.h"
+#include "daemon/core/state.h"
+
+#define PAGE_MAGIC   UINT64_C(0x4547415053415301)
+#define PAGE_VERSION 1u
+#define PAGE_UNDO    64u
+#define PER_PROCESS  3u /* descriptors, while it lives */
+#define OWN          2u /* the page's and the beacon's */
+
+/* The collector's own words.  Changed in batches, as books are. */
+struct page {
+        uint64_t magic;
+        uint32_t version, generation;
+        uint64_t number;     /* the last that was given out */
+        uint64_t live;       /* processes that have, or may get, a segment */
+        uint64_t seen;       /* processes that ever attached */
+        uint64_t forgetting; /* the process whose sums were added below last: its books are no longer counted */
+        uint64_t records, refused, lost_alloc_bytes, evicted; /* of the forgotten */
+        uint64_t successions;
+};
+
+struct handover {
+        struct collector *collector;
+        const struct handover_store *store;
+        struct state state;
+        struct page *page;
+        uint32_t used; /* descriptors in the store */
+        bool inherited; /* the page is another collector's */
+        bool whole;     /* … and everything that it knew was taken over */
+};
+
+/* ------------------------------------------------------------------------------------------------- the store -- */
+
+static int put(struct handover *handover, const char *kind, uint64_t number, int fd) {
+        const struct handover_store *store = handover->store;
+        char name[64];
+        int r;
+
+        snprintf(name, sizeof name, number ? "%s.%llu" : "%s", kind, (unsigned long long)number);
+        r = store->put(store->userdata, name, fd);
+        if (r == 0)
+                handover->used++;
+        return r;
+}
+
+static void drop(struct handover *handover, const char *kind, uint64_t number) {
+        char name[64];
+
+        snprintf(name, sizeof name, "%s.%llu", kind, (unsigned long long)number);
+        handover->store->drop(handover->store->userdata, name);
+        if (handover->used)
+                handover->used--;
+}
+
+/* Of the ended, the one that ended first goes first: it is shown on, but not after a restart. */
+static bool make_room(struct handover *handover) {
+        const struct collector *collector = handover->collector;
+
+        while (handover->used + PER_PROCESS > handover->store->capacity) {
+                struct member *oldest = NULL;
+
+                for (size_t i = 0; i < collector->count; i++) {
+                        struct member *member = collector->members[i];
+
+                        if (member->process.end != PROCESS_ALIVE && member->kept &&
+                            (!oldest || member->process.ended_ns < oldest->process.ended_ns))
+                                oldest = member;
+                }
+                if (!oldest)
+                        return false;
+                handover_drop_pid(oldest);
+                drop(handover, "books", oldest->process.number);
+                oldest->kept = false;
+        }
+        return true;
+}
+
+/* -------------------------------------------------------------------------------------------------- the page -- */
+
+static int make_page(struct handover *handover) {
+        int r = state_init(&handover->state, sizeof(struct page), PAGE_UNDO);
+
+        if (r < 0)
+                return r;
+        handover->page = state_data(&handover->state);
+        handover->page->magic = PAGE_MAGIC;
+        handover->page->version = PAGE_VERSION;
+        return handover->store ? put(handover, "collector", 0, handover->state.fd) : 0;
+}
+
+/* Consumes the descriptor. */
+static int adopt_page(struct handover *handover, int fd) {
+        struct page *page;
+        int r = state_init_adopt(&handover->state, fd);
+
+        if (r < 0)
+                return r;
+        page = state_data(&handover->state);
+        if (handover->state.header->data_offset + sizeof *page > handover->state.size || page->magic != PAGE_MAGIC ||
+            page->version != PAGE_VERSION) {
+                state_deinit(&handover->state);
+                return -EPROTONOSUPPORT;
+        }
+        handover->page = page;
+        handover->inherited = true;
+        return 0;
+}
+
+static struct page *begin(struct handover *handover) {
+        state_begin(&handover->state);
+        state_touch(&handover->state, handover->page, sizeof *handover->page);
+        return handover->page;
+}
+
+static void commit(struct handover *handover) {
+        state_commit(&handover->state);
+}
+
+static int find_gift(struct handover_gift *gifts, size_t count, const char *name) {
+        for (size_t i = 0; i < count; i++)
+                if (gifts[i].fd >= 0 && !strcmp(gifts[i].name, name)) {
+                        int fd = gifts[i].fd;
+
+                        gifts[i].fd = -1;
+                        return fd;
+                }
+        return -1;
+}
+
+int handover_new(struct handover **ret, struct collector *collector, const struct handover_store *store,
+                 struct handover_gift *gifts, size_t count) {
+        struct handover *handover = calloc(1, sizeof *handover);
+        int fd, r = 0;
+
+        if (!handover)
+                return -ENOMEM;
+        *handover = (struct handover){.collector = collector, .store = store, .state = {.fd = -1}};
+        for (size_t i = 0; i < count; i++)
+                handover->used += gifts[i].fd >= 0;
+        fd = find_gift(gifts, count, "collector");
+        if (fd >= 0) {
+                r = adopt_page(handover, fd);
+                if (r < 0) {
+                        log_event(LOG_HANDOVER, NULL, "what the last collector left cannot be read: %s; all begin anew",
+                                  strerror(-r));
+                        if (store)
+                                store->drop(store->userdata, "collector");
+                }
+        }
+        if (!handover->inherited)
+                r = make_page(handover);
+        if (r < 0) {
+                handover_free(handover);
+                return r;
+        }
+        if (handover->inherited) {
+                const struct page *page = handover->page;
+
+                collector->stats.processes_seen = page->seen;
+                collector->forgotten.records = page->records;
+                collector->forgotten.refused = page->refused;
+                collector->forgotten.lost_alloc_bytes = page->lost_alloc_bytes;
+                collector->forgotten.evicted = page->evicted;
+        }
+        *ret = handover;
+        return 0;
+}
+
+struct handover *handover_free(struct handover *handover) {
+        if (!handover)
+                return NULL;
+        state_deinit(&handover->state);
+        free(handover);
+        return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ succession -- */
+
+/* What belongs to one process. */
+struct estate {
+        uint64_t number;
+        int books, segment, pid;
+};
+
+static int by_number(const void *a, const void *b) {
+        const struct estate *x = a, *y = b;
+
+        return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static struct estate *estate_of(struct estate *estates, size_t *n, uint64_t number) {
+        for (size_t i = *n; i-- > 0;)
+                if (estates[i].number == number)
+                        return &estates[i];
+        estates[*n] = (struct estate){number, -1, -1, -1};
+        return &estates[(*n)++];
+}
+
+static void give(struct handover_gift *gift, int *place) {
+        if (*place >= 0)
+                return;
+        *place = gift->fd;
+        gift->fd = -1;
+}
+
+/* Sorts the gifts by process. */
+static size_t sort_out(struct handover_gift *gifts, size_t count, struct estate *estates) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                unsigned long long number;
+                char kind[16];
+                struct estate *estate;
+
+                if (gifts[i].fd < 0 || sscanf(gifts[i].name, "%15[a-z].%llu", kind, &number) != 2)
+                        continue;
+                estate = estate_of(estates, &n, number);
+                if (!strcmp(kind, "books"))
+                        give(&gifts[i], &estate->books);
+                else if (!strcmp(kind, "segment"))
+                        give(&gifts[i], &estate->segment);
+                else if (!strcmp(kind, "pid"))
+                        give(&gifts[i], &estate->pid);
+        }
+        qsort(estates, n, sizeof *estates, by_number);
+        return n;
+}
+
+static void close_fd(int fd) {
+        if (fd >= 0)
+                close(fd);
+}
+
+static void throw_away(struct handover *handover, const struct estate *estate) {
+        if (!handover->store)
+                return;
+        if (estate->books >= 0)
+                drop(handover, "books", estate->number);
+        if (estate->segment >= 0)
+                drop(handover, "segment", estate->number);
+        if (estate->pid >= 0)
+                drop(handover, "pid", estate->number);
+}
+
+/* *matched: who lived as far as the last collector knew, and is here. */
+static void take_one(struct handover *handover, const struct estate *estate, uint64_t *matched, uint64_t *alive) {
+        struct member *member;
+        const char *why;
+        int r;
+
+        if (estate->books < 0 || estate->number == handover->page->forgetting) {
+                throw_away(handover, estate);
+                close_fd(estate->books);
+                close_fd(estate->segment);
+                close_fd(estate->pid);
+                return;
+        }
+        r = inherit_process(handover->collector, estate->number, estate->books, estate->segment, estate->pid, &member,
+                            &why);
+        if (r < 0) {
+                log_event(LOG_HANDOVER, NULL, "the books of process number %llu cannot be taken over: %s%s%s",
+                          (unsigned long long)estate->number, why ? why : strerror(-r), why ? "" : "; ",
+                          why ? "" : "its program begins anew");
+                throw_away(handover, estate);
+                return;
+        }
+        *matched += member->inherited;
+        member->kept = handover->store != NULL;
+        member->pid_kept = member->kept && estate->pid >= 0;
+        member->segment_kept = member->kept && estate->segment >= 0;
+        member->counted_live = member->process.end == PROCESS_ALIVE;
+        *alive += member->counted_live;
+        if (member->counted_live)
+                return;
+        handover_end(member);
+        if (member->pidfd < 0)
+                handover_drop_pid(member);
+}
+
+void handover_take(struct handover *handover, struct handover_gift *gifts, size_t count) {
+        struct estate *estates = calloc(count + 1, sizeof *estates);
+        size_t n = estates ? sort_out(gifts, count, estates) : 0;
+        uint64_t matched = 0, alive = 0, highest = 0;
+        struct page *page;
+
+        for (size_t i = 0; i < n; i++) {
+                take_one(handover, &estates[i], &matched, &alive);
+                highest = estates[i].number;
+        }
+        free(estates);
+        handover->whole = handover->inherited && matched == handover->page->live;
+        page = begin(handover);
+        page->live = alive;
+        page->successions += handover->inherited;
+        if (page->number < highest)
+                page->number = highest;
+        commit(handover);
+}
+
+int handover_take_beacon(struct handover *handover, struct handover_gift *gifts, size_t count) {
+        return find_gift(gifts, count, "beacon");
+}
+
+uint32_t handover_generation(const struct handover *handover) {
+        return handover->whole ? handover->page->generation : 0;
+}
+
+void handover_set_generation(struct handover *handover, uint32_t generation, int beacon_fd) {
+        begin(handover)->generation = generation;
+        commit(handover);
+        if (handover->store && beacon_fd >= 0)
+                (void)put(handover, "beacon", 0, beacon_fd);
+}
+
+bool handover_took_over(const struct handover *handover) {
+        return handover->inherited;
+}
+
+/* ------------------------------------------------------------------------------------------------- processes -- */
+
+uint64_t handover_next_number(struct handover *handover) {
+        uint64_t number = ++begin(handover)->number;
+
+        commit(handover);
+        return number;
+}
+
+static void count_live(struct handover *handover, int by, int seen) {
+        struct page *page = begin(handover);
+
+        page->live += (uint64_t)(int64_t)by;
+        page->seen += (uint64_t)(int64_t)seen;
+        commit(handover);
+}
+
+int handover_keep(struct member *member, int segment_fd) {
+        struct handover *handover = member->collector->handover;
+        uint64_t number = member->process.number;
+        int r;
+
+        /* Also of one that is not kept: a successor that misses it knows that not everybody is there. */
+        count_live(handover, 1, 1);
+        member->counted_live = true;
+        if (!handover->store)
+                return 0;
+        handover_relabel(member);
+        r = make_room(handover) ? put(handover, "segment", number, segment_fd) : -EDQUOT;
+        member->segment_kept = r == 0;
+        if (r == 0)
+                r = put(handover, "pid", number, member->pidfd);
+        member->pid_kept = member->segment_kept && r == 0;
+        if (r == 0)
+                r = put(handover, "books", number, books_fd(member->process.books));
+        member->kept = r == 0;
+        if (r == 0)
+                return 1;
+        handover_drop_pid(member);
+        if (member->segment_kept)
+                drop(handover, "segment", number);
+        member->segment_kept = false;
+        log_event(LOG_UNKEPT, &(struct log_peer){member->process.pid, member->process.uid},
+                  "process %d (%s) would not outlive a restart of the collector: %s", (int)member->process.pid,
+                  member->process.comm,
+                  r == -EDQUOT ? "the service manager keeps no more descriptors; raise FileDescriptorStoreMax"
+                               : strerror(-r));
+        return 0;
+}
+
+int handover_barrier(struct handover *handover) {
+        return handover->store->barrier(handover->store->userdata);
+}
+
+void handover_end(struct member *member) {
+        struct handover *handover = member->collector->handover;
+
+        if (member->process.books)
+                handover_relabel(member);
+        if (member->segment_kept)
+                drop(handover, "segment", member->process.number);
+        member->segment_kept = false;
+        if (member->counted_live)
+                count_live(handover, -1, 0);
+        member->counted_live = false;
+}
+
+void handover_drop_pid(struct member *member) {
+        if (member->pid_kept)
+                drop(member->collector->handover, "pid", member->process.number);
+        member->pid_kept = false;
+}
+
+static void let_go(struct member *member) {
+        handover_drop_pid(member);
+        if (member->segment_kept)
+                drop(member->collector->handover, "segment", member->process.number);
+        if (member->kept)
+                drop(member->collector->handover, "books", member->process.number);
+        member->kept = member->segment_kept = false;
+}
+
+void handover_forget(struct member *member) {
+        struct handover *handover = member->collector->handover;
+        const struct collector_stats *forgotten = &member->collector->forgotten;
+        struct page *page = begin(handover);
+
+        page->records = forgotten->records;
+        page->refused = forgotten->refused;
+        page->lost_alloc_bytes = forgotten->lost_alloc_bytes;
+        page->evicted = forgotten->evicted;
+        page->forgetting = member->process.number;
+        commit(handover);
+        let_go(member);
+}
+
+void handover_undo(struct member *member) {
+        count_live(member->collector->handover, -1, -1);
+        let_go(member);
+}

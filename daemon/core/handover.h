@@ -1,0 +1,79 @@
+/*
+ * What a collector leaves to the next one: which descriptors are kept where its death does not reach, in which order,
+ * and how a successor takes them over.
+ *
+ * What lives here: the names in the store, the label on each process's books, the page with the collector's own words.
+ * What does not: the store itself (a service manager's, spanallocd/fdstore.c), how a batch is undone (state.h), what a
+ * process's books hold (books.h).  docs/decisions/handover.md says why it is like this.
+ *
+ *     name          descriptor               kept
+ *     collector     the page, an arena       for ever
+ *     beacon        the beacon, writable     for ever
+ *     books.N       arena of process N       until N is forgotten; put back last, so where it is the others were
+ *     segment.N     its segment              until its end is in the books
+ *     pid.N         its pidfd                until it is known how it ended
+ *
+ * Order.  A process's three are in the store before its client gets the segment: the welcome waits for the store's
+ * barrier.  At the end the label says so before segment and pidfd leave the store.  So after a death anywhere there is
+ * either all that is needed to go on, or a label that says that nothing more is.
+ *
+ * A successor that finds everything keeps the beacon's generation, and no client notices.  Where one process cannot be
+ * taken over, the generation is a new one: all clients say hello, those who were taken over are told to go on as they
+ * are (SHM_WELCOME_KEEP), and the others get new segments.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct collector;
+struct handover;
+struct member;
+
+/* Where descriptors are kept.  Nothing in here may block. */
+struct handover_store {
+        int (*put)(void *userdata, const char *name, int fd); /* the descriptor is borrowed.  0 or -errno */
+        void (*drop)(void *userdata, const char *name);
+        /* A descriptor that hangs up once all that was put so far is kept; the caller's.  Or -errno. */
+        int (*barrier)(void *userdata);
+        void *userdata;
+        uint32_t capacity; /* descriptors that it keeps for us */
+};
+
+/* What the store gave back at the start. */
+struct handover_gift {
+        const char *name;
+        int fd; /* consumed; -1 once it was taken */
+};
+
+/* `store` NULL: nothing is kept; a page is made all the same.  Takes the page out of the gifts. */
+int handover_new(struct handover **ret, struct collector *collector, const struct handover_store *store,
+                 struct handover_gift *gifts, size_t count);
+struct handover *handover_free(struct handover *handover);
+
+/* Takes all processes over; before anything else may add one. */
+void handover_take(struct handover *handover, struct handover_gift *gifts, size_t count);
+/* Takes the beacon out of the gifts: -1, none. */
+int handover_take_beacon(struct handover *handover, struct handover_gift *gifts, size_t count);
+/* The generation to go on with; 0: a new one is needed. */
+uint32_t handover_generation(const struct handover *handover);
+void handover_set_generation(struct handover *handover, uint32_t generation, int beacon_fd);
+/* Whether this collector went on from another. */
+bool handover_took_over(const struct handover *handover);
+
+/* The number for the next process. */
+uint64_t handover_next_number(struct handover *handover);
+/* Puts a newcomer into the store.  1: ask handover_barrier() before its client gets the segment.  0: there is no store,
+ * or no room in it; it will not outlive us. */
+int handover_keep(struct member *member, int segment_fd);
+int handover_barrier(struct handover *handover);
+/* What the label says has changed. */
+void handover_relabel(struct member *member);
+/* Its end is on the label. */
+void handover_end(struct member *member);
+void handover_drop_pid(struct member *member);
+/* Takes its sums over among those of the forgotten, and lets go of it, as one. */
+void handover_forget(struct member *member);
+/* It never had a client. */
+void handover_undo(struct member *member);

@@ -1,0 +1,171 @@
+/*
+ * What a newcomer is handed: its segment, once that would survive us.
+ *
+ * The service manager may be slow, or stopped.  The reactor does not wait for it: the connection does, for at most
+ * WAIT_NS, and is answered then all the same; by then the client may have given up, and then it has not come.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/core/members.h"
+
+#define WAIT_NS (3 * NS_PER_S)
+
+/* A connection whose answer waits for the store. */
+struct welcome {
+        struct collector *collector;
+        struct welcome *prev, *next;
+        uint64_t number; /* of the process; it may have ended, and be forgotten */
+        int fd, memfd, barrier;
+        struct reactor_watch *watch;
+        struct reactor_timer *timer;
+};
+
+/* The client may have gone, or read nothing: then it has no segment, and nothing of ours waits for it. */
+static int send_welcome(int fd, const struct shm_welcome *welcome, const int *fds, size_t n) {
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(2 * sizeof(int))];
+        } control = {0};
+        struct iovec iov = {(void *)welcome, sizeof *welcome};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        struct cmsghdr *header;
+
+        if (n) {
+                message.msg_control = &control;
+                message.msg_controllen = CMSG_SPACE(n * sizeof(int));
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(n * sizeof(int));
+                memcpy(CMSG_DATA(header), fds, n * sizeof(int));
+        }
+        return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static struct shm_welcome make_welcome(const struct collector *collector) {
+        return (struct shm_welcome){
+                .magic = SHM_WELCOME_MAGIC, .version = SHM_VERSION, .generation = beacon_generation(collector->beacon)};
+}
+
+void welcome_reject(int fd, int error) {
+        const struct shm_welcome welcome = {.magic = SHM_WELCOME_MAGIC, .version = SHM_VERSION, .error = error};
+
+        (void)send_welcome(fd, &welcome, NULL, 0);
+}
+
+static void hand_out(struct member *member, int fd, int memfd) {
+        struct collector *collector = member->collector;
+        struct log_peer peer = {member->process.pid, member->process.uid};
+        struct shm_welcome welcome = make_welcome(collector);
+
+        welcome.segment_size = member->geometry.segment_size;
+        if (send_welcome(fd, &welcome, (int[]){memfd, beacon_fd(collector->beacon)}, 2) < 0) {
+                member_undo(member);
+                return;
+        }
+        log_event(LOG_ATTACHED, &peer, "process %d (%s) of user %u attached", (int)peer.pid, member->process.comm,
+                  (unsigned)peer.uid);
+}
+
+/* ---------------------------------------------------------------------------------------------------- waiting -- */
+
+struct welcome *welcome_free(struct welcome *welcome) {
+        struct welcome *next = welcome->next;
+
+        if (welcome->prev)
+                welcome->prev->next = welcome->next;
+        else
+                welcome->collector->welcomes = welcome->next;
+        if (welcome->next)
+                welcome->next->prev = welcome->prev;
+        reactor_unwatch(welcome->watch);
+        reactor_timer_free(welcome->timer);
+        if (welcome->barrier >= 0)
+                close(welcome->barrier);
+        close(welcome->fd);
+        close(welcome->memfd);
+        free(welcome);
+        return next;
+}
+
+static void give(struct welcome *welcome) {
+        struct member *member = member_by_number(welcome->collector, welcome->number);
+
+        if (member && member->process.drain)
+                hand_out(member, welcome->fd, welcome->memfd);
+        welcome_free(welcome);
+}
+
+static void on_kept(void *userdata, int fd, unsigned events) {
+        give(userdata);
+}
+
+static void on_timer(void *userdata, uint64_t now_ns) {
+        struct welcome *welcome = userdata;
+
+        log_event(LOG_UNKEPT, NULL, "the service manager does not say that it keeps process %llu's books; going on",
+                  (unsigned long long)welcome->number);
+        give(welcome);
+}
+
+/* Consumes both descriptors, if it returns 0. */
+static int wait_for_store(struct member *member, int fd, int memfd) {
+        struct collector *collector = member->collector;
+        struct welcome *welcome;
+        int barrier, r;
+
+        barrier = handover_barrier(collector->handover);
+        if (barrier < 0)
+                return barrier;
+        welcome = calloc(1, sizeof *welcome);
+        if (!welcome) {
+                close(barrier);
+                return -ENOMEM;
+        }
+        *welcome = (struct welcome){.collector = collector,
+                                    .next = collector->welcomes,
+                                    .number = member->process.number,
+                                    .fd = fd,
+                                    .memfd = memfd,
+                                    .barrier = barrier};
+        r = reactor_watch(collector->reactor, &welcome->watch, barrier, REACTOR_IN, on_kept, welcome);
+        if (r == 0)
+                r = reactor_timer(collector->reactor, &welcome->timer, on_timer, welcome);
+        if (r < 0) {
+                reactor_unwatch(welcome->watch);
+                close(barrier);
+                free(welcome);
+                return r;
+        }
+        reactor_timer_set(welcome->timer, reactor_now(collector->reactor) + WAIT_NS);
+        if (welcome->next)
+                welcome->next->prev = welcome;
+        collector->welcomes = welcome;
+        return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------- newcomers -- */
+
+void welcome_newcomer(struct member *member, int fd, int memfd) {
+        if (handover_keep(member, memfd) > 0 && wait_for_store(member, fd, memfd) == 0)
+                return;
+        hand_out(member, fd, memfd);
+        close(fd);
+        close(memfd);
+}
+
+bool welcome_back(struct collector *collector, const struct newcomer *newcomer, uint64_t number, int fd) {
+        struct member *member = member_by_number(collector, number);
+        struct shm_welcome welcome = make_welcome(collector);
+
+        if (!member || !member->process.drain || member->process.pid != newcomer->pid || !newcomer->start_ticks ||
+            member->start_ticks != newcomer->start_ticks)
+                return false;
+        welcome.flags = SHM_WELCOME_KEEP;
+        (void)send_welcome(fd, &welcome, (int[]){beacon_fd(collector->beacon)}, 1);
+        return true;
+}
