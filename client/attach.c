@@ -34,6 +34,8 @@
 #define ERRNO_MAX        4095
 #define ATTACHMENTS      64 /* one for each collector that a thread of ours was last active under */
 
+enum { KEPT = 1 }; /* the collector has the segment that we have */
+
 static struct sa_attachment attachments[ATTACHMENTS];
 
 static uint64_t now_ns(void) {
@@ -130,8 +132,19 @@ static int check_beacon(int fd) {
         return beacon.magic == SHM_BEACON_MAGIC && beacon.version == SHM_VERSION ? 0 : -EPROTO;
 }
 
-static int map_segment(struct sa_attachment *a, const struct shm_welcome *welcome, const int fds[2]) {
+static int map_beacon(struct sa_attachment *a, int fd, uint32_t generation) {
         struct shm_beacon *beacon;
+
+        /* Never unmapped, only replaced by the next: a thread may have loaded its address and be about to read. */
+        beacon = mmap((void *)a->beacon, SHM_PAGE, PROT_READ, MAP_SHARED | (a->beacon ? MAP_FIXED : 0), fd, 0);
+        if (beacon == MAP_FAILED)
+                return -errno;
+        a->beacon = beacon;
+        a->generation = generation;
+        return 0;
+}
+
+static int map_segment(struct sa_attachment *a, const struct shm_welcome *welcome, const int fds[2]) {
         uint64_t size;
         int r;
 
@@ -155,14 +168,9 @@ static int map_segment(struct sa_attachment *a, const struct shm_welcome *welcom
                 r = -errno;
                 goto unmap;
         }
-        /* Never unmapped, only replaced by the next: a thread may have loaded its address and be about to read. */
-        beacon = mmap((void *)a->beacon, SHM_PAGE, PROT_READ, MAP_SHARED | (a->beacon ? MAP_FIXED : 0), fds[1], 0);
-        if (beacon == MAP_FAILED) {
-                r = -errno;
+        r = map_beacon(a, fds[1], welcome->generation);
+        if (r < 0)
                 goto unmap;
-        }
-        a->beacon = beacon;
-        a->generation = welcome->generation;
         return 0;
 
 unmap:
@@ -170,20 +178,39 @@ unmap:
         return r;
 }
 
+/* Another collector has taken over the segment that we have.  It may have another beacon. */
+static int keep_segment(struct sa_attachment *former, const struct shm_welcome *welcome, int beacon_fd) {
+        int r;
+
+        if (!former)
+                return -EPROTO;
+        r = check_beacon(beacon_fd);
+        if (r >= 0)
+                r = map_beacon(former, beacon_fd, welcome->generation);
+        if (r < 0)
+                return r;
+        atomic_store(&sa_gate.generation, former->generation);
+        return KEPT;
+}
+
 /* Receives the answer and takes what came with it; no descriptor is left open. */
-static int take_welcome(struct sa_attachment *a, int fd) {
+static int take_welcome(struct sa_attachment *a, struct sa_attachment *former, int fd) {
         struct shm_welcome welcome;
         int fds[2] = {-1, -1}, r;
 
         r = receive(fd, &welcome, fds);
-        if (r >= 0)
+        if (r >= 0 && (welcome.flags & SHM_WELCOME_KEEP))
+                r = keep_segment(former, &welcome, fds[0]);
+        else if (r >= 0)
                 r = fds[1] < 0 ? -EPROTO : map_segment(a, &welcome, fds);
         close_fd(fds[0]);
         close_fd(fds[1]);
         return r;
 }
 
-static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_kib, long timeout_ms) {
+/* `former`: the attachment that we have, or NULL.  0, or KEPT, or -errno. */
+static int handshake(struct sa_attachment *a, struct sa_attachment *former, const char *path, uint32_t ring_kib,
+                     long timeout_ms) {
         struct shm_hello hello = {
                 .magic = SHM_HELLO_MAGIC,
                 .version = SHM_VERSION,
@@ -191,6 +218,7 @@ static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_ki
                 .flags = sa_gate.child ? SHM_HELLO_CHILD : 0,
                 .ring_kib = ring_kib,
                 .counting = atomic_load(&sa_root.counting),
+                .former = {former ? former->header->process : 0},
         };
         int fd = -1, r;
 
@@ -204,7 +232,7 @@ static int handshake(struct sa_attachment *a, const char *path, uint32_t ring_ki
         if (r >= 0)
                 r = wait_readable(fd, timeout_ms);
         if (r >= 0)
-                r = take_welcome(a, fd);
+                r = take_welcome(a, former, fd);
         close_fd(fd);
         return r;
 }
@@ -284,9 +312,10 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         a = vacant();
         if (!a)
                 return -EAGAIN;
-        r = handshake(a, path, ring_kib, timeout_ms);
-        if (r < 0)
-                return r;
+        old = atomic_load(&sa_gate.attachment);
+        r = handshake(a, old, path, ring_kib, timeout_ms);
+        if (r < 0 || r == KEPT)
+                return r < 0 ? r : 0;
 
         lower(&sa_root.name_limit, a->geometry.name_capacity);
         lower(&sa_root.path_limit, a->geometry.path_capacity);
@@ -295,7 +324,6 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         atomic_store(&sa_root.options, a->header->options);
         a->epoch = atomic_fetch_add(&sa_root.epoch, 1) + 1;
         atomic_store(&a->in_use, 1);
-        old = atomic_load(&sa_gate.attachment);
         atomic_store(&sa_gate.attachment, a); /* [N1] */
         r = sa_intern_copy(a);
         if (r < 0) {

@@ -23,18 +23,18 @@ struct handover_gift;
 struct handover_store;
 
 struct collector_options {
-        const char *runtime_dir;    /* where the beacon lies; NULL: in memory only, as for `run` */
-        struct shm_wish wish;       /* what a segment holds; 0 in any: shm_wish_default's */
-        uint32_t ring_kib_max;      /* the largest ring that a client may ask for */
-        uint32_t processes_max;     /* attached at once */
-        uint32_t processes_uid_max; /* … by one uid other than root */
-        uint64_t keep_ns;           /* how long an ended process stays visible; UINT64_MAX: for ever */
-        uint32_t keep_max;          /* … and how many of them */
-        uint32_t segment_options;   /* enum shm_option, given to every client */
+        const char *runtime_dir;            /* where the beacon lies; NULL: in memory only, as for `run` */
+        struct shm_wish wish;               /* what a segment holds; 0 in any: shm_wish_default's */
+        uint32_t ring_kib_max;              /* the largest ring that a client may ask for */
+        uint32_t processes_max;             /* attached at once */
+        uint32_t processes_uid_max;         /* … by one uid other than root */
+        uint64_t keep_ns;                   /* how long an ended process stays visible; UINT64_MAX: for ever */
+        uint32_t keep_max;                  /* … and how many of them */
+        uint32_t segment_options;           /* enum shm_option, given to every client */
         const struct handover_store *store; /* what outlives us is put there; NULL: nothing does */
         struct handover_gift *gifts;        /* … and what it gave back; for collector_new() only */
         size_t gift_count;
-        bool eager;                         /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
+        bool eager; /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
 };
 extern const struct collector_options collector_options_default;
 

@@ -34,7 +34,7 @@ struct handover {
         const struct handover_store *store;
         struct state state;
         struct page *page;
-        uint32_t used; /* descriptors in the store */
+        uint32_t used;  /* descriptors in the store */
         bool inherited; /* the page is another collector's */
         bool whole;     /* … and everything that it knew was taken over */
 };

@@ -99,6 +99,15 @@ static const char *set_count(uint32_t *count, const char *value) {
         return NULL;
 }
 
+static const char *set_fd_store(struct config *config, const char *value) {
+        uint64_t n;
+
+        if (!parse_number(value, 1000000, &n))
+                return "a number, as of FileDescriptorStoreMax=";
+        config->fd_store = (uint32_t)n;
+        return NULL;
+}
+
 static const char *set_processes(struct config *config, const char *value) {
         return set_count(&config->processes_max, value);
 }
@@ -132,6 +141,7 @@ static const struct {
         {"state-dir", "DIR", "reserved for what outlives a restart; nothing is written there yet", set_state_dir, 0},
         {"backend", "NAME", "auto (default), poll or io_uring", set_backend, 0},
         {"keep", "SECONDS", "how long an ended process is shown (default 600), or forever", set_keep, 0},
+        {"fd-store", "N", "descriptors that the service manager keeps for us (default $FDSTORE)", set_fd_store, 0},
         {"ring-kib", "N", "size of a thread's ring where the program does not ask for one (default 512)", set_ring_kib,
          0},
         {"max-processes", "N", "processes attached at once (default 4096)", set_processes, 0},

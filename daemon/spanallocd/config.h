@@ -20,6 +20,7 @@ struct config {
         char state_dir[4096];
         enum reactor_backend backend;
         uint64_t keep_ns;
+        uint32_t fd_store; /* descriptors that the service manager keeps; 0: as it says */
         uint32_t ring_kib; /* 0: the default */
         uint32_t processes_max, processes_uid_max;
         enum log_level log_level;

@@ -14,6 +14,7 @@
 #include "daemon/core/log.h"
 #include "daemon/core/query_server.h"
 #include "daemon/spanallocd/config.h"
+#include "daemon/spanallocd/fdstore.h"
 #include "daemon/spanallocd/sockets.h"
 
 enum { EXIT_USAGE = 2 };
@@ -22,6 +23,7 @@ struct daemon {
         int argc;
         char **argv;
         struct config config;
+        struct fdstore fdstore;
         struct sockets sockets;
         struct reactor *reactor;
         struct collector *collector;
@@ -107,6 +109,11 @@ static int start(struct daemon *daemon) {
         int r;
 
         raise_limits();
+        r = fdstore_init(&daemon->fdstore, daemon->config.fd_store);
+        if (r < 0) {
+                log_event(LOG_FAILED, NULL, "cannot take what the service manager hands over: %s", strerror(-r));
+                return r;
+        }
         r = block_signals(&signals);
         if (r == 0)
                 r = reactor_new(&daemon->reactor, daemon->config.backend);
@@ -122,10 +129,13 @@ static int start(struct daemon *daemon) {
                 log_event(LOG_FAILED, NULL, "cannot take signals: %s", strerror(-r));
                 return r;
         }
-        r = sockets_open(&daemon->sockets, &daemon->config);
+        r = sockets_open(&daemon->sockets, &daemon->config, daemon->fdstore.sockets, daemon->fdstore.socket_count);
         if (r < 0)
                 return r;
         make_options(&options, &daemon->config, daemon->sockets.dir);
+        options.store = fdstore_store(&daemon->fdstore);
+        options.gifts = daemon->fdstore.gifts;
+        options.gift_count = daemon->fdstore.gift_count;
         r = collector_new(&daemon->collector, daemon->reactor, &options);
         if (r == 0)
                 r = query_new(&daemon->query, daemon->collector);
@@ -149,6 +159,7 @@ static void stop(struct daemon *daemon) {
         if (daemon->signal_fd >= 0)
                 close(daemon->signal_fd);
         reactor_free(daemon->reactor);
+        fdstore_deinit(&daemon->fdstore);
 }
 
 static void tell_started(const struct daemon *daemon) {
@@ -161,8 +172,11 @@ static void tell_started(const struct daemon *daemon) {
 }
 
 int main(int argc, char *argv[]) {
-        struct daemon daemon = {
-                .argc = argc, .argv = argv, .signal_fd = -1, .sockets = {.ingest_fd = -1, .query_fd = -1}};
+        struct daemon daemon = {.argc = argc,
+                                .argv = argv,
+                                .fdstore = {.notify_fd = -1},
+                                .signal_fd = -1,
+                                .sockets = {.ingest_fd = -1, .query_fd = -1}};
         int r;
 
         log_open(LOG_LEVEL_NOTICE);

@@ -149,13 +149,9 @@ static void give_to_group(const char *dir) {
 }
 
 /* Which of our sockets a descriptor is, its type says, whatever its unit was called. */
-static int take_from_systemd(struct sockets *sockets) {
-        int n = sd_listen_fds(1);
-
-        if (n < 0)
-                return n;
-        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
-                int *place = NULL;
+static void take_from_systemd(struct sockets *sockets, const int *fds, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                int *place = NULL, fd = fds[i];
 
                 if (sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
                         place = &sockets->ingest_fd;
@@ -169,7 +165,6 @@ static int take_from_systemd(struct sockets *sockets) {
                 (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
                 *place = fd;
         }
-        return 0;
 }
 
 static int open_missing(struct sockets *sockets, bool system) {
@@ -188,7 +183,7 @@ static int open_missing(struct sockets *sockets, bool system) {
         return r;
 }
 
-int sockets_open(struct sockets *ret, const struct config *config) {
+int sockets_open(struct sockets *ret, const struct config *config, const int *fds, size_t count) {
         struct sockets sockets = {.ingest_fd = -1, .query_fd = -1};
         bool system = is_system(config);
         int r;
@@ -196,8 +191,7 @@ int sockets_open(struct sockets *ret, const struct config *config) {
         r = choose_dir(sockets.dir, config);
         if (r == 0)
                 r = make_dir(sockets.dir, system ? 0755 : 0700);
-        if (r == 0)
-                r = take_from_systemd(&sockets);
+        take_from_systemd(&sockets, fds, count);
         if (r == 0)
                 r = open_missing(&sockets, system);
         if (r < 0) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "daemon/spanallocd/config.h"
 
@@ -13,7 +14,8 @@ struct sockets {
         bool own_ingest, own_query; /* made here: removed at the end */
 };
 
-/* 0, or -errno after telling on stderr or the journal what is wrong and what to do. */
-int sockets_open(struct sockets *ret, const struct config *config);
+/* `fds`: what systemd handed over (consumed).  0, or -errno after telling on stderr or the journal what is wrong and what
+ * to do. */
+int sockets_open(struct sockets *ret, const struct config *config, const int *fds, size_t count);
 /* Removes what was made here.  The descriptors are not touched. */
 void sockets_unlink(const struct sockets *sockets);

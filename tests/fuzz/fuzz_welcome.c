@@ -150,7 +150,8 @@ static void use(struct sa_attachment *a) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        static struct sa_attachment a;
+        static struct sa_attachment a, former;
+        bool has_former = size && (data[0] & 0x80);
         int lowest, got, r;
 
         if (!offered[SEGMENT])
@@ -159,10 +160,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         close(lowest);
         answer(data, size);
         a.map = NULL;
-        r = take_welcome(&a, ends[0]);
-        REQUIRE(r <= 0);
+        r = take_welcome(&a, has_former ? &former : NULL, ends[0]);
+        REQUIRE(r <= 0 || (r == KEPT && has_former));
         if (r == 0)
                 use(&a);
+        if (r == KEPT)
+                REQUIRE(former.beacon->magic == SHM_BEACON_MAGIC && !a.map);
         got = dup(ends[0]);
         REQUIRE(got == lowest);
         close(got);

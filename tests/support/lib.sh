@@ -235,6 +235,21 @@ kill_collector() {
         COLLECTOR_PID=
 }
 
+# start_keeper [OPTION…] -- DAEMON…: a service manager that keeps descriptors (fd_keeper.c), with the daemon started.
+# The log of both is $WORK/collector.log.
+start_keeper() {
+        need jq
+        coproc KEEPER { exec "$BUILD/tests/fd_keeper" --sockets "$RUNTIME" "$@" 2>>"$WORK/collector.log"; }
+        keeper start
+        wait_for "the collector's answer" ctl status
+}
+
+# keeper COMMAND…: $KEEPER_ANSWER is what it says.
+keeper() {
+        echo "$*" >&"${KEEPER[1]}"
+        read -r -t 900 KEEPER_ANSWER <&"${KEEPER[0]}" || fail "the keeper does not answer to '$*'"
+}
+
 # Gone, or a zombie that nobody has waited for yet.
 lib_is_gone() {
         local stat

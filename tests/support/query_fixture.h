@@ -86,7 +86,7 @@ static inline struct member *new_member(struct collector *collector, pid_t pid, 
         assert_non_null(member);
         member->collector = collector;
         member->pidfd = -1;
-        member->process.number = ++collector->next_number;
+        member->process.number = (uint64_t)collector->count + 1;
         member->process.pid = pid;
         member->process.uid = uid;
         member->process.allocator = "";

@@ -2,18 +2,23 @@
  * One of a crowd: threads that open, enter, exit and close spans as fast as they can, a tenth of which begin on one
  * thread and go on, or end, on another; with counters of its own, so that the sums are known exactly.
  *
- *     span_crowd THREADS PAIRS
+ *     span_crowd THREADS PAIRS [LEDGER]
+ *
+ * LEDGER is a file of struct ledger, shared with who watches: it tells while the program runs how many records it has
+ * written at least, and with PAIRS 0 when it is to stop.
  *
  * A pair is an enter with its exit.  Prints what must be in the books, one line: a name and its numbers
  * (closed cycles alloc_count alloc_bytes dealloc_count dealloc_bytes migrated), then how often the rings wrapped at
  * least, then waits for the end of its stdin.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <spanalloc/spanalloc.h>
@@ -42,6 +47,15 @@ struct thread {
         struct parcel parcels[64];
         unsigned count;
 };
+
+static struct ledger {
+        _Atomic unsigned long stop;
+        unsigned long pad[7];
+        struct {
+                _Atomic unsigned long records;
+                unsigned long pad[7];
+        } threads[64];
+} * ledger;
 
 static struct thread threads[64];
 static unsigned thread_count;
@@ -149,13 +163,15 @@ static void *run(void *userdata) {
         struct thread *t = userdata;
         struct parcel parcel;
 
-        for (unsigned i = 0; i < t->pairs; i += 2) {
+        for (unsigned i = 0; t->pairs ? i < t->pairs : !atomic_load(&ledger->stop); i += 2) {
                 if (i % 20 == 0)
                         hand_over(t, i / 20);
                 else
                         work_here(t, i);
                 if (i % 40 == 0 && take(t, &parcel))
                         finish(t, parcel);
+                if (ledger)
+                        atomic_fetch_add_explicit(&ledger->threads[t->number].records, 4, memory_order_relaxed);
         }
         /* Others may still wait for us. */
         atomic_fetch_add(&finished, 1);
@@ -187,12 +203,25 @@ static void print(const char *name, size_t offset) {
                sum.freed, sum.migrated);
 }
 
+static struct ledger *open_ledger(const char *path) {
+        int fd = open(path, O_RDWR | O_CREAT, 0600);
+        void *p;
+
+        if (fd < 0 || ftruncate(fd, sizeof *ledger) < 0)
+                return NULL;
+        p = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        close(fd);
+        return p == MAP_FAILED ? NULL : p;
+}
+
 int main(int argc, char **argv) {
         unsigned pairs = argc > 2 ? (unsigned)atoi(argv[2]) : 0;
         struct spanalloc_stats stats = {.size = sizeof stats};
 
         thread_count = argc > 1 ? (unsigned)atoi(argv[1]) : 0;
-        if (thread_count < 2 || thread_count > 64 || !pairs)
+        if (argc > 3)
+                ledger = open_ledger(argv[3]);
+        if (thread_count < 2 || thread_count > 64 || (!pairs && !ledger))
                 return 2;
         if (spanalloc_set_snapshot(snapshot) != 0 || spanalloc_attach(NULL) != 0)
                 return 1;

@@ -1,0 +1,173 @@
+/*
+ * See fdstore.h.
+ *
+ * Datagrams are sent by hand and not by sd_notify(3), which waits for a manager that does not read: to be stopped by the
+ * one that we depend upon is no reason to stop the programs that depend on us.
+ */
+#include "daemon/spanallocd/fdstore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------------------------------------------- sending -- */
+
+static int connect_notify(void) {
+        const char *path = getenv("NOTIFY_SOCKET");
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        size_t length = path ? strlen(path) : 0;
+        int fd, r;
+
+        if ((length == 0 || (path[0] != '/' && path[0] != '@')) || length >= sizeof address.sun_path)
+                return -ENOENT;
+        memcpy(address.sun_path, path, length);
+        if (path[0] == '@')
+                address.sun_path[0] = 0;
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (struct sockaddr *)&address,
+                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (path[0] == '/'))) < 0) {
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        return fd;
+}
+
+/* `fd` -1: none goes with it. */
+static int notify(int notify_fd, const char *text, int fd) {
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = {0};
+        struct iovec iov = {(void *)text, strlen(text)};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+        struct cmsghdr *header;
+
+        if (fd >= 0) {
+                message.msg_control = &control;
+                message.msg_controllen = sizeof control;
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(header), &fd, sizeof fd);
+        }
+        return sendmsg(notify_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static int put(void *userdata, const char *name, int fd) {
+        const struct fdstore *fdstore = userdata;
+        char text[128];
+
+        /* A pidfd hangs up when its process is gone, and would leave the store by that. */
+        snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+        return notify(fdstore->notify_fd, text, fd);
+}
+
+/* Lost where the manager does not read: then a successor finds what it does not need, and says so. */
+static void drop(void *userdata, const char *name) {
+        const struct fdstore *fdstore = userdata;
+        char text[128];
+
+        snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+        (void)notify(fdstore->notify_fd, text, -1);
+}
+
+/* The manager closes the end that it is sent once it has come to it. */
+static int barrier(void *userdata) {
+        const struct fdstore *fdstore = userdata;
+        int ends[2], r;
+
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        r = notify(fdstore->notify_fd, "BARRIER=1", ends[1]);
+        close(ends[1]);
+        if (r < 0) {
+                close(ends[0]);
+                return r;
+        }
+        return ends[0];
+}
+
+/* -------------------------------------------------------------------------------------------------- receiving -- */
+
+static bool is_ours(const char *name) {
+        static const char *const kinds[] = {"collector", "beacon", "books.", "segment.", "pid."};
+
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+                if (!strncmp(name, kinds[i], strlen(kinds[i])))
+                        return true;
+        return false;
+}
+
+static int take_listen_fds(struct fdstore *fdstore) {
+        int n = sd_listen_fds_with_names(1, &fdstore->names);
+
+        if (n <= 0)
+                return n;
+        fdstore->gifts = calloc((size_t)n, sizeof *fdstore->gifts);
+        fdstore->sockets = calloc((size_t)n, sizeof *fdstore->sockets);
+        if (!fdstore->gifts || !fdstore->sockets)
+                return -ENOMEM;
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                if (is_ours(fdstore->names[i]))
+                        fdstore->gifts[fdstore->gift_count++] = (struct handover_gift){fdstore->names[i], fd};
+                else
+                        fdstore->sockets[fdstore->socket_count++] = fd;
+        }
+        return 0;
+}
+
+static uint32_t capacity(uint32_t max) {
+        const char *text = getenv("FDSTORE");
+        unsigned long n = max;
+
+        if (!max && text)
+                n = strtoul(text, NULL, 10);
+        unsetenv("FDSTORE");
+        return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+int fdstore_init(struct fdstore *ret, uint32_t max) {
+        uint32_t n = capacity(max);
+        int r;
+
+        *ret = (struct fdstore){.notify_fd = -1};
+        r = take_listen_fds(ret);
+        if (r < 0) {
+                fdstore_deinit(ret);
+                return r;
+        }
+        ret->notify_fd = n ? connect_notify() : -1;
+        ret->store = (struct handover_store){put, drop, barrier, ret, n};
+        return 0;
+}
+
+const struct handover_store *fdstore_store(const struct fdstore *fdstore) {
+        return fdstore->notify_fd >= 0 ? &fdstore->store : NULL;
+}
+
+void fdstore_deinit(struct fdstore *fdstore) {
+        for (size_t i = 0; i < fdstore->gift_count; i++)
+                if (fdstore->gifts[i].fd >= 0)
+                        close(fdstore->gifts[i].fd);
+        for (size_t i = 0; fdstore->names && fdstore->names[i]; i++)
+                free(fdstore->names[i]);
+        free(fdstore->names);
+        free(fdstore->gifts);
+        free(fdstore->sockets);
+        if (fdstore->notify_fd >= 0)
+                close(fdstore->notify_fd);
+        *fdstore = (struct fdstore){.notify_fd = -1};
+}
