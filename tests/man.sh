@@ -40,7 +40,7 @@ for page in "${pages[@]}"; do
                 case "$name $section" in
                 'clone 2' | 'fork 2' | 'mmap 2' | 'poll 2' | 'vfork 2' | 'less 1' | 'dlclose 3' | 'longjmp 3') continue ;;
                 'secure_getenv 3' | 'sd_listen_fds 3' | 'sd_notify 3' | 'ld.so 8' | 'systemd.'*' 5') continue ;;
-                'systemctl 1' | 'journalctl 1' | 'systemd-'*) continue ;;
+                'systemctl 1' | 'journalctl 1' | 'systemd 1' | 'systemd-'*) continue ;;
                 esac
                 [ -e "$MAN/man$section/$name.$section" ] || complain "${page##*/} refers to $name($section)"
         done < <(sed -nE 's/^\.Xr ([^ ]+) ([0-9]).*/\1 \2/p; s/.*Xr ([a-z][^ ]+) ([0-9]).*/\1 \2/p' "$MAN/$page" | sort -u)
@@ -119,10 +119,10 @@ mapfile -t read_by < <(variables daemon)
 names man8/spanallocd.8 variable "${read_by[@]}"
 
 # ----------------------------------------------------------------------------------- what is not there (any more) --
-# Pages other than spanallocctl's own also show commands, of these programs and of pkg-config.
+# Pages other than spanallocctl's own also show commands, of these programs, pkg-config and systemctl.
 for page in "${pages[@]}"; do
         known=("${ctl_options[@]}")
-        [ "$page" = man1/spanallocctl.1 ] || known+=("${daemon_options[@]}" --cflags --libs --static)
+        [ "$page" = man1/spanallocctl.1 ] || known+=("${daemon_options[@]}" --cflags --libs --static --now)
         while read -r option; do
                 [[ " ${known[*]} " == *" $option "* ]] || complain "${page##*/} tells of $option, which is no option"
         done < <(rendered "$page" | grep -oE -- '(^|[^A-Za-z0-9-])--[a-z][a-z-]*' | grep -oE -- '--.*' | sort -u)
