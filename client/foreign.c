@@ -81,8 +81,9 @@ bool sa_foreign_close(spanalloc_span span) {
                 struct shm_close *slot = &shm_closes(a->map, &a->geometry)[i];
                 uint64_t empty = 0;
 
+                /* [C2] acquire of an empty slot, pairs with the release in reader_free_close(). */
                 if (!atomic_compare_exchange_strong_explicit(&slot->instance, &empty, SHM_CLOSE_CLAIMED,
-                                                             memory_order_relaxed, memory_order_relaxed))
+                                                             memory_order_acquire, memory_order_relaxed))
                         continue;
                 slot->path = span.path;
                 slot->flags = span.reserved & SHM_FLAG_LATE;

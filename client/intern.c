@@ -50,11 +50,11 @@ static void copy_name(struct sa_attachment *a, uint32_t id) {
         const struct shm_name *from = &names[id];
 
         /* Two threads may copy the same entry at once: they store the same bytes. */
-        to->line = from->line;
-        to->name_length = from->name_length;
-        to->file_length = from->file_length;
-        memcpy(to->name, from->name, sizeof to->name);
-        memcpy(to->file, from->file, sizeof to->file);
+        shm_store(to->line, from->line);
+        shm_store(to->name_length, from->name_length);
+        shm_store(to->file_length, from->file_length);
+        shm_store_text(to->name, from->name, sizeof to->name);
+        shm_store_text(to->file, from->file, sizeof to->file);
         /* [N2] release of `state`, pairs with the acquire in reader_name().
          * Publishes: the entry's text.  Without it: a name is read before it is whole. */
         atomic_store_explicit(&to->state, SHM_NAME_READY, memory_order_release);

@@ -42,11 +42,12 @@ static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
         atomic_thread_fence(memory_order_acquire); /* [O1] what a dead owner did is read below */
         if ((word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED))
                 return false;
+        shm_tell_owner_is_dead(lane);
         if (atomic_load_explicit(&lane->retired, memory_order_acquire) == occupancy)
                 return true; /* [O2] acquire, pairs with the release in drain.c: the collector has read the stack */
         /* The kernel takes the dead owner's number out of the word.  Without its mark, the lane was left behind by a move:
          * then only the collector knows when it is through. */
-        return (word & SHM_OWNER_DIED) && !atomic_load(&lane->depth) && !lane->beyond &&
+        return (word & SHM_OWNER_DIED) && !atomic_load(&lane->depth) && !shm_load(lane->beyond) &&
                !atomic_load(&lane->lost_stretches);
 }
 
@@ -106,8 +107,8 @@ static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTER
         for (int i = 0; i < SHM_COUNTERS; i++) {
                 uint64_t last = atomic_load_explicit(&lane->live[i], memory_order_relaxed);
 
-                lane->offset[i] = last;
-                lane->before[i] += own[i];
+                shm_store(lane->offset[i], last);
+                shm_add(lane->before[i], own[i]);
                 atomic_store_explicit(&lane->live[i], last + own[i], memory_order_relaxed);
         }
 }
@@ -117,14 +118,16 @@ static void sign_in(struct shm_lane *lane) {
         uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed) + 1;
         struct shm_past *past = &lane->past[occupancy / 2 % SHM_PAST];
 
-        past->occupancy = occupancy;
-        memcpy(past->comm, lane->comm, sizeof past->comm);
-        memcpy(past->offset, lane->offset, sizeof past->offset);
-        memcpy(past->before, lane->before, sizeof past->before);
+        shm_store(past->occupancy, occupancy);
+        shm_store_text(past->comm, lane->comm, sizeof past->comm);
+        shm_store_counters(past->offset, lane->offset);
+        shm_store_counters(past->before, lane->before);
 }
 
 static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_records,
                   const uint64_t own[SHM_COUNTERS]) {
+        static const uint64_t nothing[SHM_COUNTERS];
+        char comm[SHM_COMM_BYTES] = {0};
         uint64_t head;
 
         /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: it,
@@ -132,9 +135,9 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         atomic_thread_fence(memory_order_release);
         lock_owner(lane);
         head = atomic_load_explicit(&lane->head, memory_order_relaxed);
-        lane->tid = (uint32_t)syscall(SYS_gettid);
-        memset(lane->comm, 0, sizeof lane->comm);
-        prctl(PR_GET_NAME, lane->comm);
+        shm_store(lane->tid, (uint32_t)syscall(SYS_gettid));
+        prctl(PR_GET_NAME, comm);
+        shm_store_text(lane->comm, comm, sizeof comm);
         lane->ring_records = ring_records;
         lane->ring_used = 0;
         lane->limit = atomic_load_explicit(&lane->tail, memory_order_acquire) + ring_records; /* [R2] */
@@ -142,9 +145,13 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         atomic_store_explicit(&lane->depth, 0, memory_order_relaxed);
         lane->busy = 0;
         lane->doorbell_at = head + ring_records / 4;
-        lane->beyond = lane->beyond_scopes = 0;
+        shm_store(lane->beyond, 0);
+        lane->beyond_scopes = 0;
         atomic_store_explicit(&lane->refused_frames, 0, memory_order_relaxed);
-        memset(lane->lost, 0, sizeof lane->lost);
+        for (unsigned i = 0; i < 2; i++) {
+                shm_store_counters(lane->lost[i].waiting, nothing);
+                shm_store_counters(lane->lost[i].since, nothing);
+        }
         atomic_store_explicit(&lane->lost_stretches, 0, memory_order_relaxed);
         atomic_store_explicit(&lane->lost_until, 0, memory_order_relaxed);
         for (unsigned i = 0; i < SHM_DEPTH; i++)
@@ -154,6 +161,7 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         sign_in(lane);
         /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all above. */
         atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
+        shm_tell_call_ends(lane);
 }
 
 static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS]) {
@@ -271,7 +279,7 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         if (self->epoch == epoch)
                 return self->lane;
         if (self->lane && self->lane->busy) { /* a handler, in the middle of a call on that lane: it stays */
-                self->lane->refused.nested++;
+                shm_add(self->lane->refused.nested, 1);
                 return NULL;
         }
         if (!epoch) {

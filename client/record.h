@@ -39,7 +39,7 @@ static inline void sa_push(struct shm_lane *lane, uint32_t depth, uint64_t insta
         struct shm_frame *frame = &lane->stack[depth];
 
         frame->path = path;
-        frame->state = state;
+        shm_store(frame->state, state);
         for (int i = 0; i < SHM_COUNTERS; i++)
                 frame->counters[i] = counters[i];
         /* Relaxed here, since the depth is released below. */

@@ -373,14 +373,14 @@ static void add_lanes(struct spanalloc_stats *s, struct sa_attachment *a) {
         for (uint32_t i = 0; i < n && i < a->geometry.lane_capacity; i++) {
                 const struct shm_refused *r = &shm_lane_at(a->map, &a->geometry, i)->refused;
 
-                s->refused_enters += r->enters;
-                s->refused_depth += r->enters_depth;
-                s->refused_opens += r->opens;
-                s->refused_closes += r->closes;
-                s->unmatched_exits += r->exits;
-                s->nested += r->nested;
-                s->waits += r->waits;
-                s->doorbells += r->doorbells;
+                s->refused_enters += shm_load(r->enters);
+                s->refused_depth += shm_load(r->enters_depth);
+                s->refused_opens += shm_load(r->opens);
+                s->refused_closes += shm_load(r->closes);
+                s->unmatched_exits += shm_load(r->exits);
+                s->nested += shm_load(r->nested);
+                s->waits += shm_load(r->waits);
+                s->doorbells += shm_load(r->doorbells);
         }
 }
 

@@ -123,14 +123,14 @@ static void leave_top(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]) {
         uint64_t spent = 0;
 
         if (!top_is_refused(lane)) {
-                memcpy(now->since, at, sizeof now->since);
+                shm_store_counters(now->since, at);
                 return;
         }
         for (int i = 0; i < SHM_COUNTERS; i++) {
                 uint64_t delta = at[i] > now->since[i] ? at[i] - now->since[i] : 0;
 
-                next->waiting[i] = now->waiting[i] + delta;
-                next->since[i] = now->since[i] + delta;
+                shm_store(next->waiting[i], now->waiting[i] + delta);
+                shm_store(next->since[i], now->since[i] + delta);
                 spent |= delta;
         }
         if (!spent)
@@ -147,6 +147,7 @@ static void reach_top(struct shm_lane *lane) {
 }
 
 static uint64_t flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64_t head) {
+        static const uint64_t nothing[SHM_COUNTERS];
         uint64_t stretches = atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed);
         struct shm_lost *now = lost_now(lane), *next = lost_next(lane);
 
@@ -156,8 +157,8 @@ static uint64_t flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64
         /* Release, here and below: for the compiler, so that a death finds them in this order. */
         atomic_store_explicit(&lane->lost_until, head + 1, memory_order_release);
         ring_publish(lane, head + 1);
-        memset(next->waiting, 0, sizeof next->waiting);
-        memcpy(next->since, now->since, sizeof next->since);
+        shm_store_counters(next->waiting, nothing);
+        shm_store_counters(next->since, now->since);
         turn_lost(lane);
         atomic_store_explicit(&lane->lost_stretches, 0, memory_order_release);
         atomic_store_explicit(&lane->lost_until, 0, memory_order_release);
@@ -185,11 +186,11 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
          * before the live counters move under it.  Without it: what it spends is booked to its parent. */
         atomic_thread_fence(memory_order_release);
         if (deep) {
-                lane->refused.enters_depth++;
-                lane->beyond++;
+                shm_add(lane->refused.enters_depth, 1);
+                shm_add(lane->beyond, 1);
                 lane->beyond_scopes += scope;
         } else {
-                lane->refused.enters++;
+                shm_add(lane->refused.enters, 1);
                 sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_REFUSED, flags), at);
         }
         count_refused_path(span.path);
@@ -262,10 +263,10 @@ static bool put_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_sp
                 return true;
         }
         if (kind == SHM_KIND_OPEN) {
-                lane->refused.opens++;
+                shm_add(lane->refused.opens, 1);
                 count_refused_path(span.path);
         } else if (!sa_foreign_close(span)) {
-                lane->refused.closes++;
+                shm_add(lane->refused.closes, 1);
         }
         return false;
 }
@@ -297,7 +298,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 struct shm_frame *to = &lane->stack[j], *from = &lane->stack[j + 1];
 
                 to->path = from->path;
-                to->state = from->state;
+                shm_store(to->state, from->state);
                 memcpy(to->counters, from->counters, sizeof to->counters);
                 /* [F1] release of the lower copy, too, pairs with the acquire in count_unmarked().  Publishes: it, before
                  * the upper one is overwritten.  Without it: a search from the top misses a frame that moves down. */
@@ -329,7 +330,7 @@ static int find(const struct shm_lane *lane, uint64_t instance) {
 /* A jump went over the scopes above frame `i`: they end here.  Explicit frames stay. */
 static void unwind(struct sa_thread *self, struct shm_lane *lane, int i, const uint64_t at[SHM_COUNTERS]) {
         if (lane->beyond) {
-                lane->beyond -= lane->beyond_scopes;
+                shm_add(lane->beyond, -lane->beyond_scopes);
                 atomic_fetch_sub_explicit(&lane->refused_frames, lane->beyond_scopes, memory_order_release); /* [L3] */
                 lane->beyond_scopes = 0;
         }
@@ -362,7 +363,7 @@ static bool exit_beyond(struct shm_lane *lane, bool scope) {
                 return false;
         now(lane, at);
         leave_top(lane, at);
-        lane->beyond--;
+        shm_add(lane->beyond, -1u);
         lane->beyond_scopes -= scope;
         atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release); /* [L3] */
         reach_top(lane);
@@ -376,7 +377,7 @@ void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span 
         /* A scope seldom leaves its thread: it is more likely beyond the stack than on another one. */
         if (!exit_here(self, lane, span.instance, flags) && !(scope && exit_beyond(lane, true))) {
                 if (!sa_foreign_exit(lane, span.instance) && (scope || !exit_beyond(lane, false)))
-                        lane->refused.exits++;
+                        shm_add(lane->refused.exits, 1);
                 if (scope)
                         sa_slow_mark(self, lane, span, SHM_KIND_CLOSE);
         }
@@ -392,7 +393,7 @@ void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
         if (bits & SHM_ATTENTION_DOORBELL) {
                 atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_DOORBELL, memory_order_relaxed);
                 sa_ring_bell();
-                lane->refused.doorbells++;
+                shm_add(lane->refused.doorbells, 1);
         }
         if (!(bits & SHM_ATTENTION_FOREIGN))
                 return;
@@ -407,7 +408,7 @@ void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
                 atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
                 /* Where this thread has ended the cycle itself meanwhile, the exit is meant for another one. */
                 if (!exit_here(self, lane, instance, SHM_FLAG_MIGRATED) && !sa_foreign_exit(lane, instance))
-                        lane->refused.exits++;
+                        shm_add(lane->refused.exits, 1);
         }
 }
 
@@ -430,7 +431,7 @@ void sa_slow_doorbell(struct sa_thread *self, struct shm_lane *lane) {
                 return;
         lane->bell_tail = tail + 1;
         sa_ring_bell();
-        lane->refused.doorbells++;
+        shm_add(lane->refused.doorbells, 1);
 }
 
 /* ------------------------------------------------------------------------------------------------ resync -- */
@@ -467,7 +468,7 @@ static void resync_refused(const struct shm_lane *from, struct shm_lane *to, uin
 
                 sa_push(to, i, atomic_load_explicit(&frame->instance, memory_order_relaxed), frame->path,
                         SHM_FRAME_REFUSED | (frame->state & ~SHM_FRAME_STATE_MASK), at);
-                to->refused.enters++;
+                shm_add(to->refused.enters, 1);
         }
 }
 
@@ -476,7 +477,7 @@ void sa_slow_resync(struct sa_thread *self, struct shm_lane *from, struct shm_la
         uint64_t head, at[SHM_COUNTERS];
 
         now(to, at);
-        memcpy(lost_now(to)->since, at, sizeof at);
+        shm_store_counters(lost_now(to)->since, at);
         head = atomic_load_explicit(&to->head, memory_order_relaxed);
         if (!depth)
                 ;
@@ -484,7 +485,7 @@ void sa_slow_resync(struct sa_thread *self, struct shm_lane *from, struct shm_la
                 resync_frames(self, from, to, depth, put_base(self, to, head, at), at);
         else /* what this lane's last thread wrote is still in the way */
                 resync_refused(from, to, depth, at);
-        to->beyond = from->beyond;
+        shm_store(to->beyond, from->beyond);
         to->beyond_scopes = from->beyond_scopes;
         if (to->beyond) {
                 atomic_fetch_add_explicit(&to->refused_frames, to->beyond, memory_order_relaxed);

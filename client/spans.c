@@ -56,7 +56,7 @@ static inline bool is_patient(struct sa_thread *self) {
 static inline struct shm_lane *begin_call(struct sa_thread *self, struct shm_lane *lane) {
         for (;;) {
                 if (sa_unlikely(lane->busy)) {
-                        lane->refused.nested++;
+                        shm_add(lane->refused.nested, 1);
                         return NULL;
                 }
                 lane->busy = 1;
@@ -75,6 +75,7 @@ static inline struct shm_lane *begin_call(struct sa_thread *self, struct shm_lan
 static inline void end_call(struct shm_lane *lane) {
         atomic_signal_fence(memory_order_seq_cst);
         lane->busy = 0;
+        shm_tell_call_ends(lane);
 }
 
 static inline bool wants_attention(const struct shm_lane *lane) {
@@ -325,7 +326,7 @@ static inline spanalloc_span handle_of_top(struct shm_lane *lane) {
         if (top->state & SHM_FRAME_SCOPE)
                 known = (top->state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED ? SHM_FLAG_SHARED : SHM_FLAG_LATE;
         /* Others may enter it from now on: its close has to wait for them. */
-        top->state |= SHM_FRAME_SHARED;
+        shm_store(top->state, top->state | SHM_FRAME_SHARED);
         return (spanalloc_span){atomic_load_explicit(&top->instance, memory_order_relaxed), top->path, known};
 }
 

@@ -21,7 +21,7 @@ bool sa_wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_t he
 
         if (lane->impatient) /* gave up already, and nothing has moved since */
                 return false;
-        lane->refused.waits++;
+        shm_add(lane->refused.waits, 1);
         sa_ring_bell();
         clock_gettime(CLOCK_MONOTONIC_COARSE, &begin);
         do {

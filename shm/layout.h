@@ -62,6 +62,47 @@ enum shm_counter {
         SHM_COUNTERS,
 };
 
+/* --------------------------------------------------------------------------------------- plain fields, shared -- */
+
+/* Some fields are plain, since their owner is one thread, and yet are read while that thread may write them: whose lane it
+ * is, what was refused, what is lost.  Whoever writes where others read, or reads what others write, does it by these: a
+ * word at a time, relaxed.  What is read may be out of date, or of two moments; no word is torn.  Where an order matters, a
+ * label says so. */
+#define shm_load(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define shm_store(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+/* For the only thread that writes it: others' additions could be lost. */
+#define shm_add(field, value) shm_store(field, (field) + (value))
+
+static inline void shm_load_counters(uint64_t ret[SHM_COUNTERS], const uint64_t from[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                ret[i] = shm_load(from[i]);
+}
+
+static inline void shm_store_counters(uint64_t to[SHM_COUNTERS], const uint64_t from[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                shm_store(to[i], from[i]);
+}
+
+/* Text: the shared side begins at a multiple of 4, and `size` is one. */
+typedef uint32_t shm_word __attribute__((may_alias));
+
+static inline void shm_load_text(char *ret, const char *from, size_t size) {
+        for (size_t i = 0; i < size; i += sizeof(shm_word)) {
+                shm_word word = shm_load(*(const shm_word *)(const void *)(from + i));
+
+                __builtin_memcpy(ret + i, &word, sizeof word);
+        }
+}
+
+static inline void shm_store_text(char *to, const char *from, size_t size) {
+        for (size_t i = 0; i < size; i += sizeof(shm_word)) {
+                shm_word word;
+
+                __builtin_memcpy(&word, from + i, sizeof word);
+                shm_store(*(shm_word *)(void *)(to + i), word);
+        }
+}
+
 /* ------------------------------------------------------------------------------------------------- records -- */
 
 enum shm_kind {
@@ -431,6 +472,26 @@ static inline uint32_t shm_owner_word(const struct shm_lane *lane) {
 }
 #define SHM_OWNER_DIED 0x40000000u /* FUTEX_OWNER_DIED */
 #define SHM_OWNER_TID  0x3fffffffu /* FUTEX_TID_MASK */
+
+/* That the kernel marks a lane only after its thread's last instruction ([O1]), the thread sanitizer cannot see.  It is
+ * told: each call ends with a release, to be acquired by those alone who have seen the mark.  Nothing in other builds. */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+static inline void shm_tell_call_ends(struct shm_lane *lane) {
+        __tsan_release(lane->owner_pad + SHM_LINE - 1);
+}
+static inline void shm_tell_owner_is_dead(const struct shm_lane *lane) {
+        __tsan_acquire((void *)(uintptr_t)(lane->owner_pad + SHM_LINE - 1));
+}
+#else
+static inline void shm_tell_call_ends(struct shm_lane *lane) {
+        (void)lane;
+}
+static inline void shm_tell_owner_is_dead(const struct shm_lane *lane) {
+        (void)lane;
+}
+#endif
 
 /* ----------------------------------------------------------------------------------------- held to the docs -- */
 

@@ -93,8 +93,8 @@ void reader_release(struct reader *reader, uint32_t lane, uint64_t position) {
 
 /* Copies a name into the books.  Returns false when it is not there. */
 static bool learn_name(struct reader *reader, struct books *books, uint32_t id) {
+        char name[SHM_NAME_BYTES], file[SHM_FILE_BYTES];
         const struct shm_name *from;
-        struct shm_name copy;
         struct book_name *to;
 
         if (!id || id >= books->limits.names || id >= reader->geometry.name_capacity)
@@ -106,14 +106,14 @@ static bool learn_name(struct reader *reader, struct books *books, uint32_t id) 
         /* [N2] acquire of `state`, pairs with the release in copy_name(). */
         if (atomic_load_explicit(&from->state, memory_order_acquire) == SHM_NAME_EMPTY)
                 return false;
-        memcpy(&copy, from, sizeof copy);
-        COPIED();
+        shm_load_text(name, from->name, sizeof name);
+        shm_load_text(file, from->file, sizeof file);
         touch(books, to);
-        to->name_length = (uint16_t)text_clean(to->name, sizeof to->name, copy.name, sizeof copy.name - 1);
-        to->file_length = (uint16_t)text_clean(to->file, sizeof to->file, copy.file, sizeof copy.file - 1);
-        if (!copy.file[0])
+        to->name_length = (uint16_t)text_clean(to->name, sizeof to->name, name, sizeof name - 1);
+        to->file_length = (uint16_t)text_clean(to->file, sizeof to->file, file, sizeof file - 1);
+        if (!file[0])
                 to->file[0] = 0, to->file_length = 0;
-        to->line = copy.line;
+        to->line = shm_load(from->line);
         if (id > books->book->names) {
                 touch(books, &books->book->names);
                 books->book->names = id;
@@ -227,6 +227,7 @@ bool reader_close(const struct reader *reader, uint32_t slot, struct shm_close *
 void reader_free_close(struct reader *reader, uint32_t slot) {
         struct shm_close *close = &shm_closes(reader->map, &reader->geometry)[slot];
 
+        /* [C2] release of an empty slot, pairs with the acquire in sa_foreign_close(): its path has been read. */
         atomic_store_explicit(&close->instance, 0, memory_order_release);
 }
 
@@ -249,18 +250,17 @@ bool reader_was_left(const struct reader *reader, uint32_t i) {
 }
 
 uint32_t reader_tid(const struct reader *reader, uint32_t lane) {
-        return reader_is_alive(reader, lane) ? lane_at(reader, lane)->tid : 0;
+        return reader_is_alive(reader, lane) ? shm_load(lane_at(reader, lane)->tid) : 0;
 }
 
 bool reader_past(const struct reader *reader, uint32_t i, uint32_t occupancy, struct reader_occupant *ret) {
         const struct shm_past *past = &lane_at(reader, i)->past[occupancy / 2 % SHM_PAST];
-        uint32_t is = past->occupancy;
+        uint32_t is = shm_load(past->occupancy);
 
         *ret = (struct reader_occupant){.occupancy = occupancy};
-        memcpy(ret->comm, past->comm, sizeof ret->comm);
-        memcpy(ret->before, past->before, sizeof ret->before);
-        memcpy(ret->offset, past->offset, sizeof ret->offset);
-        COPIED();
+        shm_load_text(ret->comm, past->comm, sizeof ret->comm);
+        shm_load_counters(ret->before, past->before);
+        shm_load_counters(ret->offset, past->offset);
         return is == occupancy;
 }
 
@@ -271,10 +271,10 @@ bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occu
 
         ret->occupancy = occupancy;
         ret->alive = word_is_alive(shm_owner_word(lane));
-        ret->tid = lane->tid;
-        memcpy(ret->comm, lane->comm, sizeof ret->comm);
-        memcpy(ret->before, lane->before, sizeof ret->before);
-        memcpy(ret->offset, lane->offset, sizeof ret->offset);
+        ret->tid = shm_load(lane->tid);
+        shm_load_text(ret->comm, lane->comm, sizeof ret->comm);
+        shm_load_counters(ret->before, lane->before);
+        shm_load_counters(ret->offset, lane->offset);
         return !(occupancy & 1) && reader_is_still(reader, i, occupancy);
 }
 
@@ -314,18 +314,18 @@ void reader_remains(const struct reader *reader, uint32_t i, uint64_t position, 
                     struct frames_remains *ret) {
         const struct shm_lane *lane = lane_at(reader, i);
         /* Relaxed, all of it: the thread is dead ([O1]). */
-        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), beyond = lane->beyond;
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), beyond = shm_load(lane->beyond);
         uint32_t turn = atomic_load_explicit(&lane->lost_turn, memory_order_relaxed);
         uint64_t until = atomic_load_explicit(&lane->lost_until, memory_order_relaxed);
         struct shm_lost lost;
         bool is_refused;
 
-        memcpy(&lost, &lane->lost[turn & 1], sizeof lost);
-        COPIED();
+        shm_load_counters(lost.waiting, lane->lost[turn & 1].waiting);
+        shm_load_counters(lost.since, lane->lost[turn & 1].since);
         for (unsigned m = 0; m < SHM_DEPTH; m++)
                 ret->marks[m] = atomic_load_explicit(&lane->marks[m], memory_order_relaxed);
         is_refused = beyond || (depth && depth <= SHM_DEPTH &&
-                                (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED);
+                                (shm_load(lane->stack[depth - 1].state) & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED);
         for (int c = 0; c < SHM_COUNTERS; c++) {
                 /* What the LOST said that was the last record is not said again. */
                 ret->lost[c] = until && until <= position ? 0 : lost.waiting[c];
@@ -337,14 +337,14 @@ void reader_remains(const struct reader *reader, uint32_t i, uint64_t position, 
 void reader_refused(const struct reader *reader, uint32_t i, struct shm_refused *add) {
         const struct shm_refused *r = &lane_at(reader, i)->refused;
 
-        add->enters += r->enters;
-        add->enters_depth += r->enters_depth;
-        add->opens += r->opens;
-        add->closes += r->closes;
-        add->exits += r->exits;
-        add->nested += r->nested;
-        add->waits += r->waits;
-        add->doorbells += r->doorbells;
+        add->enters += shm_load(r->enters);
+        add->enters_depth += shm_load(r->enters_depth);
+        add->opens += shm_load(r->opens);
+        add->closes += shm_load(r->closes);
+        add->exits += shm_load(r->exits);
+        add->nested += shm_load(r->nested);
+        add->waits += shm_load(r->waits);
+        add->doorbells += shm_load(r->doorbells);
 }
 
 uint64_t reader_refused_threads(const struct reader *reader) {
