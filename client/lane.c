@@ -102,15 +102,17 @@ static void lock_owner(struct shm_lane *lane) {
 }
 
 /* Starts the thread's books in this lane: its own counts so far are `before`; the lane's counters go on from what
- * they were. */
+ * they were.  In this order: if the process dies meanwhile, all of `offset` is where the last thread's counts end as soon as
+ * any of `before` is there to be taken from what follows.  The fences are for the compiler. */
 static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTERS]) {
-        for (int i = 0; i < SHM_COUNTERS; i++) {
-                uint64_t last = atomic_load_explicit(&lane->live[i], memory_order_relaxed);
-
-                shm_store(lane->offset[i], last);
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                shm_store(lane->offset[i], atomic_load_explicit(&lane->live[i], memory_order_relaxed));
+        atomic_signal_fence(memory_order_seq_cst);
+        for (int i = 0; i < SHM_COUNTERS; i++)
                 shm_add(lane->before[i], own[i]);
-                atomic_store_explicit(&lane->live[i], last + own[i], memory_order_relaxed);
-        }
+        atomic_signal_fence(memory_order_seq_cst);
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                atomic_store_explicit(&lane->live[i], lane->offset[i] + own[i], memory_order_relaxed);
 }
 
 /* For a collector that comes too late to meet this thread. */

@@ -322,25 +322,27 @@ bool drain_has_records(const struct drain *drain) {
 
 /* ------------------------------------------------------------------------------------------------------ settling -- */
 
-/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not. */
+/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not.  Where one
+ * died while it moved in, `offset` is old as long as `before` is, and then nothing is taken for it. */
 static void receive(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
         struct reader_occupant past;
-        uint32_t missed = who->occupancy - lane->occupancy;
+        uint32_t occupancy = who->occupancy + (who->occupancy & 1), missed = occupancy - lane->occupancy;
 
-        if (lane->occupancy != who->occupancy && !(who->occupancy & 1)) {
+        if (missed) {
                 /* Those who came and went since the last look, one after the other; not the oldest entry, in which the next
                  * one may be signing in. */
                 for (uint32_t k = missed / 2 < SHM_PAST ? missed / 2 : SHM_PAST - 1; k-- > 1;) {
-                        if (!reader_past(&drain->reader, i, who->occupancy - 2 * k, &past))
+                        if (!reader_past(&drain->reader, i, occupancy - 2 * k, &past))
                                 continue;
                         frames_settle(books, i, past.offset);
                         meet(books, lane, &past);
                         frames_before(books, i, past.before);
                 }
                 frames_settle(books, i, who->offset);
-                meet(books, lane, who);
+                if (occupancy == who->occupancy)
+                        meet(books, lane, who);
         }
         frames_before(books, i, who->before);
 }
