@@ -156,6 +156,8 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         }
         atomic_store_explicit(&lane->lost_stretches, 0, memory_order_relaxed);
         atomic_store_explicit(&lane->lost_until, 0, memory_order_relaxed);
+        atomic_store_explicit(&lane->taken, 0, memory_order_relaxed);
+        atomic_store_explicit(&lane->taken_until, 0, memory_order_relaxed);
         for (unsigned i = 0; i < SHM_DEPTH; i++)
                 atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
         atomic_store_explicit(&lane->attention, sa_slow_attention(), memory_order_relaxed);

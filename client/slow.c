@@ -293,6 +293,10 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 if (attention(lane) & SHM_ATTENTION_TIMING)
                         flags |= SHM_FLAG_TIMED;
                 sa_put(self, head, instance, path, SHM_KIND_EXIT, flags, timestamp(lane), at);
+                if (flags & SHM_FLAG_MIGRATED)
+                        atomic_store_explicit(&lane->taken_until, head + 1, memory_order_release);
+        } else if (flags & SHM_FLAG_MIGRATED) { /* no cycle in the books, and none to be ended in its place */
+                atomic_store_explicit(&lane->taken, 0, memory_order_release);
         }
         for (uint32_t j = i; j + 1 < depth; j++) {
                 struct shm_frame *to = &lane->stack[j], *from = &lane->stack[j + 1];
@@ -404,11 +408,15 @@ void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
 
                 if (!instance)
                         continue;
-                /* Relaxed: only this thread turns a mark to 0, and whoever sets it anew says so by [F2]. */
-                atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
+                /* Release, here and below: for the compiler, so that a death finds the exit in the mark or here. */
+                atomic_store_explicit(&lane->taken, instance, memory_order_release);
+                /* Only this thread turns a mark to 0, and whoever sets it anew says so by [F2]. */
+                atomic_store_explicit(&lane->marks[i], 0, memory_order_release);
                 /* Where this thread has ended the cycle itself meanwhile, the exit is meant for another one. */
                 if (!exit_here(self, lane, instance, SHM_FLAG_MIGRATED) && !sa_foreign_exit(lane, instance))
                         shm_add(lane->refused.exits, 1);
+                atomic_store_explicit(&lane->taken, 0, memory_order_release);
+                atomic_store_explicit(&lane->taken_until, 0, memory_order_release);
         }
 }
 

@@ -221,7 +221,7 @@ _Static_assert(sizeof(struct shm_past) == 2 * SHM_LINE, "");
  *     line 2      before
  *     line 3      producer   the thread's, and `attention`
  *     line 4      live       the thread's counters, incremented in place by the counting allocator
- *     line 5      waiting    whether deltas wait to be written as LOST
+ *     line 5      waiting    whether deltas wait to be written as LOST, and an exit that is being written
  *     line 6      refused
  *     line 7      offset     what this lane's counters stood at when the thread came
  *     line 8      collector  the collector's
@@ -272,7 +272,10 @@ struct shm_lane {
                                         `lost` holds has been said */
         uint64_t bell_tail;              /* `tail` + 1 when the bell was rung last */
         _Atomic uint32_t lost_turn;      /* which of `lost` counts: the thread writes the other one whole, then turns */
-        uint32_t reserved5[9];
+        uint32_t reserved5;
+        _Atomic uint64_t taken;       /* the instance of a mark that was cleared, until its EXIT is written */
+        _Atomic uint64_t taken_until; /* … the position after that EXIT.  Once `head` is there, it has been said */
+        uint64_t reserved5b[2];
 
         /* line 6 */
         struct shm_refused refused;
@@ -551,6 +554,8 @@ _Static_assert(offsetof(struct shm_lane, impatient) == 252, "");
 _Static_assert(offsetof(struct shm_lane, lost_until) == 328, "");
 _Static_assert(offsetof(struct shm_lane, bell_tail) == 336, "");
 _Static_assert(offsetof(struct shm_lane, lost_turn) == 344, "");
+_Static_assert(offsetof(struct shm_lane, taken) == 352, "");
+_Static_assert(offsetof(struct shm_lane, taken_until) == 360, "");
 _Static_assert(offsetof(struct shm_lane, retired) == 520, "");
 _Static_assert(offsetof(struct shm_lost, since) == 32, "");
 _Static_assert(offsetof(struct shm_refused, enters_depth) == 8, "");

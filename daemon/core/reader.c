@@ -310,6 +310,24 @@ bool reader_live(const struct reader *reader, uint32_t i, uint64_t position, uin
         return ring_head(lane) == position;
 }
 
+/* A mark that was cleared and whose EXIT is not among the records is still one. */
+static void put_taken(const struct shm_lane *lane, uint64_t position, uint64_t marks[SHM_DEPTH]) {
+        /* Relaxed: the thread is dead ([O1]). */
+        uint64_t taken = atomic_load_explicit(&lane->taken, memory_order_relaxed);
+        uint64_t until = atomic_load_explicit(&lane->taken_until, memory_order_relaxed);
+
+        if (!taken || (until && until <= position))
+                return;
+        for (unsigned m = 0; m < SHM_DEPTH; m++)
+                if (marks[m] == taken) /* not cleared yet */
+                        return;
+        for (unsigned m = 0; m < SHM_DEPTH; m++)
+                if (!marks[m]) {
+                        marks[m] = taken;
+                        return;
+                }
+}
+
 void reader_remains(const struct reader *reader, uint32_t i, uint64_t position, const uint64_t live[SHM_COUNTERS],
                     struct frames_remains *ret) {
         const struct shm_lane *lane = lane_at(reader, i);
@@ -324,6 +342,7 @@ void reader_remains(const struct reader *reader, uint32_t i, uint64_t position, 
         shm_load_counters(lost.since, lane->lost[turn & 1].since);
         for (unsigned m = 0; m < SHM_DEPTH; m++)
                 ret->marks[m] = atomic_load_explicit(&lane->marks[m], memory_order_relaxed);
+        put_taken(lane, position, ret->marks);
         is_refused = beyond || (depth && depth <= SHM_DEPTH &&
                                 (shm_load(lane->stack[depth - 1].state) & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED);
         for (int c = 0; c < SHM_COUNTERS; c++) {
