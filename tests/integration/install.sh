@@ -17,6 +17,13 @@ export PKG_CONFIG_PATH
 for file in include/spanalloc/spanalloc.h bin/spanallocctl bin/spanallocd; do
         [ -e "$PREFIX/$file" ] || fail "$file is not installed"
 done
+for file in man1/spanallocctl.1 man3/spanalloc.3 man3/spanalloc_open.3 man7/spanalloc.7 man7/spanalloc-protocol.7 \
+        man8/spanallocd.8; do
+        [ -e "$PREFIX/share/man/$file" ] || fail "$file is not installed"
+done
+for file in systemd/system/spanallocd.service systemd/user/spanallocd.service sysusers.d/spanalloc.conf; do
+        [ -e "$PREFIX/lib/$file" ] || fail "$file is not installed"
+done
 for file in libspanalloc.so libspanalloc.so.0 libspanalloc.a libspanalloc-malloc.so libspanalloc-malloc.so.0; do
         [ -e "$LIBDIR/$file" ] || fail "$file is not installed"
 done
@@ -95,6 +102,9 @@ for kind in shared static; do
         expect "cmake-$kind" "$(links "build/cmake-$kind")" "$kind"
         shows "build/cmake-$kind"
 done
+sed 's/find_package(spanalloc 0.1/find_package(spanalloc 0.2/' CMakeLists.txt >"$WORK/CMakeLists.txt"
+! cmake -S "$WORK" -B "$WORK/newer" -DCMAKE_PREFIX_PATH="$PREFIX" >build.log 2>&1 || fail "it passes for a newer version"
+expect_match "why it does not" "$(cat build.log)" 'compatible with requested version "0.2"'
 if command -v c++ >/dev/null; then
         note "C++"
         c++ -o cxx outside.cpp "${shared[@]}" "-Wl,-rpath,$LIBDIR"

@@ -54,8 +54,10 @@ expect "files of libraries that other architectures have as well" \
         done | grep -vE "^\./usr/(lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)|share/doc)/" || true)" ""
 
 note "a program that is built with what libspanalloc-dev has"
-LIBDIR=$WORK/unpacked/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
-read -ra flags < <(PKG_CONFIG_PATH=$LIBDIR/pkgconfig pkg-config --cflags --libs spanalloc)
+export PKG_CONFIG_LIBDIR=$WORK/unpacked/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/pkgconfig
+expect "what it takes in /usr" "$(pkg-config --cflags --libs spanalloc | tr -d ' ')" -lspanalloc
+read -ra flags < <(PKG_CONFIG_SYSROOT_DIR=$WORK/unpacked PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
+        pkg-config --cflags --libs spanalloc)
 cc -o "$WORK/hello" "$WORK/unpacked/usr/share/doc/libspanalloc-dev/examples/hello.c" "${flags[@]}"
 mkdir -p "$WORK"/dependent/debian/libspanalloc{0,-malloc}
 printf 'Source: hello\n\nPackage: hello\nArchitecture: any\n' >"$WORK/dependent/debian/control"
