@@ -156,7 +156,7 @@ void collector_stats(const struct collector *collector, struct collector_stats *
         stats.refused = collector->forgotten.refused;
         stats.lost_alloc_bytes = collector->forgotten.lost_alloc_bytes;
         stats.evicted = collector->forgotten.evicted;
-        stats.records_rate = collector->rate;
+        stats.records_rate = collector->live ? collector->rate : 0; /* it is not measured with nobody there */
         for (size_t i = 0; i < collector->count; i++) {
                 const struct process *process = &collector->members[i]->process;
                 struct books_process_row row;
@@ -185,6 +185,15 @@ void collector_on_event(struct collector *collector, collector_event_fn fn, void
 void collector_on_end(struct collector *collector, collector_end_fn fn, void *userdata) {
         collector->on_end = fn;
         collector->end_userdata = userdata;
+}
+
+void collector_on_work(struct collector *collector, collector_work_fn fn, void *userdata) {
+        collector->on_work = fn;
+        collector->work_userdata = userdata;
+}
+
+bool collector_is_empty(const struct collector *collector) {
+        return collector->live == 0;
 }
 
 void collector_announce(struct collector *collector, pid_t pid, const char *path, bool scrubbed) {

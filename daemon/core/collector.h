@@ -116,6 +116,13 @@ void collector_on_event(struct collector *collector, collector_event_fn fn, void
 typedef void (*collector_end_fn)(void *userdata, const struct process *process);
 void collector_on_end(struct collector *collector, collector_end_fn fn, void *userdata);
 
+/* Told when something was finished: a pass over all that are attached, or a round of housekeeping. */
+enum collector_work { COLLECTOR_PASS, COLLECTOR_HOUSEKEEPING };
+typedef void (*collector_work_fn)(void *userdata, enum collector_work work, uint64_t now_ns);
+void collector_on_work(struct collector *collector, collector_work_fn fn, void *userdata);
+/* Nobody is attached, so that no pass is due. */
+bool collector_is_empty(const struct collector *collector);
+
 /* Process `pid` is about to run `path`; if that never attaches, a row says why.  Does nothing unless options.eager.
  * For the program that `run` starts itself; others announce themselves (SHM_HELLO_EXEC). */
 void collector_announce(struct collector *collector, pid_t pid, const char *path, bool scrubbed);

@@ -511,6 +511,10 @@ uint64_t drain_refused_threads(const struct drain *drain) {
         return drain->books->book->refused_threads;
 }
 
+uint64_t drain_activity(const struct drain *drain) {
+        return reader_activity(&drain->reader);
+}
+
 bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid) {
         if (lane >= drain->reader.lanes)
                 return false;

@@ -59,6 +59,8 @@ uint32_t drain_lanes(const struct drain *drain);   /* ever claimed */
 enum shm_counting drain_counting(const struct drain *drain);
 uint64_t drain_refused(const struct drain *drain); /* enters, opens and closes, over all lanes */
 uint64_t drain_refused_threads(const struct drain *drain);
+/* A number that changes when any of its threads has done something. */
+uint64_t drain_activity(const struct drain *drain);
 /* For each lane with a living thread: its number in the client's pid namespace, so that the collector can look its
  * name up and say it here.  Index from 0; false at the end; *ret_tid 0: skip. */
 bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid);

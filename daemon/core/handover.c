@@ -345,6 +345,7 @@ static void count_live(struct handover *handover, int by, int seen) {
 
 int handover_keep(struct member *member, int segment_fd) {
         struct handover *handover = member->collector->handover;
+        struct log_peer peer;
         uint64_t number = member->process.number;
         int r;
 
@@ -368,11 +369,11 @@ int handover_keep(struct member *member, int segment_fd) {
         if (member->segment_kept)
                 drop(handover, "segment", number);
         member->segment_kept = false;
-        log_event(LOG_UNKEPT, &(struct log_peer){member->process.pid, member->process.uid},
-                  "process %d (%s) would not outlive a restart of the collector: %s", (int)member->process.pid,
-                  member->process.comm,
-                  r == -EDQUOT ? "the service manager keeps no more descriptors; raise FileDescriptorStoreMax"
-                               : strerror(-r));
+        peer = member_peer(member);
+        peer.reason = r == -EDQUOT ? "the service manager keeps no more descriptors; raise FileDescriptorStoreMax"
+                                   : strerror(-r);
+        log_event(LOG_UNKEPT, &peer, "process %d (%s) would not outlive a restart of the collector: %s", (int)peer.pid,
+                  peer.comm, peer.reason);
         return 0;
 }
 

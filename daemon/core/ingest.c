@@ -49,11 +49,11 @@ struct ingest {
 /* ---------------------------------------------------------------------------------------------------- answers -- */
 
 static void reject(struct collector *collector, int fd, const struct ucred *cred, int error, const char *why) {
-        struct log_peer peer = {cred->pid, cred->uid};
+        struct log_peer peer = {.pid = cred->pid, .uid = cred->uid, .reason = why};
 
         collector->stats.rejected++;
-        log_event(LOG_REJECTED, &peer, "process %d of user %u may not attach: %s", (int)cred->pid, (unsigned)cred->uid,
-                  why);
+        log_event(error == EDQUOT ? LOG_LIMIT : LOG_REJECTED, &peer, "process %d of user %u may not attach: %s",
+                  (int)cred->pid, (unsigned)cred->uid, why);
         welcome_reject(fd, error);
 }
 
@@ -264,7 +264,7 @@ static void admit(struct ingest *ingest, int fd) {
 }
 
 static void pause_accepting(struct ingest *ingest, int error) {
-        log_event(LOG_DESCRIPTORS, &(struct log_peer){0, 0}, "cannot take connections: %s; raise LimitNOFILE",
+        log_event(LOG_DESCRIPTORS, &(struct log_peer){.uid = 0}, "cannot take connections: %s; raise LimitNOFILE",
                   strerror(error));
         ingest->paused = true;
         reactor_watch_set(ingest->watch, 0);

@@ -82,22 +82,51 @@ static bool is_allowed(enum log_message message, const struct log_peer *peer, un
         return true;
 }
 
-static void say_to_journal(enum log_message message, const struct log_peer *peer, const char *text) {
-        char buf[6][1200];
-        struct iovec fields[6];
-        int n = 0;
+enum { FIELDS = 11 };
 
-        snprintf(buf[n++], sizeof *buf, "MESSAGE=%s", text);
-        snprintf(buf[n++], sizeof *buf, "MESSAGE_ID=%s", messages[message].id);
-        snprintf(buf[n++], sizeof *buf, "PRIORITY=%d", messages[message].level);
-        snprintf(buf[n++], sizeof *buf, "SYSLOG_IDENTIFIER=spanallocd");
-        if (peer) {
-                snprintf(buf[n++], sizeof *buf, "PEER_PID=%d", (int)peer->pid);
-                snprintf(buf[n++], sizeof *buf, "PEER_UID=%u", (unsigned)peer->uid);
+struct fields {
+        char text[FIELDS][1200];
+        int count;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct fields *fields, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(fields->text[fields->count++], sizeof *fields->text, format, args);
+        va_end(args);
+}
+
+static void add_text(struct fields *fields, const char *name, const char *value) {
+        if (value && *value)
+                add(fields, "%s=%s", name, value);
+}
+
+static void add_peer(struct fields *fields, const struct log_peer *peer) {
+        if (peer->pid) {
+                add(fields, "PEER_PID=%d", (int)peer->pid);
+                add(fields, "PEER_UID=%u", (unsigned)peer->uid);
         }
-        for (int i = 0; i < n; i++)
-                fields[i] = (struct iovec){buf[i], strlen(buf[i])};
-        sd_journal_sendv(fields, n);
+        add_text(fields, "SPANALLOC_COMM", peer->comm);
+        add_text(fields, "SPANALLOC_UNIT", peer->unit);
+        add_text(fields, "SPANALLOC_REASON", peer->reason);
+        if (peer->count)
+                add(fields, "SPANALLOC_COUNT=%llu", (unsigned long long)peer->count);
+}
+
+static void say_to_journal(enum log_message message, const struct log_peer *peer, const char *text) {
+        struct fields fields = {.count = 0};
+        struct iovec vector[FIELDS];
+
+        add(&fields, "MESSAGE=%s", text);
+        add(&fields, "MESSAGE_ID=%s", messages[message].id);
+        add(&fields, "PRIORITY=%d", messages[message].level);
+        add(&fields, "SYSLOG_IDENTIFIER=spanallocd");
+        if (peer)
+                add_peer(&fields, peer);
+        for (int i = 0; i < fields.count; i++)
+                vector[i] = (struct iovec){fields.text[i], strlen(fields.text[i])};
+        sd_journal_sendv(vector, fields.count);
 }
 
 void log_event(enum log_message message, const struct log_peer *peer, const char *format, ...) {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Syslog's numbers. */
@@ -17,13 +18,18 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
         X(STOPPED, NOTICE, "df378f5e6d1949fa86434e49dae99b78")                                                         \
         X(FAILED, ERROR, "318ac3c80aba4cb5bcc6e058d550c022")                                                           \
         X(CONFIG, ERROR, "3a0d3741a2f94c31b8e8a001a29f91c3")                                                           \
+        X(RELOADED, NOTICE, "17841f5376794b3290925df8365691f1")                                                        \
         X(BACKEND, INFO, "8c0b7f8e67704b89baa8b2fb78cffeec")                                                           \
-        X(ATTACHED, DEBUG, "c7ed5dabc9dc497ba5944035fbe57bc6")                                                         \
+        X(ATTACHED, INFO, "c7ed5dabc9dc497ba5944035fbe57bc6")                                                          \
         X(ENDED, DEBUG, "8ea4585b9c8e4343900b171c33e5c148")                                                            \
         X(REJECTED, WARNING, "706e876fed834a94a1025523569d67f8")                                                       \
         X(EXPELLED, WARNING, "096620f92bd54ccb802d09df13b99d34")                                                       \
+        X(TAKEN_OVER, NOTICE, "f529c2d8a9bc4947a61bbdeed449afa0")                                                      \
         X(HANDOVER, WARNING, "4f1c2b7a6d5e4b0f9a8c7d6e5f403122")                                                       \
         X(UNKEPT, WARNING, "b3a9d1f04c8e4d6f8f2b5c7e9d013a46")                                                         \
+        X(LIMIT, WARNING, "2b7a64b2c8e046b1b0ddaf90a0991c76")                                                          \
+        X(DROPPED, WARNING, "7990c7583e4f43cdaf4e9ff9bfc68e4e")                                                        \
+        X(COVERAGE, WARNING, "d85ddcda92a04047b93d3405a7907d6e")                                                       \
         X(DESCRIPTORS, ERROR, "e7ac8102d0a5430192fe7b93cd0cb7f9")                                                      \
         X(QUERY_REFUSED, WARNING, "98998a5f6d1f4ed4b99b29437561e400")                                                  \
         X(QUERY_DROPPED, WARNING, "7da27f4d847947559201dfaee0e7223b")
@@ -35,13 +41,16 @@ enum log_message {
                 LOG_MESSAGE_COUNT,
 };
 
-/* Whom the line is about, and on whose account its rate is. */
+/* Whom the line is about, and on whose account its rate is; and what else is a field of the journal, if it is known:
+ * PEER_PID, PEER_UID, SPANALLOC_COMM, SPANALLOC_UNIT, SPANALLOC_REASON, SPANALLOC_COUNT.  The catalog uses them. */
 struct log_peer {
-        pid_t pid;
+        pid_t pid; /* 0: of nobody in particular, and no fields PEER_… */
         uid_t uid;
+        const char *comm, *unit, *reason; /* borrowed; NULL or "": no field */
+        uint64_t count;                   /* 0: no field */
 };
 
-/* Until this is called: warnings and worse, to stderr. */
+/* Until this is called: warnings and worse, to stderr.  May be called again. */
 void log_open(enum log_level max);
 /* `peer` may be NULL.  One sentence, no newline. */
 void log_event(enum log_message message, const struct log_peer *peer, const char *format, ...)

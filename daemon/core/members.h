@@ -8,6 +8,7 @@
  *     inherit.c     … and how it takes it over
  *     welcome.c     what a newcomer is handed, and when
  *     tend.c        what happens to its row meanwhile, and after
+ *     alert.c       what of it is worth a line in the log
  *     rows.c        a process in words
  *     ingest.c      strangers at the socket
  *     notice.c      programs that were announced and never came
@@ -29,6 +30,15 @@ struct ingest;
 struct notices;
 struct welcome;
 
+/* What the log was told of a process's losses. */
+struct alert {
+        uint64_t refused, refused_threads, evicted;
+        uint32_t coverage_ppm; /* the step that was told; 0: none yet */
+        uint64_t dropped_ns;   /* when `refused` was told */
+        uint64_t seen;         /* refused, at the last look at the rest */
+        uint64_t looked_ns;    /* … which was then */
+};
+
 /* A process, and what only the collector knows of it. */
 struct member {
         struct process process;
@@ -43,8 +53,10 @@ struct member {
         uint32_t of_uid;       /* attached processes of the same uid, this one included */
         uint64_t abandoned_ns; /* since when it has no living thread, 0: it has */
         uint64_t named_ns;     /* when its threads were last asked for their names */
+        uint64_t activity;     /* … and drain_activity() then: names of idle threads are not asked for again */
         uint64_t settled_ns;   /* when its books were last brought up to the live counters */
         uint32_t next_lane;    /* … and where to go on */
+        struct alert alert;    /* what the log was told of it */
 
         /* For the handover. */
         struct shm_geometry geometry;
@@ -81,6 +93,8 @@ struct collector {
         void *event_userdata;
         collector_end_fn on_end;
         void *end_userdata;
+        collector_work_fn on_work;
+        void *work_userdata;
 
         struct collector_stats stats;     /* counters; the sums over processes are made when asked for */
         struct collector_stats forgotten; /* sums over processes that are gone */
@@ -136,6 +150,13 @@ uint64_t members_forget(struct collector *collector, uint64_t now_ns);
 /* Looks after one living member, about once a second. */
 void member_tend(struct member *member, uint64_t now_ns);
 void member_name_threads(struct member *member, uint64_t now_ns);
+
+/* -------------------------------------------------------------------------------------------------- alert.c -- */
+
+/* For a line about it.  Borrowed from the row. */
+struct log_peer member_peer(const struct member *member);
+/* Says what was refused, lost or evicted since it was last said.  last: it has ended, there will be no other time. */
+void member_alert(struct member *member, uint64_t now_ns, bool last);
 
 /* ----------------------------------------------------------------------------------------------- schedule.c -- */
 

@@ -321,7 +321,7 @@ void member_snapshot(struct member *member) {
 void member_end(struct member *member, enum process_end end, int status) {
         struct collector *collector = member->collector;
         struct process *process = &member->process;
-        struct log_peer peer = {process->pid, process->uid};
+        struct log_peer peer = member_peer(member);
         char text[64];
 
         if (process->end != PROCESS_ALIVE)
@@ -331,6 +331,7 @@ void member_end(struct member *member, enum process_end end, int status) {
         if (process->drain) {
                 if (end != PROCESS_EXPELLED && drain_finish(process->drain, reactor_now(collector->reactor)) < 0) {
                         collector->stats.expelled++;
+                        peer.reason = drain_fault(process->drain);
                         log_event(LOG_EXPELLED, &peer, "process %d (%s) left a broken segment: %s", (int)process->pid,
                                   process->comm, drain_fault(process->drain));
                 }
@@ -347,18 +348,20 @@ void member_end(struct member *member, enum process_end end, int status) {
         handover_end(member);
         collector->ended++;
         member_autopsy(member, process->ended_ns);
-        log_event(LOG_ENDED, &peer, "process %d (%s): %s", (int)process->pid, process->comm,
-                  process_end_text(process, text, sizeof text));
+        member_alert(member, process->ended_ns, true);
+        peer.reason = process_end_text(process, text, sizeof text);
+        log_event(LOG_ENDED, &peer, "process %d (%s): %s", (int)process->pid, process->comm, peer.reason);
         if (collector->on_end)
                 collector->on_end(collector->end_userdata, process);
         schedule_tick(collector);
 }
 
 void member_expel(struct member *member, int error) {
-        struct log_peer peer = {member->process.pid, member->process.uid};
+        struct log_peer peer = member_peer(member);
         const char *why = error == -EBADMSG ? drain_fault(member->process.drain) : strerror(-error);
 
         member->collector->stats.expelled++;
+        peer.reason = why;
         log_event(LOG_EXPELLED, &peer, "process %d (%s) is expelled: %s", (int)peer.pid, member->process.comm, why);
         snprintf(member->process.why, sizeof member->process.why, "%s", why);
         member_end(member, PROCESS_EXPELLED, 0);

@@ -79,7 +79,7 @@ static void connection_free(struct connection *connection) {
 
 /* It broke a rule. */
 static void drop(struct connection *connection, const char *why) {
-        struct log_peer peer = {connection->pid, connection->peer.uid};
+        struct log_peer peer = {.pid = connection->pid, .uid = connection->peer.uid, .reason = why};
 
         query_count_error(connection->server->query);
         log_event(LOG_QUERY_DROPPED, &peer, "closed the query connection of process %d: %s", (int)connection->pid, why);
@@ -313,10 +313,10 @@ static void admit(struct query_server *server, int fd) {
                 r = connection_new(server, fd, &cred);
         if (r == 0)
                 return;
-        peer = (struct log_peer){cred.pid, cred.uid};
+        peer = (struct log_peer){
+                .pid = cred.pid, .uid = cred.uid, .reason = r == -EUSERS ? "there are too many" : strerror(-r)};
         query_count_error(server->query);
-        log_event(LOG_QUERY_REFUSED, &peer, "refused a query connection of process %d: %s", (int)cred.pid,
-                  r == -EUSERS ? "there are too many" : strerror(-r));
+        log_event(LOG_QUERY_REFUSED, &peer, "refused a query connection of process %d: %s", (int)cred.pid, peer.reason);
         close(fd);
 }
 

@@ -249,6 +249,20 @@ bool reader_was_left(const struct reader *reader, uint32_t i) {
         return occupancy && !(occupancy & 1) && !(shm_owner_word(lane) & (SHM_OWNER_TID | SHM_OWNER_DIED));
 }
 
+uint64_t reader_activity(const struct reader *reader) {
+        uint64_t sum = reader->lanes;
+
+        /* Relaxed: only compared.  A client that hides its doings hides them from its own row. */
+        for (uint32_t i = 0; i < reader->lanes; i++) {
+                const struct shm_lane *lane = lane_at(reader, i);
+
+                sum += shm_owner_word(lane) + ring_head(lane);
+                for (int c = 0; c < SHM_COUNTERS; c++)
+                        sum += atomic_load_explicit(&lane->live[c], memory_order_relaxed);
+        }
+        return sum;
+}
+
 uint32_t reader_tid(const struct reader *reader, uint32_t lane) {
         return reader_is_alive(reader, lane) ? shm_load(lane_at(reader, lane)->tid) : 0;
 }

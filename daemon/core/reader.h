@@ -60,6 +60,8 @@ bool reader_is_still(const struct reader *reader, uint32_t lane, uint32_t occupa
 bool reader_is_alive(const struct reader *reader, uint32_t lane);
 /* Whether its last thread unlocked it and lives on without it.  A thread that ends is marked as dead instead. */
 bool reader_was_left(const struct reader *reader, uint32_t lane);
+/* A number that changes when any thread has written or counted something, come or gone. */
+uint64_t reader_activity(const struct reader *reader);
 uint32_t reader_tid(const struct reader *reader, uint32_t lane);
 
 /* The thread's live counters, if at one moment the ring was drained to `position` and nothing lost was pending. */

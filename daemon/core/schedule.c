@@ -3,7 +3,7 @@
  *
  * Between passes the collector sleeps 1 to 25 ms.  A bell, which a client rings when a quarter of a ring went by while
  * we slept, ends the sleep and halves the next; passes without one lengthen it.  After some passes that found nothing
- * it sleeps deeply, up to 250 ms, once every lane was asked to ring at its very next record.  With nobody attached
+ * it sleeps deeply, up to half a second, once every lane was asked to ring at its very next record.  With nobody attached
  * there is no timer at all.
  */
 #include <string.h>
@@ -14,7 +14,7 @@
 #define SLEEP_MAX_NS   (25 * NS_PER_MS)
 #define SLEEP_STEP_NS  (NS_PER_MS / 8) /* longer after each pass that nobody rang for: a bell is to be rare */
 #define SLEEP_BLIND_NS (4 * NS_PER_MS) /* where no bell can be heard */
-#define SLEEP_DEEP_NS  (250 * NS_PER_MS)
+#define SLEEP_DEEP_NS  (500 * NS_PER_MS)
 #define IDLE_PASSES    8 /* in a row, before sleep becomes deep */
 #define TICK_NS        NS_PER_S
 #define TICK_SOON_NS   (100 * NS_PER_MS)
@@ -90,6 +90,11 @@ static uint64_t next_sleep(struct collector *collector, int outcome) {
         return sleep_ns > SLEEP_DEEP_NS ? SLEEP_DEEP_NS : sleep_ns;
 }
 
+static void tell_work(const struct collector *collector, enum collector_work work, uint64_t now_ns) {
+        if (collector->on_work)
+                collector->on_work(collector->work_userdata, work, now_ns);
+}
+
 static void on_drain(void *userdata, uint64_t now_ns) {
         struct collector *collector = userdata;
         int outcome;
@@ -102,6 +107,7 @@ static void on_drain(void *userdata, uint64_t now_ns) {
         if (collector->deep)
                 ask_all(collector);
         collector->rung = false;
+        tell_work(collector, COLLECTOR_PASS, now_ns);
 }
 
 /* The last look before sleep.  In a short one nothing can overflow unheard: whoever fills a ring passes a quarter of it
@@ -173,6 +179,7 @@ static void on_tick(void *userdata, uint64_t now_ns) {
         if (busy && (!next || next > now_ns + TICK_NS))
                 next = now_ns + (collector->options.eager ? TICK_SOON_NS : TICK_NS);
         reactor_timer_set(collector->tick_timer, next);
+        tell_work(collector, COLLECTOR_HOUSEKEEPING, now_ns);
 }
 
 void schedule_tick(struct collector *collector) {

@@ -42,11 +42,14 @@ static void look_whether_exec(struct member *member, uint64_t now_ns) {
 void member_name_threads(struct member *member, uint64_t now_ns) {
         struct drain *drain = member->process.drain;
         char comm[16];
+        uint64_t activity = drain_activity(drain);
         uint32_t tid;
 
         member->named_ns = now_ns;
-        if (member->other_pidns)
+        /* A name that changes while its thread does nothing moves nothing in the books. */
+        if (member->other_pidns || (activity == member->activity && !member->next_lane))
                 return;
+        member->activity = activity;
         for (uint32_t n = 0; n < NAMES_PER_TURN; n++) {
                 if (!drain_thread(drain, member->next_lane, &tid)) {
                         member->next_lane = 0;
@@ -83,6 +86,7 @@ void member_tend(struct member *member, uint64_t now_ns) {
                         return;
                 }
         }
+        member_alert(member, now_ns, false);
         look_whether_exec(member, now_ns);
 }
 

@@ -59,7 +59,7 @@ void welcome_reject(int fd, int error) {
 
 static void hand_out(struct member *member, int fd, int memfd) {
         struct collector *collector = member->collector;
-        struct log_peer peer = {member->process.pid, member->process.uid};
+        struct log_peer peer = member_peer(member);
         struct shm_welcome welcome = make_welcome(collector);
 
         welcome.segment_size = member->geometry.segment_size;
@@ -67,7 +67,7 @@ static void hand_out(struct member *member, int fd, int memfd) {
                 member_undo(member);
                 return;
         }
-        log_event(LOG_ATTACHED, &peer, "process %d (%s) of user %u attached", (int)peer.pid, member->process.comm,
+        log_event(LOG_ATTACHED, &peer, "process %d (%s) of user %u attached", (int)peer.pid, peer.comm,
                   (unsigned)peer.uid);
 }
 

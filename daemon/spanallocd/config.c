@@ -146,7 +146,7 @@ static const struct {
          0},
         {"max-processes", "N", "processes attached at once (default 4096)", set_processes, 0},
         {"max-processes-per-uid", "N", "the same for one user other than root (default 1024)", set_processes_uid, 0},
-        {"log-level", "LEVEL", "error, warning, notice (default), info or debug", set_log_level, 0},
+        {"log-level", "LEVEL", "error, warning, notice, info (default) or debug", set_log_level, 0},
         {"config", "FILE", "read FILE only, and nothing in /etc/spanalloc", NULL, OPTION_CONFIG},
         {"help", NULL, "print this", NULL, OPTION_HELP},
         {"version", NULL, "print the version", NULL, OPTION_VERSION},
@@ -180,7 +180,7 @@ static void set_defaults(struct config *config) {
                 .keep_ns = collector_options_default.keep_ns,
                 .processes_max = collector_options_default.processes_max,
                 .processes_uid_max = collector_options_default.processes_uid_max,
-                .log_level = LOG_LEVEL_NOTICE,
+                .log_level = LOG_LEVEL_INFO,
         };
 }
 

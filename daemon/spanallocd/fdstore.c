@@ -1,8 +1,5 @@
 /*
  * See fdstore.h.
- *
- * Datagrams are sent by hand and not by sd_notify(3), which waits for a manager that does not read: to be stopped by the
- * one that we depend upon is no reason to stop the programs that depend on us.
  */
 #include "daemon/spanallocd/fdstore.h"
 
@@ -12,57 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/spanallocd/notify.h"
+
 /* ---------------------------------------------------------------------------------------------------- sending -- */
-
-static int connect_notify(void) {
-        const char *path = getenv("NOTIFY_SOCKET");
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        size_t length = path ? strlen(path) : 0;
-        int fd, r;
-
-        if ((length == 0 || (path[0] != '/' && path[0] != '@')) || length >= sizeof address.sun_path)
-                return -ENOENT;
-        memcpy(address.sun_path, path, length);
-        if (path[0] == '@')
-                address.sun_path[0] = 0;
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        if (connect(fd, (struct sockaddr *)&address,
-                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (path[0] == '/'))) < 0) {
-                r = -errno;
-                close(fd);
-                return r;
-        }
-        return fd;
-}
-
-/* `fd` -1: none goes with it. */
-static int notify(int notify_fd, const char *text, int fd) {
-        union {
-                struct cmsghdr align;
-                char bytes[CMSG_SPACE(sizeof(int))];
-        } control = {0};
-        struct iovec iov = {(void *)text, strlen(text)};
-        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-        struct cmsghdr *header;
-
-        if (fd >= 0) {
-                message.msg_control = &control;
-                message.msg_controllen = sizeof control;
-                header = CMSG_FIRSTHDR(&message);
-                header->cmsg_level = SOL_SOCKET;
-                header->cmsg_type = SCM_RIGHTS;
-                header->cmsg_len = CMSG_LEN(sizeof(int));
-                memcpy(CMSG_DATA(header), &fd, sizeof fd);
-        }
-        return sendmsg(notify_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
 
 static int put(void *userdata, const char *name, int fd) {
         const struct fdstore *fdstore = userdata;
@@ -70,7 +22,7 @@ static int put(void *userdata, const char *name, int fd) {
 
         /* A pidfd hangs up when its process is gone, and would leave the store by that. */
         snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
-        return notify(fdstore->notify_fd, text, fd);
+        return notify_send(fdstore->notify_fd, text, fd);
 }
 
 /* Lost where the manager does not read: then a successor finds what it does not need, and says so. */
@@ -79,7 +31,7 @@ static void drop(void *userdata, const char *name) {
         char text[128];
 
         snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-        (void)notify(fdstore->notify_fd, text, -1);
+        (void)notify_send(fdstore->notify_fd, text, -1);
 }
 
 /* The manager closes the end that it is sent once it has come to it. */
@@ -89,7 +41,7 @@ static int barrier(void *userdata) {
 
         if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
                 return -errno;
-        r = notify(fdstore->notify_fd, "BARRIER=1", ends[1]);
+        r = notify_send(fdstore->notify_fd, "BARRIER=1", ends[1]);
         close(ends[1]);
         if (r < 0) {
                 close(ends[0]);
@@ -149,7 +101,7 @@ int fdstore_init(struct fdstore *ret, uint32_t max) {
                 fdstore_deinit(ret);
                 return r;
         }
-        ret->notify_fd = n ? connect_notify() : -1;
+        ret->notify_fd = n ? notify_open() : -1;
         ret->store = (struct handover_store){put, drop, barrier, ret, n};
         return 0;
 }

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/core/collector.h"
@@ -15,6 +16,7 @@
 #include "daemon/core/query_server.h"
 #include "daemon/spanallocd/config.h"
 #include "daemon/spanallocd/fdstore.h"
+#include "daemon/spanallocd/service.h"
 #include "daemon/spanallocd/sockets.h"
 
 enum { EXIT_USAGE = 2 };
@@ -29,6 +31,7 @@ struct daemon {
         struct collector *collector;
         struct query *query;
         struct query_server *server;
+        struct service *service;
         int signal_fd;
         struct reactor_watch *signal_watch;
 };
@@ -48,13 +51,18 @@ static void make_options(struct collector_options *ret, const struct config *con
 static void reload(struct daemon *daemon) {
         struct collector_options options;
         struct config config;
+        struct timespec now;
 
-        sd_notify(0, "RELOADING=1");
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)now.tv_sec * 1000000u + (unsigned long long)now.tv_nsec / 1000);
         if (config_load(&config, daemon->argc, daemon->argv) == CONFIG_RUN) {
                 daemon->config = config;
                 log_open(config.log_level);
                 make_options(&options, &config, NULL);
                 collector_set_options(daemon->collector, &options);
+                log_event(LOG_RELOADED, NULL, "read the configuration again: at most %u processes, %u of one user",
+                          config.processes_max, config.processes_uid_max);
         }
         sd_notify(0, "READY=1");
 }
@@ -141,6 +149,8 @@ static int start(struct daemon *daemon) {
                 r = query_new(&daemon->query, daemon->collector);
         if (r == 0)
                 r = serve_sockets(daemon);
+        if (r == 0)
+                r = service_new(&daemon->service, daemon->reactor, daemon->collector);
         if (r < 0)
                 log_event(LOG_FAILED, NULL, "cannot serve %s: %s", daemon->sockets.dir, strerror(-r));
         return r;
@@ -148,6 +158,7 @@ static int start(struct daemon *daemon) {
 
 static void stop(struct daemon *daemon) {
         sockets_unlink(&daemon->sockets);
+        service_free(daemon->service);
         query_server_free(daemon->server);
         query_free(daemon->query);
         collector_free(daemon->collector);
@@ -162,13 +173,28 @@ static void stop(struct daemon *daemon) {
         fdstore_deinit(&daemon->fdstore);
 }
 
+static void tell_taken_over(const struct daemon *daemon) {
+        struct collector_stats stats;
+        struct log_peer all = {.pid = 0};
+
+        collector_stats(daemon->collector, &stats);
+        if (!stats.took_over)
+                return;
+        all.count = stats.processes;
+        log_event(LOG_TAKEN_OVER, &all,
+                  "took over from the last collector: %llu attached and %llu ended processes, %llu records",
+                  (unsigned long long)stats.processes, (unsigned long long)stats.processes_ended,
+                  (unsigned long long)stats.records);
+}
+
 static void tell_started(const struct daemon *daemon) {
         const char *why = reactor_backend_why(daemon->reactor);
 
         log_event(LOG_STARTED, NULL, "spanallocd %s serves %s", SPANALLOC_VERSION, daemon->sockets.dir);
         log_event(LOG_BACKEND, NULL, "the backend is %s%s%s", reactor_backend_name(daemon->reactor), *why ? ": " : "",
                   why);
-        sd_notifyf(0, "READY=1\nSTATUS=serving %s", daemon->sockets.dir);
+        tell_taken_over(daemon);
+        sd_notify(0, "READY=1");
 }
 
 int main(int argc, char *argv[]) {

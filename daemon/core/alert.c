@@ -1,0 +1,101 @@
+/*
+ * What an administrator should hear of a process before he asks: that records were refused, that its numbers have holes,
+ * that a table is full.  Each of them at once when it begins, then at most once a minute.
+ */
+#include "daemon/core/members.h"
+
+#define QUIET_NS (60 * NS_PER_S)
+
+/* Coverage is told as it falls below each of these, in millionths. */
+static const uint32_t steps[] = {1000000, 990000, 950000, 900000, 750000, 500000, 250000, 0};
+
+struct log_peer member_peer(const struct member *member) {
+        const struct process *process = &member->process;
+
+        return (struct log_peer){
+                .pid = process->pid, .uid = process->uid, .comm = process->comm, .unit = process->unit};
+}
+
+static void tell_dropped(struct member *member, uint64_t refused) {
+        struct alert *alert = &member->alert;
+        struct log_peer peer = member_peer(member);
+
+        peer.count = refused - alert->refused;
+        log_event(LOG_DROPPED, &peer, "process %d (%s): %llu enters, opens and closes were refused, %llu in all",
+                  (int)peer.pid, peer.comm, (unsigned long long)peer.count, (unsigned long long)refused);
+        alert->refused = refused;
+}
+
+static uint32_t step_of(uint32_t coverage_ppm) {
+        uint32_t i = 0;
+
+        while (steps[i + 1] > coverage_ppm)
+                i++;
+        return steps[i];
+}
+
+static void tell_coverage(struct member *member, const struct books_process_row *row) {
+        struct alert *alert = &member->alert;
+        uint64_t lost = row->lost[SHM_ALLOC_BYTES], all = row->counters[SHM_ALLOC_BYTES];
+        struct log_peer peer = member_peer(member);
+        uint32_t ppm, step;
+
+        if (!lost || lost > all)
+                return;
+        ppm = (uint32_t)((double)(all - lost) / (double)all * 1e6);
+        if (ppm >= 1000000)
+                ppm = 999999;
+        step = step_of(ppm);
+        if (alert->coverage_ppm && step >= alert->coverage_ppm)
+                return;
+        alert->coverage_ppm = step;
+        peer.count = lost;
+        log_event(LOG_COVERAGE, &peer,
+                  "process %d (%s): %.2f %% of what it allocated is in the books, %llu bytes are lost", (int)peer.pid,
+                  peer.comm, ppm / 1e4, (unsigned long long)lost);
+}
+
+static void tell_limits(struct member *member, const struct books_process_row *row) {
+        struct alert *alert = &member->alert;
+        uint64_t threads = member->process.drain ? drain_refused_threads(member->process.drain)
+                                                 : member->process.refused_threads;
+        struct log_peer peer = member_peer(member);
+
+        if (threads && !alert->refused_threads) {
+                peer.count = threads;
+                peer.reason = "more threads at once than a process may have in the books";
+                log_event(LOG_LIMIT, &peer, "process %d (%s): %s; %llu found no place", (int)peer.pid, peer.comm,
+                          peer.reason, (unsigned long long)threads);
+        }
+        if (row->evicted && !alert->evicted) {
+                peer.count = row->evicted;
+                peer.reason = "more spans are open at once than are followed";
+                log_event(LOG_LIMIT, &peer, "process %d (%s): %s; %llu have no value per call", (int)peer.pid,
+                          peer.comm, peer.reason, (unsigned long long)row->evicted);
+        }
+        alert->refused_threads = threads;
+        alert->evicted = row->evicted;
+}
+
+void member_alert(struct member *member, uint64_t now_ns, bool last) {
+        const struct process *process = &member->process;
+        struct alert *alert = &member->alert;
+        struct books_process_row row;
+        uint64_t refused;
+
+        if (!process->books || (!process->drain && !last))
+                return;
+        refused = process->drain ? drain_refused(process->drain) : process->refused;
+        if (refused > alert->refused && (last || now_ns - alert->dropped_ns >= QUIET_NS)) {
+                tell_dropped(member, refused);
+                alert->dropped_ns = now_ns;
+        }
+        /* To read the row costs a look at every path: when something was refused, else once in a while. */
+        if (!last && refused == alert->seen && now_ns - alert->looked_ns < QUIET_NS)
+                return;
+        alert->seen = refused;
+        alert->looked_ns = now_ns;
+        books_process_row(process->books, &row);
+        tell_coverage(member, &row);
+        tell_limits(member, &row);
+}

@@ -1,0 +1,39 @@
+/*
+ * Overwrites its own segment, as a program does that writes where it should not; then lives on for a
+ * minute.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <spanalloc/spanalloc.h>
+
+static int overwrite(void) {
+        unsigned long from, to;
+        char line[512];
+        FILE *maps;
+
+        maps = fopen("/proc/self/maps", "r");
+        if (!maps)
+                return 1;
+        while (fgets(line, sizeof line, maps))
+                if (strstr(line, "rw-s") && strstr(line, "memfd:spanalloc") &&
+                    sscanf(line, "%lx-%lx", &from, &to) == 2) {
+                        memset((void *)(uintptr_t)from, 0xff, 4096);
+                        fclose(maps);
+                        return 0;
+                }
+        fclose(maps);
+        return 1;
+}
+
+int main(void) {
+        if (spanalloc_attach(NULL) != 0)
+                return 1;
+        { SPANALLOC_SCOPE("before"); }
+        if (overwrite() != 0)
+                return 1;
+        sleep(60);
+        return 0;
+}

@@ -1,0 +1,58 @@
+#!/bin/bash
+# Idle is free: with nobody attached the daemon does not wake but for the watchdog's look, with a hundred idle programs a
+# few times a second; and STATUS= says who is there without being asked.
+# Timeout: 300
+. "$(dirname "$0")/../support/booted.sh"
+boot_up
+boot_install
+# The watchdog's looks are far apart, so that what is counted between is nobody's but ours.
+boot_unit spanallocd.service.d/rare.conf <<<$'[Service]\nWatchdogSec=1h'
+inside systemctl start spanallocd
+daemon=$(boot_main_pid spanallocd)
+
+# How often any thread of the daemon has slept, and so woken.
+wakes() {
+        inside bash -c "cat /proc/$daemon/task/*/status" |
+                sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' | awk "{ n += \$1 } END { print n }"
+}
+# wakes_in SECONDS
+wakes_in() {
+        local before
+        before=$(wakes)
+        sleep "$1"
+        echo $(($(wakes) - before))
+}
+status_text() {
+        boot_property spanallocd StatusText
+}
+status_is() {
+        [[ $(status_text) == $1 ]]
+}
+
+note "nobody attached"
+wait_for "STATUS=" status_is "0 processes, 0 records/s, 0 dropped"
+sleep 1
+expect "wakes in 8 s" "$(wakes_in 8)" 0
+
+note "a hundred idle programs"
+boot_start idlers Environment=LD_PRELOAD=libspanalloc-malloc.so.0 -- \
+        perl -e 'for (1 .. 100) { fork || do { my @list = map { "x$_" } 1 .. 1000; sleep 1000; exit } } sleep 1000'
+all_here() {
+        [ "$(json '.processes | map(select(.alive)) | length' ps)" = 101 ]
+}
+wait_for -t 60 "all of them" all_here
+wait_for -t 30 "STATUS=" status_is "101 processes, *"
+# What they did at their start is drained and named; then the daemon sleeps deeply.
+sleep 4
+n=$(wakes_in 10)
+note "$n wakes in 10 s"
+[ "$n" -le 50 ] || fail "$n wakes in 10 s"
+[ "$n" -ge 5 ] || fail "only $n wakes in 10 s: are they counted?"
+
+note "gone again"
+inside systemctl stop idlers
+wait_for -t 30 "STATUS=" status_is "0 processes, 0 records/s, 0 dropped"
+sleep 8
+expect "wakes in 8 s" "$(wakes_in 8)" 0
+expect "restarts" "$(boot_property spanallocd NRestarts)" 0
+pass
