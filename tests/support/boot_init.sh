@@ -21,6 +21,8 @@ mount -t sysfs -o ro,nosuid,nodev,noexec sysfs sys
 mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 sys/fs/cgroup
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs run
 mount -t tmpfs -o nosuid,nodev tmpfs tmp
+# systemd would do it, of which the next lines keep it: how many messages wait for it.  It is of our network alone.
+echo 512 >proc/sys/net/unix/max_dgram_qlen
 # What is the machine's and not ours may be read.
 for path in proc/sys proc/sysrq-trigger; do
         [ -e "$path" ] || continue
