@@ -96,14 +96,9 @@ static void begin_request(struct client *client, const char *method) {
         wire_put_text(&client->out, method);
 }
 
-/* Sends what `out` holds and waits for its answer.  *ret_result lives in *ret_document. */
-static int transact(struct client *client, struct wire_document **ret_document, struct wire_value *ret_result,
-                    size_t *ret_size, struct client_error *ret_error) {
+/* Sends what `out` holds and waits for its answer. */
+static int exchange(struct client *client, const void **ret_message, size_t *ret_size, struct client_error *ret_error) {
         uint64_t deadline = client_deadline(client->timeout_ms);
-        struct wire_document *document;
-        struct wire_value root;
-        const void *message;
-        uint64_t kind, id;
         int r;
 
         r = wire_end(&client->out, 0);
@@ -113,9 +108,19 @@ static int transact(struct client *client, struct wire_document **ret_document, 
                 r = send_request(client, deadline);
         /* A collector that refuses a connection says so and closes: what it said counts, not that it closed. */
         if (r >= 0 || r == -EPIPE || r == -ECONNRESET)
-                r = next_message(client, deadline, false, &message, ret_size);
-        if (r >= 0)
-                r = wire_document_new(&document, message, *ret_size, WIRE_ANSWER_MAX);
+                r = next_message(client, deadline, false, ret_message, ret_size);
+        return r < 0 ? client_fail_lost(ret_error, r, client->path) : 0;
+}
+
+/* The answer as a document.  *ret_result lives in it. */
+static int decode_answer(struct client *client, const void *message, size_t size, struct wire_document **ret_document,
+                         struct wire_value *ret_result, struct client_error *ret_error) {
+        struct wire_document *document;
+        struct wire_value root;
+        uint64_t kind, id;
+        int r;
+
+        r = wire_document_new(&document, message, size, WIRE_ANSWER_MAX);
         if (r < 0)
                 return client_fail_lost(ret_error, r, client->path);
 
@@ -134,6 +139,25 @@ static int transact(struct client *client, struct wire_document **ret_document, 
         *ret_result = wire_at(root, 3);
         *ret_document = document;
         return 0;
+}
+
+static int transact(struct client *client, struct wire_document **ret_document, struct wire_value *ret_result,
+                    size_t *ret_size, struct client_error *ret_error) {
+        const void *message;
+        int r;
+
+        r = exchange(client, &message, ret_size, ret_error);
+        return r < 0 ? r : decode_answer(client, message, *ret_size, ret_document, ret_result, ret_error);
+}
+
+/* Whether it is the answer to the last request, without an error; the cursor then stands before its result. */
+static bool is_plain_answer(const struct client *client, struct wire_cursor *cursor) {
+        struct wire_item root, kind, id, error;
+
+        return wire_cursor_next(cursor, &root) && root.type == WIRE_ARRAY && root.u == 4 &&
+               wire_cursor_next(cursor, &kind) && kind.type == WIRE_UINT && kind.u == WIRE_MESSAGE_ANSWER &&
+               wire_cursor_next(cursor, &id) && id.type == WIRE_UINT && id.u == client->last_id &&
+               wire_cursor_next(cursor, &error) && error.type == WIRE_NIL;
 }
 
 /* ------------------------------------------------------------------------------------------------ construction -- */
@@ -249,7 +273,7 @@ static void put_params(struct wire_buffer *out, const struct client_params *para
         } all[] = {
                 {"process", NULL, p->process}, {"pid", NULL, (uint64_t)p->pid}, {"unit", p->unit, 0},
                 {"span", p->span, 0},          {"filter", p->filter, 0},        {"sort", p->sort, 0},
-                {"limit", NULL, p->limit},     {"since_ns", NULL, p->since_ns},
+                {"limit", NULL, p->limit},     {"since_ns", NULL, p->since_ns}, {"columns", p->columns, 0},
         };
         uint32_t count = 0;
 
@@ -287,6 +311,37 @@ int client_call(struct client *client, const char *method, const struct client_p
                 r = table_decode_map(ret, method, result, size);
         wire_document_free(document);
         return r < 0 ? client_fail_lost(ret_error, r, client->path) : 0;
+}
+
+int client_call_raw(struct client *client, const char *method, const struct client_params *params,
+                    struct wire_cursor *ret_result, struct client_error *ret_error) {
+        struct wire_document *document;
+        struct wire_cursor cursor;
+        struct wire_value result;
+        const void *message;
+        size_t size;
+        int r;
+
+        begin_request(client, method);
+        put_params(&client->out, params);
+        r = exchange(client, &message, &size, ret_error);
+        if (r < 0)
+                return r;
+
+        cursor = (struct wire_cursor){message, size};
+        if (is_plain_answer(client, &cursor)) {
+                *ret_result = cursor;
+                return 0;
+        }
+        r = decode_answer(client, message, size, &document, &result, ret_error);
+        if (r < 0)
+                return r;
+        wire_document_free(document);
+        return client_fail_form(client, ret_error);
+}
+
+int client_fail_form(const struct client *client, struct client_error *ret_error) {
+        return client_fail_lost(ret_error, -EBADMSG, client->path);
 }
 
 int client_follow(struct client *client, const struct client_params *params, struct client_error *ret_error) {

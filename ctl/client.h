@@ -53,12 +53,19 @@ struct client_params {
         pid_t pid;
         const char *unit, *span, *filter, *sort;
         uint64_t limit, since_ns;
+        const char *columns; /* names with commas between; NULL: those that are always sent */
 };
 
 /* `spans`, `tree`, `ps`: a table.  `status`, `reset`: a table of one row.  NULL params: none.  Returns 0 or -errno
  * with *ret_error filled. */
 int client_call(struct client *client, const char *method, const struct client_params *params, struct table **ret,
                 struct client_error *ret_error);
+
+/* The same without a table: *ret_result stands before the result, good until the next call. */
+int client_call_raw(struct client *client, const char *method, const struct client_params *params,
+                    struct wire_cursor *ret_result, struct client_error *ret_error);
+/* What was read there is not of the form that it should have. */
+int client_fail_form(const struct client *client, struct client_error *ret_error);
 
 /* Asks for events.  From then on only client_next. */
 int client_follow(struct client *client, const struct client_params *params, struct client_error *ret_error);

@@ -24,7 +24,15 @@ static char *scaled(char buf[FORMAT_MAX], uint64_t value, unsigned base, const c
         return buf;
 }
 
+static bool raw_bytes;
+
+void format_set_raw(bool raw) {
+        raw_bytes = raw;
+}
+
 char *format_bytes(char buf[FORMAT_MAX], uint64_t bytes) {
+        if (raw_bytes)
+                return format_count(buf, bytes);
         if (bytes >= 1024)
                 return scaled(buf, bytes, 1024, "KMGTPE");
         snprintf(buf, FORMAT_MAX, "%" PRIu64 "B", bytes);

@@ -3,10 +3,14 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { FORMAT_MAX = 32 };
+
+/* From now on numbers of bytes are whole, without units (--raw). */
+void format_set_raw(bool raw);
 
 /* 512B, 1.5K, 3.0G: powers of 1024 with one decimal, rounded to nearest. */
 char *format_bytes(char buf[FORMAT_MAX], uint64_t bytes);

@@ -7,6 +7,7 @@
 
 #include "ctl/client.h"
 #include "ctl/ctl.h"
+#include "ctl/format.h"
 
 static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv) = {
         [VERB_STATUS] = verb_status,   [VERB_PS] = verb_ps,     [VERB_SPANS] = verb_spans,
@@ -35,6 +36,7 @@ int main(int argc, char **argv) {
         setlocale(LC_CTYPE, "");
         if (options_parse(&ctl.options, argc, argv, error, sizeof(error)) < 0)
                 return ctl_fail(CTL_USAGE, "%s", error);
+        format_set_raw(ctl.options.raw);
         if (ctl.options.help && ctl.options.verb_given) {
                 options_print_verb_help(stdout, ctl.options.verb);
                 return CTL_OK;

@@ -18,7 +18,7 @@ struct parser {
         struct options *options;
         char *error;
         size_t error_size;
-        unsigned given; /* by option */
+        uint64_t given; /* by option */
         const char *columns;
         struct option longs[OPTIONS_N + 1];
         char shorts[3 * OPTIONS_N + 3];
@@ -111,10 +111,21 @@ static int parse_json(struct parser *parser, const char *text) {
         return wrong(parser, "--json is off, short or pretty, not \"%s\".", text);
 }
 
+static int parse_color(struct parser *parser, const char *text) {
+        static const char *const modes[] = {[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"};
+
+        for (int i = 0; i < 3; i++)
+                if (!strcmp(modes[i], text)) {
+                        parser->options->color = (enum color_mode)i;
+                        return 0;
+                }
+        return wrong(parser, "--color is auto, always or never, not \"%s\".", text);
+}
+
 static int parse_option(struct parser *parser, int id, const char *text) {
         struct options *o = parser->options;
 
-        parser->given |= 1u << id;
+        parser->given |= UINT64_C(1) << id;
         switch (id) {
         case OPTION_SYSTEM:
                 o->system = true;
@@ -138,6 +149,11 @@ static int parse_option(struct parser *parser, int id, const char *text) {
         case OPTION_FULL:
                 o->full = true;
                 return 0;
+        case OPTION_RAW:
+                o->raw = true;
+                return 0;
+        case OPTION_COLOR:
+                return parse_color(parser, text);
         case OPTION_HELP:
                 o->help = true;
                 return 0;
@@ -283,7 +299,7 @@ static int parser_check(struct parser *parser) {
         const struct verb *verb = &verbs[o->verb];
 
         for (int i = 0; i < OPTIONS_N; i++)
-                if ((parser->given & 1u << i) && !(options_table[i].verbs & 1u << o->verb))
+                if ((parser->given & UINT64_C(1) << i) && !(options_table[i].verbs & 1u << o->verb))
                         return wrong(parser, "--%s is not for %s; see \"spanallocctl help %s\".", options_table[i].name,
                                      verb->name, verb->name);
         if (o->help)
@@ -337,7 +353,7 @@ int options_parse(struct options *ret, int argc, char **argv, char *error, size_
                 return r;
         if (options.argc + 1 < argc)
                 options.argv[options.argc] = NULL;
-        if (parser.given & 1u << OPTION_VERSION)
+        if (parser.given & UINT64_C(1) << OPTION_VERSION)
                 options.verb = VERB_VERSION;
         r = parser_check(&parser);
         if (r < 0)

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "ctl/color.h"
+
 enum verb_id {
         VERB_STATUS,
         VERB_PS,
@@ -47,7 +49,8 @@ struct options {
         bool system, user, help;
         const char *socket;
         enum json_mode json;
-        bool no_pager, no_legend, full;
+        bool no_pager, no_legend, full, raw;
+        enum color_mode color;
         uint64_t pid; /* 0: any */
         const char *unit, *filter, *sort;
         uint64_t limit; /* 0: all */

@@ -14,6 +14,8 @@ enum option_id {
         OPTION_NO_PAGER,
         OPTION_NO_LEGEND,
         OPTION_FULL,
+        OPTION_RAW,
+        OPTION_COLOR,
         OPTION_HELP,
         OPTION_VERSION,
         OPTION_PID,

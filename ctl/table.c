@@ -124,10 +124,22 @@ static size_t utf8_length(const unsigned char *s, size_t left) {
         return length;
 }
 
+void table_clean_text(char *text, size_t size) {
+        size_t n;
+
+        for (size_t i = 0; i < size; i += n) {
+                n = utf8_length((unsigned char *)text + i, size - i);
+                if (n == 0 || (n == 1 && ((unsigned char)text[i] < 0x20 || text[i] == 0x7f))) {
+                        text[i] = '?';
+                        n = 1;
+                }
+        }
+}
+
 static const char *decode_text(struct decoder *decoder, struct wire_value value) {
         char *to = decoder->table->arena + decoder->arena_used;
         const char *from;
-        size_t size, n;
+        size_t size;
 
         if (!wire_get_text(value, &from, &size) || size >= decoder->arena_size - decoder->arena_used)
                 return NULL;
@@ -135,14 +147,7 @@ static const char *decode_text(struct decoder *decoder, struct wire_value value)
         memcpy(to, from, size);
         to[size] = 0;
         decoder->arena_used += size + 1;
-
-        for (size_t i = 0; i < size; i += n) {
-                n = utf8_length((unsigned char *)to + i, size - i);
-                if (n == 0 || (n == 1 && ((unsigned char)to[i] < 0x20 || to[i] == 0x7f))) {
-                        to[i] = '?';
-                        n = 1;
-                }
-        }
+        table_clean_text(to, size);
         return to;
 }
 

@@ -5,14 +5,16 @@
 
 #include "ctl/client.h"
 #include "ctl/ctl.h"
-#include "ctl/top_model.h"
+#include "ctl/top_ui.h"
 
 struct top {
         struct ctl *ctl;
-        struct top_model *model;
+        struct top_ui ui;
+        struct top_samples samples;
+        struct table *spans; /* the whole rows of the latest answer, with --json */
         uint64_t delay_ns;
-        bool connected;
         bool was_away;
+        unsigned restarts;         /* of the collector, that were seen */
         struct client_error error; /* why it is not connected */
 };
 

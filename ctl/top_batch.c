@@ -2,15 +2,15 @@
  * top on a pipe: plain screens one after another, or documents.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "ctl/json.h"
 #include "ctl/render.h"
 #include "ctl/top.h"
-#include "ctl/top_view.h"
 
-enum { BATCH_WIDTH = 132 };
+enum { BATCH_WIDTH = 132, BATCH_RAW_WIDTH = 180 };
 /* Between the first two answers: the first screen has rates already, and does not let anybody wait. */
 #define FIRST_DELAY_NS UINT64_C(500000000)
 
@@ -21,47 +21,65 @@ static void wait_until(uint64_t at_ns) {
                 ;
 }
 
-static void put_line(char *line) {
-        size_t n = strlen(line);
+static void print_line(const struct top_page *page, size_t y) {
+        const char *text = page->lines[y].text;
+        size_t n = strlen(text);
 
-        while (n && line[n - 1] == ' ')
-                line[--n] = '\0';
-        puts(line);
+        while (n && text[n - 1] == ' ')
+                n--;
+        printf("%.*s\n", (int)n, text);
 }
 
-static void print_screen(const struct top *top, bool first) {
+/* Lines one by one over a page of one line: there may be very many. */
+static int print_screen(struct top *top, bool first) {
         const struct options *options = &top->ctl->options;
-        size_t width = render_width(options), n = top_model_count(top->model);
-        struct top_layout layout;
-        char line[TOP_LINE_MAX];
+        const struct top_model *model = top->ui.model;
+        size_t width = render_width(options), n = top_model_count(model);
+        struct top_page page = {0};
+        char header[1024];
+        struct top_row row;
+        int r = 0;
 
-        top_layout_init(&layout, width ? width : BATCH_WIDTH);
+        width = width ? width : options->raw ? BATCH_RAW_WIDTH : BATCH_WIDTH;
+        top_layout_init(&top->ui.layout, width, options->raw, false);
         if (!first)
                 putchar('\n');
         if (!options->no_legend) {
-                top_view_header(top->model, layout.width, line);
-                put_line(line);
-                top_view_heading(&layout, line);
-                put_line(line);
+                if (*top->ui.restarted)
+                        printf("-- %s\n", top->ui.restarted);
+                top_view_header(model, width, true, header, sizeof(header));
+                puts(header);
+                r = top_page_begin(&page, width, 1);
+                if (r == 0) {
+                        top_view_heading(&top->ui.layout, model, &page, 0);
+                        print_line(&page, 0);
+                }
         }
-        for (size_t i = 0; i < n && (!options->limit || i < options->limit); i++) {
-                top_view_row(&layout, top_model_row(top->model, i), line);
-                put_line(line);
+        for (size_t i = 0; i < n && (!options->limit || i < options->limit) && r == 0; i++) {
+                r = top_page_begin(&page, width, 1);
+                if (r < 0)
+                        break;
+                top_model_row(model, i, &row);
+                top_view_row(&top->ui.layout, &row, false, &page, 0);
+                print_line(&page, 0);
         }
+        top->ui.restarted[0] = '\0';
+        top_page_deinit(&page);
+        return r < 0 ? r : fflush(stdout) == EOF ? -errno : 0;
 }
 
-static int add_rates(struct json *json, const struct top_row *row) {
+static int add_rates(struct json *json, const struct top_rates *rates) {
         int r = 0;
 
-        if (!row->rated)
+        if (!rates->known)
                 return 0;
-        r = json_extend_last(json, "spans", "alloc_bytes_rate", (int64_t)row->alloc_bytes_rate);
+        r = json_extend_last(json, "spans", "alloc_bytes_rate", (int64_t)rates->alloc_bytes);
         if (r == 0)
-                r = json_extend_last(json, "spans", "alloc_count_rate", (int64_t)row->alloc_count_rate);
+                r = json_extend_last(json, "spans", "alloc_count_rate", (int64_t)rates->alloc_count);
         if (r == 0)
-                r = json_extend_last(json, "spans", "net_bytes_rate", row->net_bytes_rate);
+                r = json_extend_last(json, "spans", "net_bytes_rate", rates->net_bytes);
         if (r == 0)
-                r = json_extend_last(json, "spans", "closed_rate", (int64_t)row->closed_rate);
+                r = json_extend_last(json, "spans", "closed_rate", (int64_t)rates->closed);
         return r;
 }
 
@@ -78,27 +96,64 @@ static int add_summary(struct json *json, const struct top_summary *summary) {
                 r = json_add_uint(json, "top", "uncounted", summary->uncounted);
         if (r == 0)
                 r = json_add_uint(json, "top", "coverage_ppm", summary->coverage_ppm);
+        if (r == 0)
+                r = json_add_uint(json, "top", "ring_fill_ppm", summary->ring_fill_ppm);
         return r;
 }
 
-/* Rows sorted as on a screen, each with all of its columns and the rates between the last two answers. */
-static int print_document(const struct top *top) {
-        const struct table *table = top_model_table(top->model);
-        size_t n = top_model_count(top->model);
-        struct json *json = NULL;
-        int r = json_new(&json, table->time_ns, table->complete);
+static int compare_rows(const void *a, const void *b) {
+        const uint64_t *x = a, *y = b;
 
-        if (r == 0)
-                r = add_summary(json, top_model_summary(top->model));
-        if (r == 0)
-                r = json_add_array(json, "spans");
-        for (size_t i = 0; i < n && r == 0 && (!top->ctl->options.limit || i < top->ctl->options.limit); i++) {
-                const struct top_row *row = top_model_row(top->model, i);
+        return x[0] != y[0] ? (x[0] < y[0] ? -1 : 1) : x[1] < y[1] ? -1 : x[1] > y[1];
+}
 
-                r = json_append_row(json, "spans", table, row->index, NULL);
-                if (r == 0)
-                        r = add_rates(json, row);
+/* Where each process and key is in the table: process, key, row, sorted. */
+static uint64_t (*index_rows(const struct table *table))[3] {
+        uint64_t(*rows)[3] = calloc(table->row_count + 1, sizeof(*rows));
+
+        for (size_t i = 0; rows && i < table->row_count; i++) {
+                rows[i][0] = table_uint(table, i, "process");
+                rows[i][1] = table_uint(table, i, "key");
+                rows[i][2] = i;
         }
+        if (rows)
+                qsort(rows, table->row_count, sizeof(*rows), compare_rows);
+        return rows;
+}
+
+/* Rows sorted as on a screen, each with all of its columns and the rates between the last two answers. */
+static int add_rows(struct json *json, const struct top *top) {
+        const struct table *table = top->spans;
+        size_t n = top_model_count(top->ui.model);
+        uint64_t(*rows)[3] = index_rows(table);
+        int r = rows ? json_add_array(json, "spans") : -ENOMEM;
+
+        for (size_t i = 0; i < n && r == 0 && (!top->ctl->options.limit || i < top->ctl->options.limit); i++) {
+                uint64_t key[2], (*found)[3];
+                struct top_row row;
+
+                top_model_row(top->ui.model, i, &row);
+                key[0] = row.process;
+                key[1] = row.key;
+                found = bsearch(key, rows, table->row_count, sizeof(*rows), compare_rows);
+                if (!found)
+                        continue;
+                r = json_append_row(json, "spans", table, (*found)[2], NULL);
+                if (r == 0)
+                        r = add_rates(json, &row.rates);
+        }
+        free(rows);
+        return r;
+}
+
+static int print_document(const struct top *top) {
+        struct json *json = NULL;
+        int r = json_new(&json, top->spans->time_ns, top->spans->complete);
+
+        if (r == 0)
+                r = add_summary(json, top_model_summary(top->ui.model));
+        if (r == 0)
+                r = add_rows(json, top);
         if (r == 0)
                 r = json_print(json, stdout, JSON_SHORT);
         json_free(json);
@@ -107,7 +162,7 @@ static int print_document(const struct top *top) {
 
 /* Prints one screen, or that there is none.  0, or -errno of the output. */
 static int print_one(struct top *top, bool first) {
-        if (!top->connected) {
+        if (!top->ui.connected) {
                 if (!top->was_away)
                         ctl_fail(0, "%s; trying again", top->error.text);
                 top->was_away = true;
@@ -116,8 +171,7 @@ static int print_one(struct top *top, bool first) {
         top->was_away = false;
         if (top->ctl->options.json)
                 return print_document(top);
-        print_screen(top, first);
-        return fflush(stdout) == EOF ? -errno : 0;
+        return print_screen(top, first);
 }
 
 int top_batch(struct top *top) {
@@ -143,5 +197,5 @@ int top_batch(struct top *top) {
                 return CTL_OK;
         if (r < 0)
                 return ctl_fail(CTL_FAILURE, "The screen cannot be written: %s.", strerror(-r));
-        return top->connected ? CTL_OK : CTL_UNREACHABLE;
+        return top->ui.connected ? CTL_OK : CTL_UNREACHABLE;
 }

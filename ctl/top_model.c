@@ -2,23 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/top_model.h"
-#include "ctl/top_rates.h"
-#include "ctl/top_read.h"
-
-struct top_model {
-        struct table *table;     /* the latest answer; rows borrow its text */
-        struct top_rates before; /* the sums of this answer, for the rates of the next one */
-        struct top_row *all;     /* a row for each of the table */
-        size_t n_all;
-        struct top_row *shown; /* copies: filtered, grouped, sorted; room for n_all */
-        size_t n_shown;
-        struct top_summary summary;
-        enum top_column sort;
-        bool descending, by_unit;
-        char filter[128];
-        size_t visible, selected, first;
-};
+#include "ctl/top_list.h"
 
 int top_model_new(struct top_model **ret) {
         struct top_model *model = calloc(1, sizeof(*model));
@@ -26,125 +10,36 @@ int top_model_new(struct top_model **ret) {
         if (!model)
                 return -ENOMEM;
         model->visible = SIZE_MAX;
-        top_model_sort(model, TOP_ALLOC_RATE);
+        model->complete = true;
+        model->sort = TOP_ALLOC_RATE;
+        model->descending = true;
+        model->filter_number = 1;
+        for (int i = 0; i < TOP_HISTORY; i++)
+                model->totals[i] = -1;
         *ret = model;
         return 0;
 }
 
 struct top_model *top_model_free(struct top_model *model) {
         if (model) {
-                top_rates_deinit(&model->before);
-                table_free(model->table);
-                free(model->all);
-                free(model->shown);
+                top_store_deinit(&model->flat);
+                top_store_deinit(&model->tree);
+                top_members_deinit(&model->members);
+                free(model->folds);
+                free(model->sums);
+                free(model->items);
+                free(model->ordered);
+                free(model->spare);
+                free(model->scratch);
                 free(model);
         }
         return NULL;
 }
 
-/* -------------------------------------------------------------------------------------------- sorting -- */
-
-static int compare_uint(uint64_t a, uint64_t b) {
-        return (a > b) - (a < b);
-}
-
-static int compare_int(int64_t a, int64_t b) {
-        return (a > b) - (a < b);
-}
-
-static int compare_by(enum top_column column, const struct top_row *a, const struct top_row *b) {
-        switch (column) {
-        case TOP_UNIT:
-                return strcmp(a->unit, b->unit);
-        case TOP_PID:
-                return compare_uint(a->pid, b->pid);
-        case TOP_SPAN:
-                return strcmp(a->span, b->span);
-        case TOP_ALLOC_RATE:
-                return compare_uint(a->alloc_bytes_rate, b->alloc_bytes_rate);
-        case TOP_ALLOCS_RATE:
-                return compare_uint(a->alloc_count_rate, b->alloc_count_rate);
-        case TOP_NET_RATE:
-                return compare_int(a->net_bytes_rate, b->net_bytes_rate);
-        case TOP_ALLOC:
-                return compare_uint(a->alloc_bytes, b->alloc_bytes);
-        case TOP_NET:
-                return compare_int(a->net_bytes, b->net_bytes);
-        case TOP_OPEN:
-                return compare_uint(a->open, b->open);
-        case TOP_CALLS_RATE:
-                return compare_uint(a->closed_rate, b->closed_rate);
-        case TOP_P99:
-                return compare_uint(a->p99, b->p99);
-        case TOP_QUALITY:
-                return compare_uint(a->quality, b->quality);
-        case TOP_COLUMNS:
-                break;
-        }
-        return 0;
-}
-
-/* Ties go by what was allocated, then in an order that does not change from screen to screen. */
-static int compare_rows(const void *a, const void *b, void *userdata) {
-        const struct top_model *model = userdata;
-        const struct top_row *x = a, *y = b;
-        int order = compare_by(model->sort, x, y);
-
-        if (order)
-                return model->descending ? -order : order;
-        order = compare_uint(y->alloc_bytes, x->alloc_bytes);
-        if (!order)
-                order = compare_uint(x->process, y->process);
-        return order ? order : strcmp(x->span, y->span);
-}
-
-/* --------------------------------------------------------------------------------- filter and grouping -- */
-
-static bool matches(const struct top_model *model, const struct top_row *row) {
-        const char *text = model->filter;
-
-        return !*text || strcasestr(row->span, text) || strcasestr(row->path, text) || strcasestr(row->unit, text);
-}
-
-static void add_row(struct top_row *sum, const struct top_row *row) {
-        sum->processes += row->processes;
-        sum->alloc_count += row->alloc_count;
-        sum->alloc_bytes += row->alloc_bytes;
-        sum->open += row->open;
-        sum->closed += row->closed;
-        sum->net_bytes += row->net_bytes;
-        sum->alloc_count_rate += row->alloc_count_rate;
-        sum->alloc_bytes_rate += row->alloc_bytes_rate;
-        sum->closed_rate += row->closed_rate;
-        sum->net_bytes_rate += row->net_bytes_rate;
-        sum->rated &= row->rated;
-        if (row->p99 > sum->p99)
-                sum->p99 = row->p99;
-        if (row->quality > sum->quality)
-                sum->quality = row->quality;
-}
-
-static int compare_groups(const void *a, const void *b) {
-        const struct top_row *x = a, *y = b;
-        int order = strcmp(x->unit, y->unit);
-
-        return order ? order : strcmp(x->span, y->span);
-}
-
-static void group(struct top_model *model) {
-        size_t n = 0;
-
-        qsort(model->shown, model->n_shown, sizeof(*model->shown), compare_groups);
-        for (size_t i = 0; i < model->n_shown; i++)
-                if (n && compare_groups(&model->shown[n - 1], &model->shown[i]) == 0)
-                        add_row(&model->shown[n - 1], &model->shown[i]);
-                else
-                        model->shown[n++] = model->shown[i];
-        model->n_shown = n;
-}
+/* ------------------------------------------------------------------------------------------- selection -- */
 
 static void keep_selection_inside(struct top_model *model) {
-        size_t last = model->n_shown ? model->n_shown - 1 : 0;
+        size_t last = model->n_items ? model->n_items - 1 : 0;
         size_t visible = model->visible ? model->visible : 1;
 
         if (model->selected > last)
@@ -154,59 +49,121 @@ static void keep_selection_inside(struct top_model *model) {
         if (model->selected - model->first >= visible)
                 model->first = model->selected - visible + 1;
         /* No empty lines at the end while there are rows above. */
-        if (model->n_shown <= visible)
+        if (model->n_items <= visible)
                 model->first = 0;
-        else if (model->first > model->n_shown - visible)
-                model->first = model->n_shown - visible;
+        else if (model->first > model->n_items - visible)
+                model->first = model->n_items - visible;
 }
 
-static void rebuild(struct top_model *model) {
-        model->n_shown = 0;
-        for (size_t i = 0; i < model->n_all; i++)
-                if (matches(model, &model->all[i]))
-                        model->shown[model->n_shown++] = model->all[i];
-        if (model->by_unit)
-                group(model);
-        if (model->n_shown)
-                qsort_r(model->shown, model->n_shown, sizeof(*model->shown), compare_rows, model);
+static uint64_t identity_at(const struct top_model *model, size_t index) {
+        struct top_row row;
+
+        return top_model_row(model, index, &row) ? top_list_identity(&row) : 0;
+}
+
+static void remember_selection(struct top_model *model) {
+        model->selected_identity = identity_at(model, model->selected);
+}
+
+static void find_selection(struct top_model *model) {
+        if (!model->selected_identity || identity_at(model, model->selected) == model->selected_identity)
+                return;
+        for (size_t i = 0; i < model->n_items; i++)
+                if (identity_at(model, i) == model->selected_identity) {
+                        model->selected = i;
+                        return;
+                }
+}
+
+/* `keep`: the selection stays on its row, not on its line. */
+static int rebuild(struct top_model *model, bool keep) {
+        int r = model->shape == TOP_TREE ? top_tree_build(model) : top_list_build(model);
+
+        if (r < 0)
+                model->n_items = 0;
+        if (keep || model->follow)
+                find_selection(model);
         keep_selection_inside(model);
+        remember_selection(model);
+        return r < 0 ? -ENOMEM : 0;
 }
 
 /* --------------------------------------------------------------------------------------------- feeding -- */
 
-int top_model_feed(struct top_model *model, struct table *spans, const struct table *processes,
+bool top_model_knows(const struct top_model *model, const struct top_samples *samples) {
+        const struct top_store *store = model->shape == TOP_TREE ? &model->tree : &model->flat;
+
+        for (size_t i = 0; i < samples->count; i++) {
+                const struct top_sample *row = &samples->rows[i];
+
+                if (i < store->n && top_store_at(store, (uint32_t)i)->process == row->process &&
+                    top_store_at(store, (uint32_t)i)->key == row->key)
+                        continue;
+                if (top_store_find(store, row->process, row->key) == TOP_NONE)
+                        return false;
+        }
+        return true;
+}
+
+static int put_rows(struct top_model *model, struct top_store *store, const struct top_samples *samples) {
+        uint32_t member = TOP_NONE;
+        uint64_t process = 0;
+
+        top_store_begin(store, samples->time_ns);
+        for (size_t i = 0; i < samples->count; i++) {
+                const struct top_sample *row = &samples->rows[i];
+                struct top_slot *slot = top_store_put(store, row->process, row->key, &row->sums, row->span, row->path);
+
+                if (!slot)
+                        return -ENOMEM;
+                if (i == 0 || row->process != process) {
+                        process = row->process;
+                        member = top_members_find(&model->members, process);
+                }
+                slot->parent_key = row->parent_key;
+                slot->member = member;
+                if (member != TOP_NONE && model->members.rows[member].uncounted)
+                        slot->sums.quality = TOP_UNCOUNTED;
+        }
+        return top_store_end(store);
+}
+
+static void note_total(struct top_model *model, const struct top_summary *now) {
+        const struct top_summary *before = &model->summary;
+        double rate = -1;
+
+        if (before->time_ns && now->time_ns > before->time_ns && now->alloc_bytes >= before->alloc_bytes)
+                rate = (double)(now->alloc_bytes - before->alloc_bytes) * 1e9 /
+                       (double)(now->time_ns - before->time_ns);
+        model->answers++;
+        model->totals[model->answers % TOP_HISTORY] = rate;
+}
+
+int top_model_feed(struct top_model *model, const struct top_samples *samples, struct table *processes,
                    const struct table *status) {
-        struct top_row *all = calloc(spans->row_count + 1, sizeof(*all));
-        struct top_row *shown = calloc(spans->row_count + 1, sizeof(*shown));
-        struct top_rates now = {0};
-        int r = all && shown ? top_read_rows(all, spans, processes) : -ENOMEM;
+        struct top_summary summary = top_read_summary(samples->time_ns, processes, status);
+        int r = top_members_take(&model->members, processes);
 
         if (r == 0)
-                r = top_rates_init(&now, all, spans->row_count, spans->time_ns);
+                r = put_rows(model, top_list_store(model), samples);
         if (r < 0) {
-                free(all);
-                free(shown);
-                table_free(spans);
+                top_model_forget(model);
                 return r;
         }
-        for (size_t i = 0; i < spans->row_count; i++)
-                top_rates_fill(&model->before, &all[i], spans->time_ns);
-        top_rates_deinit(&model->before);
-        free(model->all);
-        free(model->shown);
-        table_free(model->table);
-        model->before = now;
-        model->table = spans;
-        model->all = all;
-        model->n_all = spans->row_count;
-        model->shown = shown;
-        model->summary = top_read_summary(spans->time_ns, processes, status);
-        rebuild(model);
-        return 0;
+        note_total(model, &summary);
+        model->summary = summary;
+        model->complete = samples->complete;
+        /* Processes come and go, and with them what a filter finds in their names. */
+        return rebuild(model, false);
 }
 
 void top_model_forget(struct top_model *model) {
-        top_rates_deinit(&model->before);
+        top_store_forget(&model->flat);
+        top_store_forget(&model->tree);
+        model->n_items = 0;
+        model->summary.time_ns = 0;
+        for (int i = 0; i < TOP_HISTORY; i++)
+                model->totals[i] = -1;
 }
 
 /* --------------------------------------------------------------------------------------------- reading -- */
@@ -215,16 +172,47 @@ const struct top_summary *top_model_summary(const struct top_model *model) {
         return &model->summary;
 }
 
-const struct table *top_model_table(const struct top_model *model) {
-        return model->table;
+const struct table *top_model_processes(const struct top_model *model) {
+        return model->members.table;
+}
+
+bool top_model_is_complete(const struct top_model *model) {
+        return model->complete;
+}
+
+bool top_model_total(const struct top_model *model, uint32_t back, double *ret_rate) {
+        double rate = back < TOP_HISTORY && back < model->answers ? model->totals[(model->answers - back) % TOP_HISTORY]
+                                                                  : -1;
+
+        if (rate < 0)
+                return false;
+        *ret_rate = rate;
+        return true;
+}
+
+bool top_model_history(const struct top_model *model, uint32_t slot, uint32_t back, double *ret_rate, double *ret_net) {
+        return top_store_history(model->shape == TOP_TREE ? &model->tree : &model->flat, slot, back, ret_rate, ret_net);
 }
 
 size_t top_model_count(const struct top_model *model) {
-        return model->n_shown;
+        return model->n_items;
 }
 
-const struct top_row *top_model_row(const struct top_model *model, size_t index) {
-        return index < model->n_shown ? &model->shown[index] : NULL;
+bool top_model_row(const struct top_model *model, size_t index, struct top_row *ret) {
+        const struct top_store *store = model->shape == TOP_TREE ? &model->tree : &model->flat;
+        const struct top_item *item = &model->items[index];
+
+        if (index >= model->n_items)
+                return false;
+        if (item->kind == TOP_ROW_SPAN)
+                top_list_fill(model, &store->slots[item->index], ret);
+        else
+                *ret = model->sums[item->index];
+        ret->depth = item->depth;
+        ret->last = item->last;
+        ret->has_below = item->has_below;
+        ret->folded = item->folded;
+        return true;
 }
 
 /* -------------------------------------------------------------------------------------------- settings -- */
@@ -232,16 +220,12 @@ const struct top_row *top_model_row(const struct top_model *model, size_t index)
 void top_model_sort(struct top_model *model, enum top_column column) {
         model->sort = column;
         model->descending = column != TOP_UNIT && column != TOP_PID && column != TOP_SPAN;
-        rebuild(model);
-}
-
-void top_model_invert(struct top_model *model) {
-        top_model_set_descending(model, !model->descending);
+        rebuild(model, false);
 }
 
 void top_model_set_descending(struct top_model *model, bool descending) {
         model->descending = descending;
-        rebuild(model);
+        rebuild(model, false);
 }
 
 enum top_column top_model_sorted_by(const struct top_model *model) {
@@ -276,20 +260,51 @@ int top_model_find_column(const char *spans_column) {
 void top_model_filter(struct top_model *model, const char *text) {
         model->filter[0] = '\0';
         strncat(model->filter, text, sizeof(model->filter) - 1);
-        rebuild(model);
+        model->filter_number++;
+        rebuild(model, true);
 }
 
 const char *top_model_filter_text(const struct top_model *model) {
         return model->filter;
 }
 
-void top_model_group(struct top_model *model, bool by_unit) {
-        model->by_unit = by_unit;
-        rebuild(model);
+static bool row_has(const struct top_row *row, const char *text) {
+        return top_list_contains(row->span, text) || top_list_contains(row->unit, text) ||
+               top_list_contains(row->comm, text);
 }
 
-bool top_model_is_grouped(const struct top_model *model) {
-        return model->by_unit;
+bool top_model_search(struct top_model *model, const char *text, int step) {
+        size_t n = model->n_items, at = model->selected;
+        struct top_row row;
+
+        for (size_t i = 0; i < n && *text; i++) {
+                if (i > 0 || step)
+                        at = (at + n + (step < 0 ? n - 1 : 1)) % n;
+                if (!top_model_row(model, at, &row) || !row_has(&row, text))
+                        continue;
+                model->selected = at;
+                keep_selection_inside(model);
+                remember_selection(model);
+                return true;
+        }
+        return false;
+}
+
+void top_model_set_shape(struct top_model *model, enum top_shape shape) {
+        bool was_tree = model->shape == TOP_TREE;
+
+        model->shape = shape;
+        model->filter_number++; /* what fits is remembered with each row */
+        if (was_tree != (shape == TOP_TREE)) {
+                /* Rates are differences to the answer before, which was of the other kind. */
+                top_store_forget(&model->flat);
+                top_store_forget(&model->tree);
+        }
+        rebuild(model, false);
+}
+
+enum top_shape top_model_shape(const struct top_model *model) {
+        return model->shape;
 }
 
 void top_model_set_visible(struct top_model *model, size_t visible) {
@@ -298,13 +313,23 @@ void top_model_set_visible(struct top_model *model, size_t visible) {
 }
 
 void top_model_move(struct top_model *model, long rows) {
-        size_t last = model->n_shown ? model->n_shown - 1 : 0;
+        size_t last = model->n_items ? model->n_items - 1 : 0;
 
         if (rows < 0)
                 model->selected = (size_t)-rows > model->selected ? 0 : model->selected - (size_t)-rows;
         else
                 model->selected = (size_t)rows > last - model->selected ? last : model->selected + (size_t)rows;
         keep_selection_inside(model);
+        remember_selection(model);
+}
+
+void top_model_follow(struct top_model *model, bool follow) {
+        model->follow = follow;
+        remember_selection(model);
+}
+
+bool top_model_is_following(const struct top_model *model) {
+        return model->follow;
 }
 
 size_t top_model_selected(const struct top_model *model) {
@@ -313,4 +338,70 @@ size_t top_model_selected(const struct top_model *model) {
 
 size_t top_model_first(const struct top_model *model) {
         return model->first;
+}
+
+/* --------------------------------------------------------------------------------------------- folding -- */
+
+bool top_list_is_folded(const struct top_model *model, uint64_t identity) {
+        for (size_t i = 0; i < model->n_folds; i++)
+                if (model->folds[i] == identity)
+                        return true;
+        return false;
+}
+
+static void set_fold(struct top_model *model, uint64_t identity, bool fold) {
+        for (size_t i = 0; i < model->n_folds; i++)
+                if (model->folds[i] == identity) {
+                        if (!fold)
+                                model->folds[i] = model->folds[--model->n_folds];
+                        return;
+                }
+        if (!fold)
+                return;
+        if (model->n_folds == model->folds_room) {
+                size_t room = model->folds_room ? 2 * model->folds_room : 16;
+                void *more = reallocarray(model->folds, room, sizeof(*model->folds));
+
+                if (!more)
+                        return;
+                model->folds = more;
+                model->folds_room = room;
+        }
+        model->folds[model->n_folds++] = identity;
+}
+
+void top_model_fold(struct top_model *model, bool fold) {
+        size_t at = model->selected;
+        struct top_row row;
+
+        if (model->shape != TOP_TREE || !top_model_row(model, at, &row))
+                return;
+        if (fold && (!row.has_below || row.folded)) {
+                unsigned depth = row.depth;
+
+                while (at > 0 && row.depth >= depth && depth > 0)
+                        top_model_row(model, --at, &row);
+                if (row.depth >= depth)
+                        return;
+                model->selected = at;
+        }
+        set_fold(model, top_list_identity(&row), fold);
+        remember_selection(model);
+        rebuild(model, true);
+}
+
+void top_model_fold_all(struct top_model *model) {
+        bool any_open = false;
+        struct top_row row;
+        size_t n = model->n_items;
+
+        if (model->shape != TOP_TREE)
+                return;
+        for (size_t i = 0; i < n && !any_open; i++)
+                any_open = top_model_row(model, i, &row) && row.kind == TOP_ROW_PROCESS && row.has_below && !row.folded;
+        model->n_folds = 0;
+        for (size_t i = 0; i < n && any_open; i++)
+                if (top_model_row(model, i, &row) && row.kind == TOP_ROW_PROCESS)
+                        set_fold(model, top_list_identity(&row), true);
+        rebuild(model, true);
 }

@@ -1,8 +1,9 @@
 /*
  * What top shows, without a terminal: answers in, rows out.
  *
- * What lives here: rates from successive answers, sorting, filter, grouping, and which row is selected.  What does not:
- * text (top_view.h), keys and curses (top_screen.c), asking (top.c).  Pure: no clock, no system call.
+ * What lives here: sorting, filter, search, grouping, the tree and its folding, and which row is selected.  What does
+ * not: what is remembered from answer to answer (top_store.h), text (top_view.h), keys (top_ui.h), curses
+ * (top_screen.c), asking (top.c).  Pure: no clock, no system call.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/table.h"
+#include "ctl/top_read.h"
 
 struct top_model;
 
@@ -30,65 +31,73 @@ enum top_column {
         TOP_COLUMNS,
 };
 
-/* In this order each is worse than the one before. */
-enum top_quality { TOP_EXACT, TOP_MIGRATED, TOP_LOST, TOP_ESTIMATED, TOP_UNCOUNTED /* its sums say nothing */ };
+/* One row for each process and span; for each unit and span; or the tree of unit, process, span, child span. */
+enum top_shape { TOP_FLAT, TOP_BY_UNIT, TOP_TREE };
 
-/* A process and span; grouped by unit, all processes of a unit and a span.  Text is borrowed from the model. */
+enum top_kind { TOP_ROW_SPAN, TOP_ROW_GROUP, TOP_ROW_UNIT, TOP_ROW_PROCESS };
+
+/* A row as it is to be seen.  Text is borrowed from the model until the next answer. */
 struct top_row {
-        const char *unit, *span, *path;
+        enum top_kind kind;
+        const char *unit, *span, *path, *comm;
         uint64_t process, pid;
-        size_t processes; /* that are summed here */
-        size_t index;     /* of the row in the answer; of several, one of them */
-        uint64_t alloc_count, alloc_bytes, open, closed;
-        int64_t net_bytes;
-        uint64_t p99; /* bytes; of several processes the largest */
-        enum top_quality quality;
-        bool rated; /* the rates are known: there was an answer before this one */
-        uint64_t alloc_count_rate, alloc_bytes_rate, closed_rate; /* a second */
-        int64_t net_bytes_rate;
-};
-
-struct top_summary {
-        uint64_t time_ns; /* since the epoch; 0: no answer yet */
-        uint64_t processes, threads, records_rate, refused;
-        uint64_t uncounted; /* processes alive whose heap nobody counts */
-        uint64_t coverage_ppm;
+        size_t processes;   /* that are summed here */
+        uint32_t slot, key; /* of a span's row */
+        struct top_sums sums;
+        struct top_rates rates;
+        unsigned depth;         /* in the tree */
+        uint64_t last;          /* bit n: the ancestor at depth n, or the row itself, is the last of its siblings */
+        bool has_below, folded; /* in the tree */
 };
 
 int top_model_new(struct top_model **ret);
 struct top_model *top_model_free(struct top_model *model);
 
-/* The next answers.  `spans` is consumed, also on failure; the others are borrowed.  0 or -ENOMEM. */
-int top_model_feed(struct top_model *model, struct table *spans, const struct table *processes,
+/* The next answers.  `processes` (of `ps`) is consumed, also on failure; the others are borrowed.  The samples are of
+ * `tree` when that is the shape, else of `spans`.  0 or -ENOMEM. */
+int top_model_feed(struct top_model *model, const struct top_samples *samples, struct table *processes,
                    const struct table *status);
-/* The answers before are no measure any more (the collector was restarted): the next ones have no rates. */
+/* Whether the texts of all these rows are known; otherwise they have to be asked for. */
+bool top_model_knows(const struct top_model *model, const struct top_samples *samples);
+/* The answers before are no measure any more: the next ones have no rates, and no history. */
 void top_model_forget(struct top_model *model);
 
 const struct top_summary *top_model_summary(const struct top_model *model);
-/* The latest answer itself; NULL before the first. */
-const struct table *top_model_table(const struct top_model *model);
+const struct table *top_model_processes(const struct top_model *model); /* NULL before the first answer */
+bool top_model_is_complete(const struct top_model *model);
+/* What all processes allocate a second, `back` answers ago, and the history of a row's slot.  False: not known. */
+bool top_model_total(const struct top_model *model, uint32_t back, double *ret_rate);
+bool top_model_history(const struct top_model *model, uint32_t slot, uint32_t back, double *ret_rate, double *ret_net);
 
-/* Rows as they are to be seen: filtered, grouped, sorted. */
 size_t top_model_count(const struct top_model *model);
-const struct top_row *top_model_row(const struct top_model *model, size_t index);
+bool top_model_row(const struct top_model *model, size_t index, struct top_row *ret);
 
 /* Sorting.  A new column begins with its natural order: text from a, numbers from large to small. */
 void top_model_sort(struct top_model *model, enum top_column column);
-void top_model_invert(struct top_model *model);
 void top_model_set_descending(struct top_model *model, bool descending);
 enum top_column top_model_sorted_by(const struct top_model *model);
 bool top_model_is_descending(const struct top_model *model);
 /* The top column that shows a column of `spans`, or -1. */
 int top_model_find_column(const char *spans_column);
 
-/* Only rows with this in span, path or unit; case does not matter; "" for all. */
+/* Only rows with this in span, path, unit or the process's name; case does not matter; "" for all. */
 void top_model_filter(struct top_model *model, const char *text);
 const char *top_model_filter_text(const struct top_model *model);
-void top_model_group(struct top_model *model, bool by_unit);
-bool top_model_is_grouped(const struct top_model *model);
+/* Selects the next row (`step` 1), the one before (-1), or the first from here on (0) with this text in a name. */
+bool top_model_search(struct top_model *model, const char *text, int step);
 
-/* The selected row and the first that is seen, for a screen with `visible` rows. */
+/* A change of shape to or from the tree shows nothing until the next answer. */
+void top_model_set_shape(struct top_model *model, enum top_shape shape);
+enum top_shape top_model_shape(const struct top_model *model);
+/* Folds or unfolds the selected row, or every process; a row with nothing below folds its parent. */
+void top_model_fold(struct top_model *model, bool fold);
+void top_model_fold_all(struct top_model *model);
+
+/* The selected row and the first that is seen, for a screen with `visible` rows.  With follow the selection stays on
+ * its row wherever it goes. */
 void top_model_set_visible(struct top_model *model, size_t visible);
 void top_model_move(struct top_model *model, long rows);
+void top_model_follow(struct top_model *model, bool follow);
+bool top_model_is_following(const struct top_model *model);
 size_t top_model_selected(const struct top_model *model);
 size_t top_model_first(const struct top_model *model);

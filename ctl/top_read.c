@@ -5,53 +5,47 @@
 #include "ctl/counting.h"
 #include "ctl/top_read.h"
 
-/* Where the columns are in this answer; looked up once, because there may be very many rows. */
-struct places {
-        int unit, span, path, process, pid, alloc_count, alloc_bytes, open, closed, net_bytes, quality, per_call;
+enum field {
+        FIELD_OTHER,
+        FIELD_PROCESS,
+        FIELD_KEY,
+        FIELD_PARENT,
+        FIELD_ALLOC_COUNT,
+        FIELD_ALLOC_BYTES,
+        FIELD_NET,
+        FIELD_OPEN,
+        FIELD_CLOSED,
+        FIELD_QUALITY,
+        FIELD_P99,
+        FIELD_SPAN,
+        FIELD_PATH,
 };
+enum { FIELDS_MAX = 64 };
 
-static struct places find_places(const struct table *table) {
-        return (struct places){
-                .unit = table_column(table, "unit"),
-                .span = table_column(table, "span"),
-                .path = table_column(table, "path"),
-                .process = table_column(table, "process"),
-                .pid = table_column(table, "pid"),
-                .alloc_count = table_column(table, "alloc_count"),
-                .alloc_bytes = table_column(table, "alloc_bytes"),
-                .open = table_column(table, "open"),
-                .closed = table_column(table, "closed"),
-                .net_bytes = table_column(table, "net_bytes"),
-                .quality = table_column(table, "quality"),
-                .per_call = table_column(table, "per_call"),
+static enum field field_of(const char *name, size_t size) {
+        static const char *const names[] = {
+                [FIELD_PROCESS] = "process",
+                [FIELD_KEY] = "key",
+                [FIELD_PARENT] = "parent_key",
+                [FIELD_ALLOC_COUNT] = "alloc_count",
+                [FIELD_ALLOC_BYTES] = "alloc_bytes",
+                [FIELD_NET] = "net_bytes",
+                [FIELD_OPEN] = "open",
+                [FIELD_CLOSED] = "closed",
+                [FIELD_QUALITY] = "quality",
+                [FIELD_P99] = "per_call_p99",
+                [FIELD_SPAN] = "span",
+                [FIELD_PATH] = "path",
         };
+
+        for (int i = FIELD_OTHER + 1; i <= FIELD_PATH; i++)
+                if (strlen(names[i]) == size && !memcmp(names[i], name, size))
+                        return (enum field)i;
+        return FIELD_OTHER;
 }
 
-static uint64_t uint_at(const struct table *table, size_t row, int column) {
-        const struct table_cell *cell = table_at(table, row, column);
-
-        return cell && cell->type == WIRE_COLUMN_UINT ? cell->u : 0;
-}
-
-static int64_t int_at(const struct table *table, size_t row, int column) {
-        const struct table_cell *cell = table_at(table, row, column);
-
-        return cell && cell->type == WIRE_COLUMN_INT ? cell->i : 0;
-}
-
-static const char *text_at(const struct table *table, size_t row, int column) {
-        const struct table_cell *cell = table_at(table, row, column);
-
-        return cell && cell->type == WIRE_COLUMN_TEXT ? cell->text : "";
-}
-
-static uint64_t p99_at(const struct table *table, size_t row, int column) {
-        const struct table_cell *cell = table_at(table, row, column);
-
-        return cell && cell->type == WIRE_COLUMN_MAP ? table_map_uint(&cell->map, "p99") : 0;
-}
-
-static enum top_quality parse_quality(const char *text) {
+/* What is not known is told as a guess. */
+static enum top_quality quality_of(const char *text, size_t size) {
         static const char *const names[] = {
                 [TOP_EXACT] = "exact",
                 [TOP_MIGRATED] = "migrated",
@@ -59,63 +53,248 @@ static enum top_quality parse_quality(const char *text) {
                 [TOP_ESTIMATED] = "estimated",
         };
 
-        for (int i = TOP_EXACT; i <= TOP_ESTIMATED; i++)
-                if (!strcmp(names[i], text))
+        for (int i = TOP_EXACT; i < TOP_ESTIMATED; i++)
+                if (strlen(names[i]) == size && !memcmp(names[i], text, size))
                         return (enum top_quality)i;
         return TOP_ESTIMATED;
 }
 
-static struct top_row read_row(const struct table *table, size_t row, const struct places *at) {
-        return (struct top_row){
-                .unit = text_at(table, row, at->unit),
-                .span = text_at(table, row, at->span),
-                .path = text_at(table, row, at->path),
-                .process = uint_at(table, row, at->process),
-                .pid = uint_at(table, row, at->pid),
-                .processes = 1,
-                .index = row,
-                .alloc_count = uint_at(table, row, at->alloc_count),
-                .alloc_bytes = uint_at(table, row, at->alloc_bytes),
-                .open = uint_at(table, row, at->open),
-                .closed = uint_at(table, row, at->closed),
-                .net_bytes = int_at(table, row, at->net_bytes),
-                .p99 = p99_at(table, row, at->per_call),
-                .quality = parse_quality(text_at(table, row, at->quality)),
-        };
+void top_samples_deinit(struct top_samples *samples) {
+        free(samples->rows);
+        free(samples->arena);
+        *samples = (struct top_samples){0};
 }
 
-static int compare_numbers(const void *a, const void *b) {
-        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+static int make_room(struct top_samples *samples, size_t rows, size_t bytes) {
+        void *more;
 
-        return (x > y) - (x < y);
-}
-
-/* The processes whose heap nobody counts, sorted. */
-static size_t find_uncounted(const struct table *processes, uint64_t *ret) {
-        size_t n = 0;
-
-        for (size_t row = 0; row < processes->row_count; row++)
-                if (counting_is_missing(table_text(processes, row, "counting")))
-                        ret[n++] = table_uint(processes, row, "process");
-        qsort(ret, n, sizeof(*ret), compare_numbers);
-        return n;
-}
-
-int top_read_rows(struct top_row *rows, const struct table *spans, const struct table *processes) {
-        struct places places = find_places(spans);
-        uint64_t *uncounted = calloc(processes->row_count + 1, sizeof(*uncounted));
-        size_t n;
-
-        if (!uncounted)
-                return -ENOMEM;
-        n = find_uncounted(processes, uncounted);
-        for (size_t i = 0; i < spans->row_count; i++) {
-                rows[i] = read_row(spans, i, &places);
-                if (n && bsearch(&rows[i].process, uncounted, n, sizeof(*uncounted), compare_numbers))
-                        rows[i].quality = TOP_UNCOUNTED;
+        samples->count = samples->arena_used = 0;
+        if (rows > samples->room) {
+                more = reallocarray(samples->rows, rows, sizeof(*samples->rows));
+                if (!more)
+                        return -ENOMEM;
+                samples->rows = more;
+                samples->room = rows;
         }
-        free(uncounted);
+        if (bytes > samples->arena_size) {
+                more = realloc(samples->arena, bytes);
+                if (!more)
+                        return -ENOMEM;
+                samples->arena = more;
+                samples->arena_size = bytes;
+        }
         return 0;
+}
+
+/* ----------------------------------------------------------------------------------------- from a message -- */
+
+/* A text takes one byte more here, and at least that in the message: an arena of its size holds them all. */
+static const char *keep_text(struct top_samples *samples, const struct wire_item *item) {
+        char *to = samples->arena + samples->arena_used;
+
+        if (item->type != WIRE_TEXT || item->size >= samples->arena_size - samples->arena_used)
+                return NULL;
+        memcpy(to, item->text, item->size);
+        to[item->size] = '\0';
+        table_clean_text(to, item->size);
+        samples->arena_used += item->size + 1;
+        return to;
+}
+
+static void set_field(struct top_samples *samples, struct top_sample *row, enum field field,
+                      const struct wire_item *item) {
+        switch (field) {
+        case FIELD_PROCESS:
+                row->process = item->u;
+                break;
+        case FIELD_KEY:
+                row->key = (uint32_t)item->u;
+                break;
+        case FIELD_PARENT:
+                row->parent_key = (uint32_t)item->u;
+                break;
+        case FIELD_ALLOC_COUNT:
+                row->sums.alloc_count = item->u;
+                break;
+        case FIELD_ALLOC_BYTES:
+                row->sums.alloc_bytes = item->u;
+                break;
+        case FIELD_NET:
+                row->sums.net_bytes = item->type == WIRE_INT ? item->i : (int64_t)item->u;
+                break;
+        case FIELD_OPEN:
+                row->sums.open = item->u;
+                break;
+        case FIELD_CLOSED:
+                row->sums.closed = item->u;
+                break;
+        case FIELD_QUALITY:
+                row->sums.quality = item->type == WIRE_TEXT ? quality_of(item->text, item->size) : TOP_ESTIMATED;
+                break;
+        case FIELD_P99:
+                row->sums.p99 = item->u;
+                break;
+        case FIELD_SPAN:
+                row->span = keep_text(samples, item);
+                break;
+        case FIELD_PATH:
+                row->path = keep_text(samples, item);
+                break;
+        case FIELD_OTHER:
+                break;
+        }
+}
+
+static bool read_row(struct top_samples *samples, struct wire_cursor *at, const enum field *fields, uint64_t n) {
+        struct top_sample *row = &samples->rows[samples->count++];
+        struct wire_item item;
+
+        if (!wire_cursor_next(at, &item) || item.type != WIRE_ARRAY || item.u != n)
+                return false;
+        *row = (struct top_sample){0};
+        for (uint64_t i = 0; i < n; i++) {
+                if (fields[i] == FIELD_OTHER) {
+                        if (!wire_cursor_skip(at))
+                                return false;
+                        continue;
+                }
+                if (!wire_cursor_next(at, &item) || item.type == WIRE_ARRAY || item.type == WIRE_MAP)
+                        return false;
+                set_field(samples, row, fields[i], &item);
+        }
+        return true;
+}
+
+static int read_rows(struct top_samples *samples, struct wire_cursor at, const enum field *fields, uint64_t n) {
+        size_t bytes = at.left;
+        struct wire_item item;
+        int r;
+
+        if (!wire_cursor_next(&at, &item) || item.type != WIRE_ARRAY)
+                return -EBADMSG;
+        r = make_room(samples, (size_t)item.u, bytes + 1);
+        for (uint64_t i = 0; i < item.u && r == 0; i++)
+                if (!read_row(samples, &at, fields, n))
+                        r = -EBADMSG;
+        return r;
+}
+
+static bool read_columns(struct wire_cursor at, enum field fields[FIELDS_MAX], uint64_t *ret_n) {
+        struct wire_item list, name;
+
+        if (!wire_cursor_next(&at, &list) || list.type != WIRE_ARRAY || list.u > FIELDS_MAX)
+                return false;
+        for (uint64_t i = 0; i < list.u; i++) {
+                if (!wire_cursor_next(&at, &name) || name.type != WIRE_TEXT)
+                        return false;
+                fields[i] = field_of(name.text, name.size);
+        }
+        *ret_n = list.u;
+        return true;
+}
+
+int top_samples_read(struct top_samples *samples, struct wire_cursor answer) {
+        struct wire_cursor columns = {0}, rows = {0}, value;
+        enum field fields[FIELDS_MAX];
+        struct wire_item map, key, item;
+        uint64_t n = 0;
+
+        samples->time_ns = 0;
+        samples->complete = true;
+        if (!wire_cursor_next(&answer, &map) || map.type != WIRE_MAP)
+                return -EBADMSG;
+        for (uint64_t i = 0; i < map.u; i++) {
+                if (!wire_cursor_next(&answer, &key) || key.type != WIRE_TEXT)
+                        return -EBADMSG;
+                value = answer;
+                if (key.size == 7 && !memcmp(key.text, "columns", 7))
+                        columns = value;
+                else if (key.size == 4 && !memcmp(key.text, "rows", 4))
+                        rows = value;
+                else if (key.size == 7 && !memcmp(key.text, "time_ns", 7) && wire_cursor_next(&value, &item))
+                        samples->time_ns = item.u;
+                else if (key.size == 8 && !memcmp(key.text, "complete", 8) && wire_cursor_next(&value, &item))
+                        samples->complete = item.u;
+                if (!wire_cursor_skip(&answer))
+                        return -EBADMSG;
+        }
+        if (!columns.at || !rows.at || !read_columns(columns, fields, &n))
+                return -EBADMSG;
+        return read_rows(samples, rows, fields, n);
+}
+
+/* ------------------------------------------------------------------------------------------- from a table -- */
+
+int top_samples_take(struct top_samples *samples, const struct table *table) {
+        int r = make_room(samples, table->row_count, 0);
+
+        if (r < 0)
+                return r;
+        samples->time_ns = table->time_ns;
+        samples->complete = table->complete;
+        for (size_t i = 0; i < table->row_count; i++) {
+                const char *quality = table_text(table, i, "quality");
+
+                samples->rows[samples->count++] = (struct top_sample){
+                        .process = table_uint(table, i, "process"),
+                        .key = (uint32_t)table_uint(table, i, "key"),
+                        .parent_key = (uint32_t)table_uint(table, i, "parent_key"),
+                        .span = table_text(table, i, "span"),
+                        .path = table_text(table, i, "path"),
+                        .sums = {.alloc_count = table_uint(table, i, "alloc_count"),
+                                 .alloc_bytes = table_uint(table, i, "alloc_bytes"),
+                                 .net_bytes = table_int(table, i, "net_bytes"),
+                                 .open = table_uint(table, i, "open"),
+                                 .closed = table_uint(table, i, "closed"),
+                                 .quality = quality_of(quality, strlen(quality)),
+                                 .p99 = table_map_uint(table_map(table, i, "per_call"), "p99")},
+                };
+        }
+        return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- processes -- */
+
+void top_members_deinit(struct top_members *members) {
+        table_free(members->table);
+        free(members->rows);
+        *members = (struct top_members){0};
+}
+
+static int compare_members(const void *a, const void *b) {
+        const struct top_member *x = a, *y = b;
+
+        return x->process < y->process ? -1 : x->process > y->process;
+}
+
+int top_members_take(struct top_members *members, struct table *table) {
+        struct top_member *rows = calloc(table->row_count + 1, sizeof(*rows));
+
+        if (!rows) {
+                table_free(table);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < table->row_count; i++)
+                rows[i] = (struct top_member){
+                        .process = table_uint(table, i, "process"),
+                        .pid = table_uint(table, i, "pid"),
+                        .alloc_bytes = table_uint(table, i, "alloc_bytes"),
+                        .unit = table_text(table, i, "unit"),
+                        .comm = table_text(table, i, "comm"),
+                        .uncounted = counting_is_missing(table_text(table, i, "counting")),
+                };
+        qsort(rows, table->row_count, sizeof(*rows), compare_members);
+        top_members_deinit(members);
+        *members = (struct top_members){table, rows, table->row_count};
+        return 0;
+}
+
+uint32_t top_members_find(const struct top_members *members, uint64_t process) {
+        struct top_member key = {.process = process}, *found;
+
+        found = members->count ? bsearch(&key, members->rows, members->count, sizeof(*members->rows), compare_members)
+                               : NULL;
+        return found ? (uint32_t)(found - members->rows) : TOP_NONE;
 }
 
 struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status) {
@@ -125,6 +304,9 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
                 .threads = table_uint(status, 0, "threads"),
                 .records_rate = table_uint(status, 0, "records_rate"),
                 .refused = table_uint(status, 0, "refused"),
+                .ring_fill_ppm = table_uint(status, 0, "ring_fill_ppm"),
+                .collector = table_uint(status, 0, "pid"),
+                .started = table_uint(status, 0, "generation"),
         };
         unsigned __int128 all = 0, lost = 0;
 
@@ -134,6 +316,7 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
                 summary.uncounted += table_bool(processes, row, "alive") &&
                                      counting_is_missing(table_text(processes, row, "counting"));
         }
+        summary.alloc_bytes = (uint64_t)all;
         summary.coverage_ppm = all ? (uint64_t)((all - (lost < all ? lost : all)) * 1000000 / all) : 1000000;
         return summary;
 }

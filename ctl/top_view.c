@@ -1,159 +1,139 @@
+/*
+ * The list of top: header, history, heading, rows, footer.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ctl/format.h"
 #include "ctl/text.h"
-#include "ctl/top_view.h"
+#include "ctl/top_ui.h"
 
-static const struct {
-        const char *heading;
-        size_t width;
-        unsigned rank; /* the lowest stay the longest */
-        bool left;
-} looks[TOP_COLUMNS] = {
-        [TOP_UNIT] = {"UNIT", 10, 10, true},
-        [TOP_PID] = {"PID", 7, 5, false},
-        [TOP_SPAN] = {"SPAN", 8, 0, true},
-        [TOP_ALLOC_RATE] = {"ALLOC/s", 7, 1, false},
-        [TOP_ALLOCS_RATE] = {"ALLOCS/s", 8, 11, false},
-        [TOP_NET_RATE] = {"NET/s", 8, 4, false},
-        [TOP_ALLOC] = {"ALLOC", 7, 3, false},
-        [TOP_NET] = {"NET", 8, 2, false},
-        [TOP_OPEN] = {"OPEN", 5, 8, false},
-        [TOP_CALLS_RATE] = {"CALLS/s", 7, 7, false},
-        [TOP_P99] = {"P99/CALL", 8, 9, false},
-        [TOP_QUALITY] = {"Q", 1, 6, true},
-};
-enum { UNIT_MAX = 32 };
+enum { HEADING_FROM = 3, FOOTER_FROM = 6, HISTORY_FROM = 10, LINE_MAX = 2048 };
 
-const char *const top_view_help[] = {
-        "spanallocctl top: which spans allocate heap, and how fast",
-        "",
-        "  Up Down k j   select a row          PgUp PgDn   a screen up, down",
-        "  g Home        first row             G End       last row",
-        "  < >  F6       sort column: left, right, next",
-        "  I             the other way round",
-        "  a n l c       sort by ALLOC/s, NET/s, ALLOC, CALLS/s",
-        "  / \\           only rows with this text in span, path or unit",
-        "  u             sum the processes of a unit",
-        "  Space         hold the screen still",
-        "  h F1 ?        this help             q F10 Esc   quit",
-        "",
-        "ALLOC, NET and rates count a span's children too.  NET is what it allocated",
-        "less what it freed on its own threads; the rest may be freed elsewhere.",
-        "Q: = exact, M cycles that another thread ended, L part of it lost, ~ estimated,",
-        "- nothing counts the heap of this process: \"spanallocctl ps\" says why",
-        NULL,
-};
-
-const char *top_view_heading_of(enum top_column column) {
-        return looks[column].heading;
-}
-
-/* Room beyond the least goes to the names. */
-static void share_rest(struct top_layout *layout, size_t rest) {
-        for (size_t i = 0; i < layout->count; i++)
-                if (layout->columns[i].column == TOP_UNIT) {
-                        size_t most = UNIT_MAX - looks[TOP_UNIT].width, more = rest / 2 < most ? rest / 2 : most;
-
-                        layout->columns[i].width += more;
-                        rest -= more;
-                }
-        for (size_t i = 0; i < layout->count; i++)
-                if (layout->columns[i].column == TOP_SPAN)
-                        layout->columns[i].width += rest;
-}
-
-void top_layout_init(struct top_layout *layout, size_t width) {
-        bool chosen[TOP_COLUMNS] = {[TOP_SPAN] = true};
-        size_t used = looks[TOP_SPAN].width, x = 0;
-
-        for (unsigned rank = 1; rank < TOP_COLUMNS; rank++)
-                for (int i = 0; i < TOP_COLUMNS; i++)
-                        if (looks[i].rank == rank && used + 1 + looks[i].width <= width) {
-                                chosen[i] = true;
-                                used += 1 + looks[i].width;
-                        }
-        *layout = (struct top_layout){.width = width};
-        for (int i = 0; i < TOP_COLUMNS; i++)
-                if (chosen[i]) {
-                        layout->columns[layout->count].column = (enum top_column)i;
-                        layout->columns[layout->count++].width = looks[i].width;
-                }
-        if (used <= width)
-                share_rest(layout, width - used);
-        else
-                layout->columns[0].width = width;
-        for (size_t i = 0; i < layout->count; i++) {
-                layout->columns[i].x = x;
-                x += layout->columns[i].width + 1;
-        }
-}
-
-static void cut(char *text, size_t width) {
-        char line[TOP_LINE_MAX] = "";
-
-        if (text_width(text) > width) {
-                text_fit(line, sizeof(line), text, width, false);
-                strcpy(text, line);
-        }
-}
+/* ---------------------------------------------------------------------------------------------- header -- */
 
 /* Parts that do not fit are left out, and a shorter one after them may still stand. */
-static void add_part(char line[TOP_LINE_MAX], size_t width, const char *separator, const char *part) {
+static void add_part(char *line, size_t size, size_t width, const char *separator, const char *part) {
         size_t used = strlen(line), gap = used ? strlen(separator) : 0;
 
-        if (text_width(line) + gap + text_width(part) <= width && used + gap + strlen(part) < TOP_LINE_MAX)
-                snprintf(line + used, TOP_LINE_MAX - used, "%s%s", used ? separator : "", part);
+        if (text_width(line) + gap + text_width(part) <= width && used + gap + strlen(part) < size)
+                snprintf(line + used, size - used, "%s%s", used ? separator : "", part);
 }
 
-static void add_count(char line[TOP_LINE_MAX], size_t width, uint64_t count, const char *what) {
+static void add_count(char *line, size_t size, size_t width, uint64_t count, const char *what) {
         char part[128], number[FORMAT_MAX];
 
         snprintf(part, sizeof(part), "%s %s", format_short_count(number, count), what);
-        add_part(line, width, ", ", part);
+        add_part(line, size, width, ", ", part);
 }
 
-void top_view_header(const struct top_model *model, size_t width, char line[TOP_LINE_MAX]) {
+void top_view_header(const struct top_model *model, size_t width, bool rings, char *line, size_t size) {
         const struct top_summary *s = top_model_summary(model);
-        char part[FORMAT_MAX], a[FORMAT_MAX];
+        char part[64], a[FORMAT_MAX];
 
         *line = '\0';
         if (s->time_ns) {
                 snprintf(part, sizeof(part), "%.8s", format_clock(a, s->time_ns));
-                add_part(line, width, "", part);
+                add_part(line, size, width, "", part);
         }
-        add_count(line, width, s->processes, s->processes == 1 ? "process" : "processes");
-        add_count(line, width, s->threads, s->threads == 1 ? "thread" : "threads");
-        add_count(line, width, s->records_rate, "records/s");
-        add_count(line, width, s->refused, "refused");
+        add_count(line, size, width, s->processes, s->processes == 1 ? "process" : "processes");
+        add_count(line, size, width, s->threads, s->threads == 1 ? "thread" : "threads");
+        add_count(line, size, width, s->records_rate, "records/s");
+        add_count(line, size, width, s->refused, "refused");
         snprintf(part, sizeof(part), "coverage %.20s", format_ppm(a, s->coverage_ppm));
-        add_part(line, width, ", ", part);
+        add_part(line, size, width, ", ", part);
+        if (rings) {
+                snprintf(part, sizeof(part), "rings %" PRIu64 "%%", (s->ring_fill_ppm + 9999) / 10000);
+                add_part(line, size, width, ", ", part);
+        }
         if (s->uncounted)
-                add_count(line, width, s->uncounted,
+                add_count(line, size, width, s->uncounted,
                           s->uncounted == 1 ? "process not counted" : "processes not counted");
-        cut(line, width);
 }
 
-void top_view_heading(const struct top_layout *layout, char line[TOP_LINE_MAX]) {
-        *line = '\0';
+void top_view_history(const struct top_model *model, struct top_page *page, size_t y) {
+        double values[TOP_HISTORY], now = 0;
+        size_t left, n;
+        char a[FORMAT_MAX];
+
+        top_page_printf(page, y, TOP_STYLE_NORMAL, "rings %" PRIu64 "%%, allocated ",
+                        (top_model_summary(model)->ring_fill_ppm + 9999) / 10000);
+        if (top_model_total(model, 0, &now))
+                top_page_printf(page, y, TOP_STYLE_NUMBER, "%s/s ", format_bytes(a, (uint64_t)now));
+        else
+                top_page_put(page, y, TOP_STYLE_NUMBER, "-/s ");
+        left = top_page_left(page, y);
+        n = left < TOP_HISTORY ? left : TOP_HISTORY;
+        for (size_t i = 0; i < n; i++)
+                if (!top_model_total(model, (uint32_t)(n - 1 - i), &values[i]))
+                        values[i] = -1;
+        top_page_graph(page, y, values, n);
+}
+
+static void draw_header(const struct top_ui *ui, struct top_page *page) {
+        char line[LINE_MAX];
+
+        if (!ui->connected) {
+                top_page_printf(page, 0, TOP_STYLE_WARNING, "Trying again: %s", ui->trouble);
+                return;
+        }
+        top_view_header(ui->model, page->width, page->height < HISTORY_FROM, line, sizeof(line));
+        top_page_put(page, 0, TOP_STYLE_BOLD, line);
+}
+
+void top_view_heading(const struct top_layout *layout, const struct top_model *model, struct top_page *page, size_t y) {
         for (size_t i = 0; i < layout->count; i++) {
                 enum top_column column = layout->columns[i].column;
 
                 if (i)
-                        text_fit(line, TOP_LINE_MAX, "", 1, false);
-                text_fit(line, TOP_LINE_MAX, looks[column].heading, layout->columns[i].width, !looks[column].left);
+                        top_page_fit(page, y, TOP_STYLE_HEADING, "", 1, false);
+                top_page_fit(page, y, column == top_model_sorted_by(model) ? TOP_STYLE_SORTED : TOP_STYLE_HEADING,
+                             top_layout_heading(column), layout->columns[i].width, !top_layout_is_left(column));
         }
+        top_page_pad(page, y, TOP_STYLE_HEADING, page->width);
 }
+
+/* ------------------------------------------------------------------------------------------------ rows -- */
 
 /* Never a zero where nothing is known. */
 static const char *counted(const struct top_row *row, const char *text) {
-        return row->quality == TOP_UNCOUNTED ? "-" : text;
+        return row->sums.quality == TOP_UNCOUNTED ? "-" : text;
 }
 
 static const char *rated(const struct top_row *row, const char *text) {
-        return row->rated ? text : "-";
+        return row->rates.known ? text : "-";
+}
+
+static void tree_label(const struct top_row *row, bool utf8, char *buf, size_t size) {
+        size_t used = 0;
+
+        *buf = '\0';
+        for (unsigned d = 1; d < row->depth && d < 64 && used < size; d++)
+                used += (size_t)snprintf(buf + used, size - used, "%s",
+                                         row->last >> d & 1 ? "  " : (utf8 ? "│ " : "| "));
+        if (row->depth && used < size)
+                used += (size_t)snprintf(buf + used, size - used, "%s",
+                                         row->last >> (row->depth & 63) & 1 ? (utf8 ? "└─" : "`-")
+                                                                            : (utf8 ? "├─" : "|-"));
+        if (row->folded && used < size)
+                used += (size_t)snprintf(buf + used, size - used, "+");
+        if (used >= size)
+                return;
+        if (row->kind == TOP_ROW_UNIT)
+                snprintf(buf + used, size - used, "%s", *row->unit ? row->unit : "(no unit)");
+        else if (row->kind == TOP_ROW_PROCESS)
+                snprintf(buf + used, size - used, "%s[%" PRIu64 "]", row->comm, row->pid);
+        else
+                snprintf(buf + used, size - used, "%s", row->span);
+}
+
+static const char *pid_text(const struct top_row *row, char buf[FORMAT_MAX]) {
+        if (row->kind == TOP_ROW_UNIT || row->processes > 1) {
+                snprintf(buf, FORMAT_MAX, "x%zu", row->processes);
+                return buf;
+        }
+        return format_count(buf, row->pid);
 }
 
 static const char *cell(const struct top_row *row, enum top_column column, char buf[FORMAT_MAX]) {
@@ -165,71 +145,169 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
         case TOP_UNIT:
                 return *row->unit ? row->unit : "-";
         case TOP_PID:
-                if (row->processes == 1)
-                        return format_count(buf, row->pid);
-                snprintf(buf, FORMAT_MAX, "x%zu", row->processes);
-                return buf;
+                return pid_text(row, buf);
         case TOP_SPAN:
                 return row->span;
         case TOP_ALLOC_RATE:
-                return counted(row, rated(row, format_bytes(buf, row->alloc_bytes_rate)));
+                return counted(row, rated(row, format_bytes(buf, row->rates.alloc_bytes)));
         case TOP_ALLOCS_RATE:
-                return counted(row, rated(row, format_short_count(buf, row->alloc_count_rate)));
+                return counted(row, rated(row, format_short_count(buf, row->rates.alloc_count)));
         case TOP_NET_RATE:
-                return counted(row, rated(row, format_net_bytes(buf, row->net_bytes_rate)));
+                return counted(row, rated(row, format_net_bytes(buf, row->rates.net_bytes)));
         case TOP_ALLOC:
-                return counted(row, format_bytes(buf, row->alloc_bytes));
+                return counted(row, format_bytes(buf, row->sums.alloc_bytes));
         case TOP_NET:
-                return counted(row, format_net_bytes(buf, row->net_bytes));
+                return counted(row, format_net_bytes(buf, row->sums.net_bytes));
         case TOP_OPEN:
-                return format_short_count(buf, row->open);
+                return format_short_count(buf, row->sums.open);
         case TOP_CALLS_RATE:
-                return rated(row, format_short_count(buf, row->closed_rate));
+                return rated(row, format_short_count(buf, row->rates.closed));
         case TOP_P99:
-                return row->closed ? counted(row, format_bytes(buf, row->p99)) : "-";
+                return row->sums.closed ? counted(row, format_bytes(buf, row->sums.p99)) : "-";
         case TOP_QUALITY:
-                return qualities[row->quality];
+                return qualities[row->sums.quality];
         case TOP_COLUMNS:
                 break;
         }
         return "";
 }
 
-void top_view_row(const struct top_layout *layout, const struct top_row *row, char line[TOP_LINE_MAX]) {
-        char buf[FORMAT_MAX];
+/* What a sign or letter says already is coloured too. */
+static enum top_style style_of(const struct top_row *row, enum top_column column) {
+        int64_t net = column == TOP_NET_RATE ? row->rates.net_bytes : row->sums.net_bytes;
 
-        *line = '\0';
+        if (column == TOP_SPAN)
+                return row->kind == TOP_ROW_SPAN ? TOP_STYLE_NAME : TOP_STYLE_BOLD;
+        if (column == TOP_QUALITY)
+                return row->sums.quality == TOP_EXACT ? TOP_STYLE_NORMAL : TOP_STYLE_WARNING;
+        if ((column == TOP_NET_RATE || column == TOP_NET) && net && row->sums.quality != TOP_UNCOUNTED)
+                return net > 0 ? TOP_STYLE_GROW : TOP_STYLE_FALL;
+        return TOP_STYLE_NORMAL;
+}
+
+void top_view_row(const struct top_layout *layout, const struct top_row *row, bool tree, struct top_page *page,
+                  size_t y) {
+        char buf[FORMAT_MAX], label[1024];
+
         for (size_t i = 0; i < layout->count; i++) {
                 enum top_column column = layout->columns[i].column;
+                const char *text = cell(row, column, buf);
 
+                if (tree && column == TOP_SPAN) {
+                        tree_label(row, page->utf8, label, sizeof(label));
+                        text = label;
+                }
                 if (i)
-                        text_fit(line, TOP_LINE_MAX, "", 1, false);
-                text_fit(line, TOP_LINE_MAX, cell(row, column, buf), layout->columns[i].width, !looks[column].left);
+                        top_page_fit(page, y, TOP_STYLE_NORMAL, "", 1, false);
+                top_page_fit(page, y, style_of(row, column), text, layout->columns[i].width,
+                             !top_layout_is_left(column));
         }
 }
 
-void top_view_footer(const struct top_model *model, size_t width, bool paused, char line[TOP_LINE_MAX]) {
-        bool descending = top_model_is_descending(model);
-        bool text = looks[top_model_sorted_by(model)].left;
-        char part[256];
+static void draw_rows(struct top_ui *ui, struct top_page *page, size_t y, size_t rows) {
+        const struct top_model *model = ui->model;
+        size_t first = top_model_first(model), n = top_model_count(model);
+        bool tree = top_model_shape(model) == TOP_TREE;
+        struct top_row row;
 
-        snprintf(line, TOP_LINE_MAX, "by %s%s", looks[top_model_sorted_by(model)].heading,
+        for (size_t i = 0; i < rows && first + i < n; i++) {
+                top_model_row(model, first + i, &row);
+                top_view_row(&ui->layout, &row, tree, page, y + i);
+                if (first + i == top_model_selected(model))
+                        top_page_paint(page, y + i, TOP_STYLE_SELECTED);
+        }
+        if (rows && !n)
+                top_page_put(page, y, TOP_STYLE_NORMAL,
+                             *top_model_filter_text(model) ? "No span matches the filter; Esc clears it."
+                             : ui->ask_now                 ? "One moment."
+                                                           : "No spans yet; \"spanallocctl ps\" shows the processes.");
+}
+
+/* ---------------------------------------------------------------------------------------------- footer -- */
+
+static void put_state(struct top_ui *ui, char *line, size_t size, size_t width) {
+        const struct top_model *model = ui->model;
+        enum top_column sorted = top_model_sorted_by(model);
+        bool descending = top_model_is_descending(model), text = sorted == TOP_UNIT || sorted == TOP_SPAN;
+        char part[400];
+
+        snprintf(line, size, "by %s%s", top_layout_heading(sorted),
                  text ? (descending ? ", from z" : "") : (descending ? "" : ", small first"));
-        if (paused)
-                add_part(line, width, "  ", "PAUSED");
+        if (ui->paused)
+                add_part(line, size, width, "  ", "PAUSED");
         if (*top_model_filter_text(model)) {
                 snprintf(part, sizeof(part), "filter \"%s\"", top_model_filter_text(model));
-                add_part(line, width, "  ", part);
+                add_part(line, size, width, "  ", part);
         }
-        if (top_model_is_grouped(model))
-                add_part(line, width, "  ", "summed by unit");
+        if (top_model_shape(model) != TOP_FLAT)
+                add_part(line, size, width, "  ", top_model_shape(model) == TOP_TREE ? "tree" : "summed by unit");
+        if (top_model_is_following(model))
+                add_part(line, size, width, "  ", "following");
         if (top_model_count(model)) {
                 snprintf(part, sizeof(part), "row %zu of %zu", top_model_selected(model) + 1, top_model_count(model));
-                add_part(line, width, "  ", part);
+                add_part(line, size, width, "  ", part);
         }
-        add_part(line, width, "  ", "h help");
-        add_part(line, width, "  ", "< > sort");
-        add_part(line, width, "  ", "/ filter");
-        add_part(line, width, "  ", "q quit");
-        cut(line, width);
+        if (top_warnings(ui, 0, part, sizeof(part)))
+                add_part(line, size, width, "  ", "w !warnings");
+}
+
+static void draw_footer(struct top_ui *ui, struct top_page *page, size_t y) {
+        static const char *const keys[][2] = {{"h", "help"}, {"q", "quit"},   {"Enter", "details"}, {"s", "sort"},
+                                              {"t", "tree"}, {"/", "search"}, {"\\", "filter"},     {"u", "unit"}};
+        char line[LINE_MAX];
+
+        if (ui->mode == TOP_MODE_FILTER || ui->mode == TOP_MODE_SEARCH) {
+                top_page_put(page, y, TOP_STYLE_BOLD, ui->mode == TOP_MODE_FILTER ? "Filter: " : "Search: ");
+                top_page_put(page, y, TOP_STYLE_BOLD, ui->prompt);
+                page->has_cursor = true;
+                page->cursor_y = y;
+                page->cursor_x = page->lines[y].used < page->width ? page->lines[y].used : page->width - 1;
+                return;
+        }
+        if (*ui->message) {
+                top_page_put(page, y, TOP_STYLE_WARNING, ui->message);
+                return;
+        }
+        if (*ui->restarted) {
+                top_page_put(page, y, TOP_STYLE_WARNING, ui->restarted);
+                return;
+        }
+        put_state(ui, line, sizeof(line), page->width);
+        top_page_put(page, y, TOP_STYLE_NORMAL, line);
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+                if (top_page_left(page, y) < 3 + strlen(keys[i][0]) + strlen(keys[i][1]))
+                        break;
+                top_page_put(page, y, TOP_STYLE_NORMAL, "  ");
+                top_page_put(page, y, TOP_STYLE_KEY, keys[i][0]);
+                top_page_printf(page, y, TOP_STYLE_DIM, " %s", keys[i][1]);
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------ all -- */
+
+void top_view_list(struct top_ui *ui, struct top_page *page) {
+        size_t height = page->height, y = 1, rows;
+        bool prompting = ui->mode == TOP_MODE_FILTER || ui->mode == TOP_MODE_SEARCH;
+        bool footer = height >= FOOTER_FROM || (prompting && height >= 2);
+        bool menu = ui->mode == TOP_MODE_SORT && page->width >= 2 * TOP_SORT_WIDTH;
+        bool tree = top_model_shape(ui->model) == TOP_TREE;
+
+        top_layout_init(&ui->layout, page->width - (menu ? TOP_SORT_WIDTH : 0), ui->raw, tree);
+        draw_header(ui, page);
+        if (height >= HISTORY_FROM)
+                top_view_history(ui->model, page, y++);
+        rows = height > y + footer ? height - y - footer : 0;
+        if (ui->mode == TOP_MODE_SORT)
+                top_panel_sort(ui, page, y, rows);
+        if (ui->mode == TOP_MODE_SORT && !menu)
+                rows = 0;
+        if (height >= HEADING_FROM && rows) {
+                top_view_heading(&ui->layout, ui->model, page, y++);
+                rows--;
+        }
+        ui->page_rows = rows;
+        top_model_set_visible(ui->model, rows);
+        draw_rows(ui, page, y, rows);
+        if (footer)
+                draw_footer(ui, page, height - 1);
 }

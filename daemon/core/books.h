@@ -107,6 +107,10 @@ size_t books_path_text(const struct books *books, uint32_t path, char *buf, size
 
 /* The row of one path, less what stood there at the last reset. */
 void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret);
+/* The same without per_call, which takes the most time of it; `since_ns` as of books_name_row_since, 0: none. */
+bool books_path_sums(const struct books *books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
+                     struct books_row *ret);
+void books_path_per_call(const struct books *books, uint32_t path, struct books_per_call *ret);
 /* The row of one name, over all its paths; ret_path: the one with most bytes; ret_paths: how many. */
 void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, struct books_row *ret,
                     uint32_t *ret_path, uint32_t *ret_paths);
@@ -114,11 +118,19 @@ void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, s
  * the books or the marks do not reach so far back. */
 bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                           struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);
+/* The same without per_call; `since_ns` 0: since the last reset. */
+bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
+                     struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);
+void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret);
+/* How many closed spans of the name fell between 2^n and 2^(n+1) bytes; those of 0 and 1 byte are in [0]. */
+void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);
 void books_process_row(const struct books *books, struct books_process_row *ret);
 
 /* `outside`, by the names of threads.  Index from 0; false at the end. */
 bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
                       uint64_t ret_outside[SHM_COUNTERS]);
+/* How many threads of that index are in a span of that name now. */
+uint64_t books_threads_in(const struct books *books, uint32_t index, uint32_t name);
 
 /* What the client itself counts as refused, over all its lanes; replaced, not added.  In a batch. */
 void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads);

@@ -4,6 +4,7 @@
  * Nothing here changes the arena.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
@@ -149,17 +150,6 @@ static void fill_per_call(const struct hist_sum *sum, struct books_per_call *ret
         ret->p99 = hist_percentile(sum, 990);
 }
 
-void books_path_row(const struct books *const_books, uint32_t path, uint64_t now_ns, struct books_row *ret) {
-        struct books *books = (struct books *)const_books; /* the cache of open frames is not the books */
-        struct hist_sum sum = {0};
-
-        *ret = (struct books_row){0};
-        books_sum_open_frames(books);
-        add_path(books, path, &books->baselines[books->book->baseline][path], now_ns, ret);
-        hist_merge(books, &sum, &books->tallies[path].hist);
-        fill_per_call(&sum, &ret->per_call);
-}
-
 static uint64_t size_of(const struct sums *sums) {
         uint64_t n = sums->opened + sums->cycles;
 
@@ -176,9 +166,39 @@ static const struct sums *base_of(const struct books *books, const struct sums *
         return older && size_of(&older[path]) >= size_of(base) ? &older[path] : base;
 }
 
-static void sum_name(struct books *books, uint32_t name, const struct sums *older, uint64_t now_ns,
+/* The youngest mark that is not younger than asked for, or NULL; 0 asks for none. */
+static const struct sums *find_mark(const struct books *books, uint64_t now_ns, uint64_t since_ns) {
+        uint64_t begin = now_ns > since_ns ? now_ns - since_ns : 0;
+        uint32_t marks = books->book->marks;
+
+        for (uint32_t k = 1; since_ns && k < BOOKS_MARKS && k <= marks; k++) {
+                uint32_t slot = (marks - k) % BOOKS_MARKS;
+
+                if (books->book->mark_ns[slot] <= begin)
+                        return books->marks[slot];
+        }
+        return NULL;
+}
+
+static bool reaches(const struct books *books, const struct sums *mark, uint64_t now_ns, uint64_t since_ns) {
+        return !since_ns || mark || books->book->born_ns >= (now_ns > since_ns ? now_ns - since_ns : 0);
+}
+
+bool books_path_sums(const struct books *const_books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
+                     struct books_row *ret) {
+        struct books *books = (struct books *)const_books; /* the cache of open frames is not the books */
+        const struct sums *mark = find_mark(books, now_ns, since_ns);
+
+        *ret = (struct books_row){0};
+        books_sum_open_frames(books);
+        add_path(books, path, base_of(books, mark, path), now_ns, ret);
+        return reaches(books, mark, now_ns, since_ns);
+}
+
+bool books_name_sums(const struct books *const_books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths) {
-        struct hist_sum sum = {0};
+        struct books *books = (struct books *)const_books;
+        const struct sums *mark = find_mark(books, now_ns, since_ns);
         uint64_t most = 0;
 
         *ret = (struct books_row){0};
@@ -187,8 +207,7 @@ static void sum_name(struct books *books, uint32_t name, const struct sums *olde
         for (uint32_t path = books->names[name].first_path; path; path = books->tallies[path].next_path) {
                 uint64_t before = ret->total[SHM_ALLOC_BYTES], bytes;
 
-                add_path(books, path, base_of(books, older, path), now_ns, ret);
-                hist_merge(books, &sum, &books->tallies[path].hist);
+                add_path(books, path, base_of(books, mark, path), now_ns, ret);
                 bytes = ret->total[SHM_ALLOC_BYTES] - before;
                 if (!*ret_path || bytes > most) {
                         *ret_path = path;
@@ -196,31 +215,56 @@ static void sum_name(struct books *books, uint32_t name, const struct sums *olde
                 }
                 (*ret_paths)++;
         }
-        fill_per_call(&sum, &ret->per_call);
+        return reaches(books, mark, now_ns, since_ns);
+}
+
+/* ---------------------------------------------------------------------------------------------------- per call -- */
+
+void books_path_per_call(const struct books *books, uint32_t path, struct books_per_call *ret) {
+        struct hist_sum sum = {0};
+
+        hist_merge(books, &sum, &books->tallies[path].hist);
+        fill_per_call(&sum, ret);
+}
+
+static void merge_name(const struct books *books, uint32_t name, struct hist_sum *sum) {
+        for (uint32_t path = books->names[name].first_path; path; path = books->tallies[path].next_path)
+                hist_merge(books, sum, &books->tallies[path].hist);
+}
+
+void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret) {
+        struct hist_sum sum = {0};
+
+        merge_name(books, name, &sum);
+        fill_per_call(&sum, ret);
+}
+
+void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]) {
+        struct hist_sum sum = {0};
+
+        memset(ret, 0, 64 * sizeof *ret);
+        merge_name(books, name, &sum);
+        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++)
+                ret[63 - __builtin_clzll(hist_bucket_middle(b) | 1)] += sum.buckets[b];
+}
+
+void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret) {
+        books_path_sums(books, path, now_ns, 0, ret);
+        books_path_per_call(books, path, &ret->per_call);
 }
 
 void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, struct books_row *ret,
                     uint32_t *ret_path, uint32_t *ret_paths) {
-        sum_name((struct books *)books, name, NULL, now_ns, ret, ret_path, ret_paths);
+        books_name_sums(books, name, now_ns, 0, ret, ret_path, ret_paths);
+        books_name_per_call(books, name, &ret->per_call);
 }
 
 bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                           struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths) {
-        uint64_t begin = now_ns > since_ns ? now_ns - since_ns : 0;
-        uint32_t marks = books->book->marks;
-        const struct sums *best = NULL;
+        bool reaches = books_name_sums(books, name, now_ns, since_ns ? since_ns : 1, ret, ret_path, ret_paths);
 
-        /* The youngest mark that is not younger than asked for. */
-        for (uint32_t k = 1; k < BOOKS_MARKS && k <= marks; k++) {
-                uint32_t slot = (marks - k) % BOOKS_MARKS;
-
-                if (books->book->mark_ns[slot] <= begin) {
-                        best = books->marks[slot];
-                        break;
-                }
-        }
-        sum_name((struct books *)books, name, best, now_ns, ret, ret_path, ret_paths);
-        return best || books->book->born_ns >= begin;
+        books_name_per_call(books, name, &ret->per_call);
+        return reaches;
 }
 
 /* ----------------------------------------------------------------------------------------------------- process -- */
@@ -295,6 +339,22 @@ bool books_thread_row(const struct books *books, uint32_t index, const char **re
         for (int c = 0; c < SHM_COUNTERS; c++)
                 ret_outside[c] = minus(thread->outside[c], thread->baseline[c]);
         return true;
+}
+
+uint64_t books_threads_in(const struct books *books, uint32_t index, uint32_t name) {
+        uint64_t n = 0;
+
+        for (uint32_t i = 0; i < books->book->lanes; i++) {
+                const struct lane *lane = &books->lanes[i];
+                uint32_t f = 0;
+
+                if (lane->thread != index)
+                        continue;
+                while (f < lane->depth && lane->frames[f].name != name)
+                        f++;
+                n += f < lane->depth;
+        }
+        return n;
 }
 
 void books_reset_threads(struct books *books) {

@@ -169,6 +169,8 @@ void collector_stats(const struct collector *collector, struct collector_stats *
                 stats.evicted += row.evicted;
                 stats.refused += process->drain ? drain_refused(process->drain) : process->refused;
                 stats.threads += process->drain ? drain_threads(process->drain) : 0;
+                if (process->drain && drain_fill_ppm(process->drain) > stats.ring_fill_ppm)
+                        stats.ring_fill_ppm = drain_fill_ppm(process->drain);
         }
         *ret = stats;
 }

@@ -26,7 +26,12 @@ struct drain {
         uint32_t *closes;   /* slots of the overflow list that were taken in this batch */
         uint32_t close_count;
         uint64_t now_ns;
+        uint64_t fill_ns; /* when fill[0] began */
+        uint32_t fill[2]; /* the fullest ring of this stretch of time and of the one before, in millionths */
 };
+
+/* A high-water mark that forgets: two stretches of five seconds. */
+#define FILL_NS UINT64_C(5000000000)
 
 int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry, struct books *books) {
         struct drain *drain;
@@ -213,6 +218,27 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
         return r;
 }
 
+static void note_fill(struct drain *drain, uint32_t lane, uint64_t records) {
+        uint32_t ppm = (uint32_t)(records * 1000000 / shm_ring_records(&drain->reader.geometry, lane));
+
+        if (ppm > drain->fill[0])
+                drain->fill[0] = ppm;
+}
+
+static void age_fill(struct drain *drain, uint64_t now_ns) {
+        uint64_t age = now_ns - drain->fill_ns;
+
+        if (age < FILL_NS)
+                return;
+        drain->fill[1] = age < 2 * FILL_NS ? drain->fill[0] : 0;
+        drain->fill[0] = 0;
+        drain->fill_ns = now_ns;
+}
+
+uint32_t drain_fill_ppm(const struct drain *drain) {
+        return drain->fill[0] > drain->fill[1] ? drain->fill[0] : drain->fill[1];
+}
+
 static int first_look(struct drain *drain, bool *any) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 uint64_t head, position = drain->books->lanes[i].position;
@@ -223,6 +249,7 @@ static int first_look(struct drain *drain, bool *any) {
                 if (head == position)
                         continue;
                 *any = true;
+                note_fill(drain, i, head - position);
                 r = drain_lane(drain, i, head, FRAMES_FIRST_LOOK);
                 if (r < 0)
                         return r;
@@ -288,6 +315,7 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
         bool any = false;
         int r;
 
+        age_fill(drain, now_ns);
         if (!drain_has_records(drain) && !has_closes(drain))
                 return DRAIN_IDLE;
         begin(drain, now_ns);

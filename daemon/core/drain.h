@@ -53,6 +53,8 @@ bool drain_was_left(const struct drain *drain);
 
 /* Whether any thread ever came.  Looks at the segment as it is now. */
 bool drain_has_lanes(const struct drain *drain);
+/* How full the fullest ring was that a pass of the last 5 to 10 seconds found, in millionths. */
+uint32_t drain_fill_ppm(const struct drain *drain);
 
 uint32_t drain_threads(const struct drain *drain); /* alive, with a lane */
 uint32_t drain_lanes(const struct drain *drain);   /* ever claimed */

@@ -51,6 +51,7 @@ enum query_param {
         QUERY_PARAM_SINCE = 1 << 7,
         QUERY_PARAM_PROTOCOL = 1 << 8,
         QUERY_PARAM_CLIENT = 1 << 9,
+        QUERY_PARAM_COLUMNS = 1 << 10,
 };
 #define QUERY_PARAMS_PROCESS (QUERY_PARAM_PROCESS | QUERY_PARAM_PID | QUERY_PARAM_UNIT)
 
@@ -62,6 +63,7 @@ struct query_params {
         char filter[256];
         char sort[64];
         char client[64];
+        char columns[1024];
 };
 
 int query_params_parse(struct query_params *ret, unsigned allowed, struct wire_value map, const char *method,
@@ -91,7 +93,9 @@ struct query_cell {
 /* Rows of one type, collected, sorted, cut and written by the one function for all of them. */
 struct query_rows_class {
         const char *table;
-        size_t size; /* of a row */
+        size_t size;         /* of a row */
+        uint64_t on_request; /* columns that are left out unless they are asked for by name */
+        /* ret->type is set already. */
         void (*cell)(struct query *query, const void *row, int column, char *path, struct query_cell *ret);
         void (*put_map)(struct wire_buffer *out, const void *row, int column);
         /* < 0, 0, > 0: the order of process, then span */
@@ -104,7 +108,9 @@ struct query_rows {
         void *rows;
         size_t count, allocated;
         size_t limit; /* 0: all */
-        int sort;     /* column, or -1 */
+        const struct wire_columns *columns;
+        uint64_t chosen; /* bits by column */
+        int sort;        /* column, or -1 */
         bool descending;
         bool complete;
 };
@@ -116,7 +122,15 @@ void query_rows_deinit(struct query_rows *rows);
 void *query_rows_add(struct query_rows *rows);
 /* Sorts, cuts, and writes the whole table as the value that comes next. */
 void query_rows_put(struct query_rows *rows, struct wire_buffer *out);
-void query_put_columns(struct wire_buffer *out, const char *table);
+/* Whether a column has to be known: for the answer, or for its order. */
+bool query_rows_need(const struct query_rows *rows, int column);
+
+/* The columns that a request asks for, as bits: those of `columns`, or all but `on_request`.  0 or -EINVAL. */
+int query_columns_choose(const struct wire_columns *columns, const struct query_params *params, uint64_t on_request,
+                         uint64_t *ret, struct query_error *ret_error);
+void query_put_columns(struct wire_buffer *out, const struct wire_columns *columns, uint64_t chosen);
+
+const char *query_quality_text(enum books_quality quality);
 
 /* In a checking build: the books of a process that is about to be shown balance. */
 void query_check_books(const struct process *process);

@@ -81,6 +81,10 @@ static uint64_t ps_number(const struct ps_row *row, int column) {
                 return row->books.aborted;
         case WIRE_PS_balanced:
                 return row->books.balanced;
+        case WIRE_PS_ring_fill_ppm:
+                return process->drain ? drain_fill_ppm(process->drain) : 0;
+        case WIRE_PS_evicted:
+                return row->books.evicted;
         }
         return 0;
 }
@@ -102,10 +106,7 @@ static const char *ps_text(const struct ps_row *row, int column) {
 }
 
 static void ps_cell(struct query *query, const void *data, int column, char *path, struct query_cell *ret) {
-        enum wire_column_type type = wire_columns("ps")->columns[column].type;
-
-        *ret = (struct query_cell){.type = type};
-        if (type == WIRE_COLUMN_TEXT)
+        if (ret->type == WIRE_COLUMN_TEXT)
                 ret->text = ps_text(data, column);
         else
                 ret->u = ps_number(data, column);
@@ -145,7 +146,13 @@ static const struct query_rows_class ps_class = {
         .order = ps_order,
 };
 
-static void fill_row(struct ps_row *row, const struct process *process) {
+/* Asking the kernel takes longer than all the rest: not for nothing. */
+static bool needs_memory(const struct query_rows *rows) {
+        return query_rows_need(rows, WIRE_PS_rss_bytes) || query_rows_need(rows, WIRE_PS_unit_memory_bytes) ||
+               query_rows_need(rows, WIRE_PS_unit_memory_limit_bytes);
+}
+
+static void fill_row(const struct query_rows *rows, struct ps_row *row, const struct process *process) {
         char text[sizeof(row->ended)], phrase[sizeof(row->counting)];
 
         row->process = process;
@@ -153,7 +160,7 @@ static void fill_row(struct ps_row *row, const struct process *process) {
         if (process->books)
                 books_process_row(process->books, &row->books);
 
-        if (process->end == PROCESS_ALIVE)
+        if (process->end == PROCESS_ALIVE && needs_memory(rows))
                 process_memory(process, &row->rss, &row->unit_memory, &row->unit_limit);
         snprintf(row->ended, sizeof(row->ended), "%s", process_end_text(process, text, sizeof(text)));
         snprintf(row->counting, sizeof(row->counting), "%s", process_counting(process, phrase, sizeof(phrase)));
@@ -181,7 +188,7 @@ int query_method_ps(struct query *query, const struct query_peer *peer, const st
                         query_rows_deinit(&rows);
                         return -ENOMEM;
                 }
-                fill_row(row, process);
+                fill_row(&rows, row, process);
         }
 
         query_rows_put(&rows, out);

@@ -24,10 +24,12 @@ static int compare_cells(const struct query_cell *a, const struct query_cell *b)
 
 static int compare_rows(const void *a, const void *b, void *userdata) {
         struct query_rows *rows = userdata;
-        struct query_cell x, y;
         int order = 0;
 
         if (rows->sort >= 0) {
+                enum wire_column_type type = rows->columns->columns[rows->sort].type;
+                struct query_cell x = {.type = type}, y = {.type = type};
+
                 rows->class->cell(rows->query, a, rows->sort, rows->query->path, &x);
                 rows->class->cell(rows->query, b, rows->sort, rows->query->path_other, &y);
                 order = compare_cells(&x, &y);
@@ -61,19 +63,60 @@ static int fail_sort(struct query_error *ret_error, const struct wire_columns *c
         return query_fail(ret_error, EINVAL, hint, "%s cannot be sorted by '%s'", columns->table, name);
 }
 
+static int column_of(const struct wire_columns *columns, const char *name, size_t length) {
+        char text[64];
+
+        if (length >= sizeof(text))
+                return -1;
+        memcpy(text, name, length);
+        text[length] = 0;
+        return wire_columns_find(columns, text);
+}
+
+int query_columns_choose(const struct wire_columns *columns, const struct query_params *params, uint64_t on_request,
+                         uint64_t *ret, struct query_error *ret_error) {
+        const char *text = params->columns;
+        uint64_t chosen = 0;
+
+        if (!(params->given & QUERY_PARAM_COLUMNS)) {
+                *ret = ((UINT64_C(1) << columns->count) - 1) & ~on_request;
+                return 0;
+        }
+        for (;;) {
+                size_t length = strcspn(text, ",");
+                int column = column_of(columns, text, length);
+
+                if (column < 0)
+                        return query_fail(ret_error, EINVAL, "its columns are names, with commas between them",
+                                          "%s has no column '%.*s'", columns->table, length < 64 ? (int)length : 64,
+                                          text);
+                chosen |= UINT64_C(1) << column;
+                if (!text[length])
+                        break;
+                text += length + 1;
+        }
+        *ret = chosen;
+        return 0;
+}
+
 int query_rows_init(struct query_rows *rows, struct query *query, const struct query_rows_class *class,
                     const struct query_params *params, struct query_error *ret_error) {
         const struct wire_columns *columns = wire_columns(class->table);
         const char *name = params->sort;
+        int r;
 
         *rows = (struct query_rows){
                 .class = class,
                 .query = query,
+                .columns = columns,
                 .sort = -1,
                 .complete = true,
                 .limit = params->limit < QUERY_ROWS_MAX ? (size_t)params->limit : QUERY_ROWS_MAX,
         };
 
+        r = query_columns_choose(columns, params, class->on_request, &rows->chosen, ret_error);
+        if (r < 0)
+                return r;
         if (params->given & QUERY_PARAM_SORT) {
                 rows->descending = name[0] == '-';
                 name += rows->descending;
@@ -114,23 +157,27 @@ void *query_rows_add(struct query_rows *rows) {
         return row;
 }
 
-void query_put_columns(struct wire_buffer *out, const char *table) {
-        const struct wire_columns *columns = wire_columns(table);
+bool query_rows_need(const struct query_rows *rows, int column) {
+        return rows->sort == column || (rows->chosen & UINT64_C(1) << column);
+}
 
+void query_put_columns(struct wire_buffer *out, const struct wire_columns *columns, uint64_t chosen) {
         wire_put_text(out, "columns");
-        wire_put_array(out, (uint32_t)columns->count);
+        wire_put_array(out, (uint32_t)__builtin_popcountll(chosen));
         for (size_t i = 0; i < columns->count; i++)
-                wire_put_text(out, columns->columns[i].name);
+                if (chosen & UINT64_C(1) << i)
+                        wire_put_text(out, columns->columns[i].name);
 }
 
 static void put_cell(struct query_rows *rows, const void *row, int column, struct wire_buffer *out) {
-        struct query_cell cell;
+        struct query_cell cell = {.type = rows->columns->columns[column].type};
 
+        if (cell.type == WIRE_COLUMN_MAP) {
+                rows->class->put_map(out, row, column);
+                return;
+        }
         rows->class->cell(rows->query, row, column, rows->query->path, &cell);
         switch (cell.type) {
-        case WIRE_COLUMN_UINT:
-                wire_put_uint(out, cell.u);
-                break;
         case WIRE_COLUMN_INT:
                 wire_put_int(out, cell.i);
                 break;
@@ -140,14 +187,13 @@ static void put_cell(struct query_rows *rows, const void *row, int column, struc
         case WIRE_COLUMN_TEXT:
                 wire_put_text(out, cell.text);
                 break;
-        case WIRE_COLUMN_MAP:
-                rows->class->put_map(out, row, column);
-                break;
+        default:
+                wire_put_uint(out, cell.u);
         }
 }
 
 void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
-        const struct wire_columns *columns = wire_columns(rows->class->table);
+        uint32_t count = (uint32_t)__builtin_popcountll(rows->chosen);
 
         sort_and_cut(rows);
 
@@ -156,12 +202,12 @@ void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
         wire_put_uint(out, query_realtime_ns());
         wire_put_text(out, "complete");
         wire_put_bool(out, rows->complete);
-        query_put_columns(out, rows->class->table);
+        query_put_columns(out, rows->columns, rows->chosen);
         wire_put_text(out, "rows");
         wire_put_array(out, (uint32_t)rows->count);
         for (size_t i = 0; i < rows->count; i++) {
-                wire_put_array(out, (uint32_t)columns->count);
-                for (size_t column = 0; column < columns->count; column++)
-                        put_cell(rows, (char *)rows->rows + i * rows->class->size, (int)column, out);
+                wire_put_array(out, count);
+                for (uint64_t left = rows->chosen; left; left &= left - 1)
+                        put_cell(rows, (char *)rows->rows + i * rows->class->size, __builtin_ctzll(left), out);
         }
 }

@@ -49,11 +49,15 @@ static uint64_t span_number(const struct span_row *row, int column) {
                 return row->books.refused;
         case WIRE_SPANS_paths:
                 return row->paths;
+        case WIRE_SPANS_key:
+                return row->name;
+        case WIRE_SPANS_per_call_p99:
+                return row->books.per_call.p99;
         }
         return 0;
 }
 
-static const char *quality_text(enum books_quality quality) {
+const char *query_quality_text(enum books_quality quality) {
         switch (quality) {
         case BOOKS_EXACT:
                 return "exact";
@@ -89,7 +93,7 @@ static const char *span_text(const struct span_row *row, int column, char *buf) 
                 books_path_text(row->process->books, row->path, buf, QUERY_PATH_BYTES);
                 return buf;
         case WIRE_SPANS_quality:
-                return quality_text(row->books.quality);
+                return query_quality_text(row->books.quality);
         case WIRE_SPANS_site:
                 return span_site(row, buf);
         }
@@ -97,21 +101,17 @@ static const char *span_text(const struct span_row *row, int column, char *buf) 
 }
 
 static void span_cell(struct query *query, const void *data, int column, char *path, struct query_cell *ret) {
-        enum wire_column_type type = wire_columns("spans")->columns[column].type;
         const struct span_row *row = data;
 
-        *ret = (struct query_cell){.type = type};
-        if (type == WIRE_COLUMN_TEXT)
+        if (ret->type == WIRE_COLUMN_TEXT)
                 ret->text = span_text(row, column, path);
-        else if (type == WIRE_COLUMN_INT)
+        else if (ret->type == WIRE_COLUMN_INT)
                 ret->i = (int64_t)(row->books.total[SHM_ALLOC_BYTES] - row->books.total[SHM_DEALLOC_BYTES]);
         else
                 ret->u = span_number(row, column);
 }
 
-/* Only `per_call`. */
-static void span_put_map(struct wire_buffer *out, const void *data, int column) {
-        const struct books_per_call *per_call = &((const struct span_row *)data)->books.per_call;
+static void put_per_call(struct wire_buffer *out, const struct books_per_call *per_call) {
         const struct {
                 const char *name;
                 uint64_t value;
@@ -125,6 +125,53 @@ static void span_put_map(struct wire_buffer *out, const void *data, int column) 
                 wire_put_text(out, entries[i].name);
                 wire_put_uint(out, entries[i].value);
         }
+}
+
+static void put_histogram(struct wire_buffer *out, const struct span_row *row) {
+        uint64_t counts[64];
+        uint32_t used = 0;
+        char from[24];
+
+        books_name_histogram(row->process->books, row->name, counts);
+        for (unsigned i = 0; i < 64; i++)
+                used += counts[i] > 0;
+        wire_put_map(out, used);
+        for (unsigned i = 0; i < 64; i++) {
+                if (!counts[i])
+                        continue;
+                snprintf(from, sizeof(from), "%llu", i ? 1ULL << i : 0ULL);
+                wire_put_text(out, from);
+                wire_put_uint(out, counts[i]);
+        }
+}
+
+static void put_threads(struct wire_buffer *out, const struct span_row *row) {
+        const struct books *books = row->process->books;
+        uint64_t outside[SHM_COUNTERS], n;
+        uint32_t used = 0;
+        const char *name;
+
+        for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++)
+                used += books_threads_in(books, i, row->name) > 0;
+        wire_put_map(out, used);
+        for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++) {
+                n = books_threads_in(books, i, row->name);
+                if (!n)
+                        continue;
+                wire_put_text(out, name);
+                wire_put_uint(out, n);
+        }
+}
+
+static void span_put_map(struct wire_buffer *out, const void *data, int column) {
+        const struct span_row *row = data;
+
+        if (column == WIRE_SPANS_per_call)
+                put_per_call(out, &row->books.per_call);
+        else if (column == WIRE_SPANS_per_call_histogram)
+                put_histogram(out, row);
+        else
+                put_threads(out, row);
 }
 
 static int span_order(const void *a, const void *b) {
@@ -143,6 +190,8 @@ static int span_order(const void *a, const void *b) {
 static const struct query_rows_class spans_class = {
         .table = "spans",
         .size = sizeof(struct span_row),
+        .on_request = UINT64_C(1) << WIRE_SPANS_per_call_p99 | UINT64_C(1) << WIRE_SPANS_per_call_histogram |
+                      UINT64_C(1) << WIRE_SPANS_threads,
         .cell = span_cell,
         .put_map = span_put_map,
         .order = span_order,
@@ -158,40 +207,41 @@ static bool row_is_empty(const struct books_row *row) {
 }
 
 /* Whether that name is to be shown; *ret is filled if so. */
-static bool read_name(struct query *query, const struct query_params *params, const struct process *process,
-                      uint32_t name, uint64_t now_ns, struct span_row *ret, bool *ret_complete) {
+static bool read_name(struct query_rows *rows, const struct query_params *params, const struct process *process,
+                      uint32_t name, uint64_t now_ns, struct span_row *ret) {
         const char *text = books_name(process->books, name);
+        uint64_t since_ns = params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0;
         struct span_row row = {.process = process, .name = name};
+        char *path_text = rows->query->path;
 
         if ((params->given & QUERY_PARAM_SPAN) && strcmp(text, params->span) != 0)
                 return false;
 
-        if (!(params->given & QUERY_PARAM_SINCE))
-                books_name_row(process->books, name, now_ns, &row.books, &row.path, &row.paths);
-        else if (!books_name_row_since(process->books, name, now_ns, params->since_ns, &row.books, &row.path,
-                                       &row.paths))
-                *ret_complete = false;
+        if (!books_name_sums(process->books, name, now_ns, since_ns, &row.books, &row.path, &row.paths))
+                rows->complete = false;
         if (row_is_empty(&row.books))
                 return false;
 
         if (params->given & QUERY_PARAM_FILTER) {
-                books_path_text(process->books, row.path, query->path, sizeof(query->path));
-                if (!query_params_select_path(params, text, query->path))
+                books_path_text(process->books, row.path, path_text, QUERY_PATH_BYTES);
+                if (!query_params_select_path(params, text, path_text))
                         return false;
         }
+        if (query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99))
+                books_name_per_call(process->books, name, &row.books.per_call);
 
         *ret = row;
         return true;
 }
 
-static int add_process(struct query *query, const struct query_params *params, const struct process *process,
-                       uint64_t now_ns, struct query_rows *rows) {
+static int add_process(const struct query_params *params, const struct process *process, uint64_t now_ns,
+                       struct query_rows *rows) {
         uint32_t names = books_name_count(process->books);
         struct span_row found, *row;
 
         query_check_books(process);
         for (uint32_t name = 1; name <= names; name++) {
-                if (!read_name(query, params, process, name, now_ns, &found, &rows->complete))
+                if (!read_name(rows, params, process, name, now_ns, &found))
                         continue;
 
                 row = query_rows_add(rows);
@@ -219,7 +269,7 @@ int query_method_spans(struct query *query, const struct query_peer *peer, const
                 if (!process->books || !query_params_select_process(params, peer, process))
                         continue;
 
-                r = add_process(query, params, process, now_ns, &rows);
+                r = add_process(params, process, now_ns, &rows);
                 if (r < 0) {
                         query_rows_deinit(&rows);
                         return r;

@@ -22,8 +22,9 @@ struct node {
 
 struct tree {
         const struct process *process;
-        uint64_t now_ns;
+        uint64_t now_ns, since_ns;
         uint32_t count;
+        bool reaches;       /* every row is since when it was asked for */
         struct node *nodes; /* by id, from 1 */
         uint32_t *order;    /* ids, from place 1: siblings side by side, the heaviest first */
 };
@@ -41,7 +42,7 @@ static void tree_sum(struct tree *tree, struct query *query, const struct query_
         for (uint32_t id = tree->count; id > 0; id--) {
                 struct node *node = &tree->nodes[id], *parent;
 
-                books_path_row(books, id, tree->now_ns, &row);
+                tree->reaches &= books_path_sums(books, id, tree->now_ns, tree->since_ns, &row);
                 node->used |= (row.opened | row.closed | row.open | row.cycles | row.aborted | row.refused) > 0;
                 for (size_t i = 0; i < SHM_COUNTERS; i++) {
                         node->sums[i] += row.self[i];
@@ -83,6 +84,8 @@ static int tree_init(struct tree *tree, struct query *query, const struct query_
         *tree = (struct tree){
                 .process = process,
                 .now_ns = now_ns,
+                .since_ns = params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0,
+                .reaches = true,
                 .count = books_path_count(process->books),
         };
         tree->nodes = calloc((size_t)tree->count + 1, sizeof(*tree->nodes));
@@ -129,58 +132,123 @@ static uint32_t tree_depth(const struct tree *tree, uint32_t id) {
         return depth;
 }
 
-static void put_row(struct query *query, const struct tree *tree, uint32_t id, struct wire_buffer *out) {
+static const char *tree_text(struct query *query, const struct tree *tree, uint32_t id, const struct books_row *row,
+                             int column) {
         const struct books *books = tree->process->books;
+
+        switch (column) {
+        case WIRE_TREE_unit:
+                return tree->process->unit;
+        case WIRE_TREE_comm:
+                return tree->process->comm;
+        case WIRE_TREE_span:
+                return books_name(books, books_path_name(books, id));
+        case WIRE_TREE_path:
+                books_path_text(books, id, query->path, sizeof(query->path));
+                return query->path;
+        case WIRE_TREE_quality:
+                return query_quality_text(row->quality);
+        }
+        return "";
+}
+
+static uint64_t p99(const struct books *books, uint32_t path) {
+        struct books_per_call per_call;
+
+        books_path_per_call(books, path, &per_call);
+        return per_call.p99;
+}
+
+static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct books_row *row, int column) {
+        const struct node *node = &tree->nodes[id];
+
+        if (column >= WIRE_TREE_alloc_count && column <= WIRE_TREE_dealloc_bytes)
+                return node->sums[column - WIRE_TREE_alloc_count];
+        if (column >= WIRE_TREE_self_alloc_count && column <= WIRE_TREE_self_dealloc_bytes)
+                return row->self[column - WIRE_TREE_self_alloc_count];
+
+        switch (column) {
+        case WIRE_TREE_process:
+                return tree->process->number;
+        case WIRE_TREE_pid:
+                return (uint64_t)tree->process->pid;
+        case WIRE_TREE_depth:
+                return tree_depth(tree, id);
+        case WIRE_TREE_opened:
+                return row->opened;
+        case WIRE_TREE_closed:
+                return row->closed;
+        case WIRE_TREE_open:
+                return row->open;
+        case WIRE_TREE_cycles:
+                return row->cycles;
+        case WIRE_TREE_self_alloc_bytes_rate_10s:
+                return row->rate[0] > 0 ? (uint64_t)(row->rate[0] + 0.5) : 0;
+        case WIRE_TREE_key:
+                return id;
+        case WIRE_TREE_parent_key:
+                return node->parent;
+        case WIRE_TREE_migrated:
+                return row->migrated;
+        case WIRE_TREE_aborted:
+                return row->aborted;
+        case WIRE_TREE_refused:
+                return row->refused;
+        case WIRE_TREE_per_call_p99:
+                return p99(tree->process->books, id);
+        }
+        return 0;
+}
+
+static void put_row(struct query *query, const struct tree *tree, uint32_t id, uint64_t chosen,
+                    struct wire_buffer *out) {
+        const struct wire_column *columns = wire_columns("tree")->columns;
         const struct node *node = &tree->nodes[id];
         struct books_row row;
 
-        books_path_row(books, id, tree->now_ns, &row);
-        books_path_text(books, id, query->path, sizeof(query->path));
+        books_path_sums(tree->process->books, id, tree->now_ns, tree->since_ns, &row);
+        wire_put_array(out, (uint32_t)__builtin_popcountll(chosen));
+        for (; chosen; chosen &= chosen - 1) {
+                int column = __builtin_ctzll(chosen);
 
-        wire_put_array(out, WIRE_TREE_COUNT);
-        wire_put_uint(out, tree->process->number);
-        wire_put_uint(out, (uint64_t)tree->process->pid);
-        wire_put_text(out, tree->process->unit);
-        wire_put_text(out, tree->process->comm);
-        wire_put_uint(out, tree_depth(tree, id));
-        wire_put_text(out, books_name(books, books_path_name(books, id)));
-        wire_put_text(out, query->path);
-        wire_put_uint(out, row.opened);
-        wire_put_uint(out, row.closed);
-        wire_put_uint(out, row.open);
-        wire_put_uint(out, row.cycles);
-        for (size_t i = 0; i < SHM_COUNTERS; i++)
-                wire_put_uint(out, node->sums[i]);
-        wire_put_int(out, (int64_t)(node->sums[SHM_ALLOC_BYTES] - node->sums[SHM_DEALLOC_BYTES]));
-        for (size_t i = 0; i < SHM_COUNTERS; i++)
-                wire_put_uint(out, row.self[i]);
-        wire_put_uint(out, row.rate[0] > 0 ? (uint64_t)(row.rate[0] + 0.5) : 0);
+                if (columns[column].type == WIRE_COLUMN_TEXT)
+                        wire_put_text(out, tree_text(query, tree, id, &row, column));
+                else if (columns[column].type == WIRE_COLUMN_INT)
+                        wire_put_int(out, (int64_t)(node->sums[SHM_ALLOC_BYTES] - node->sums[SHM_DEALLOC_BYTES]));
+                else
+                        wire_put_uint(out, tree_number(tree, id, &row, column));
+        }
 }
-/* put_row writes what columns.h lists, in that order. */
-_Static_assert(WIRE_TREE_alloc_count == 11 && WIRE_TREE_self_alloc_count == 16 && WIRE_TREE_COUNT == 21,
-               "columns.h has another order");
+
+/* What the whole answer shares. */
+struct answer {
+        uint64_t now_ns, chosen;
+        uint32_t rows;
+        bool complete;
+};
 
 static int put_process(struct query *query, const struct query_params *params, const struct process *process,
-                       uint64_t now_ns, struct wire_buffer *out, uint32_t *rows, bool *ret_complete) {
+                       struct answer *answer, struct wire_buffer *out) {
         struct tree tree;
         bool shown = true;
         int r;
 
         query_check_books(process);
-        r = tree_init(&tree, query, params, process, now_ns);
+        r = tree_init(&tree, query, params, process, answer->now_ns);
         if (r < 0)
                 return r;
 
+        answer->complete &= tree.reaches;
         for (uint32_t id = tree_next(&tree, 0, true); id > 0; id = tree_next(&tree, id, shown)) {
                 shown = tree.nodes[id].used && tree.nodes[id].shown;
                 if (!shown)
                         continue;
-                if (*rows == QUERY_ROWS_MAX) {
-                        *ret_complete = false;
+                if (answer->rows == QUERY_ROWS_MAX) {
+                        answer->complete = false;
                         break;
                 }
-                put_row(query, &tree, id, out);
-                (*rows)++;
+                put_row(query, &tree, id, answer->chosen, out);
+                answer->rows++;
         }
 
         tree_deinit(&tree);
@@ -189,32 +257,34 @@ static int put_process(struct query *query, const struct query_params *params, c
 
 int query_method_tree(struct query *query, const struct query_peer *peer, const struct query_params *params,
                       struct wire_buffer *out, struct query_error *ret_error) {
+        const struct wire_columns *columns = wire_columns("tree");
+        struct answer answer = {.complete = true};
         const struct process *process;
-        bool complete = true;
-        uint32_t rows = 0;
-        uint64_t now_ns;
         size_t mark;
         int r;
 
+        r = query_columns_choose(columns, params, UINT64_C(1) << WIRE_TREE_per_call_p99, &answer.chosen, ret_error);
+        if (r < 0)
+                return r;
         collector_refresh(query->collector);
-        now_ns = query_now_ns();
+        answer.now_ns = query_now_ns();
 
         wire_put_map(out, 4);
         wire_put_text(out, "time_ns");
         wire_put_uint(out, query_realtime_ns());
-        query_put_columns(out, "tree");
+        query_put_columns(out, columns, answer.chosen);
         wire_put_text(out, "rows");
         mark = wire_begin_array(out);
         for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
                 if (!process->books || !query_params_select_process(params, peer, process))
                         continue;
 
-                r = put_process(query, params, process, now_ns, out, &rows, &complete);
+                r = put_process(query, params, process, &answer, out);
                 if (r < 0)
                         return r;
         }
-        wire_end_array(out, mark, rows);
+        wire_end_array(out, mark, answer.rows);
         wire_put_text(out, "complete");
-        wire_put_bool(out, complete);
+        wire_put_bool(out, answer.complete);
         return 0;
 }

@@ -40,7 +40,12 @@
         X(quality, TEXT, NONE, "exact, lost, migrated or estimated: the worst that touched the row")                   \
         X(per_call, MAP, BYTES, "bytes allocated by a closed span: count, p50, p90, p99, max")                         \
         X(paths, UINT, COUNT, "paths on which the name occurs")                                                        \
-        X(site, TEXT, NONE, "file:line of the first site with that name, or empty")
+        X(site, TEXT, NONE, "file:line of the first site with that name, or empty")                                    \
+        X(key, UINT, NONE, "with process: which row this is, the same in every answer")                                \
+        X(per_call_p99, UINT, BYTES, "the p99 of per_call by itself; only when asked for")                             \
+        X(per_call_histogram, MAP, COUNT,                                                                              \
+          "closed spans by bytes allocated: from which power of two on, how many; only when asked for")                \
+        X(threads, MAP, COUNT, "threads that are in it now, by name; only when asked for")
 
 /* A row of `tree`: one process and one path, parents before children. */
 #define WIRE_TREE_COLUMNS(X)                                                                                           \
@@ -64,7 +69,14 @@
         X(self_alloc_bytes, UINT, BYTES, "while the span was innermost")                                               \
         X(self_dealloc_count, UINT, COUNT, "while the span was innermost")                                             \
         X(self_dealloc_bytes, UINT, BYTES, "while the span was innermost")                                             \
-        X(self_alloc_bytes_rate_10s, UINT, RATE, "self bytes allocated a second, decayed over 10 s")
+        X(self_alloc_bytes_rate_10s, UINT, RATE, "self bytes allocated a second, decayed over 10 s")                   \
+        X(key, UINT, NONE, "with process: which row this is, the same in every answer")                                \
+        X(parent_key, UINT, NONE, "the key of the parent, 0 of a root")                                                \
+        X(migrated, UINT, COUNT, "cycles that another thread ended")                                                   \
+        X(aborted, UINT, COUNT, "spans that were open when their process or thread ended")                             \
+        X(refused, UINT, COUNT, "enters and opens that found no room")                                                 \
+        X(quality, TEXT, NONE, "exact, lost, migrated or estimated: the worst that touched the path")                  \
+        X(per_call_p99, UINT, BYTES, "p99 of bytes allocated by a closed span; only when asked for")
 
 /* A row of `ps`. */
 #define WIRE_PS_COLUMNS(X)                                                                                             \
@@ -110,7 +122,9 @@
         X(aborted, UINT, COUNT, "spans that were open when their process or thread ended")                             \
         X(balanced, BOOL, NONE, "before + self + outside + lost equal the four counters")                              \
         X(outside_threads, MAP, BYTES,                                                                                 \
-          "outside, by thread name: name to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")
+          "outside, by thread name: name to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")                 \
+        X(ring_fill_ppm, UINT, NONE, "how full its fullest ring was in the last seconds, in millionths")               \
+        X(evicted, UINT, COUNT, "live spans that the table had no room for")
 
 /* An event of `follow`. */
 #define WIRE_FOLLOW_COLUMNS(X)                                                                                         \
@@ -154,7 +168,8 @@
         X(query_errors, UINT, COUNT, "requests or connections refused")                                                \
         X(wakeups, UINT, COUNT, "drain passes begun by a doorbell")                                                    \
         X(passes, UINT, COUNT, "drain passes")                                                                         \
-        X(memory_bytes, UINT, BYTES, "resident memory of the collector")
+        X(memory_bytes, UINT, BYTES, "resident memory of the collector")                                               \
+        X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")
 
 /* ------------------------------------------------------------------------------------------- as data at run time -- */
 

@@ -118,3 +118,25 @@ bool wire_get_text(struct wire_value value, const char **ret, size_t *ret_size);
 bool wire_text_is(struct wire_value value, const char *text);
 /* Copies text, terminated.  False when it is no text, holds a zero, or does not fit into `size`. */
 bool wire_copy_text(struct wire_value value, char *buf, size_t size);
+
+/* ------------------------------------------------------------------------------------------- reading in one pass -- */
+
+/* A place in a message.  Values come one after another, a container before what it holds; nothing is allocated, and
+ * no scan is needed before.  The message outlives what was read of it. */
+struct wire_cursor {
+        const unsigned char *at;
+        size_t left;
+};
+
+struct wire_item {
+        enum wire_type type;
+        uint64_t u;       /* UINT; BOOL: 0 or 1; ARRAY: elements, MAP: pairs, which come next */
+        int64_t i;        /* INT: always below zero */
+        const char *text; /* TEXT and BYTES, as of wire_get_text */
+        size_t size;
+};
+
+/* The next value.  False: there is none, or it is no value, or it says that it holds more than there is. */
+bool wire_cursor_next(struct wire_cursor *cursor, struct wire_item *ret);
+/* Goes over the next value with all that it holds. */
+bool wire_cursor_skip(struct wire_cursor *cursor);

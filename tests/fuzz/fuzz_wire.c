@@ -3,6 +3,7 @@
  *
  * LLVMFuzzerTestOneInput for a fuzzing engine or support/fuzz_main.c; -DFUZZ_MAIN makes a program that replays files.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct wire_document *document = NULL;
         const void *message;
         size_t length;
+        struct wire_cursor cursor;
         int scanned, r;
+        bool whole;
 
         r = wire_frame(data, size, WIRE_REQUEST_MAX, &message, &length);
         REQUIRE(r <= 0 || length + WIRE_HEADER <= size);
@@ -69,6 +72,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (r == 0)
                 REQUIRE(read_all(wire_root(document), 0) <= size);
         wire_document_free(document);
+
+        /* In one pass it is the same: but for depth, which needs no bound there. */
+        cursor = (struct wire_cursor){data, size};
+        whole = wire_cursor_skip(&cursor);
+        REQUIRE(scanned == -ELOOP || (scanned == 0) == (whole && cursor.left == 0));
         return 0;
 }
 

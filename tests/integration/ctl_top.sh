@@ -1,5 +1,6 @@
 #!/bin/bash
-# top in a real terminal: each key, sizes down to 1x1, unknown terminals, and a collector that goes and comes back.
+# top in a real terminal: each key, sizes down to 1x1, plain and UTF-8, unknown terminals, and a collector that goes and
+# comes back.  The workload scripts its own counters, so every cell of a sum is known from programs/span_scripted.c.
 # Timeout: 180
 . "$(dirname "$0")/../support/lib.sh"
 need tmux
@@ -45,34 +46,55 @@ start() {
         shift
         terminal kill-session -t top 2>/dev/null || true
         terminal new-session -d -s top -x 80 -y 24 \
-                "export TERM='$term'; '$CTL' --socket '$QUERY' top $*; echo \"ended with \$?.\"; exec sleep 1000"
+                "export TERM='$term' LC_ALL=$LC_ALL; '$CTL' --socket '$QUERY' top $*; echo \"ended with \$?.\"; exec sleep 1000"
+}
+# sums_on_screen NAME: the cells ALLOC NET OPEN Q of the rows of that span, sorted, a row a line.
+sums_on_screen() {
+        screen | awk -v name="$1" '{ for (i = 1; i < NF; i++) if ($i == name) print $(i + 3), $(i + 4), $(i + 5), $NF }'
 }
 
 # The server ends with its last session.
 terminal new-session -d -s hold 'exec sleep 1000'
 start_collector
-counted "$EXAMPLES/pkgindex" --made --seconds 150 --workers 2 >"$WORK/pkgindex" 2>&1 </dev/null &
-sums() {
-        "$CTL" --socket "$QUERY" --no-legend spans | grep -q parse
-}
-wait_for "the workload's spans" sums
+mkfifo "$WORK/in"
+exec 9<>"$WORK/in"
+"$PROGRAMS/span_scripted" <&9 >"$WORK/program" &
+program=$!
+wait_for "the program" grep -q ready "$WORK/program"
+echo >&9
+wait_for "the script's end" grep -q done "$WORK/program"
 
-note "the first screen"
+note "sums on the screen are those of the script"
 start screen
-shows '^[0-9:]{8}, 1 process, [0-9]+ threads?, .* records/s, 0 refused, coverage 100%'
+shows '^[0-9:]{8}, 1 process, 2 threads, .* records/s, 0 refused, coverage 100%'
+shows '^rings [0-9]+%, allocated '
 shows '^ +PID SPAN +ALLOC/s +NET/s +ALLOC +NET +OPEN +CALLS/s P99/CALL Q'
-shows ' job +[0-9.]+[KMG] .* ='
-shows '^by ALLOC/s  row 1 of [0-9]+ '
+# name, ALLOC, NET, OPEN, Q: by hand, from the script's own spend()s
+while read -r name alloc net open quality; do
+        shows "^ +$program $name +0B +0B? +$alloc +[+]?$net +$open +0 .* ${quality/=/[=]}\$"
+done <<'CELLS'
+job 2.9K 2.6K 0 =
+task 660B 660B 0 M
+request 103B 58B 0 =
+child 80B 80B 0 =
+parse 60B 15B 0 =
+shared 55B 52B 0 =
+poke 0B 0B 0 =
+CELLS
+keys l
+shows '^by ALLOC  row 1 of 7 '
+expect "the largest" "$(screen | sed -n 4p | awk '{ print $2 }')" job
+expect "the smallest" "$(screen | sed -n 10p | awk '{ print $2 }')" poke
+echo >&9 # opens and enters "left", and stays in it: 11 bytes
+shows "^ +$program left +.* 1 +0 +- =\$"
 
 note "keys"
 keys j j Down k
-shows 'row 3 of '
+shows 'row 3 of 8'
 keys G
-shows 'row ([0-9]+) of \1 '
+shows 'row 8 of 8'
 keys PPage Home End NPage g
-shows 'row 1 of '
-keys l
-shows '^by ALLOC  row'
+shows 'row 1 of 8'
 keys n
 shows '^by NET/s  row'
 keys c I
@@ -81,68 +103,146 @@ keys a '>'
 shows '^by NET/s '
 keys '<' '<'
 shows '^by SPAN '
+expect "first by name" "$(screen | sed -n 4p | awk '{ print $2 }')" child
 keys F6
-shows '^by ALLOC/s '
-keys u
+shows '^Sort by '
+shows '^>SPAN '
+keys Down Down Down Down Enter
+shows '^by ALLOC '
+keys s Escape I
+shows '^by ALLOC, small first'
+keys I u
 shows 'summed by unit'
 keys u Space
 shows 'PAUSED'
 keys Space
 hides 'PAUSED'
-keys /
+keys F
+shows 'following'
+keys F
+hides 'following'
+keys '\'
 shows '^Filter:'
-keys s e a r x BSpace
-shows '^Filter: sear$'
+keys s h a r x BSpace
+shows '^Filter: shar$'
 hides ' parse '
 keys Enter
-shows 'filter "sear"  row 1 of 1 '
-keys / Escape
-shows 'filter "sear"'
-keys / BSpace BSpace BSpace BSpace Enter
-shows ' parse '
-keys h
-shows 'nothing counts the heap'
+shows 'filter "shar"  row 1 of 1 '
 keys Escape
-shows '^by ALLOC/s'
+shows ' parse '
+keys F4 z z
+shows 'No span matches'
+keys Escape
+shows ' parse '
+keys / p a r
+shows '^Search: par'
+keys Enter
+shows 'row 5 of 8'
+keys / e
+shows 'row 5 of 8|Search: e'
+keys Enter F3
+hides '^Search'
+keys w
+shows '^[0-9]+ warnings?; Esc closes'
+keys Escape h
+shows 'nothing counts the heap'
+keys Escape F1
+shows 'close what is open'
+keys Escape
+shows '^by ALLOC '
+
+note "the tree"
+keys t
+shows 'tree +row'
+shows "^ +x1 \\(no unit\\) +0B +0B +3.8K +[+]3.5K"
+shows "$program └─span_scripted\\[$program\\] "
+shows '├─job +0B +0B +3.0K +[+]2.7K'
+shows '│ └─child +0B +0B +80B +[+]80B'
+shows '├─request +0B +0B +103B +[+]58B'
+shows '│ └─parse +0B +0B +60B +[+]15B'
+keys g j j -
+shows '├─[+]job '
+hides 'child'
+keys Right
+shows 'child'
+keys '*'
+shows '└─[+]span_scripted'
+hides 'parse'
+keys '*' F5
+shows '^by ALLOC  row'
+
+note "details"
+keys g Enter
+shows '^job in span_scripted'
+shows '^    Path  job'
+shows '^   Alloc  2.9K in 30 allocations, children included'
+shows '^   Freed  300B in 3 frees; net [+]2.6K'
+shows '^   Calls  1 closed, 0 open, 2 cycles'
+resize 80 50
+shows '^    2.0K  █+ +1 100.0%'
+shows '^    2.9K +3.0K  job'
+shows '^     80B +80B    child'
+keys Escape G
+shows '^by ALLOC  row 8'
+resize 80 24
 
 note "sizes"
 resize 20 3
 shows '^SPAN +ALLOC/s Q$'
 expect "lines at 20x3" "$(screen | wc -l)" 3
-for size in '1 1' '2 2' '7 5' '19 4' '300 60' '132 6'; do
+for size in '1 1' '2 2' '7 5' '19 4' '40 10' '300 60' '132 6'; do
         # shellcheck disable=SC2086
         resize $size
-        sleep 0.1
-        keys j k
+        keys s Escape w Escape Enter Escape t t j k
 done
 resize 132 40
 shows '^UNIT +PID SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL Q$'
 resize 80 24
-shows '^by ALLOC/s'
+shows '^by ALLOC '
 
 note "the collector goes and comes back"
 kill_collector
 shows '^Trying again: .*'
 start_collector
+shows 'the collector was started again: new sums$'
 shows '^[0-9:]{8}, [0-9]+ process'
+keys j
+hides 'started again'
 keys q
 shows '^ended with 0\.'
 
 note "other ways to end it"
-for key in Escape F10 C-c; do
+for key in F10 C-c; do
         start screen
         shows '^by ALLOC/s'
-        keys "$key"
+        keys Escape "$key"
         shows '^ended with 0\.'
 done
 
-note "terminals that cannot be drawn on"
+note "plain, and terminals that cannot be drawn on"
+LC_ALL=C start screen
+shows '^by ALLOC/s'
+keys t
+shows '`-span_scripted|No spans'
+expect "characters beyond ASCII" "$(screen | LC_ALL=C grep -c '[^ -~]')" 0
 for term in dumb no-such-terminal ''; do
         start "$term" --limit=2
         shows 'ALLOC/s'
         keys C-c
         shows 'ended with 0\.'
 done
+
+note "colours"
+colors() { # ARGUMENT…: how many colour codes a screen has
+        terminal kill-session -t top 2>/dev/null || true
+        terminal new-session -d -s top -x 80 -y 24 "export TERM=screen-256color $1; '$CTL' --socket '$QUERY' top $2"
+        shows '^by ALLOC/s'
+        terminal capture-pane -e -p -t top | grep -c $'\033\\[[0-9;]*3[0-7]' || true
+}
+expect_at_least "lines with colour" "$(colors '' '')" 1
+expect "lines with colour, NO_COLOR" "$(colors NO_COLOR=1 '')" 0
+expect "lines with colour, --color=never" "$(colors '' --color=never)" 0
+expect_at_least "lines with colour, --color=always" "$(colors NO_COLOR=1 --color=always)" 1
 
 note "a pipe"
 "$CTL" --socket "$QUERY" top -n 2 -d 0.2 | cat >"$WORK/out"

@@ -90,7 +90,8 @@ static void test_spans(void **state) {
         struct table *table = table_as(fixture, &all, "spans", "process#", "1", NULL);
 
         assert_int_equal(table->row_count, 3);
-        assert_int_equal(table->column_count, WIRE_SPANS_COUNT);
+        assert_int_equal(table->column_count, WIRE_SPANS_COUNT - 3); /* without those that have to be asked for */
+        assert_int_equal(table_column(table, "threads"), -1);
         assert_true(table->complete);
 
         /* By name: o/dd, parse, request. */
@@ -123,6 +124,48 @@ static void test_spans(void **state) {
         assert_int_equal(table_map_uint(table_map(table, 2, "per_call"), "count"), 1);
         assert_int_equal(table_map_uint(table_map(table, 2, "per_call"), "max"), 100);
         table_free(table);
+}
+
+/* Only what is asked for, in the order of the table, and what is never sent otherwise. */
+static void test_columns(void **state) {
+        struct fixture *fixture = *state;
+        struct table *table = table_as(fixture, &all, "spans", "process#", "1", "columns",
+                                       "per_call_histogram,span,alloc_bytes,key,per_call_p99", NULL);
+
+        assert_int_equal(table->row_count, 3);
+        assert_int_equal(table->column_count, 5);
+        assert_string_equal(table->columns[0].name, "span");
+        assert_string_equal(table->columns[1].name, "alloc_bytes");
+        assert_string_equal(table_text(table, 2, "span"), "request");
+        assert_int_equal(table_uint(table, 2, "alloc_bytes"), 100);
+        assert_int_equal(table_uint(table, 2, "per_call_p99"), 100);
+        assert_int_equal(table_map_uint(table_map(table, 2, "per_call_histogram"), "64"), 1);
+        assert_true(table_uint(table, 0, "key") != table_uint(table, 1, "key"));
+        table_free(table);
+
+        table = table_as(fixture, &all, "spans", "columns", "pid", "sort", "-per_call_p99", "limit#", "1", NULL);
+        assert_int_equal(table->row_count, 1);
+        assert_int_equal(table->column_count, 1);
+        table_free(table);
+
+        table = table_as(fixture, &all, "tree", "process#", "1", "columns", "path,parent_key,key,quality", NULL);
+        assert_int_equal(table->column_count, 4);
+        for (size_t i = 0; i < table->row_count; i++) {
+                bool found = table_uint(table, i, "parent_key") == 0;
+
+                for (size_t above = 0; above < i; above++)
+                        found |= table_uint(table, above, "key") == table_uint(table, i, "parent_key");
+                assert_true(found);
+        }
+        table_free(table);
+
+        table = table_as(fixture, &all, "ps", "columns", "balanced,pid", NULL);
+        assert_int_equal(table->column_count, 2);
+        table_free(table);
+        assert_error_as(fixture, &all, EINVAL, "spans has no column 'nothing'", "spans", "columns", "pid,nothing",
+                        NULL);
+        assert_error_as(fixture, &all, EINVAL, "tree has no column ''", "tree", "columns", "", NULL);
+        assert_error_as(fixture, &all, EINVAL, "it takes none", "status", "columns", "pid", NULL);
 }
 
 static void test_sorts_and_limits(void **state) {
@@ -287,6 +330,7 @@ int main(void) {
                 TEST(test_no_request_ends_the_connection),
                 TEST(test_mistakes_are_told),
                 TEST(test_spans),
+                TEST(test_columns),
                 TEST(test_sorts_and_limits),
                 TEST(test_filters_and_visibility),
                 TEST(test_tree),

@@ -1,5 +1,5 @@
 /*
- * top without a terminal: rates, order, filter, groups and scrolling from answers made by hand; then its lines.
+ * top without a terminal: rates, order, filter, groups, tree and scrolling from answers made by hand; then its columns.
  */
 #include <limits.h>
 #include <locale.h>
@@ -14,103 +14,73 @@
 #include <cmocka.h>
 
 #include "ctl/text.h"
-#include "ctl/top_view.h"
-#include "tests/support/fake_table.h"
-
-#define SECOND UINT64_C(1000000000)
-
-struct fake {
-        struct top_model *model;
-        struct table *processes, *status;
-};
-
-static int setup(void **state) {
-        struct fake *fake = calloc(1, sizeof(*fake));
-
-        fake->processes = fake_table("ps", 2, 0);
-        fake->status = fake_table("status", 1, 0);
-        *state = fake;
-        return top_model_new(&fake->model);
-}
-
-static int teardown(void **state) {
-        struct fake *fake = *state;
-
-        top_model_free(fake->model);
-        table_free(fake->processes);
-        table_free(fake->status);
-        free(fake);
-        return 0;
-}
-
-static void set_row(struct table *t, size_t row, uint64_t process, const char *unit, const char *span, uint64_t bytes) {
-        fake_uint(t, row, "process", process);
-        fake_uint(t, row, "pid", 100 + process);
-        fake_text(t, row, "unit", unit);
-        fake_text(t, row, "span", span);
-        fake_text(t, row, "path", span);
-        fake_text(t, row, "quality", "exact");
-        fake_uint(t, row, "alloc_bytes", bytes);
-        fake_uint(t, row, "alloc_count", bytes / 10);
-        fake_uint(t, row, "closed", bytes / 100);
-        fake_int(t, row, "net_bytes", -(int64_t)bytes);
-}
-
-/* Two processes of unit x with a and b, one of unit y with a; bytes grow by `step` times 1000, 2000, 4000. */
-static void feed(struct fake *fake, uint64_t time_ns, uint64_t step) {
-        struct table *t = fake_table("spans", 3, time_ns);
-
-        set_row(t, 0, 1, "x", "a", 1000 * step);
-        set_row(t, 1, 2, "x", "a", 2000 * step);
-        set_row(t, 2, 3, "y", "b", 4000 * step);
-        assert_int_equal(top_model_feed(fake->model, t, fake->processes, fake->status), 0);
-}
-
-static uint64_t process_at(const struct fake *fake, size_t index) {
-        return top_model_row(fake->model, index)->process;
-}
+#include "ctl/top_list.h"
+#include "tests/support/top_fixture.h"
 
 static void test_rates(void **state) {
         struct fake *fake = *state;
-        const struct top_row *row;
+        struct top_row row;
+        double rate, net;
 
         feed(fake, 10 * SECOND, 1);
-        assert_false(top_model_row(fake->model, 0)->rated);
+        assert_false(row_at(fake, 0).rates.known);
         feed(fake, 12 * SECOND, 3);
-        row = top_model_row(fake->model, 0);
-        assert_true(row->rated);
-        assert_int_equal(row->process, 3);
-        assert_int_equal(row->alloc_bytes_rate, 4000);
-        assert_int_equal(row->alloc_count_rate, 400);
-        assert_int_equal(row->closed_rate, 40);
-        assert_int_equal(row->net_bytes_rate, -4000);
+        row = row_at(fake, 0);
+        assert_true(row.rates.known);
+        assert_int_equal(row.process, 3);
+        assert_int_equal(row.rates.alloc_bytes, 4000);
+        assert_int_equal(row.rates.alloc_count, 400);
+        assert_int_equal(row.rates.closed, 40);
+        assert_int_equal(row.rates.net_bytes, -4000);
+        assert_true(top_model_history(fake->ui.model, row.slot, 0, &rate, &net));
+        assert_true(rate == 4000 && net == -12000);
+        assert_false(top_model_history(fake->ui.model, row.slot, 1, &rate, &net));
 
         /* A reset in between: what is there has come since. */
         feed(fake, 13 * SECOND, 1);
-        assert_int_equal(top_model_row(fake->model, 0)->alloc_bytes_rate, 4000);
-        assert_int_equal(top_model_row(fake->model, 0)->net_bytes_rate, -4000);
+        assert_int_equal(row_at(fake, 0).rates.alloc_bytes, 4000);
+        assert_int_equal(row_at(fake, 0).rates.net_bytes, -4000);
+        assert_true(top_model_history(fake->ui.model, row.slot, 1, &rate, &net));
 
         /* The clock went back, then another collector answers: nothing is known. */
         feed(fake, 12 * SECOND, 2);
-        assert_false(top_model_row(fake->model, 0)->rated);
-        top_model_forget(fake->model);
+        assert_false(row_at(fake, 0).rates.known);
+        top_model_forget(fake->ui.model);
+        assert_int_equal(top_model_count(fake->ui.model), 0);
         feed(fake, 14 * SECOND, 2);
-        assert_false(top_model_row(fake->model, 0)->rated);
+        assert_false(row_at(fake, 0).rates.known);
 }
 
-static void test_new_row(void **state) {
+static void test_rows_come_and_go(void **state) {
         struct fake *fake = *state;
         struct table *t = fake_table("spans", 1, SECOND);
+        struct top_samples *samples = &fake->samples;
 
-        set_row(t, 0, 1, "", "a", 500);
-        assert_int_equal(top_model_feed(fake->model, t, fake->processes, fake->status), 0);
+        set_row(t, 0, 1, 1, "a", 500);
+        feed_table(fake, t);
+        assert_true(top_model_knows(fake->ui.model, samples));
         t = fake_table("spans", 2, 2 * SECOND);
-        set_row(t, 0, 2, "", "a", 700);
-        set_row(t, 1, 1, "", "a", 500);
-        assert_int_equal(top_model_feed(fake->model, t, fake->processes, fake->status), 0);
-        assert_int_equal(top_model_row(fake->model, 0)->process, 2);
-        assert_int_equal(top_model_row(fake->model, 0)->alloc_bytes_rate, 700);
-        assert_int_equal(top_model_row(fake->model, 1)->alloc_bytes_rate, 0);
+        set_row(t, 0, 2, 1, "a", 700);
+        set_row(t, 1, 1, 1, "a", 500);
+        assert_int_equal(top_samples_take(samples, t), 0);
+        assert_false(top_model_knows(fake->ui.model, samples));
+        feed_table(fake, t);
+        assert_int_equal(row_at(fake, 0).process, 2);
+        assert_int_equal(row_at(fake, 0).rates.alloc_bytes, 700);
+        assert_int_equal(row_at(fake, 1).rates.alloc_bytes, 0);
+
+        /* Very many come, then all but the first go, in another order. */
+        t = fake_table("spans", 3000, 3 * SECOND);
+        for (size_t i = 0; i < 3000; i++)
+                set_row(t, i, 1 + i % 3, 2999 - i, "many", i);
+        feed_table(fake, t);
+        assert_int_equal(top_model_count(fake->ui.model), 3000);
+        assert_int_equal(row_at(fake, 0).sums.alloc_bytes, 2999);
+        t = fake_table("spans", 1, 4 * SECOND);
+        set_row(t, 0, 3, 2999 - 2, "many", 1002);
+        feed_table(fake, t);
+        assert_int_equal(top_model_count(fake->ui.model), 1);
+        assert_int_equal(row_at(fake, 0).rates.alloc_bytes, 1000);
 }
 
 static void test_large_numbers(void **state) {
@@ -119,119 +89,272 @@ static void test_large_numbers(void **state) {
 
         for (uint64_t i = 1; i <= 2; i++) {
                 t = fake_table("spans", 1, i * SECOND);
-                set_row(t, 0, 1, "", "a", 0);
+                set_row(t, 0, 1, 1, "a", 0);
                 fake_uint(t, 0, "alloc_bytes", i == 1 ? 1 : UINT64_MAX);
                 fake_int(t, 0, "net_bytes", i == 1 ? INT64_MIN / 2 : INT64_MAX / 2);
-                assert_int_equal(top_model_feed(fake->model, t, fake->processes, fake->status), 0);
+                feed_table(fake, t);
         }
-        assert_true(top_model_row(fake->model, 0)->alloc_bytes_rate == UINT64_MAX - 1);
-        assert_true(top_model_row(fake->model, 0)->net_bytes_rate == INT64_MAX);
+        assert_true(row_at(fake, 0).rates.alloc_bytes == UINT64_MAX - 1);
+        assert_true(row_at(fake, 0).rates.net_bytes == INT64_MAX);
+}
+
+static uint64_t process_at(const struct fake *fake, size_t index) {
+        return row_at(fake, index).process;
 }
 
 static void test_sort(void **state) {
         struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
 
         feed(fake, SECOND, 1);
-        top_model_sort(fake->model, TOP_ALLOC);
+        top_model_sort(model, TOP_ALLOC);
         assert_int_equal(process_at(fake, 0), 3);
-        top_model_invert(fake->model);
+        top_model_set_descending(model, false);
         assert_int_equal(process_at(fake, 0), 1);
-        top_model_sort(fake->model, TOP_PID);
-        assert_false(top_model_is_descending(fake->model));
+        top_model_sort(model, TOP_PID);
+        assert_false(top_model_is_descending(model));
         assert_int_equal(process_at(fake, 0), 1);
-        top_model_sort(fake->model, TOP_NET);
+        top_model_sort(model, TOP_NET);
         assert_int_equal(process_at(fake, 0), 1);
+        top_model_sort(model, TOP_SPAN);
+        assert_int_equal(process_at(fake, 0), 2);
+        assert_int_equal(process_at(fake, 2), 3);
+        top_model_set_descending(model, true);
+        assert_int_equal(process_at(fake, 0), 3);
+        assert_int_equal(process_at(fake, 1), 2);
         /* Equal: what allocated more comes first, whatever the direction. */
-        top_model_sort(fake->model, TOP_QUALITY);
+        top_model_sort(model, TOP_QUALITY);
         assert_int_equal(process_at(fake, 0), 3);
-        top_model_invert(fake->model);
+        top_model_set_descending(model, false);
         assert_int_equal(process_at(fake, 0), 3);
         for (int i = 0; i < TOP_COLUMNS; i++) {
-                top_model_sort(fake->model, (enum top_column)i);
-                assert_int_equal(top_model_count(fake->model), 3);
+                top_model_sort(model, (enum top_column)i);
+                assert_int_equal(top_model_count(model), 3);
         }
         assert_int_equal(top_model_find_column("net_bytes"), TOP_NET);
         assert_int_equal(top_model_find_column("uid"), -1);
 }
 
+static int compare_plainly(const void *a, const void *b) {
+        const struct top_ordered *x = a, *y = b;
+
+        if (x->rank != y->rank)
+                return x->rank < y->rank ? -1 : 1;
+        return x->item < y->item ? -1 : x->item > y->item;
+}
+
+/* Against qsort: numbers of every size, many of them equal. */
+static void test_order(void **state) {
+        enum { N = 5000 };
+        static struct top_ordered rows[N], spare[N], wanted[N];
+        uint64_t random = 88172645463325252u;
+
+        for (unsigned bits = 1; bits <= 64; bits += 7) {
+                for (uint32_t i = 0; i < N; i++) {
+                        random ^= random << 13;
+                        random ^= random >> 7;
+                        random ^= random << 17;
+                        rows[i] = (struct top_ordered){random >> (64 - bits), i};
+                }
+                memcpy(wanted, rows, sizeof(rows));
+                qsort(wanted, N, sizeof(*wanted), compare_plainly);
+                top_order(rows, spare, N);
+                assert_memory_equal(rows, wanted, sizeof(rows));
+        }
+        assert_true(top_rank_int(-1) < top_rank_int(0) && top_rank_int(INT64_MIN) < top_rank_int(-1));
+        top_order(rows, spare, 0);
+}
+
 static void test_filter_and_group(void **state) {
         struct fake *fake = *state;
-        const struct top_row *row;
+        struct top_model *model = fake->ui.model;
+        struct top_row row;
 
         feed(fake, 1 * SECOND, 1);
         feed(fake, 2 * SECOND, 2);
-        top_model_filter(fake->model, "A");
-        assert_int_equal(top_model_count(fake->model), 2);
-        top_model_filter(fake->model, "y");
-        assert_int_equal(top_model_count(fake->model), 1);
-        top_model_filter(fake->model, "nothing");
-        assert_int_equal(top_model_count(fake->model), 0);
-        assert_null(top_model_row(fake->model, 0));
-        top_model_filter(fake->model, "");
-        top_model_group(fake->model, true);
-        top_model_sort(fake->model, TOP_UNIT);
-        assert_int_equal(top_model_count(fake->model), 2);
-        row = top_model_row(fake->model, 0);
-        assert_string_equal(row->unit, "x");
-        assert_int_equal(row->processes, 2);
-        assert_int_equal(row->alloc_bytes, 6000);
-        assert_int_equal(row->alloc_bytes_rate, 3000);
-        assert_int_equal(row->net_bytes, -6000);
-        assert_true(row->rated);
-        top_model_group(fake->model, false);
-        assert_int_equal(top_model_count(fake->model), 3);
+        top_model_filter(model, "A");
+        assert_int_equal(top_model_count(model), 2);
+        top_model_filter(model, "y");
+        assert_int_equal(top_model_count(model), 1);
+        top_model_filter(model, "WWW");
+        assert_int_equal(top_model_count(model), 2);
+        top_model_filter(model, "nothing");
+        assert_int_equal(top_model_count(model), 0);
+        assert_false(top_model_row(model, 0, &row));
+        top_model_filter(model, "");
+        top_model_set_shape(model, TOP_BY_UNIT);
+        top_model_sort(model, TOP_UNIT);
+        assert_int_equal(top_model_count(model), 2);
+        row = row_at(fake, 0);
+        assert_string_equal(row.unit, "x");
+        assert_int_equal(row.processes, 2);
+        assert_int_equal(row.sums.alloc_bytes, 6000);
+        assert_int_equal(row.rates.alloc_bytes, 3000);
+        assert_int_equal(row.sums.net_bytes, -6000);
+        assert_true(row.rates.known);
+        top_model_set_shape(model, TOP_FLAT);
+        assert_int_equal(top_model_count(model), 3);
+}
+
+static void test_search_and_follow(void **state) {
+        struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
+        struct table *t;
+
+        feed(fake, 1 * SECOND, 1); /* b of 3, a of 2, a of 1 */
+        assert_true(top_model_search(model, "A", 0));
+        assert_int_equal(top_model_selected(model), 1);
+        assert_true(top_model_search(model, "a", 1));
+        assert_int_equal(top_model_selected(model), 2);
+        assert_true(top_model_search(model, "a", 1)); /* round the end */
+        assert_int_equal(top_model_selected(model), 1);
+        assert_true(top_model_search(model, "a", -1));
+        assert_int_equal(top_model_selected(model), 2);
+        assert_false(top_model_search(model, "nothing", 1));
+        assert_false(top_model_search(model, "", 0));
+
+        /* Process 1 gets to the top: the selection goes with it only when it follows. */
+        for (int following = 0; following < 2; following++) {
+                top_model_follow(model, following);
+                t = fake_table("spans", 2, 2 * SECOND);
+                set_row(t, 0, 1, 1, "a", following ? 10 : 900000);
+                set_row(t, 1, 2, 1, "a", 2000);
+                feed_table(fake, t);
+                top_model_sort(model, TOP_ALLOC);
+                assert_int_equal(top_model_selected(model), 1);
+                assert_int_equal(process_at(fake, 1), following ? 1 : 2);
+                top_model_move(model, -1);
+                assert_int_equal(process_at(fake, top_model_selected(model)), following ? 2 : 1);
+        }
+}
+
+static void expect_line(const struct fake *fake, size_t index, enum top_kind kind, unsigned depth, const char *name,
+                        uint64_t bytes) {
+        struct top_row row = row_at(fake, index);
+
+        assert_int_equal(row.kind, kind);
+        assert_int_equal(row.depth, depth);
+        assert_string_equal(row.span, name);
+        assert_int_equal(row.sums.alloc_bytes, bytes);
+}
+
+static void test_tree(void **state) {
+        struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
+
+        top_model_set_shape(model, TOP_TREE);
+        assert_int_equal(top_model_count(model), 0);
+        feed_tree(fake, SECOND, 1);
+        feed_tree(fake, 2 * SECOND, 2);
+        assert_int_equal(top_model_count(model), 9);
+        expect_line(fake, 0, TOP_ROW_UNIT, 0, "y", 10000);
+        expect_line(fake, 1, TOP_ROW_PROCESS, 1, "db", 10000);
+        expect_line(fake, 2, TOP_ROW_SPAN, 2, "query", 10000);
+        expect_line(fake, 3, TOP_ROW_UNIT, 0, "x", 2000);
+        expect_line(fake, 4, TOP_ROW_PROCESS, 1, "www", 2000);
+        expect_line(fake, 5, TOP_ROW_SPAN, 2, "job", 2000);
+        expect_line(fake, 6, TOP_ROW_SPAN, 3, "index", 1400);
+        expect_line(fake, 7, TOP_ROW_SPAN, 4, "forget", 600);
+        expect_line(fake, 8, TOP_ROW_SPAN, 3, "read", 200);
+        assert_int_equal(row_at(fake, 3).rates.alloc_bytes, 1000);
+        assert_int_equal(row_at(fake, 0).processes, 1);
+        /* index is not the last below job, read is. */
+        assert_false(row_at(fake, 6).last >> 3 & 1);
+        assert_true(row_at(fake, 8).last >> 3 & 1);
+
+        top_model_set_descending(model, false);
+        expect_line(fake, 0, TOP_ROW_UNIT, 0, "x", 2000);
+        expect_line(fake, 3, TOP_ROW_SPAN, 3, "read", 200);
+        top_model_set_descending(model, true);
+
+        /* With a filter: what matches, and what is above it. */
+        top_model_filter(model, "forget");
+        assert_int_equal(top_model_count(model), 5);
+        expect_line(fake, 4, TOP_ROW_SPAN, 4, "forget", 600);
+        top_model_filter(model, "");
+}
+
+static void test_folding(void **state) {
+        struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
+
+        top_model_set_shape(model, TOP_TREE);
+        feed_tree(fake, SECOND, 1);
+        top_model_move(model, 6); /* index */
+        top_model_fold(model, true);
+        assert_int_equal(top_model_count(model), 8);
+        assert_true(row_at(fake, 6).folded);
+        assert_int_equal(top_model_selected(model), 6);
+        /* Folded already: its parent is next. */
+        top_model_fold(model, true);
+        assert_int_equal(top_model_count(model), 6);
+        assert_int_equal(top_model_selected(model), 5);
+        feed_tree(fake, 2 * SECOND, 2); /* it stays so */
+        assert_int_equal(top_model_count(model), 6);
+        top_model_fold(model, false);
+        assert_int_equal(top_model_count(model), 8); /* index is still folded */
+        top_model_fold_all(model);
+        assert_int_equal(top_model_count(model), 4);
+        top_model_fold_all(model);
+        assert_int_equal(top_model_count(model), 9);
+        top_model_move(model, -LONG_MAX);
+        top_model_fold(model, true);
+        assert_int_equal(top_model_count(model), 7);
+        top_model_set_shape(model, TOP_FLAT);
+        top_model_fold(model, true);
+        feed(fake, 3 * SECOND, 1);
+        assert_int_equal(top_model_count(model), 3);
 }
 
 static void test_scroll(void **state) {
         struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
         struct table *t = fake_table("spans", 50, SECOND);
 
         for (size_t i = 0; i < 50; i++)
-                set_row(t, i, i, "", "a", 1);
-        assert_int_equal(top_model_feed(fake->model, t, fake->processes, fake->status), 0);
-        top_model_set_visible(fake->model, 10);
-        top_model_move(fake->model, -1);
-        assert_int_equal(top_model_selected(fake->model), 0);
-        top_model_move(fake->model, 10);
-        assert_int_equal(top_model_selected(fake->model), 10);
-        assert_int_equal(top_model_first(fake->model), 1);
-        top_model_move(fake->model, LONG_MAX);
-        assert_int_equal(top_model_selected(fake->model), 49);
-        assert_int_equal(top_model_first(fake->model), 40);
-        top_model_set_visible(fake->model, 45);
-        assert_int_equal(top_model_first(fake->model), 5);
-        top_model_set_visible(fake->model, 0);
-        assert_int_equal(top_model_first(fake->model), 49);
-        top_model_set_visible(fake->model, 10);
-        top_model_move(fake->model, -LONG_MAX);
-        assert_int_equal(top_model_first(fake->model), 0);
+                set_row(t, i, 1, i, "a", 1);
+        feed_table(fake, t);
+        top_model_set_visible(model, 10);
+        top_model_move(model, -1);
+        assert_int_equal(top_model_selected(model), 0);
+        top_model_move(model, 10);
+        assert_int_equal(top_model_selected(model), 10);
+        assert_int_equal(top_model_first(model), 1);
+        top_model_move(model, LONG_MAX);
+        assert_int_equal(top_model_selected(model), 49);
+        assert_int_equal(top_model_first(model), 40);
+        top_model_set_visible(model, 45);
+        assert_int_equal(top_model_first(model), 5);
+        top_model_set_visible(model, 0);
+        assert_int_equal(top_model_first(model), 49);
+        top_model_set_visible(model, 10);
+        top_model_move(model, -LONG_MAX);
+        assert_int_equal(top_model_first(model), 0);
         /* Rows went: the selection stays inside. */
-        top_model_move(fake->model, LONG_MAX);
+        top_model_move(model, LONG_MAX);
         feed(fake, 2 * SECOND, 1);
-        assert_int_equal(top_model_selected(fake->model), 2);
-        assert_int_equal(top_model_first(fake->model), 0);
-        top_model_filter(fake->model, "nothing");
-        assert_int_equal(top_model_selected(fake->model), 0);
-        top_model_move(fake->model, 5);
-        assert_int_equal(top_model_selected(fake->model), 0);
+        assert_int_equal(top_model_selected(model), 2);
+        assert_int_equal(top_model_first(model), 0);
+        top_model_filter(model, "nothing");
+        assert_int_equal(top_model_selected(model), 0);
+        top_model_move(model, 5);
+        assert_int_equal(top_model_selected(model), 0);
 }
 
 static void test_summary(void **state) {
         struct fake *fake = *state;
-        char line[TOP_LINE_MAX];
+        struct table *ps = fake_processes(fake);
+        struct top_summary summary;
 
-        fake_uint(fake->status, 0, "processes", 2);
-        fake_uint(fake->status, 0, "threads", 1);
-        fake_uint(fake->status, 0, "records_rate", 12345);
-        fake_uint(fake->processes, 0, "alloc_bytes", UINT64_MAX);
-        fake_uint(fake->processes, 1, "alloc_bytes", UINT64_MAX);
-        feed(fake, SECOND, 1);
-        assert_int_equal(top_model_summary(fake->model)->coverage_ppm, 1000000);
-        fake_uint(fake->processes, 1, "lost_alloc_bytes", UINT64_MAX);
-        feed(fake, 2 * SECOND, 1);
-        assert_int_equal(top_model_summary(fake->model)->coverage_ppm, 500000);
-        top_view_header(fake->model, 200, line);
-        assert_non_null(strstr(line, ", 2 processes, 1 thread, 12.3k records/s, 0 refused, coverage 50.00%"));
+        fake_uint(fake->status, 0, "ring_fill_ppm", 123456);
+        fake_uint(ps, 0, "alloc_bytes", UINT64_MAX);
+        fake_uint(ps, 1, "alloc_bytes", UINT64_MAX);
+        summary = top_read_summary(SECOND, ps, fake->status);
+        assert_int_equal(summary.coverage_ppm, 1000000);
+        assert_int_equal(summary.ring_fill_ppm, 123456);
+        fake_uint(ps, 1, "lost_alloc_bytes", UINT64_MAX);
+        assert_int_equal(top_read_summary(SECOND, ps, fake->status).coverage_ppm, 500000);
+        table_free(ps);
 }
 
 static bool has_column(const struct top_layout *layout, enum top_column column) {
@@ -241,87 +364,32 @@ static bool has_column(const struct top_layout *layout, enum top_column column) 
         return false;
 }
 
-/* At every width: the span is there, columns keep their order, more width never takes a column away, and every line
- * is exactly as wide as it says. */
+/* At every width: the span is there, columns keep their order, more width never takes a column away, and all of them
+ * with the blanks between are exactly as wide. */
 static void test_layout(void **state) {
-        struct fake *fake = *state;
         struct top_layout layout;
-        char line[TOP_LINE_MAX];
-        size_t before = 0;
 
-        feed(fake, 1 * SECOND, 1);
-        feed(fake, 2 * SECOND, UINT64_C(1) << 50);
-        for (size_t width = 1; width < 300; width++) {
-                top_layout_init(&layout, width);
-                assert_true(has_column(&layout, TOP_SPAN));
-                assert_true(layout.count >= before);
-                before = layout.count;
-                for (size_t i = 1; i < layout.count; i++)
-                        assert_true(layout.columns[i].column > layout.columns[i - 1].column);
-                top_view_heading(&layout, line);
-                assert_int_equal(text_width(line), width);
-                top_view_row(&layout, top_model_row(fake->model, 0), line);
-                assert_int_equal(text_width(line), width);
-                top_view_header(fake->model, width, line);
-                assert_true(text_width(line) <= width);
-                top_view_footer(fake->model, width, true, line);
-                assert_true(text_width(line) <= width);
-        }
-        assert_int_equal(layout.count, TOP_COLUMNS);
-        top_layout_init(&layout, 20);
+        for (int raw = 0; raw < 2; raw++)
+                for (int tree = 0; tree < 2; tree++) {
+                        size_t before = 0;
+
+                        for (size_t width = 1; width < 300; width++) {
+                                size_t sum = 0;
+
+                                top_layout_init(&layout, width, raw, tree);
+                                assert_true(has_column(&layout, TOP_SPAN));
+                                assert_true(layout.count >= before);
+                                before = layout.count;
+                                for (size_t i = 0; i < layout.count; i++) {
+                                        sum += layout.columns[i].width + (i > 0);
+                                        assert_true(i == 0 || layout.columns[i].column > layout.columns[i - 1].column);
+                                }
+                                assert_int_equal(sum, width);
+                        }
+                        assert_int_equal(layout.count, tree ? TOP_COLUMNS - 1 : TOP_COLUMNS);
+                }
+        top_layout_init(&layout, 20, false, false);
         assert_true(has_column(&layout, TOP_ALLOC_RATE));
-}
-
-static void test_cells(void **state) {
-        struct fake *fake = *state;
-        struct table *t;
-        struct top_layout layout;
-        char line[TOP_LINE_MAX];
-
-        for (uint64_t i = 1; i <= 2; i++) {
-                t = fake_table("spans", 1, i * SECOND);
-                set_row(t, 0, 1, "web.service", "日本語の長い長い長い名前", 0);
-                fake_uint(t, 0, "alloc_bytes", i * 1536);
-                fake_uint(t, 0, "alloc_count", i * 20000);
-                fake_uint(t, 0, "closed", i * 7);
-                fake_uint(t, 0, "open", 2);
-                fake_int(t, 0, "net_bytes", -(int64_t)i * 512);
-                fake_text(t, 0, "quality", "lost");
-                fake_entry(t, 0, "per_call", "p99", 4096);
-                assert_int_equal(top_model_feed(fake->model, t, fake->processes, fake->status), 0);
-        }
-        top_layout_init(&layout, 104);
-        top_view_heading(&layout, line);
-        assert_string_equal(line,
-                            "UNIT               PID SPAN          ALLOC/s ALLOCS/s    NET/s   ALLOC      NET  OPEN "
-                            "CALLS/s P99/CALL Q");
-        top_view_row(&layout, top_model_row(fake->model, 0), line);
-        assert_string_equal(line,
-                            "web.service        101 日本語の長い…    1.5K    20.0k    -512B    3.0K    -1.0K     2 "
-                            "      7     4.0K L");
-}
-
-/* Where nothing counts the heap, no cell says zero. */
-static void test_uncounted(void **state) {
-        struct fake *fake = *state;
-        struct top_layout layout;
-        char line[TOP_LINE_MAX];
-
-        fake_uint(fake->processes, 0, "process", 3);
-        fake_text(fake->processes, 0, "counting", "nothing: libspanalloc-malloc is not loaded");
-        fake_cell(fake->processes, 0, "alive")->b = true;
-        feed(fake, 1 * SECOND, 0);
-        feed(fake, 2 * SECOND, 0);
-        top_model_filter(fake->model, "b");
-        assert_int_equal(top_model_row(fake->model, 0)->quality, TOP_UNCOUNTED);
-        top_layout_init(&layout, 60);
-        top_view_row(&layout, top_model_row(fake->model, 0), line);
-        assert_null(strstr(line, "0B"));
-        assert_int_equal(top_model_summary(fake->model)->uncounted, 1);
-        top_view_header(fake->model, 200, line);
-        assert_non_null(strstr(line, ", 1 process not counted"));
-        top_model_filter(fake->model, "a");
-        assert_int_equal(top_model_row(fake->model, 0)->quality, TOP_EXACT);
 }
 
 static void test_fit(void **state) {
@@ -346,15 +414,17 @@ static void test_fit(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_new_row, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_rows_come_and_go, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_large_numbers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sort, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_filter_and_group, setup, teardown),
+                cmocka_unit_test(test_order),
+                cmocka_unit_test_setup_teardown(test_search_and_follow, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_folding, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_scroll, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_layout, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_cells, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
                 cmocka_unit_test(test_fit),
         };
 

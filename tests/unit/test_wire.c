@@ -223,6 +223,90 @@ static void test_values_come_back(void **state) {
         wire_buffer_deinit(&buffer);
 }
 
+/* The same bytes, read by the document and in one pass, hold the same. */
+static void read_alike(struct wire_value value, struct wire_cursor *cursor) {
+        struct wire_item item;
+        const char *text;
+        size_t size;
+        uint64_t u;
+        int64_t i;
+        bool b;
+
+        assert_true(wire_cursor_next(cursor, &item));
+        assert_int_equal(item.type, wire_type(value));
+        if (wire_get_bool(value, &b))
+                assert_int_equal(item.u, b);
+        if (wire_get_uint(value, &u))
+                assert_true(item.u == u);
+        if (wire_type(value) == WIRE_INT && wire_get_int(value, &i))
+                assert_true(item.i == i);
+        if (wire_get_text(value, &text, &size)) {
+                assert_int_equal(item.size, size);
+                assert_memory_equal(item.text, text, size);
+        }
+        if (item.type == WIRE_ARRAY || item.type == WIRE_MAP)
+                assert_int_equal(item.u, wire_count(value));
+        for (uint32_t n = 0; item.type == WIRE_ARRAY && n < item.u; n++)
+                read_alike(wire_at(value, n), cursor);
+        for (uint32_t n = 0; item.type == WIRE_MAP && n < item.u; n++) {
+                read_alike(wire_key_at(value, n), cursor);
+                read_alike(wire_value_at(value, n), cursor);
+        }
+}
+
+static void test_cursor(void **state) {
+        static const int64_t numbers[] = {
+                0,      1,         127,       128,       255,       256,        65535,
+                65536,  -1,        -32,       -33,       -128,      -129,       -32768,
+                -32769, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, UINT32_MAX, INT64_C(1) << 32,
+                -40000};
+        static const unsigned char positive_int8[] = {0xd0, 5}, lie[] = {0x92, 0xc0}, cut[] = {0xa3, 'a', 'b'};
+        struct wire_buffer out = WIRE_BUFFER_INIT(1 << 20);
+        struct wire_document *document;
+        struct wire_cursor cursor;
+        struct wire_item item;
+        char text[70000];
+
+        memset(text, 'x', sizeof(text));
+        wire_put_array(&out, 6);
+        wire_put_array(&out, sizeof(numbers) / sizeof(numbers[0]));
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+                wire_put_int(&out, numbers[i]);
+        wire_put_map(&out, 4);
+        for (size_t size = 0, i = 0; i < 4; i++, size = i == 1 ? 40 : i == 2 ? 300 : sizeof(text)) {
+                wire_put_uint(&out, UINT64_MAX - i);
+                wire_put_text_n(&out, text, size);
+        }
+        wire_put_nil(&out);
+        wire_put_bool(&out, true);
+        wire_put_array(&out, 20);
+        for (int i = 0; i < 20; i++)
+                wire_put_bool(&out, i & 1);
+        wire_put_array(&out, 0);
+
+        assert_int_equal(wire_document_new(&document, out.data, out.size, 1000), 0);
+        cursor = (struct wire_cursor){out.data, out.size};
+        read_alike(wire_root(document), &cursor);
+        assert_int_equal(cursor.left, 0);
+        assert_false(wire_cursor_next(&cursor, &item));
+        wire_document_free(document);
+        for (size_t size = 0; size < out.size; size += size < 200 ? 1 : 997) {
+                cursor = (struct wire_cursor){out.data, size};
+                assert_false(wire_cursor_skip(&cursor));
+        }
+        cursor = (struct wire_cursor){out.data, out.size};
+        assert_true(wire_cursor_skip(&cursor));
+        assert_int_equal(cursor.left, 0);
+        wire_buffer_deinit(&out);
+
+        cursor = (struct wire_cursor){positive_int8, 2};
+        assert_true(wire_cursor_next(&cursor, &item) && item.type == WIRE_UINT && item.u == 5);
+        cursor = (struct wire_cursor){lie, 2};
+        assert_false(wire_cursor_next(&cursor, &item));
+        cursor = (struct wire_cursor){cut, 3};
+        assert_false(wire_cursor_next(&cursor, &item));
+}
+
 static void test_document_bounds_values(void **state) {
         static const unsigned char bytes[] = {0x93, 0x01, 0x81, 0x02, 0x03, 0x04}; /* 6 values */
         struct wire_document *document;
@@ -317,6 +401,7 @@ int main(void) {
                 cmocka_unit_test(test_scan_bounds_depth),
                 cmocka_unit_test(test_scan_agrees_with_the_decoder),
                 cmocka_unit_test(test_values_come_back),
+                cmocka_unit_test(test_cursor),
                 cmocka_unit_test(test_document_bounds_values),
                 cmocka_unit_test(test_buffer_keeps_its_limit),
                 cmocka_unit_test(test_buffer_consumes_from_the_front),

@@ -1,0 +1,22 @@
+/*
+ * Which columns of top there is room for, and where each begins.
+ */
+#pragma once
+
+#include "ctl/top_model.h"
+
+struct top_layout {
+        size_t width;
+        size_t count;
+        struct {
+                enum top_column column;
+                size_t width;
+        } columns[TOP_COLUMNS];
+};
+
+/* Chooses columns for `width` character cells: the less important ones go first, the span's name never.  `raw`: numbers
+ * of bytes are whole; `tree`: units and processes stand in the span's column. */
+void top_layout_init(struct top_layout *layout, size_t width, bool raw, bool tree);
+
+const char *top_layout_heading(enum top_column column);
+bool top_layout_is_left(enum top_column column);

@@ -1,0 +1,283 @@
+/*
+ * Rows side by side: each by itself, or summed by unit.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/top_list.h"
+
+struct top_store *top_list_store(struct top_model *model) {
+        return model->shape == TOP_TREE ? &model->tree : &model->flat;
+}
+
+int top_list_make_room(struct top_model *model, size_t rows) {
+        size_t room = rows + rows / 4 + 64;
+
+        if (rows <= model->room)
+                return 0;
+        free(model->items);
+        free(model->ordered);
+        free(model->spare);
+        free(model->sums);
+        free(model->scratch);
+        model->items = calloc(room, sizeof(*model->items));
+        model->ordered = calloc(room, sizeof(*model->ordered));
+        model->spare = calloc(room, sizeof(*model->spare));
+        model->sums = calloc(room, sizeof(*model->sums));
+        model->scratch = calloc(4 * room, sizeof(*model->scratch));
+        model->room = room;
+        if (model->items && model->ordered && model->spare && model->sums && model->scratch)
+                return 0;
+        model->room = model->n_items = 0;
+        return -ENOMEM;
+}
+
+/* ------------------------------------------------------------------------------------------------ rows -- */
+
+void top_list_fill(const struct top_model *model, const struct top_slot *slot, struct top_row *ret) {
+        const struct top_store *store = model->shape == TOP_TREE ? &model->tree : &model->flat;
+        const struct top_member *member = slot->member == TOP_NONE ? NULL : &model->members.rows[slot->member];
+
+        *ret = (struct top_row){
+                .kind = TOP_ROW_SPAN,
+                .unit = member ? member->unit : "",
+                .comm = member ? member->comm : "",
+                .span = slot->span ? slot->span : "",
+                .path = slot->path ? slot->path : "",
+                .process = slot->process,
+                .pid = member ? member->pid : 0,
+                .processes = 1,
+                .slot = (uint32_t)(slot - store->slots),
+                .key = slot->key,
+                .sums = slot->sums,
+                .rates = slot->rates,
+        };
+}
+
+void top_list_add(struct top_row *sum, const struct top_row *row) {
+        if (!sum->processes)
+                sum->rates.known = true;
+        sum->sums.alloc_count += row->sums.alloc_count;
+        sum->sums.alloc_bytes += row->sums.alloc_bytes;
+        sum->sums.open += row->sums.open;
+        sum->sums.closed += row->sums.closed;
+        sum->sums.net_bytes += row->sums.net_bytes;
+        sum->rates.known &= row->rates.known;
+        sum->rates.alloc_count += row->rates.alloc_count;
+        sum->rates.alloc_bytes += row->rates.alloc_bytes;
+        sum->rates.closed += row->rates.closed;
+        sum->rates.net_bytes += row->rates.net_bytes;
+        if (row->sums.p99 > sum->sums.p99)
+                sum->sums.p99 = row->sums.p99;
+        if (row->sums.quality > sum->sums.quality)
+                sum->sums.quality = row->sums.quality;
+}
+
+static uint64_t mix(uint64_t h, const char *text) {
+        for (; *text; text++)
+                h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+        return h * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+uint64_t top_list_identity(const struct top_row *row) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325) + row->kind;
+
+        switch (row->kind) {
+        case TOP_ROW_SPAN:
+                return (h ^ row->process << 20) * UINT64_C(0x9e3779b97f4a7c15) + row->key;
+        case TOP_ROW_PROCESS:
+                return (h ^ row->process) * UINT64_C(0xc2b2ae3d27d4eb4f);
+        case TOP_ROW_UNIT:
+                return mix(h, row->unit);
+        case TOP_ROW_GROUP:
+                return mix(mix(h, row->unit), row->span);
+        }
+        return h;
+}
+
+bool top_list_contains(const char *text, const char *part) {
+        return text && strcasestr(text, part);
+}
+
+bool top_list_matches(struct top_model *model, struct top_slot *slot) {
+        struct top_row row;
+
+        if (!*model->filter)
+                return true;
+        if (slot->matched != model->filter_number) {
+                top_list_fill(model, slot, &row);
+                slot->matched = model->filter_number;
+                slot->matches = top_list_contains(row.span, model->filter) ||
+                                top_list_contains(row.path, model->filter) ||
+                                top_list_contains(row.unit, model->filter) ||
+                                top_list_contains(row.comm, model->filter);
+        }
+        return slot->matches;
+}
+
+/* --------------------------------------------------------------------------------------------- sorting -- */
+
+static uint64_t plain_rank(enum top_column column, const struct top_row *row) {
+        switch (column) {
+        case TOP_PID:
+                return row->pid;
+        case TOP_ALLOC_RATE:
+                return row->rates.alloc_bytes;
+        case TOP_ALLOCS_RATE:
+                return row->rates.alloc_count;
+        case TOP_NET_RATE:
+                return top_rank_int(row->rates.net_bytes);
+        case TOP_ALLOC:
+                return row->sums.alloc_bytes;
+        case TOP_NET:
+                return top_rank_int(row->sums.net_bytes);
+        case TOP_OPEN:
+                return row->sums.open;
+        case TOP_CALLS_RATE:
+                return row->rates.closed;
+        case TOP_P99:
+                return row->sums.p99;
+        case TOP_QUALITY:
+                return row->sums.quality;
+        default:
+                return 0;
+        }
+}
+
+uint64_t top_list_rank(const struct top_model *model, const struct top_row *row) {
+        uint64_t rank = plain_rank(model->sort, row);
+
+        return model->descending ? ~rank : rank;
+}
+
+struct by_text {
+        struct top_model *model;
+        const struct top_row *(*row)(struct top_model *, uint32_t);
+};
+
+/* The rows of two items may share one buffer, so the text is taken before the other one is asked for. */
+static int compare_text(const void *a, const void *b, void *userdata) {
+        const struct top_ordered *x = a, *y = b;
+        const struct by_text *by = userdata;
+        bool unit = by->model->sort == TOP_UNIT;
+        const struct top_row *row = by->row(by->model, x->item);
+        const char *left = unit ? row->unit : row->span;
+        int order;
+
+        row = by->row(by->model, y->item);
+        order = strcmp(left, unit ? row->unit : row->span);
+        if (by->model->descending)
+                order = -order;
+        return order ? order : x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+void top_list_sort(struct top_model *model, size_t count, const struct top_row *(*row)(struct top_model *, uint32_t)) {
+        struct by_text by = {model, row};
+
+        for (size_t i = 0; i < count; i++)
+                model->ordered[i].rank = ~row(model, model->ordered[i].item)->sums.alloc_bytes;
+        top_order(model->ordered, model->spare, count);
+        if (model->sort == TOP_UNIT || model->sort == TOP_SPAN) {
+                for (size_t i = 0; i < count; i++)
+                        model->ordered[i].rank = i;
+                qsort_r(model->ordered, count, sizeof(*model->ordered), compare_text, &by);
+                return;
+        }
+        for (size_t i = 0; i < count; i++)
+                model->ordered[i].rank = top_list_rank(model, row(model, model->ordered[i].item));
+        top_order(model->ordered, model->spare, count);
+}
+
+/* ----------------------------------------------------------------------------------------------- flat -- */
+
+static const struct top_row *slot_row(struct top_model *model, uint32_t item) {
+        static _Thread_local struct top_row row;
+
+        top_list_fill(model, &model->flat.slots[item], &row);
+        return &row;
+}
+
+static const struct top_row *sum_row(struct top_model *model, uint32_t item) {
+        return &model->sums[item];
+}
+
+/* Ranks of slots are read from where they are: there may be very many. */
+static void sort_slots(struct top_model *model, size_t count) {
+        for (int round = 0; round < 2; round++) {
+                for (size_t i = 0; i < count; i++) {
+                        const struct top_slot *slot = &model->flat.slots[model->ordered[i].item];
+                        struct top_row row = {.sums = slot->sums, .rates = slot->rates};
+
+                        if (slot->member != TOP_NONE)
+                                row.pid = model->members.rows[slot->member].pid;
+                        model->ordered[i].rank = round ? top_list_rank(model, &row) : ~slot->sums.alloc_bytes;
+                }
+                top_order(model->ordered, model->spare, count);
+        }
+}
+
+static void take_items(struct top_model *model, size_t count, enum top_kind kind) {
+        for (size_t i = 0; i < count; i++)
+                model->items[i] = (struct top_item){.kind = kind, .index = model->ordered[i].item};
+        model->n_items = count;
+}
+
+static size_t select_slots(struct top_model *model) {
+        size_t n = 0;
+
+        for (uint32_t i = 0; i < model->flat.n; i++)
+                if (top_list_matches(model, top_store_at(&model->flat, i)))
+                        model->ordered[n++].item = model->flat.order[i];
+        return n;
+}
+
+static int compare_groups(const void *a, const void *b) {
+        const struct top_row *x = a, *y = b;
+        int order = strcmp(x->unit, y->unit);
+
+        return order ? order : strcmp(x->span, y->span);
+}
+
+static size_t group(struct top_model *model, size_t count) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                top_list_fill(model, &model->flat.slots[model->ordered[i].item], &model->sums[i]);
+                model->sums[i].kind = TOP_ROW_GROUP;
+        }
+        qsort(model->sums, count, sizeof(*model->sums), compare_groups);
+        for (size_t i = 0; i < count; i++) {
+                if (!n || compare_groups(&model->sums[n - 1], &model->sums[i]) != 0) {
+                        model->sums[n++] = model->sums[i];
+                        continue;
+                }
+                top_list_add(&model->sums[n - 1], &model->sums[i]);
+                model->sums[n - 1].processes++;
+        }
+        for (size_t i = 0; i < n; i++)
+                model->ordered[i].item = (uint32_t)i;
+        model->n_sums = n;
+        return n;
+}
+
+int top_list_build(struct top_model *model) {
+        int r = top_list_make_room(model, model->flat.n);
+        size_t n;
+
+        if (r < 0)
+                return r;
+        n = select_slots(model);
+        if (model->shape == TOP_BY_UNIT) {
+                n = group(model, n);
+                top_list_sort(model, n, sum_row);
+                take_items(model, n, TOP_ROW_GROUP);
+                return 0;
+        }
+        if (model->sort == TOP_UNIT || model->sort == TOP_SPAN)
+                top_list_sort(model, n, slot_row);
+        else
+                sort_slots(model, n);
+        take_items(model, n, TOP_ROW_SPAN);
+        return 0;
+}

@@ -1,0 +1,78 @@
+/*
+ * What top remembers of each row from answer to answer: its sums, its rates, its last minutes.
+ *
+ * A row has a slot as long as it is in every answer; (process, key) says which row it is.  Rows come in nearly the same
+ * order each time, so the slot after the last one is tried before the index is asked.  Pure: no clock, no system call.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TOP_HISTORY = 120 }; /* refreshes that are remembered */
+#define TOP_NONE UINT32_MAX
+
+/* In this order each is worse than the one before. */
+enum top_quality { TOP_EXACT, TOP_MIGRATED, TOP_LOST, TOP_ESTIMATED, TOP_UNCOUNTED /* its sums say nothing */ };
+
+struct top_sums {
+        uint64_t alloc_count, alloc_bytes, closed, open;
+        int64_t net_bytes;
+        uint64_t p99; /* bytes */
+        enum top_quality quality;
+};
+
+struct top_rates {
+        bool known;                                /* there was an answer before this one */
+        uint64_t alloc_count, alloc_bytes, closed; /* a second */
+        int64_t net_bytes;
+};
+
+struct top_slot {
+        uint64_t process;
+        uint32_t key, parent_key;
+        uint32_t member;  /* which of the processes of the latest answer; TOP_NONE: none of them */
+        uint32_t seen;    /* number of the answer that had it */
+        uint32_t born;    /* … and of the first */
+        uint32_t matched; /* number of the filter that was tried on it … */
+        bool matches;     /* … and whether it let it through */
+        bool used;
+        char *span, *path; /* owned */
+        struct top_sums sums;
+        struct top_rates rates;
+};
+
+struct top_store {
+        struct top_slot *slots;
+        uint32_t capacity;
+        uint32_t *free_slots, n_free, n_used;
+        uint32_t *order, *order_before; /* slots in the order of the latest answer, and of the one before */
+        uint32_t n, n_before, room, room_before;
+        uint32_t *index, index_mask; /* (process, key) to slot + 1 */
+        uint32_t answers;            /* number of the latest */
+        uint32_t texts;              /* rises when rows come, go or change their text */
+        uint64_t time_ns, time_before_ns;
+        float *allocated[TOP_HISTORY], *net[TOP_HISTORY]; /* bytes a second; net bytes */
+};
+
+void top_store_deinit(struct top_store *store);
+/* The rows before are no measure any more: forgets all of them. */
+void top_store_forget(struct top_store *store);
+
+/* An answer: begin, a put for each row, end.  0 or -ENOMEM; after that, forget. */
+void top_store_begin(struct top_store *store, uint64_t time_ns);
+/* Which slot the row has; TOP_NONE: it is new. */
+uint32_t top_store_find(const struct top_store *store, uint64_t process, uint32_t key);
+struct top_slot *top_store_put(struct top_store *store, uint64_t process, uint32_t key, const struct top_sums *sums,
+                               const char *span, const char *path);
+int top_store_end(struct top_store *store);
+
+/* The slots of the latest answer, in its order. */
+static inline struct top_slot *top_store_at(const struct top_store *store, uint32_t i) {
+        return &store->slots[store->order[i]];
+}
+
+/* History: `back` answers ago, 0 the latest.  False: not known. */
+bool top_store_history(const struct top_store *store, uint32_t slot, uint32_t back, double *ret_allocated,
+                       double *ret_net);

@@ -1,0 +1,368 @@
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/top_ui.h"
+
+/* --------------------------------------------------------------------------------------------- details -- */
+
+void top_ui_deinit(struct top_ui *ui) {
+        top_ui_take_details(ui, NULL, NULL);
+}
+
+void top_ui_take_details(struct top_ui *ui, struct table *spans, struct table *tree) {
+        table_free(ui->details.spans);
+        table_free(ui->details.tree);
+        ui->details.spans = spans;
+        ui->details.tree = tree;
+}
+
+static void open_details(struct top_ui *ui) {
+        struct top_details *details = &ui->details;
+        struct top_row row;
+
+        if (!top_model_row(ui->model, top_model_selected(ui->model), &row))
+                return;
+        if (row.kind == TOP_ROW_UNIT || row.kind == TOP_ROW_PROCESS) {
+                snprintf(ui->message, sizeof(ui->message),
+                         "Details are of a span: select one below; + unfolds, - folds");
+                return;
+        }
+        top_ui_take_details(ui, NULL, NULL);
+        details->process = row.kind == TOP_ROW_GROUP ? 0 : row.process;
+        details->row = row;
+        details->slot = row.kind == TOP_ROW_SPAN ? row.slot : TOP_NONE;
+        snprintf(details->span, sizeof(details->span), "%s", row.span);
+        snprintf(details->unit, sizeof(details->unit), "%s", row.unit);
+        if (row.kind == TOP_ROW_GROUP)
+                snprintf(details->title, sizeof(details->title), "all processes of %.200s",
+                         *row.unit ? row.unit : "no unit");
+        else
+                snprintf(details->title, sizeof(details->title), "%.64s[%llu]%s%.200s", row.comm,
+                         (unsigned long long)row.pid, *row.unit ? " of " : "", row.unit);
+        ui->mode = TOP_MODE_DETAILS;
+        ui->scroll = 0;
+        ui->ask_now = true;
+}
+
+/* --------------------------------------------------------------------------------------------- prompts -- */
+
+static void begin_prompt(struct top_ui *ui, enum top_mode mode) {
+        ui->mode = mode;
+        snprintf(ui->before, sizeof(ui->before), "%s", top_model_filter_text(ui->model));
+        snprintf(ui->prompt, sizeof(ui->prompt), "%s", mode == TOP_MODE_FILTER ? ui->before : "");
+}
+
+/* The filter and the search work while they are typed; Esc brings back what was there before. */
+static void prompt_changed(struct top_ui *ui) {
+        if (ui->mode == TOP_MODE_FILTER)
+                top_model_filter(ui->model, ui->prompt);
+        else
+                top_model_search(ui->model, ui->prompt, 0);
+}
+
+static void search_again(struct top_ui *ui, int step) {
+        if (*ui->search && !top_model_search(ui->model, ui->search, step))
+                snprintf(ui->message, sizeof(ui->message), "No row has \"%s\" in its names", ui->search);
+}
+
+static void prompt_end(struct top_ui *ui, bool taken) {
+        bool searching = ui->mode == TOP_MODE_SEARCH;
+
+        ui->mode = TOP_MODE_LIST;
+        if (!searching && !taken)
+                top_model_filter(ui->model, ui->before);
+        if (!searching || !taken)
+                return;
+        if (*ui->prompt)
+                snprintf(ui->search, sizeof(ui->search), "%s", ui->prompt);
+        search_again(ui, *ui->prompt ? 0 : 1);
+}
+
+static void prompt_key(struct top_ui *ui, enum top_key key, const char *utf8) {
+        size_t used = strlen(ui->prompt);
+
+        switch (key) {
+        case TOP_KEY_ESCAPE:
+                prompt_end(ui, false);
+                break;
+        case TOP_KEY_ENTER:
+                prompt_end(ui, true);
+                break;
+        case TOP_KEY_BACKSPACE:
+                while (used && ((unsigned char)ui->prompt[--used] & 0xc0) == 0x80)
+                        ;
+                ui->prompt[used] = '\0';
+                prompt_changed(ui);
+                break;
+        case TOP_KEY_CHARACTER:
+                if (*utf8 && used + strlen(utf8) < sizeof(ui->prompt)) {
+                        strcpy(ui->prompt + used, utf8);
+                        prompt_changed(ui);
+                }
+                break;
+        default:
+                break;
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------ list -- */
+
+/* The next shown column to the right or left of the one that sorts, round the ends. */
+static void step_sort(struct top_ui *ui, int step) {
+        const struct top_layout *layout = &ui->layout;
+        size_t at = step > 0 ? layout->count - 1 : 0;
+
+        for (size_t i = 0; i < layout->count; i++)
+                if (layout->columns[i].column == top_model_sorted_by(ui->model))
+                        at = i;
+        if (layout->count)
+                top_model_sort(ui->model, layout->columns[(at + layout->count + (size_t)step) % layout->count].column);
+}
+
+static void set_shape(struct top_ui *ui, enum top_shape shape) {
+        enum top_shape was = top_model_shape(ui->model);
+
+        top_model_set_shape(ui->model, was == shape ? TOP_FLAT : shape);
+        ui->ask_now |= (was == TOP_TREE) != (top_model_shape(ui->model) == TOP_TREE);
+}
+
+static void escape(struct top_ui *ui) {
+        if (*top_model_filter_text(ui->model))
+                top_model_filter(ui->model, "");
+}
+
+static void sort_by(struct top_ui *ui, enum top_column column) {
+        top_model_sort(ui->model, column);
+        ui->ask_now |= column == TOP_P99;
+}
+
+static void open_sort(struct top_ui *ui) {
+        ui->mode = TOP_MODE_SORT;
+        ui->menu = top_model_sorted_by(ui->model);
+}
+
+static void character_key(struct top_ui *ui, uint32_t c) {
+        struct top_model *model = ui->model;
+
+        switch (c) {
+        case 'k':
+                top_model_move(model, -1);
+                break;
+        case 'j':
+                top_model_move(model, 1);
+                break;
+        case 'g':
+                top_model_move(model, -LONG_MAX);
+                break;
+        case 'G':
+                top_model_move(model, LONG_MAX);
+                break;
+        case '<':
+                step_sort(ui, -1);
+                break;
+        case '>':
+                step_sort(ui, 1);
+                break;
+        case 'I':
+                top_model_set_descending(model, !top_model_is_descending(model));
+                break;
+        case 'a':
+                sort_by(ui, TOP_ALLOC_RATE);
+                break;
+        case 'n':
+                sort_by(ui, TOP_NET_RATE);
+                break;
+        case 'l':
+                sort_by(ui, TOP_ALLOC);
+                break;
+        case 'c':
+                sort_by(ui, TOP_CALLS_RATE);
+                break;
+        case 's':
+                open_sort(ui);
+                break;
+        case 't':
+                set_shape(ui, TOP_TREE);
+                break;
+        case 'u':
+                set_shape(ui, TOP_BY_UNIT);
+                break;
+        case 'F':
+                top_model_follow(model, !top_model_is_following(model));
+                break;
+        case '+':
+                top_model_fold(model, false);
+                break;
+        case '-':
+                top_model_fold(model, true);
+                break;
+        case '*':
+                top_model_fold_all(model);
+                break;
+        case '/':
+                begin_prompt(ui, TOP_MODE_SEARCH);
+                break;
+        case '\\':
+                begin_prompt(ui, TOP_MODE_FILTER);
+                break;
+        case ' ':
+                ui->paused = !ui->paused;
+                break;
+        case 'w':
+                ui->mode = TOP_MODE_WARNINGS;
+                ui->scroll = 0;
+                break;
+        case 'h':
+        case '?':
+                ui->mode = TOP_MODE_HELP;
+                ui->scroll = 0;
+                break;
+        case 'q':
+                ui->quit = true;
+                break;
+        default:
+                break;
+        }
+}
+
+static void list_key(struct top_ui *ui, enum top_key key, uint32_t c) {
+        struct top_model *model = ui->model;
+        long page = ui->page_rows ? (long)ui->page_rows : 1;
+
+        switch (key) {
+        case TOP_KEY_CHARACTER:
+                character_key(ui, c);
+                break;
+        case TOP_KEY_UP:
+                top_model_move(model, -1);
+                break;
+        case TOP_KEY_DOWN:
+                top_model_move(model, 1);
+                break;
+        case TOP_KEY_PAGE_UP:
+                top_model_move(model, -page);
+                break;
+        case TOP_KEY_PAGE_DOWN:
+                top_model_move(model, page);
+                break;
+        case TOP_KEY_HOME:
+                top_model_move(model, -LONG_MAX);
+                break;
+        case TOP_KEY_END:
+                top_model_move(model, LONG_MAX);
+                break;
+        case TOP_KEY_LEFT:
+                top_model_fold(model, true);
+                break;
+        case TOP_KEY_RIGHT:
+                top_model_fold(model, false);
+                break;
+        case TOP_KEY_ENTER:
+                open_details(ui);
+                break;
+        case TOP_KEY_ESCAPE:
+                escape(ui);
+                break;
+        case TOP_KEY_F1:
+                character_key(ui, 'h');
+                break;
+        case TOP_KEY_F3:
+                search_again(ui, 1);
+                break;
+        case TOP_KEY_F4:
+                character_key(ui, '\\');
+                break;
+        case TOP_KEY_F5:
+                character_key(ui, 't');
+                break;
+        case TOP_KEY_F6:
+                open_sort(ui);
+                break;
+        case TOP_KEY_F10:
+                ui->quit = true;
+                break;
+        default:
+                break;
+        }
+}
+
+/* -------------------------------------------------------------------------------------- what is over it -- */
+
+static void menu_key(struct top_ui *ui, enum top_key key, uint32_t c) {
+        if (key == TOP_KEY_UP || (key == TOP_KEY_CHARACTER && c == 'k'))
+                ui->menu -= ui->menu > 0;
+        else if (key == TOP_KEY_DOWN || (key == TOP_KEY_CHARACTER && c == 'j'))
+                ui->menu += ui->menu + 1 < TOP_COLUMNS;
+        else if (key == TOP_KEY_HOME)
+                ui->menu = 0;
+        else if (key == TOP_KEY_END)
+                ui->menu = TOP_COLUMNS - 1;
+        else if (key == TOP_KEY_CHARACTER && c == 'I')
+                top_model_set_descending(ui->model, !top_model_is_descending(ui->model));
+        else if (key == TOP_KEY_ENTER) {
+                sort_by(ui, (enum top_column)ui->menu);
+                ui->mode = TOP_MODE_LIST;
+        } else if (key == TOP_KEY_ESCAPE || key == TOP_KEY_F6 || (key == TOP_KEY_CHARACTER && (c == 's' || c == 'q')))
+                ui->mode = TOP_MODE_LIST;
+}
+
+/* Of help, warnings and details: scrolls; what opened it, Esc and q close it. */
+static void panel_key(struct top_ui *ui, enum top_key key, uint32_t c) {
+        size_t page = ui->page_rows ? ui->page_rows : 1;
+
+        if (key == TOP_KEY_UP || (key == TOP_KEY_CHARACTER && c == 'k'))
+                ui->scroll -= ui->scroll > 0;
+        else if (key == TOP_KEY_DOWN || (key == TOP_KEY_CHARACTER && c == 'j'))
+                ui->scroll++;
+        else if (key == TOP_KEY_PAGE_UP)
+                ui->scroll -= ui->scroll < page ? ui->scroll : page;
+        else if (key == TOP_KEY_PAGE_DOWN)
+                ui->scroll += page;
+        else if (key == TOP_KEY_HOME || (key == TOP_KEY_CHARACTER && c == 'g'))
+                ui->scroll = 0;
+        else if (key == TOP_KEY_CHARACTER && c == ' ')
+                ui->paused = !ui->paused;
+        else if (key == TOP_KEY_F10)
+                ui->quit = true;
+        else if (ui->mode != TOP_MODE_DETAILS || key == TOP_KEY_ESCAPE || key == TOP_KEY_ENTER ||
+                 (key == TOP_KEY_CHARACTER && c == 'q'))
+                ui->mode = TOP_MODE_LIST;
+}
+
+void top_ui_key(struct top_ui *ui, enum top_key key, uint32_t character, const char *utf8) {
+        ui->message[0] = ui->restarted[0] = '\0';
+        switch (ui->mode) {
+        case TOP_MODE_LIST:
+                list_key(ui, key, character);
+                break;
+        case TOP_MODE_SORT:
+                menu_key(ui, key, character);
+                break;
+        case TOP_MODE_FILTER:
+        case TOP_MODE_SEARCH:
+                prompt_key(ui, key, utf8);
+                break;
+        case TOP_MODE_HELP:
+        case TOP_MODE_WARNINGS:
+        case TOP_MODE_DETAILS:
+                panel_key(ui, key, character);
+                break;
+        }
+}
+
+int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t height) {
+        int r = top_page_begin(page, width ? width : 1, height ? height : 1);
+
+        if (r < 0)
+                return r;
+        if (ui->mode == TOP_MODE_HELP)
+                top_panel_help(ui, page);
+        else if (ui->mode == TOP_MODE_WARNINGS)
+                top_panel_warnings(ui, page);
+        else if (ui->mode == TOP_MODE_DETAILS)
+                top_panel_details(ui, page);
+        else
+                top_view_list(ui, page);
+        return 0;
+}

@@ -1,0 +1,95 @@
+/*
+ * The person's side of top: which view is open, what a key does, and the page that is to be seen.
+ *
+ * Keys in, pages out; no curses, no clock, no system call, so that tests can press keys and look at cells.
+ */
+#pragma once
+
+#include "ctl/top_layout.h"
+#include "ctl/top_model.h"
+#include "ctl/top_page.h"
+
+enum top_key {
+        TOP_KEY_CHARACTER, /* with the character */
+        TOP_KEY_UP,
+        TOP_KEY_DOWN,
+        TOP_KEY_LEFT,
+        TOP_KEY_RIGHT,
+        TOP_KEY_PAGE_UP,
+        TOP_KEY_PAGE_DOWN,
+        TOP_KEY_HOME,
+        TOP_KEY_END,
+        TOP_KEY_ENTER,
+        TOP_KEY_ESCAPE,
+        TOP_KEY_BACKSPACE,
+        TOP_KEY_F1,
+        TOP_KEY_F3,
+        TOP_KEY_F4,
+        TOP_KEY_F5,
+        TOP_KEY_F6,
+        TOP_KEY_F10,
+        TOP_KEY_OTHER,
+};
+
+enum top_mode {
+        TOP_MODE_LIST,
+        TOP_MODE_SORT,
+        TOP_MODE_FILTER,
+        TOP_MODE_SEARCH,
+        TOP_MODE_HELP,
+        TOP_MODE_WARNINGS,
+        TOP_MODE_DETAILS
+};
+
+/* Which span the details are of, and the answers about it. */
+struct top_details {
+        uint64_t process;
+        uint32_t slot;
+        struct top_row row; /* its text is in `span` and `title` */
+        char span[256], unit[128], title[512];
+        struct table *spans, *tree; /* owned; NULL until they have come */
+};
+
+struct top_ui {
+        struct top_model *model; /* borrowed */
+        enum top_mode mode;
+        bool paused, quit;
+        bool ask_now;     /* what is to be seen has not been asked for yet */
+        size_t menu;      /* of the sort menu */
+        size_t scroll;    /* of help, warnings and details */
+        size_t page_rows; /* of the last page drawn */
+        struct top_layout layout;
+        char prompt[128], before[128], search[128];
+        char message[256]; /* until the next key */
+        struct top_details details;
+
+        /* Set by whoever asks. */
+        bool connected, raw;
+        char trouble[640];  /* why it is not connected */
+        char restarted[64]; /* "": the collector was not started again lately */
+};
+
+void top_ui_deinit(struct top_ui *ui);
+void top_ui_key(struct top_ui *ui, enum top_key key, uint32_t character, const char *utf8);
+/* Draws everything.  0 or -ENOMEM. */
+int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t height);
+/* Takes the answers about the span of the details; consumed. */
+void top_ui_take_details(struct top_ui *ui, struct table *spans, struct table *tree);
+
+/* top_view.c: the list.  Also for a pipe. */
+void top_view_header(const struct top_model *model, size_t width, bool rings, char *line, size_t size);
+void top_view_history(const struct top_model *model, struct top_page *page, size_t y);
+void top_view_heading(const struct top_layout *layout, const struct top_model *model, struct top_page *page, size_t y);
+void top_view_row(const struct top_layout *layout, const struct top_row *row, bool tree, struct top_page *page,
+                  size_t y);
+void top_view_list(struct top_ui *ui, struct top_page *page);
+
+/* top_panels.c, top_warnings.c and top_details.c: what opens over it. */
+void top_panel_help(struct top_ui *ui, struct top_page *page);
+void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height);
+void top_panel_warnings(struct top_ui *ui, struct top_page *page);
+/* How many there are, or up to `index` sentences of them: the text of number `index`, or NULL. */
+size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t size);
+void top_panel_details(struct top_ui *ui, struct top_page *page);
+
+enum { TOP_SORT_WIDTH = 12 };

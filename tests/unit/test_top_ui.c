@@ -1,0 +1,415 @@
+/*
+ * top as a person has it, without a terminal: keys are pressed, and cells looked at.
+ */
+#include <locale.h>
+#include <stdio.h>
+
+#include "ctl/format.h"
+#include "ctl/text.h"
+#include "tests/support/top_fixture.h"
+
+static void draw(struct fake *fake, size_t width, size_t height) {
+        assert_int_equal(top_ui_draw(&fake->ui, &fake->page, width, height), 0);
+        assert_int_equal(fake->page.width, width);
+        assert_int_equal(fake->page.height, height);
+}
+
+/* The line, without blanks at its end. */
+static const char *line(struct fake *fake, size_t y) {
+        static char text[TOP_PAGE_BYTES];
+        size_t n;
+
+        assert_true(y < fake->page.height);
+        strcpy(text, fake->page.lines[y].text);
+        for (n = strlen(text); n && text[n - 1] == ' ';)
+                text[--n] = '\0';
+        return text;
+}
+
+static bool page_has(struct fake *fake, const char *text) {
+        for (size_t y = 0; y < fake->page.height; y++)
+                if (strstr(fake->page.lines[y].text, text))
+                        return true;
+        return false;
+}
+
+static void press(struct fake *fake, const char *characters) {
+        for (; *characters; characters++)
+                top_ui_key(&fake->ui, TOP_KEY_CHARACTER, (unsigned char)*characters, (char[]){*characters, '\0'});
+}
+
+static void hit(struct fake *fake, enum top_key key) {
+        top_ui_key(&fake->ui, key, 0, "");
+}
+
+static void feed_two(struct fake *fake) {
+        fake_uint(fake->status, 0, "processes", 3);
+        fake_uint(fake->status, 0, "threads", 1);
+        fake_uint(fake->status, 0, "records_rate", 12345);
+        fake_uint(fake->status, 0, "ring_fill_ppm", 25000);
+        feed(fake, 1 * SECOND, 1);
+        feed(fake, 2 * SECOND, 2);
+}
+
+static void test_screen(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        draw(fake, 80, 12);
+        assert_non_null(strstr(line(fake, 0), ", 3 processes, 1 thread, 12.3k records/s, 0 refused, coverage 100%"));
+        assert_memory_equal(line(fake, 1), "rings 3%, allocated 0B/s  ", 26);
+        assert_string_equal(line(fake, 2),
+                            "    PID SPAN          ALLOC/s    NET/s   ALLOC      NET  OPEN CALLS/s P99/CALL Q");
+        assert_string_equal(line(fake, 3),
+                            "    103 b                3.9K    -3.9K    7.8K    -7.8K     0      40       0B =");
+        assert_string_equal(line(fake, 5),
+                            "    101 a               1000B   -1000B    2.0K    -2.0K     0      10       0B =");
+        assert_string_equal(line(fake, 6), "");
+        assert_non_null(strstr(line(fake, 11), "by ALLOC/s  row 1 of 3  h help  q quit"));
+        /* The selected row looks so all over, the others do not. */
+        assert_int_equal(fake->page.lines[3].styles[0], TOP_STYLE_SELECTED);
+        assert_int_equal(fake->page.lines[3].styles[79], TOP_STYLE_SELECTED);
+        assert_int_equal(fake->page.lines[4].styles[0], TOP_STYLE_NORMAL);
+        assert_int_equal(fake->page.lines[2].styles[22], TOP_STYLE_SORTED);
+        assert_int_equal(fake->page.lines[2].styles[9], TOP_STYLE_HEADING);
+}
+
+static void test_cells(void **state) {
+        struct fake *fake = *state;
+
+        for (uint64_t i = 1; i <= 2; i++) {
+                struct table *t = fake_table("spans", 1, i * SECOND);
+
+                set_row(t, 0, 1, 1, "日本語の長い長い長い名前", 0);
+                fake_uint(t, 0, "alloc_bytes", i * 1536);
+                fake_uint(t, 0, "alloc_count", i * 20000);
+                fake_uint(t, 0, "closed", i * 7);
+                fake_uint(t, 0, "open", 2);
+                fake_int(t, 0, "net_bytes", -(int64_t)i * 512);
+                fake_text(t, 0, "quality", "lost");
+                fake_entry(t, 0, "per_call", "p99", 4096);
+                feed_table(fake, t);
+        }
+        draw(fake, 104, 4);
+        assert_string_equal(line(fake, 1),
+                            "UNIT               PID SPAN          ALLOC/s ALLOCS/s    NET/s   ALLOC      "
+                            "NET  OPEN CALLS/s P99/CALL Q");
+        assert_string_equal(line(fake, 2), "x                  101 日本語の長い…    1.5K    20.0k    -512B    3.0K    "
+                                           "-1.0K     2       7     4.0K L");
+        fake->ui.raw = true;
+        format_set_raw(true);
+        draw(fake, 104, 4);
+        assert_string_equal(line(fake, 1),
+                            "    PID SPAN          ALLOC/s         NET/s           ALLOC             NET  OPEN "
+                            "CALLS/s     P99/CALL Q");
+        assert_string_equal(line(fake, 2),
+                            "    101 日本語…          1536          -512            3072           -1024     2 "
+                            "      7         4096 L");
+        format_set_raw(false);
+}
+
+/* Where nothing counts the heap, no cell says zero. */
+static void test_uncounted(void **state) {
+        struct fake *fake = *state;
+        char text[512];
+
+        fake->counting = "nothing: libspanalloc-malloc is not loaded";
+        feed(fake, 1 * SECOND, 0);
+        feed(fake, 2 * SECOND, 0);
+        top_model_filter(fake->ui.model, "db");
+        draw(fake, 60, 4);
+        assert_null(strstr(line(fake, 2), "0B"));
+        assert_int_equal(fake->page.lines[2].text[59], '-');
+        assert_int_equal(top_model_summary(fake->ui.model)->uncounted, 1);
+        assert_int_equal(top_warnings(&fake->ui, 0, text, sizeof(text)), 1);
+        assert_string_equal(text, "db[103]: its heap is not counted. nothing: libspanalloc-malloc is not loaded");
+        press(fake, "w");
+        draw(fake, 30, 8);
+        assert_string_equal(line(fake, 0), "1 warning; Esc closes");
+        assert_string_equal(line(fake, 1), "! db[103]: its heap is not");
+        assert_string_equal(line(fake, 2), "  counted. nothing:");
+        hit(fake, TOP_KEY_ESCAPE);
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+        assert_false(fake->ui.quit);
+}
+
+static enum top_column sorted(struct fake *fake) {
+        return top_model_sorted_by(fake->ui.model);
+}
+
+static void test_keys_that_sort(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        draw(fake, 120, 24);
+        press(fake, "n");
+        assert_int_equal(sorted(fake), TOP_NET_RATE);
+        press(fake, "l");
+        assert_int_equal(sorted(fake), TOP_ALLOC);
+        press(fake, "c");
+        assert_int_equal(sorted(fake), TOP_CALLS_RATE);
+        press(fake, "a");
+        assert_int_equal(sorted(fake), TOP_ALLOC_RATE);
+        press(fake, ">");
+        assert_int_equal(sorted(fake), TOP_ALLOCS_RATE);
+        press(fake, "<<");
+        assert_int_equal(sorted(fake), TOP_SPAN);
+        press(fake, "<<<");
+        assert_int_equal(sorted(fake), TOP_QUALITY);
+        press(fake, ">");
+        assert_int_equal(sorted(fake), TOP_UNIT);
+        assert_false(top_model_is_descending(fake->ui.model));
+        press(fake, "I");
+        assert_true(top_model_is_descending(fake->ui.model));
+
+        for (int with = 0; with < 2; with++) { /* both keys that open the menu */
+                if (with)
+                        hit(fake, TOP_KEY_F6);
+                else
+                        press(fake, "s");
+                draw(fake, 80, 20);
+                assert_non_null(strstr(line(fake, 2), "Sort by"));
+                assert_true(page_has(fake, ">UNIT"));
+                press(fake, "jj");
+                hit(fake, TOP_KEY_DOWN);
+                hit(fake, TOP_KEY_UP);
+                draw(fake, 80, 20);
+                assert_true(page_has(fake, ">SPAN"));
+                hit(fake, with ? TOP_KEY_ESCAPE : TOP_KEY_END);
+                if (!with)
+                        hit(fake, TOP_KEY_ENTER);
+                assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+                assert_int_equal(sorted(fake), with ? TOP_UNIT : TOP_QUALITY);
+                top_model_sort(fake->ui.model, TOP_UNIT);
+        }
+}
+
+static void test_prompts(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        press(fake, "\\A");
+        draw(fake, 80, 12);
+        assert_string_equal(line(fake, 11), "Filter: A");
+        assert_true(fake->page.has_cursor);
+        assert_int_equal(fake->page.cursor_x, 9);
+        assert_int_equal(top_model_count(fake->ui.model), 2);
+        hit(fake, TOP_KEY_BACKSPACE);
+        assert_int_equal(top_model_count(fake->ui.model), 3);
+        press(fake, "q"); /* is a letter here */
+        assert_false(fake->ui.quit);
+        draw(fake, 80, 12);
+        assert_true(page_has(fake, "No span matches the filter"));
+        hit(fake, TOP_KEY_ESCAPE);
+        assert_int_equal(top_model_count(fake->ui.model), 3);
+        hit(fake, TOP_KEY_F4);
+        top_ui_key(&fake->ui, TOP_KEY_CHARACTER, 0xe9, "é");
+        assert_string_equal(top_model_filter_text(fake->ui.model), "é");
+        hit(fake, TOP_KEY_BACKSPACE);
+        press(fake, "b");
+        hit(fake, TOP_KEY_ENTER);
+        draw(fake, 80, 12);
+        assert_non_null(strstr(line(fake, 11), "filter \"b\"  row 1 of 1"));
+        hit(fake, TOP_KEY_ESCAPE); /* closes the filter */
+        assert_int_equal(top_model_count(fake->ui.model), 3);
+        assert_false(fake->ui.quit);
+
+        press(fake, "/a");
+        assert_int_equal(top_model_selected(fake->ui.model), 1);
+        hit(fake, TOP_KEY_ENTER);
+        hit(fake, TOP_KEY_F3);
+        assert_int_equal(top_model_selected(fake->ui.model), 2);
+        press(fake, "/zzz");
+        hit(fake, TOP_KEY_ENTER);
+        draw(fake, 80, 12);
+        assert_string_equal(line(fake, 11), "No row has \"zzz\" in its names");
+        press(fake, "g");
+        draw(fake, 80, 12);
+        assert_null(strstr(line(fake, 11), "zzz"));
+}
+
+static void test_tree(void **state) {
+        struct fake *fake = *state;
+        static const char *const wanted[] = {
+                "y",       "└─db[103]",   "  └─query",      "x",          "└─www[101]",
+                "  └─job", "    ├─index", "    │ └─forget", "    └─read",
+        };
+
+        feed_two(fake);
+        press(fake, "t");
+        assert_true(fake->ui.ask_now);
+        feed_tree(fake, 3 * SECOND, 1);
+        feed_tree(fake, 4 * SECOND, 2);
+        draw(fake, 80, 20);
+        assert_non_null(strstr(line(fake, 2), "    PID SPAN "));
+        for (size_t i = 0; i < 9; i++)
+                assert_int_equal(strncmp(fake->page.lines[3 + i].text + 8, wanted[i], strlen(wanted[i])), 0);
+        assert_non_null(strstr(line(fake, 19), "by ALLOC/s  tree  row 1 of 9"));
+        hit(fake, TOP_KEY_END);
+        hit(fake, TOP_KEY_LEFT); /* read has nothing below: job folds */
+        draw(fake, 80, 20);
+        assert_true(page_has(fake, "  └─+job"));
+        assert_false(page_has(fake, "─read"));
+        hit(fake, TOP_KEY_RIGHT);
+        draw(fake, 80, 20);
+        assert_true(page_has(fake, "─read"));
+        press(fake, "*");
+        draw(fake, 80, 20);
+        assert_true(page_has(fake, "└─+db[103]"));
+        hit(fake, TOP_KEY_F5);
+        assert_int_equal(top_model_shape(fake->ui.model), TOP_FLAT);
+        assert_true(fake->ui.ask_now);
+}
+
+/* What the collector answers about one span. */
+static void take_details(struct fake *fake) {
+        struct table *spans = fake_table("spans", 1, SECOND), *tree = fake_table("tree", 4, SECOND);
+
+        set_row(spans, 0, 1, 3, "index", 4096);
+        fake_text(spans, 0, "path", "job/index");
+        fake_text(spans, 0, "site", "jobs.c:7");
+        fake_uint(spans, 0, "migrated", 2);
+        fake_entry(spans, 0, "per_call_histogram", "1024", 3);
+        fake_entry(spans, 0, "per_call_histogram", "4096", 1);
+        fake_entry(spans, 0, "threads", "worker", 2);
+        set_node(tree, 0, 1, 1, 0, "job", 9000);
+        set_node(tree, 1, 1, 2, 1, "job/index", 4096);
+        fake_uint(tree, 1, "depth", 1);
+        set_node(tree, 2, 1, 3, 2, "job/index/forget", 1);
+        fake_uint(tree, 2, "depth", 2);
+        set_node(tree, 3, 1, 4, 1, "job/sibling", 1);
+        strcpy(fake->ui.details.span, "index");
+        top_ui_take_details(&fake->ui, spans, tree);
+}
+
+static void test_details(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        hit(fake, TOP_KEY_END);
+        hit(fake, TOP_KEY_ENTER);
+        assert_int_equal(fake->ui.mode, TOP_MODE_DETAILS);
+        assert_true(fake->ui.ask_now);
+        assert_int_equal(fake->ui.details.process, 1);
+        draw(fake, 80, 40);
+        assert_non_null(strstr(line(fake, 0), "a in www[101] of x"));
+        assert_true(page_has(fake, "One moment"));
+        take_details(fake);
+        draw(fake, 80, 40);
+        assert_true(page_has(fake, "    Path  job/index"));
+        assert_true(page_has(fake, "jobs.c:7"));
+        assert_true(page_has(fake, "2 cycles ended by another thread"));
+        assert_true(page_has(fake, "History, one column for each of the last 1 answers"));
+        assert_true(page_has(fake, "    1.0K  ████████████████████████████████████████        3  75.0%"));
+        assert_true(page_has(fake, "    2.0K                                                  0   0.0%"));
+        assert_true(page_has(fake, "    4.0K  █████████████▍                                  1  25.0%"));
+        assert_true(page_has(fake, "       2  worker"));
+        assert_true(page_has(fake, "    4.0K    index"));
+        assert_true(page_has(fake, "      1B      forget"));
+        assert_false(page_has(fake, "sibling"));
+        press(fake, "jj");
+        draw(fake, 80, 40);
+        assert_false(page_has(fake, "jobs.c:7"));
+        hit(fake, TOP_KEY_ESCAPE);
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+}
+
+static void test_states(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        press(fake, " ");
+        assert_true(fake->ui.paused);
+        draw(fake, 80, 12);
+        assert_non_null(strstr(line(fake, 11), "PAUSED"));
+        press(fake, " F");
+        draw(fake, 80, 12);
+        assert_non_null(strstr(line(fake, 11), "following"));
+        press(fake, "u");
+        draw(fake, 80, 12);
+        assert_non_null(strstr(line(fake, 11), "summed by unit"));
+        assert_non_null(strstr(line(fake, 4), "     x2 a"));
+        press(fake, "uh");
+        draw(fake, 80, 24);
+        assert_true(page_has(fake, "this help"));
+        for (size_t y = 0; y < 24; y++)
+                assert_null(strstr(fake->page.lines[y].text, "…")); /* it fits 80 columns */
+        press(fake, "h");
+        hit(fake, TOP_KEY_F1);
+        assert_int_equal(fake->ui.mode, TOP_MODE_HELP);
+        hit(fake, TOP_KEY_ESCAPE);
+
+        strcpy(fake->ui.restarted, "the collector was started again");
+        draw(fake, 80, 12);
+        assert_string_equal(line(fake, 11), "the collector was started again");
+        press(fake, "j");
+        draw(fake, 80, 12);
+        assert_null(strstr(line(fake, 11), "started"));
+        fake->ui.connected = false;
+        strcpy(fake->ui.trouble, "nobody is there");
+        draw(fake, 80, 12);
+        assert_string_equal(line(fake, 0), "Trying again: nobody is there");
+        press(fake, "q");
+        assert_true(fake->ui.quit);
+}
+
+/* Every view at every size, in UTF-8 and plain: nothing is wider than the page, nothing is missing of it. */
+static void draw_all_sizes(struct fake *fake) {
+        static const size_t sizes[][2] = {{1, 1},   {2, 2},   {3, 1},   {7, 5},    {20, 3},  {19, 4},
+                                          {40, 10}, {80, 24}, {132, 6}, {200, 50}, {999, 2}, {1, 60}};
+
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+                for (int mode = TOP_MODE_LIST; mode <= TOP_MODE_DETAILS; mode++) {
+                        fake->ui.mode = (enum top_mode)mode;
+                        draw(fake, sizes[i][0], sizes[i][1]);
+                        for (size_t y = 0; y < fake->page.height; y++) {
+                                assert_int_equal(text_width(fake->page.lines[y].text), fake->page.lines[y].used);
+                                assert_true(fake->page.lines[y].used <= sizes[i][0]);
+                        }
+                        if (mode != TOP_MODE_SORT)
+                                assert_true(*line(fake, 0) || sizes[i][0] < 12);
+                }
+        fake->ui.mode = TOP_MODE_LIST;
+}
+
+static void test_sizes(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        take_details(fake);
+        draw_all_sizes(fake);
+        draw(fake, 20, 3);
+        assert_string_equal(line(fake, 1), "SPAN       ALLOC/s Q");
+        assert_string_equal(line(fake, 2), "b             3.9K =");
+        press(fake, "t");
+        feed_tree(fake, 3 * SECOND, 1);
+        feed_tree(fake, 4 * SECOND, 2);
+        draw_all_sizes(fake);
+        assert_non_null(setlocale(LC_CTYPE, "C"));
+        draw_all_sizes(fake);
+        draw(fake, 80, 20);
+        for (size_t y = 0; y < 20; y++)
+                for (const char *c = fake->page.lines[y].text; *c; c++)
+                        assert_true(*c >= ' ' && *c <= '~');
+        assert_true(page_has(fake, "  `-job"));
+        assert_true(page_has(fake, "    | `-forget"));
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_screen, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_cells, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_keys_that_sort, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_prompts, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_details, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_states, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
+        };
+
+        if (!setlocale(LC_CTYPE, "C.UTF-8"))
+                return 77;
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
