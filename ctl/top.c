@@ -158,8 +158,8 @@ static void note_restart(struct top *top, const struct top_summary *before, bool
 
         if (!had_any || (now->collector == before->collector && now->started == before->started))
                 return;
-        snprintf(top->ui.restarted, sizeof(top->ui.restarted), "%.8s the collector was started again: new sums",
-                 format_clock(clock, now->time_ns));
+        snprintf(top->ui.restarted, sizeof(top->ui.restarted), "%.8s the collector was started again: %s",
+                 format_clock(clock, now->time_ns), now->took_over ? "sums go on" : "new sums");
         top->restarts++;
 }
 

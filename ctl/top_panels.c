@@ -10,7 +10,7 @@
 #include "ctl/text.h"
 #include "ctl/top_ui.h"
 
-static const char *const help[] = {
+const char *const top_help[] = {
         "spanallocctl top: which spans allocate heap, and how fast",
         "",
         "  Up Down k j   select a row           PgUp PgDn    a screen up, down",
@@ -31,6 +31,7 @@ static const char *const help[] = {
         "- nothing counts the heap of this process: \"spanallocctl ps\" says why",
         "rings: how full the fullest ring was in the last seconds; at 100% enters are",
         "refused, and what runs in them is lost.",
+        NULL,
 };
 
 /* A text too wide for the page goes on in the next line, at a blank. */
@@ -65,13 +66,14 @@ static size_t put_wrapped(struct top_page *page, size_t y, enum top_style style,
 }
 
 void top_panel_help(struct top_ui *ui, struct top_page *page) {
-        size_t n = sizeof(help) / sizeof(help[0]);
+        size_t n = sizeof(top_help) / sizeof(top_help[0]) - 1;
 
         ui->page_rows = page->height;
         if (ui->scroll >= n)
                 ui->scroll = n - 1;
         for (size_t y = 0; y < page->height && ui->scroll + y < n; y++)
-                top_page_put(page, y, ui->scroll + y == 0 ? TOP_STYLE_BOLD : TOP_STYLE_NORMAL, help[ui->scroll + y]);
+                top_page_put(page, y, ui->scroll + y == 0 ? TOP_STYLE_BOLD : TOP_STYLE_NORMAL,
+                             top_help[ui->scroll + y]);
 }
 
 void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height) {

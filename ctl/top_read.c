@@ -307,6 +307,7 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
                 .ring_fill_ppm = table_uint(status, 0, "ring_fill_ppm"),
                 .collector = table_uint(status, 0, "pid"),
                 .started = table_uint(status, 0, "generation"),
+                .took_over = table_uint(status, 0, "took_over"),
         };
         unsigned __int128 all = 0, lost = 0;
 

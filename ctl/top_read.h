@@ -58,6 +58,7 @@ struct top_summary {
         uint64_t coverage_ppm, ring_fill_ppm;
         uint64_t alloc_bytes;        /* of all processes */
         uint64_t collector, started; /* its pid and generation: another one is another collector */
+        bool took_over;              /* … which went on with the sums of the one before */
 };
 struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status);
 

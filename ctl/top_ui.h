@@ -85,6 +85,8 @@ void top_view_row(const struct top_layout *layout, const struct top_row *row, bo
 void top_view_list(struct top_ui *ui, struct top_page *page);
 
 /* top_panels.c, top_warnings.c and top_details.c: what opens over it. */
+/* The text of the help, a line each; NULL at the end. */
+extern const char *const top_help[];
 void top_panel_help(struct top_ui *ui, struct top_page *page);
 void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height);
 void top_panel_warnings(struct top_ui *ui, struct top_page *page);

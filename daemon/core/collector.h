@@ -104,7 +104,7 @@ struct collector_stats {
         double records_rate;
         uint64_t expelled, rejected, wakeups, passes;
         uint32_t generation;
-        bool took_over; /* from another collector, with its processes */
+        bool took_over;         /* from another collector, with its processes */
         uint32_t ring_fill_ppm; /* the fullest ring of all in the last seconds */
 };
 void collector_stats(const struct collector *collector, struct collector_stats *ret);

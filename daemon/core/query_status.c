@@ -76,6 +76,8 @@ static uint64_t status_number(const struct query *query, const struct collector_
                 return stats->wakeups;
         case WIRE_STATUS_passes:
                 return stats->passes;
+        case WIRE_STATUS_took_over:
+                return stats->took_over;
         case WIRE_STATUS_ring_fill_ppm:
                 return stats->ring_fill_ppm;
         case WIRE_STATUS_memory_bytes:

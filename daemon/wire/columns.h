@@ -169,7 +169,8 @@
         X(wakeups, UINT, COUNT, "drain passes begun by a doorbell")                                                    \
         X(passes, UINT, COUNT, "drain passes")                                                                         \
         X(memory_bytes, UINT, BYTES, "resident memory of the collector")                                               \
-        X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")
+        X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")               \
+        X(took_over, UINT, NONE, "1: it went on with the processes and sums of a collector before it")
 
 /* ------------------------------------------------------------------------------------------- as data at run time -- */
 

@@ -26,7 +26,7 @@
 
 #include "ctl/options.h"
 #include "ctl/options_table.h"
-#include "ctl/top_view.h"
+#include "ctl/top_ui.h"
 #include "daemon/core/log.h"
 #include "daemon/spanallocd/config.h"
 #include "daemon/wire/columns.h"
@@ -248,7 +248,7 @@ static void put_verbs(void) {
 /* Of its own help the lines with keys, which are set apart by two blanks. */
 static void put_keys(void) {
         fputs(".Bd -literal\n", stdout);
-        for (const char *const *line = top_view_help; *line; line++)
+        for (const char *const *line = top_help; *line; line++)
                 if (!strncmp(*line, "  ", 2)) {
                         put_word(*line + 2, strlen(*line + 2));
                         putchar('\n');
