@@ -35,8 +35,9 @@ expect "ring and full" "$(env SPANALLOC_ON_FULL=refuse "$CTL" run -o "$WORK/repo
         sh -c 'echo $SPANALLOC_ON_FULL $SPANALLOC_RING_KIB')" "wait 64"
 
 note "LD_PRELOAD: behind what was there"
-libc=$(ldconfig -p | sed -n 's/.*libm\.so\.6.*=> //p' | head -1)
-if [ -n "$libc" ]; then
+# Of our own architecture: ldconfig may know of others, too.
+libc=$(dirname "$(ldd "$CTL" | sed -n 's/.*libc\.so\.6 => \([^ ]*\).*/\1/p')")/libm.so.6
+if [ -e "$libc" ]; then
         got=$(LD_PRELOAD=$libc "$CTL" run -o "$WORK/report" -- sh -c 'echo "$LD_PRELOAD"')
         expect_match "LD_PRELOAD" "$got" "^$libc:/.*/libspanalloc-malloc\.so\.0$"
         got=$(LD_PRELOAD=$libc "$CTL" run -o "$WORK/report" -- sh -c 'cat /proc/self/maps')
