@@ -6,7 +6,7 @@
  * that looks rarely, so that a death finds much that it has not seen.  At each instruction of both, a copy of segment and
  * books is ended as if the program had been killed there.  Then the program is killed for real: before each instruction
  * at which none was killed yet, of the client, of the C library beneath it, and of the program itself.  Its books must be
- * those of the copy.  What is checked stands in stage.c; that it can fail is shown by mutants.cmake.
+ * those of the copy.  What is checked stands in check.c; that it can fail is shown by mutants.cmake.
  *
  * Optional: it knows the breakpoint of x86-64 only.
  *

@@ -3,7 +3,8 @@
  *
  *     script.c   the child: what it does, call by call, with the real client library
  *     model.c    the oracle: what each call means, and so what must stand in the books
- *     stage.c    the segment, the books, the drain; the tracer that runs the child and looks at each instruction
+ *     stage.c    the segment, the books, the drain; the tracer that runs the child
+ *     check.c    what is looked at after each instruction, and after a death
  *     main.c     the tests: stepped, killed
  *
  * The child says what it is about to do, and that it is done, by a breakpoint with a word in shared memory (struct
