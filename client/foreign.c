@@ -26,6 +26,13 @@ static int count_unmarked(const struct shm_lane *lane, uint64_t instance) {
         return n;
 }
 
+/* The thread is gone, and the collector has ended what was on its stack: nobody would take a mark. */
+static bool is_settled(const struct shm_lane *lane) {
+        /* Relaxed: at worst a mark is set that comes too late, as one that is set a moment earlier does. */
+        return atomic_load_explicit(&lane->retired, memory_order_relaxed) ==
+               atomic_load_explicit(&lane->occupancy, memory_order_relaxed);
+}
+
 static bool mark(struct shm_lane *lane, uint64_t instance) {
         for (unsigned i = 0; i < SHM_DEPTH; i++) {
                 uint64_t nobody = 0;
@@ -52,7 +59,7 @@ static bool find_foreign(struct sa_attachment *a, const struct shm_lane *own, ui
         for (uint32_t k = 0; k < n; k++) {
                 struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, (first + k) % n);
 
-                if (lane != own && count_unmarked(lane, instance) > 0 && mark(lane, instance))
+                if (lane != own && count_unmarked(lane, instance) > 0 && !is_settled(lane) && mark(lane, instance))
                         return true;
         }
         return false;

@@ -279,7 +279,7 @@ uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent) {
                 path = append_path((uint64_t)parent << 32 | name);
         /* [N3] release of the site's cache, pairs with the acquire in path_of().  Publishes: the path's entry in the
          * segment.  Without it: a record could name a path that the collector does not find. */
-        if (path != SHM_PATH_OTHER)
+        if (path != SHM_PATH_OTHER && name != SHM_NAME_OTHER) /* those are counted each time */
                 __atomic_store_n(&site->cache, (uint64_t)parent << 32 | path, __ATOMIC_RELEASE);
         return path;
 }

@@ -323,12 +323,20 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         }
 }
 
-/* The topmost frame of `instance`, or -1. */
-static int find(const struct shm_lane *lane, uint64_t instance) {
-        for (int i = (int)atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1; i >= 0; i--)
-                if (atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed) == instance)
+/* The topmost frame of `instance` that an exit with these flags ends, or -1: for a scope's end, the scope's; else one that
+ * was entered by hand, and the scope's only where there is none. */
+static int find(const struct shm_lane *lane, uint64_t instance, uint16_t flags) {
+        int scope = -1;
+
+        for (int i = (int)atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1; i >= 0; i--) {
+                if (atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed) != instance)
+                        continue;
+                if (!(flags & SHM_FLAG_SCOPE) == !(lane->stack[i].state & SHM_FRAME_SCOPE))
                         return i;
-        return -1;
+                if (lane->stack[i].state & SHM_FRAME_SCOPE)
+                        scope = i;
+        }
+        return scope;
 }
 
 /* A jump went over the scopes above frame `i`: they end here.  Explicit frames stay. */
@@ -346,7 +354,7 @@ static void unwind(struct sa_thread *self, struct shm_lane *lane, int i, const u
 /* Ends a cycle of `instance` on this thread.  Whether there was one. */
 static bool exit_here(struct sa_thread *self, struct shm_lane *lane, uint64_t instance, uint16_t flags) {
         uint64_t at[SHM_COUNTERS];
-        int i = find(lane, instance);
+        int i = find(lane, instance, flags);
 
         if (i < 0)
                 return false;

@@ -130,8 +130,15 @@ static inline void leave(struct sa_thread *self, struct shm_lane *lane, spanallo
                 sa_slow_exit(self, lane, span, flags);
                 return;
         }
-        if (sa_unlikely(lane->stack[depth - 1].state & SHM_FRAME_SHARED))
-                flags |= SHM_FLAG_SHARED;
+        if (sa_unlikely(lane->stack[depth - 1].state & (SHM_FRAME_SHARED | SHM_FRAME_BY_HANDLE))) {
+                /* Only then can a scope's frame and others of the same span be on one stack. */
+                if (!(lane->stack[depth - 1].state & SHM_FRAME_SCOPE) != !(flags & SHM_FLAG_SCOPE)) {
+                        sa_slow_exit(self, lane, span, flags);
+                        return;
+                }
+                if (lane->stack[depth - 1].state & SHM_FRAME_SHARED)
+                        flags |= SHM_FLAG_SHARED;
+        }
         sa_live(lane, at);
         sa_put(self, head, span.instance, span.path, SHM_KIND_EXIT, flags, 0, at);
         atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */

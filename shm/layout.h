@@ -164,6 +164,7 @@ enum shm_frame_state {
 #define SHM_FRAME_STATE_MASK 0xffu
 #define SHM_FRAME_SCOPE      0x100u /* a scope: unwound when a frame below it exits */
 #define SHM_FRAME_SHARED     0x200u /* its handle was read through spanalloc_current() */
+#define SHM_FRAME_BY_HANDLE  0x800u /* entered through a scope's handle: its ENTER's SHARED */
 /* … and what its ENTER says, refused or not: SHM_FLAG_SCOPE (as above), SHM_FLAG_SHARED, SHM_FLAG_LATE. */
 #define SHM_FRAME_FLAGS_SHIFT 8
 

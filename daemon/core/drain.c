@@ -172,13 +172,40 @@ static void meet(struct books *books, struct lane *lane, const struct reader_occ
         set_thread(books, lane, thread_entry(books, who->comm));
 }
 
-/* The same at the thread's BASE, where its predecessor's last interval ends. */
-static void meet_at_base(struct drain *drain, uint32_t i, uint64_t occupancy) {
-        struct lane *lane = &drain->books->lanes[i];
+/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not.  Where one
+ * died while it moved in, `offset` is old as long as `before` is, and then nothing is taken for it. */
+static void receive(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
+        struct books *books = drain->books;
+        struct lane *lane = &books->lanes[i];
+        struct reader_occupant past;
+        uint32_t occupancy = who->occupancy + (who->occupancy & 1), missed = occupancy - lane->occupancy;
+
+        if (missed) {
+                /* Those who came and went since the last look, one after the other; not the oldest entry, in which the next
+                 * one may be signing in. */
+                for (uint32_t k = missed / 2 < SHM_PAST ? missed / 2 : SHM_PAST - 1; k-- > 1;) {
+                        if (!reader_past(&drain->reader, i, occupancy - 2 * k, &past))
+                                continue;
+                        frames_settle(books, i, past.offset);
+                        meet(books, lane, &past);
+                        frames_before(books, i, past.before);
+                }
+                frames_settle(books, i, who->offset);
+                if (occupancy == who->occupancy)
+                        meet(books, lane, who);
+        }
+        frames_before(books, i, who->before);
+}
+
+/* The same at the thread's first records: what it counted before them is its own, not its predecessor's. */
+static void receive_at_before(struct drain *drain, uint32_t i, uint64_t occupancy) {
         struct reader_occupant who;
 
-        if (lane->occupancy != occupancy && reader_occupant(&drain->reader, i, &who) && who.occupancy == occupancy)
-                meet(drain->books, lane, &who);
+        if (drain->books->lanes[i].occupancy == occupancy || occupancy > UINT32_MAX)
+                return;
+        if ((reader_occupant(&drain->reader, i, &who) && who.occupancy == occupancy) ||
+            reader_past(&drain->reader, i, (uint32_t)occupancy, &who))
+                receive(drain, i, &who);
 }
 
 static void count_records(struct books *books, uint64_t n) {
@@ -208,9 +235,9 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 if (record.path || (record.kind >= SHM_KIND_ENTER && record.kind <= SHM_KIND_CLOSE) ||
                     record.kind == SHM_KIND_RESYNC)
                         record.path = reader_path(&drain->reader, books, record.path);
+                if (record.kind == SHM_KIND_BEFORE)
+                        receive_at_before(drain, i, record.instance);
                 frames_feed(books, i, &record, pass);
-                if (record.kind == SHM_KIND_BASE)
-                        meet_at_base(drain, i, record.instance);
                 touch(books, &lane->position);
                 lane->position = ++position;
         }
@@ -349,31 +376,6 @@ bool drain_has_records(const struct drain *drain) {
 }
 
 /* ------------------------------------------------------------------------------------------------------ settling -- */
-
-/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not.  Where one
- * died while it moved in, `offset` is old as long as `before` is, and then nothing is taken for it. */
-static void receive(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
-        struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
-        struct reader_occupant past;
-        uint32_t occupancy = who->occupancy + (who->occupancy & 1), missed = occupancy - lane->occupancy;
-
-        if (missed) {
-                /* Those who came and went since the last look, one after the other; not the oldest entry, in which the next
-                 * one may be signing in. */
-                for (uint32_t k = missed / 2 < SHM_PAST ? missed / 2 : SHM_PAST - 1; k-- > 1;) {
-                        if (!reader_past(&drain->reader, i, occupancy - 2 * k, &past))
-                                continue;
-                        frames_settle(books, i, past.offset);
-                        meet(books, lane, &past);
-                        frames_before(books, i, past.before);
-                }
-                frames_settle(books, i, who->offset);
-                if (occupancy == who->occupancy)
-                        meet(books, lane, who);
-        }
-        frames_before(books, i, who->before);
-}
 
 /* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
 static void retire(struct drain *drain, uint32_t i, const struct reader_occupant *who) {

@@ -118,18 +118,18 @@ static bool is_stale(const struct books *books, uint64_t instance) {
         return !books->book->evicted && is_past(books, instance);
 }
 
-/* Whether `instance` is a scope that is on the stack of the lane that opened it: somebody read its handle there. */
-static bool is_open_scope(const struct books *books, uint64_t instance) {
+/* The frame of a scope on the stack of the lane that opened it; NULL: it has left that. */
+static struct frame *scope_frame(const struct books *books, uint64_t instance) {
         uint32_t lane = (uint32_t)(instance & 0xfff);
-        const struct lane *home;
+        struct lane *home;
 
         if (lane >= books->limits.lanes)
-                return false;
+                return NULL;
         home = &books->lanes[lane];
         for (uint32_t i = 0; i < home->depth; i++)
                 if (home->frames[i].instance == instance && (home->frames[i].flags & FRAME_SCOPE))
-                        return true;
-        return false;
+                        return &home->frames[i];
+        return NULL;
 }
 
 static void saw_open(struct books *books, struct lane *lane, uint64_t instance) {
@@ -144,29 +144,46 @@ static void count_stale(struct books *books) {
         books->book->stale++;
 }
 
-/* The entry of a span that is opened, or entered before its opening is seen. */
-static struct instance *open_instance(struct books *books, uint64_t instance, uint32_t path, bool is_counted) {
+/* The entry of a span that is opened, or entered before its opening is seen: that may lie on a lane that this look has
+ * not come to.  `is_known`: its opening was seen; where it has no entry all the same, it was evicted.  `counts`: no other
+ * record will tell of its opening. */
+static struct instance *open_instance(struct books *books, uint64_t instance, uint32_t path, bool is_known,
+                                      bool counts) {
         bool is_new;
         struct instance *entry = live_get(books, instance, path, &is_new);
 
-        if (!(entry->flags & INSTANCE_OPENED)) {
-                entry->flags |= INSTANCE_OPENED;
-                if (!is_counted)
-                        tally_opened(books, path);
+        if (is_new && is_known && books->book->evicted)
+                entry->flags |= INSTANCE_PARTIAL;
+        if (counts && !(entry->flags & INSTANCE_COUNTED)) {
+                entry->flags |= INSTANCE_COUNTED;
+                tally_opened(books, path);
         }
+        entry->flags |= INSTANCE_OPENED;
         return entry;
 }
 
-/* A scope counts itself as opened; its entry is made when others come to it. */
-static struct instance *scope_instance(struct books *books, uint64_t instance, uint32_t path) {
-        struct instance *entry = open_instance(books, instance, path, true);
+/* A scope counts itself as opened; its entry is made when others come to it, or when it ends after that. */
+static struct instance *scope_instance(struct books *books, uint64_t instance, uint32_t path, bool was_followed) {
+        struct instance *entry = open_instance(books, instance, path, was_followed, false);
 
         entry->flags |= INSTANCE_SCOPE;
         return entry;
 }
 
+/* Somebody enters a scope by its handle. */
+static struct instance *visit_scope(struct books *books, uint64_t instance, uint32_t path) {
+        struct frame *frame = scope_frame(books, instance);
+        struct instance *entry = scope_instance(books, instance, path, frame && (frame->flags & FRAME_FOLLOWED));
+
+        if (frame) {
+                touch(books, &frame->flags);
+                frame->flags |= FRAME_FOLLOWED;
+        }
+        return entry;
+}
+
 static bool is_entered(const struct books *books, const struct instance *entry) {
-        return entry->entered || ((entry->flags & INSTANCE_SCOPE) && is_open_scope(books, entry->instance));
+        return entry->entered || ((entry->flags & INSTANCE_SCOPE) && scope_frame(books, entry->instance));
 }
 
 /* The span has ended, and all its cycles have. */
@@ -174,7 +191,11 @@ static void close_instance(struct books *books, struct instance *entry) {
         struct books_event event = {.instance = entry->instance, .path = entry->path, .cycles = entry->cycles};
 
         memcpy(event.sums, entry->sums, sizeof event.sums);
-        tally_closed(books, entry->path, entry->sums[SHM_ALLOC_BYTES], entry->cycles);
+        if (entry->flags & INSTANCE_PARTIAL) {
+                event.cycles = 0;
+                tally_estimated(books, entry->path);
+        }
+        tally_closed(books, entry->path, entry->sums[SHM_ALLOC_BYTES], event.cycles);
         live_remove(books, entry);
         /* As in the tracing layer: a span that completed no cycle emits nothing. */
         if (event.cycles)
@@ -186,12 +207,20 @@ void frames_close(struct books *books, uint64_t instance, uint32_t path, uint32_
         struct instance *entry;
 
         if (!(flags & SHM_FLAG_LATE) && !live_find(books, instance) && is_stale(books, instance) &&
-            !is_open_scope(books, instance)) {
+            !scope_frame(books, instance)) {
                 count_stale(books);
                 return;
         }
         /* It may still be unknown: its OPEN can lie on a lane that this look has not come to. */
         entry = live_get(books, instance, path, &is_new);
+        if (entry->flags & (INSTANCE_QUEUED | INSTANCE_CLOSING)) {
+                if (!(flags & SHM_FLAG_LATE))
+                        count_stale(books);
+                return;
+        }
+        touch(books, entry);
+        if (flags & SHM_FLAG_LATE)
+                entry->flags |= INSTANCE_LATE;
         live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
 }
 
@@ -204,7 +233,7 @@ bool frames_apply_closes(struct books *books) {
                 entry = live_next_close(books);
                 touch(books, &books->book->closes_applied);
                 books->book->closes_applied++;
-                if (!(entry->flags & INSTANCE_OPENED) && is_open_scope(books, entry->instance))
+                if (!(entry->flags & INSTANCE_OPENED) && scope_frame(books, entry->instance))
                         entry->flags |= INSTANCE_OPENED | INSTANCE_SCOPE;
                 if (entry->flags & INSTANCE_ABORTED) {
                         live_remove(books, entry);
@@ -212,7 +241,7 @@ bool frames_apply_closes(struct books *books) {
                         /* Everything that was before the close has been seen now, and no opening was. */
                         if (books->book->evicted)
                                 tally_closed(books, entry->path, 0, 0);
-                        else if (!is_older(books, entry->instance))
+                        else if (!(entry->flags & INSTANCE_LATE) && !is_older(books, entry->instance))
                                 count_stale(books);
                         live_remove(books, entry);
                 } else if (is_entered(books, entry)) {
@@ -263,16 +292,21 @@ static void enter_instance(struct books *books, struct lane *lane, const struct 
                 saw_open(books, lane, instance);
                 return;
         }
-        if (!live_find(books, instance) && (is_scopes ? is_past(books, instance) && !is_open_scope(books, instance)
+        if (!live_find(books, instance) && (is_scopes ? is_past(books, instance) && !scope_frame(books, instance)
                                                       : !is_late && is_stale(books, instance))) {
                 count_stale(books);
                 frame->flags |= FRAME_STALE;
                 return;
         }
-        if (is_scopes)
-                entry = scope_instance(books, instance, record->path);
-        else /* one that comes back after it was evicted was counted then */
-                entry = open_instance(books, instance, record->path, !is_late && is_past(books, instance));
+        if (is_scopes) {
+                entry = visit_scope(books, instance, record->path);
+        } else {
+                bool is_known = !is_late && is_past(books, instance);
+                bool is_from_elsewhere = is_older(books, instance) || record->kind == SHM_KIND_RESYNC;
+
+                entry = open_instance(books, instance, record->path, is_known,
+                                      !is_known && (is_late || is_from_elsewhere));
+        }
         entry->entered++;
 }
 
@@ -335,6 +369,15 @@ static void abort_scope(struct books *books, const struct frame *frame) {
                 live_remove(books, entry);
 }
 
+/* The last cycle of a closed span has ended, for all that was read: an enter that came before may lie on a lane that this
+ * look has not come to. */
+static void end_closing(struct books *books, struct instance *entry, enum frames_pass pass) {
+        if (pass == FRAMES_BETWEEN_LOOKS)
+                close_instance(books, entry);
+        else
+                live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
+}
+
 static void exit_instance(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS],
                           unsigned end, enum frames_pass pass) {
         struct instance *entry;
@@ -351,7 +394,7 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
                 return;
         }
         if (is_scope) {
-                entry = scope_instance(books, frame->instance, frame->path);
+                entry = scope_instance(books, frame->instance, frame->path, frame->flags & FRAME_FOLLOWED);
         } else {
                 entry = live_find(books, frame->instance);
                 if (!entry) /* evicted meanwhile */
@@ -366,7 +409,7 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
         if (end & CYCLE_CLOSES)
                 live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
         else if ((entry->flags & INSTANCE_CLOSING) && !(entry->flags & INSTANCE_QUEUED) && !is_entered(books, entry))
-                close_instance(books, entry);
+                end_closing(books, entry, pass);
 }
 
 /* Ends the cycle of frame `i` at `at`; the interval has been ended there already. */
@@ -388,11 +431,20 @@ static void end_cycle(struct books *books, struct lane *lane, uint32_t i, const 
         exit_instance(books, &frame, sums, end, pass);
 }
 
-static int find_frame(const struct lane *lane, uint64_t instance) {
-        for (int i = (int)lane->depth - 1; i >= 0; i--)
-                if (lane->frames[i].instance == instance)
+/* The topmost frame of `instance` that an exit ends: for a scope's end, the scope's; else one that was entered by hand,
+ * and the scope's only where there is none. */
+static int find_frame(const struct lane *lane, uint64_t instance, bool is_scopes_end) {
+        int other = -1;
+
+        for (int i = (int)lane->depth - 1; i >= 0; i--) {
+                if (lane->frames[i].instance != instance)
+                        continue;
+                if (!(lane->frames[i].flags & FRAME_SCOPE) == !is_scopes_end)
                         return i;
-        return -1;
+                if (other < 0)
+                        other = i;
+        }
+        return is_scopes_end ? -1 : other;
 }
 
 static void abort_all(struct books *books, struct lane *lane, enum frames_pass pass) {
@@ -404,7 +456,7 @@ static void abort_all(struct books *books, struct lane *lane, enum frames_pass p
 
 static void feed_exit(struct books *books, struct lane *lane, const struct shm_record *record, enum frames_pass pass) {
         unsigned end = 0;
-        int i = find_frame(lane, record->instance);
+        int i = find_frame(lane, record->instance, record->flags & SHM_FLAG_SCOPE);
 
         interval(books, lane, record->counters);
         if (i < 0) { /* after a restart of the collector without this frame's RESYNC; or a client's mistake */
@@ -452,7 +504,7 @@ void frames_feed(struct books *books, uint32_t i, const struct shm_record *recor
                 feed_exit(books, lane, record, pass);
                 break;
         case SHM_KIND_OPEN:
-                open_instance(books, record->instance, record->path, false);
+                open_instance(books, record->instance, record->path, false, true);
                 saw_open(books, lane, record->instance);
                 break;
         case SHM_KIND_CLOSE:
@@ -473,12 +525,12 @@ void frames_settle(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
 /* Frames that another thread had exited are cycles like others; the rest are cut off. */
 static void retire_frames(struct books *books, struct lane *lane, const uint64_t marks[SHM_DEPTH]) {
         for (unsigned m = 0; m < SHM_DEPTH; m++) {
-                int i = marks[m] ? find_frame(lane, marks[m]) : -1;
+                int i = marks[m] ? find_frame(lane, marks[m], false) : -1;
 
                 if (i >= 0)
-                        end_cycle(books, lane, (uint32_t)i, lane->last, CYCLE_MIGRATED, FRAMES_SECOND_LOOK);
+                        end_cycle(books, lane, (uint32_t)i, lane->last, CYCLE_MIGRATED, FRAMES_BETWEEN_LOOKS);
         }
-        abort_all(books, lane, FRAMES_SECOND_LOOK);
+        abort_all(books, lane, FRAMES_BETWEEN_LOOKS);
 }
 
 void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS],

@@ -12,7 +12,7 @@
 
 #include "daemon/core/layout.h"
 
-enum frames_pass { FRAMES_FIRST_LOOK, FRAMES_SECOND_LOOK };
+enum frames_pass { FRAMES_FIRST_LOOK, FRAMES_SECOND_LOOK, FRAMES_BETWEEN_LOOKS };
 
 /* One record of a lane, in order.  `pass` says where a close that it holds is queued. */
 void frames_feed(struct books *books, uint32_t lane, const struct shm_record *record, enum frames_pass pass);

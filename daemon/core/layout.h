@@ -70,7 +70,8 @@ enum frame_flag {
         FRAME_OUTER_NAME = 1 << 0,     /* the outermost of its name on this lane */
         FRAME_OUTER_INSTANCE = 1 << 1, /* … of its instance */
         FRAME_SCOPE = 1 << 2,
-        FRAME_STALE = 1 << 3, /* its span is closed, or was never seen to open: no entry among the live */
+        FRAME_FOLLOWED = 1 << 4, /* a scope that others came to: it had an entry among the live */
+        FRAME_STALE = 1 << 3,    /* its span is closed, or was never seen to open: no entry among the live */
 };
 
 struct frame {
@@ -115,6 +116,9 @@ enum instance_flag {
         INSTANCE_RECENT = 1 << 3,  /* active since the hand went by */
         INSTANCE_SCOPE = 1 << 4,   /* a scope: on its own lane's stack it is entered without being counted here */
         INSTANCE_ABORTED = 1 << 5, /* counted as such: its close changes nothing any more */
+        INSTANCE_COUNTED = 1 << 8, /* … in `opened` of its path */
+        INSTANCE_PARTIAL = 1 << 7, /* came back after it was evicted: its sums lack what was before */
+        INSTANCE_LATE = 1 << 6,    /* its opening found no room: a close may be all that is ever seen of it */
 };
 
 /* A span that is open, and has to be followed by itself. */

@@ -116,6 +116,8 @@ static void evict(struct books *books) {
                         victim = take_close(books, &books->book->later_first, &books->book->later_last);
                 if ((victim->flags & INSTANCE_OPENED) || books->book->evicted)
                         tally_closed(books, victim->path, 0, 0);
+        } else if (victim->flags & INSTANCE_CLOSING) { /* nobody else would ever count its end */
+                tally_closed(books, victim->path, 0, 0);
         }
         touch(books, &books->book->evicted);
         books->book->evicted++;

@@ -614,9 +614,9 @@ static void full_ring_opens_and_closes(void) {
         *expect("x") = (struct want){"x", 0, 0, 0, 0, opens - 1, 0, 0, 0, ANY, 1};
         report->refused = 300 - filled + 4;
         report->lost = 0;
-        report->stale = 1; /* the close of the one that was never entered */
+        report->stale = 0; /* the close of the one that was never entered is nobody's mistake */
         check();
-        report->stale = 1;
+        report->stale = 0;
 }
 
 /* More closes than the overflow list holds. */
