@@ -20,7 +20,7 @@ int side_init(struct side *side) {
         *side = (struct side){.listen = -1, .now_ns = UINT64_C(1000000000000)};
         snprintf(side->socket, sizeof side->socket, "/tmp/spanalloc-oracle-%d", (int)getpid());
         strcpy(address.sun_path, side->socket);
-        r = beacon_new(&side->beacon, NULL);
+        r = beacon_new(&side->beacon, NULL, -1, 0);
         if (r < 0)
                 return r;
         side->events = calloc(SCHEDULE_SPANS, sizeof *side->events);
