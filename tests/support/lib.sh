@@ -12,6 +12,8 @@
 #     $PROGRAMS $EXAMPLES      helper programs of tests/integration/programs/, examples
 #     $RUNTIME $INGEST $QUERY  the collector's runtime directory and its two sockets
 #
+# SPANALLOC_CLIENT_BUILD: another build tree for libraries, programs and examples, where what is preloaded into strangers
+# must not be what spanallocd is made of: a sanitizer's.
 # SPANALLOC_TEST_BACKEND=poll|io_uring: start_collector fails unless the collector's status names it.
 # Exit status: 0 passed, 77 skipped, else failed.
 set -eu -o pipefail
@@ -20,6 +22,8 @@ set -eu -o pipefail
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=$(cd "$SPANALLOC_BUILD" && pwd)
 NAME=$(basename "$0" .sh)
+
+CLIENT_BUILD=$(cd "${SPANALLOC_CLIENT_BUILD:-$SPANALLOC_BUILD}" && pwd)
 
 # find_built FILE…: the first of these below the build tree.
 find_built() {
@@ -34,10 +38,10 @@ find_built() {
 }
 DAEMON=$(find_built daemon/spanallocd/spanallocd daemon/spanallocd)
 CTL=$(find_built ctl/spanallocctl)
-LIBSPANALLOC=$(find_built client/libspanalloc.so libspanalloc.so)
-PRELOAD=$(find_built client/malloc/libspanalloc-malloc.so client/libspanalloc-malloc.so)
-PROGRAMS=$BUILD/tests/programs
-EXAMPLES=$BUILD/examples
+LIBSPANALLOC=$(BUILD=$CLIENT_BUILD find_built client/libspanalloc.so libspanalloc.so)
+PRELOAD=$(BUILD=$CLIENT_BUILD find_built client/malloc/libspanalloc-malloc.so client/libspanalloc-malloc.so)
+PROGRAMS=$CLIENT_BUILD/tests/programs
+EXAMPLES=$CLIENT_BUILD/examples
 
 # Short: a socket's path has room for 107 bytes.
 WORK=$(mktemp -d /tmp/sa.XXXXXX)

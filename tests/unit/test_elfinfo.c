@@ -1,5 +1,7 @@
 /*
  * Why a program cannot be counted: files of each kind, and files that lie about themselves.
+ *
+ * Labels: valgrind
  */
 #include <elf.h>
 #include <errno.h>

@@ -1,6 +1,8 @@
 /*
  * From records to stacks: hand-written records of up to eight lanes, and what each of them must change.  The books are
  * shown to balance after every single one, also when the records make no sense.
+ *
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,7 @@
 /*
  * The histogram of bytes for each call: how wrong a percentile may be, and that histograms add up.
+ *
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

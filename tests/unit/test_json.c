@@ -1,5 +1,7 @@
 /*
  * Documents: the contract's form, and that no number loses a bit.
+ *
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,7 @@
 /*
  * The command line: options before and after the verb, what is refused and how, and that help covers the table.
+ *
+ * Labels: valgrind
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,7 @@
 /*
  * What /proc says about ourselves and a child, units from cgroup paths, and names that nobody should print as they are.
+ *
+ * Labels: valgrind
  */
 #include <errno.h>
 #include <setjmp.h>

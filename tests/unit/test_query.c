@@ -1,5 +1,7 @@
 /*
  * Queries: from a request's bytes to an answer's bytes.
+ *
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,7 @@
 /*
  * Followers: who gets which closed span, and what those are told who read too slowly.
+ *
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

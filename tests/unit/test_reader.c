@@ -3,6 +3,7 @@
  * balance.
  *
  * Timeout: 180
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

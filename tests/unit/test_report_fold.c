@@ -1,5 +1,7 @@
 /*
  * The rows of `run`'s tables for people: what is folded into one, and what is not.
+ *
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * The ring of a lane: what a producer publishes, a consumer copies whole and in order, while both run; and how many slots
  * are said to be free.
  *
- * Labels: tsan
+ * Labels: tsan valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

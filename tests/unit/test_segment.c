@@ -1,5 +1,7 @@
 /*
  * The layout of a segment, and the memfd that carries one.
+ *
+ * Labels: valgrind
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
  * Both sides would map the segment at addresses of their own, and the sanitizer would take it for two.  So the second
  * mapping of a segment is the first one again (--wrap); nothing else of either side is replaced.
  *
- * Labels: tsan
+ * Labels: tsan valgrind
  * Timeout: 240
  * Wrap: shm_segment_map munmap
  */

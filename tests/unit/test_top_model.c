@@ -1,5 +1,7 @@
 /*
  * top without a terminal: rates, order, filter, groups, tree and scrolling from answers made by hand; then its columns.
+ *
+ * Labels: valgrind
  */
 #include <limits.h>
 #include <locale.h>
