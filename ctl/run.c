@@ -241,7 +241,8 @@ static int make_collector(struct run *run) {
         options.segment_options |= SHM_OPTION_EAGER;
         options.keep_ns = UINT64_MAX;
         options.keep_max = UINT32_MAX;
-        options.processes_max = options.processes_uid_max = UINT32_MAX;
+        options.processes_max = UINT32_MAX;
+        memset(options.uid_max, 0, sizeof(options.uid_max));
         if (run->options->ring_kib > options.ring_kib_max)
                 options.ring_kib_max = (uint32_t)run->options->ring_kib;
         r = reactor_new(&run->reactor, REACTOR_AUTO);

@@ -187,6 +187,18 @@ void books_close_fd(struct books *books) {
         books->state.fd = -1;
 }
 
+uint64_t books_memory(struct books *books) {
+        return state_memory(&books->state);
+}
+
+void books_used(const struct books *books, uint64_t *ret_names, uint64_t *ret_paths) {
+        *ret_names = *ret_paths = 0;
+        for (uint32_t name = 1; name <= books->book->names; name++)
+                *ret_names += books->names[name].name_length != 0;
+        for (uint32_t path = 1; path <= books->book->paths; path++)
+                *ret_paths += books->tallies[path].name != 0;
+}
+
 void books_on_event(struct books *books, books_event_fn fn, void *userdata) {
         books->on_event = fn;
         books->event_data = userdata;

@@ -93,6 +93,11 @@ struct books_process_row {
         bool balanced; /* before + self + outside + lost == counters, in all four */
 };
 
+/* Bytes of memory that the arena takes, as last measured when its descriptor is closed. */
+uint64_t books_memory(struct books *books);
+/* Names and paths that are in use. */
+void books_used(const struct books *books, uint64_t *ret_names, uint64_t *ret_paths);
+
 uint32_t books_name_count(const struct books *books); /* ids 1 to this */
 uint32_t books_path_count(const struct books *books);
 /* Clean text (no control characters, valid UTF-8); borrowed until the next change. */

@@ -12,7 +12,7 @@
 const struct collector_options collector_options_default = {
         .ring_kib_max = 8192,
         .processes_max = 4096,
-        .processes_uid_max = 1024,
+        .uid_max = {[QUOTA_PROCESSES] = 1024},
         .keep_ns = 600 * NS_PER_S,
         .keep_max = 1024,
 };
@@ -97,6 +97,7 @@ struct collector *collector_free(struct collector *collector) {
 
 void collector_set_options(struct collector *collector, const struct collector_options *options) {
         take_options(collector, options);
+        limits_set(collector);
         schedule_tick(collector);
 }
 
@@ -112,29 +113,36 @@ int collector_listen(struct collector *collector, int listen_fd) {
         return 0;
 }
 
-static int drain_all(struct member *member, uint64_t now_ns) {
-        int r = drain_pass(member->process.drain, now_ns);
+static void refresh(struct member *member, uint64_t now_ns) {
+        int r;
 
-        return r < 0 ? r : drain_settle(member->process.drain, now_ns);
+        if (now_ns - member->named_ns >= 100 * NS_PER_MS)
+                member_name_threads(member, now_ns);
+        if (member_drain(member, now_ns) < 0 || !member->process.drain)
+                return;
+        r = drain_settle(member->process.drain, now_ns);
+        if (r < 0)
+                member_expel(member, r);
+        else
+                member_snapshot(member);
 }
 
 void collector_refresh(struct collector *collector) {
         uint64_t now_ns = reactor_now(collector->reactor);
-        int r;
 
-        for (size_t i = 0; i < collector->count; i++) {
-                struct member *member = collector->members[i];
+        limits_begin_pass(collector);
+        for (size_t i = 0; i < collector->count; i++)
+                if (collector->members[i]->process.drain)
+                        refresh(collector->members[i], now_ns);
+}
 
-                if (!member->process.drain)
-                        continue;
-                if (now_ns - member->named_ns >= 100 * NS_PER_MS)
-                        member_name_threads(member, now_ns);
-                r = drain_all(member, now_ns);
-                if (r < 0)
-                        member_expel(member, r);
-                else
-                        member_snapshot(member);
-        }
+void collector_refresh_uid(struct collector *collector, uid_t uid) {
+        uint64_t now_ns = reactor_now(collector->reactor);
+
+        limits_begin_pass(collector);
+        for (size_t i = 0; i < collector->count; i++)
+                if (collector->members[i]->process.drain && collector->members[i]->process.uid == uid)
+                        refresh(collector->members[i], now_ns);
 }
 
 const struct process *collector_process(const struct collector *collector, size_t index) {
@@ -157,6 +165,7 @@ void collector_stats(const struct collector *collector, struct collector_stats *
         stats.lost_alloc_bytes = collector->forgotten.lost_alloc_bytes;
         stats.evicted = collector->forgotten.evicted;
         stats.records_rate = collector->live ? collector->rate : 0; /* it is not measured with nobody there */
+        limits_sum(collector, stats.limited);
         for (size_t i = 0; i < collector->count; i++) {
                 const struct process *process = &collector->members[i]->process;
                 struct books_process_row row;

@@ -15,6 +15,7 @@
 
 #include "daemon/core/books.h"
 #include "daemon/core/drain.h"
+#include "daemon/core/quota.h"
 #include "daemon/core/reactor.h"
 #include "shm/segment.h"
 
@@ -27,7 +28,7 @@ struct collector_options {
         struct shm_wish wish;               /* what a segment holds; 0 in any: shm_wish_default's */
         uint32_t ring_kib_max;              /* the largest ring that a client may ask for */
         uint32_t processes_max;             /* attached at once */
-        uint32_t processes_uid_max;         /* … by one uid other than root */
+        uint64_t uid_max[QUOTA_KINDS];      /* what one uid other than root may have; 0: no limit.  RECORDS: root too */
         uint64_t keep_ns;                   /* how long an ended process stays visible; UINT64_MAX: for ever */
         uint32_t keep_max;                  /* … and how many of them */
         uint32_t segment_options;           /* enum shm_option, given to every client */
@@ -46,8 +47,11 @@ void collector_set_options(struct collector *collector, const struct collector_o
 /* Serves a listening SOCK_SEQPACKET socket; the descriptor is consumed. */
 int collector_listen(struct collector *collector, int listen_fd);
 
-/* Drains everything that is there now, and settles it: the moment before a query, or the end of a run. */
+/* Drains what is there now, and settles it: the moment before a query, or the end of a run.  Of each user's processes as
+ * much as his share of a pass allows. */
 void collector_refresh(struct collector *collector);
+/* The same for the processes of one user. */
+void collector_refresh_uid(struct collector *collector, uid_t uid);
 
 /* How a process ended, as far as is known. */
 enum process_end {
@@ -103,6 +107,7 @@ struct collector_stats {
         uint64_t records, refused, lost_alloc_bytes, evicted;
         double records_rate;
         uint64_t expelled, rejected, wakeups, passes;
+        uint64_t limited[QUOTA_KINDS]; /* how often a user's limit was reached */
         uint32_t generation;
         bool took_over;         /* from another collector, with its processes */
         uint32_t ring_fill_ppm; /* the fullest ring of all in the last seconds */

@@ -5,6 +5,9 @@
  * is read, then all heads, and each lane is drained to exactly these; then the closes of (1) are applied, and those of (2)
  * wait for the next pass.  Whatever a program did before it closed a span was published before the close was, so it lies
  * below the heads of (2).
+ *
+ * A user's share of a pass may end in the middle of either.  After (1), so far as it came, (2) is begun all the same: a lane
+ * that (1) did not reach is drained by (2).  After (2), the next pass goes on with it, to the same heads.
  */
 #include "daemon/core/drain.h"
 
@@ -25,6 +28,9 @@ struct drain {
         uint64_t *targets;  /* heads of the second look */
         uint32_t *closes;   /* slots of the overflow list that were taken in this batch */
         uint32_t close_count;
+        uint32_t first;        /* the lane with which the next first look begins */
+        uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
+        bool is_unbounded;     /* the process is dead: all of it, whatever its user's share */
         uint64_t now_ns;
         uint64_t fill_ns; /* when fill[0] began */
         uint32_t fill[2]; /* the fullest ring of this stretch of time and of the one before, in millionths */
@@ -56,12 +62,22 @@ int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry
 struct drain *drain_free(struct drain *drain) {
         if (!drain)
                 return NULL;
+        quota_give(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes);
         reader_deinit(&drain->reader);
         free(drain->released);
         free(drain->targets);
         free(drain->closes);
         free(drain);
         return NULL;
+}
+
+void drain_set_quota(struct drain *drain, struct quota *quota) {
+        drain->reader.quota = quota;
+}
+
+/* Records that may still be drained in this pass. */
+static uint64_t share(const struct drain *drain) {
+        return drain->is_unbounded ? UINT64_MAX : quota_room(drain->reader.quota, QUOTA_RECORDS);
 }
 
 /* ------------------------------------------------------------------------------------------------------ batches -- */
@@ -102,6 +118,7 @@ void drain_resume(struct drain *drain) {
         struct books *books = drain->books;
         struct shm_close close;
 
+        quota_add(drain->reader.quota, QUOTA_THREADS, books->book->lanes - drain->reader.lanes);
         drain->reader.lanes = books->book->lanes;
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 drain->released[i] = books->lanes[i].position;
@@ -117,19 +134,32 @@ void drain_resume(struct drain *drain) {
 
 /* ------------------------------------------------------------------------------------------------------- passes -- */
 
+/* How many of the lanes that are claimed are looked at. */
+static uint32_t limit_lanes(const struct drain *drain, uint32_t claimed) {
+        const struct reader *reader = &drain->reader;
+        uint64_t room = quota_room(reader->quota, QUOTA_THREADS);
+        uint32_t n = claimed < drain->books->limits.lanes ? claimed : drain->books->limits.lanes;
+
+        return n <= reader->lanes || n - reader->lanes <= room ? n : reader->lanes + (uint32_t)room;
+}
+
 static int look_at_lanes(struct drain *drain) {
         struct book *book = drain->books->book;
-        uint32_t n;
+        uint32_t before = drain->reader.lanes, claimed;
         int r;
 
         r = reader_lanes(&drain->reader);
         if (r < 0)
                 return r;
-        n = drain->reader.lanes < drain->books->limits.lanes ? drain->reader.lanes : drain->books->limits.lanes;
-        drain->reader.lanes = n;
-        if (n > book->lanes) {
+        claimed = drain->reader.lanes;
+        drain->reader.lanes = before;
+        drain->reader.lanes = limit_lanes(drain, claimed);
+        quota_add(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes - before);
+        if (drain->reader.lanes < claimed && drain->reader.lanes < drain->books->limits.lanes)
+                quota_hit(drain->reader.quota, QUOTA_THREADS);
+        if (drain->reader.lanes > book->lanes) {
                 touch(drain->books, &book->lanes);
-                book->lanes = n;
+                book->lanes = drain->reader.lanes;
         }
         if (!book->instance_floor) {
                 touch(drain->books, &book->instance_floor);
@@ -266,21 +296,40 @@ uint32_t drain_fill_ppm(const struct drain *drain) {
         return drain->fill[0] > drain->fill[1] ? drain->fill[0] : drain->fill[1];
 }
 
-static int first_look(struct drain *drain, bool *any) {
-        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
-                uint64_t head, position = drain->books->lanes[i].position;
-                int r = reader_head(&drain->reader, i, position, &head);
+/* Up to `to`, or to the end of the user's share. */
+static int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
+        uint64_t position = drain->books->lanes[i].position, left = share(drain);
+        int r;
 
+        if (position >= to)
+                return 0;
+        r = drain_lane(drain, i, to - position <= left ? to : position + left, pass);
+        quota_add(drain->reader.quota, QUOTA_RECORDS, drain->books->lanes[i].position - position);
+        return r;
+}
+
+static int first_look(struct drain *drain, bool *any) {
+        uint32_t n = drain->reader.lanes, i = 0;
+
+        for (uint32_t k = 0; k < n && share(drain); k++) {
+                uint64_t head, position;
+                int r;
+
+                i = (drain->first + k) % n;
+                position = drain->books->lanes[i].position;
+                r = reader_head(&drain->reader, i, position, &head);
                 if (r < 0)
                         return r;
                 if (head == position)
                         continue;
                 *any = true;
                 note_fill(drain, i, head - position);
-                r = drain_lane(drain, i, head, FRAMES_FIRST_LOOK);
+                r = drain_some(drain, i, head, FRAMES_FIRST_LOOK);
                 if (r < 0)
                         return r;
         }
+        /* Who had the least of this pass has the first of the next. */
+        drain->first = share(drain) ? 0 : i + 1;
         return 0;
 }
 
@@ -302,16 +351,30 @@ static void take_overflow(struct drain *drain, enum frames_pass pass) {
         }
 }
 
-static int second_look(struct drain *drain) {
+static int begin_second_look(struct drain *drain) {
+        uint32_t n;
         int r;
 
         r = look_at_lanes(drain);
-        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++)
+        n = drain->reader.lanes;
+        for (uint32_t i = 0; r >= 0 && i < n; i++)
                 r = reader_head(&drain->reader, i, drain->books->lanes[i].position, &drain->targets[i]);
-        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++)
-                r = drain_lane(drain, i, drain->targets[i], FRAMES_SECOND_LOOK);
-        if (r < 0)
+        if (r >= 0)
+                drain->target_count = n;
+        return r;
+}
+
+static int second_look(struct drain *drain) {
+        bool is_done = true;
+        int r = 0;
+
+        for (uint32_t i = 0; r >= 0 && i < drain->target_count; i++) {
+                r = drain_some(drain, i, drain->targets[i], FRAMES_SECOND_LOOK);
+                is_done &= drain->books->lanes[i].position >= drain->targets[i];
+        }
+        if (r < 0 || !is_done)
                 return r;
+        drain->target_count = 0;
         while (!frames_apply_closes(drain->books))
                 next_batch(drain);
         return 0;
@@ -323,13 +386,15 @@ static int pass(struct drain *drain, bool *any) {
         r = look_at_lanes(drain);
         if (r < 0)
                 return r;
-        if (!drain->books->book->queued_first)
-                live_advance_queue(drain->books);
-        take_overflow(drain, FRAMES_FIRST_LOOK);
-        r = first_look(drain, any);
-        if (r < 0)
-                return r;
-        if (drain->books->book->queued_first)
+        if (!drain->target_count) {
+                if (!drain->books->book->queued_first)
+                        live_advance_queue(drain->books);
+                take_overflow(drain, FRAMES_FIRST_LOOK);
+                r = first_look(drain, any);
+                if (r >= 0 && drain->books->book->queued_first)
+                        r = begin_second_look(drain);
+        }
+        if (r >= 0 && drain->target_count)
                 r = second_look(drain);
         return r;
 }
@@ -345,11 +410,19 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
         age_fill(drain, now_ns);
         if (!drain_has_records(drain) && !has_closes(drain))
                 return DRAIN_IDLE;
+        if (!share(drain)) {
+                quota_hit(drain->reader.quota, QUOTA_RECORDS);
+                return DRAIN_MORE;
+        }
         begin(drain, now_ns);
         r = pass(drain, &any);
         commit(drain);
         if (r < 0)
                 return r;
+        if (!share(drain)) {
+                quota_hit(drain->reader.quota, QUOTA_RECORDS);
+                return DRAIN_MORE;
+        }
         /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at once
          * would be to spin as long as anybody writes. */
         return any || has_closes(drain) ? DRAIN_SOME : DRAIN_IDLE;
@@ -358,9 +431,8 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
 /* A look ahead of look_at_lanes(), which checks the number. */
 static uint32_t claimed_now(const struct drain *drain) {
         const struct shm_header *header = drain->reader.map;
-        uint32_t n = atomic_load_explicit(&header->lanes_claimed, memory_order_acquire);
 
-        return n < drain->books->limits.lanes ? n : drain->books->limits.lanes;
+        return limit_lanes(drain, atomic_load_explicit(&header->lanes_claimed, memory_order_acquire));
 }
 
 bool drain_has_records(const struct drain *drain) {
@@ -420,8 +492,8 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         atomic_thread_fence(memory_order_acquire);
         r = reader_head(&drain->reader, i, lane->position, &head);
         if (r >= 0)
-                r = drain_lane(drain, i, head, FRAMES_SECOND_LOOK);
-        if (r < 0)
+                r = drain_some(drain, i, head, FRAMES_SECOND_LOOK);
+        if (r < 0 || lane->position != head)
                 return r;
         retire(drain, i, &who);
         return 0;
@@ -475,8 +547,11 @@ int drain_finish(struct drain *drain, uint64_t now_ns) {
         bool any = false;
         int r;
 
+        drain->is_unbounded = true;
         begin(drain, now_ns);
-        r = pass(drain, &any);
+        r = drain->target_count ? pass(drain, &any) : 0; /* first what it is in the middle of */
+        if (r >= 0)
+                r = pass(drain, &any);
         if (r >= 0)
                 r = settle(drain, true);
         if (r >= 0) {
@@ -538,7 +613,13 @@ uint64_t drain_refused(const struct drain *drain) {
 }
 
 uint64_t drain_refused_threads(const struct drain *drain) {
-        return drain->books->book->refused_threads;
+        const struct shm_header *header = drain->reader.map;
+        uint32_t claimed = atomic_load_explicit(&header->lanes_claimed, memory_order_relaxed); /* a count by itself */
+
+        /* What the client itself had no lane for, and lanes that its user's share leaves out. */
+        return drain->books->book->refused_threads +
+               (claimed > drain->reader.lanes && claimed <= drain->books->limits.lanes ? claimed - drain->reader.lanes
+                                                                                       : 0);
 }
 
 uint64_t drain_activity(const struct drain *drain) {

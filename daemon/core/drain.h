@@ -16,6 +16,7 @@
 #include "daemon/core/books.h"
 
 struct drain;
+struct quota;
 
 /* Maps the segment behind `memfd` (borrowed) for `books` (borrowed; must outlive the drain).  `geometry` is the
  * collector's own copy of what it made. */
@@ -23,15 +24,18 @@ int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry
 /* To be called once, before the first pass, when the books are those of a predecessor that may have died anywhere. */
 void drain_resume(struct drain *drain);
 struct drain *drain_free(struct drain *drain);
+/* Whose limits and whose share of a pass it is (borrowed; outlives the drain).  Before the first pass. */
+void drain_set_quota(struct drain *drain, struct quota *quota);
 
 enum drain_outcome {
         DRAIN_IDLE = 0, /* nothing was there */
         DRAIN_SOME = 1, /* records were drained, or closes wait for the next look */
+        DRAIN_MORE = 2, /* likewise, and there is more than its user's share of a pass */
 };
 
 /* One pass, begun and committed in as many batches as it needs.  It is bounded by the rings: a
- * lane is drained to where its head was when the pass came to it, or when it looked for the second time.  Returns a
- * drain_outcome, -EBADMSG, or another -errno. */
+ * lane is drained to where its head was when the pass came to it, or when it looked for the second time; and by what is
+ * left of the user's share, beyond which the next pass goes on.  Returns a drain_outcome, -EBADMSG, or another -errno. */
 int drain_pass(struct drain *drain, uint64_t now_ns);
 
 /* Whether any lane holds records that were not drained.  Cheap; for the look before sleep. */

@@ -17,7 +17,7 @@
 #define GUESTS_MAX     256u
 #define GUESTS_UID_MAX 64u
 #define GUEST_NS       (3 * NS_PER_S)    /* to say hello */
-#define ACCEPTS        64                /* in one turn */
+#define ACCEPTS        16                /* in one turn */
 #define PAUSE_NS       (200 * NS_PER_MS) /* without accepting, when descriptors are used up */
 
 #ifndef SO_PEERPIDFD
@@ -33,6 +33,7 @@ struct guest {
         struct ucred cred;
         uint64_t start_ticks;
         uint64_t until_ns;
+        bool deferred; /* its user's share of this pass is used up */
 };
 
 struct ingest {
@@ -96,7 +97,8 @@ static void attach(struct guest *guest, const struct shm_hello *hello) {
         r = member_attach(collector, &newcomer, hello, &member, &memfd);
         if (r < 0) {
                 reject(collector, guest->fd, &guest->cred, -r,
-                       r == -EDQUOT ? "the limit on processes is reached" : strerror(-r));
+                       r == -EDQUOT ? "a limit is reached: max-processes, max-processes-per-uid or max-memory-per-uid"
+                                    : strerror(-r));
                 return;
         }
         reactor_unwatch(guest->watch);
@@ -188,8 +190,14 @@ static bool guest_serve(struct guest *guest) {
         struct shm_hello hello;
         struct iovec iov = {&hello, sizeof hello};
         struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-        ssize_t n = recvmsg(guest->fd, &message, MSG_DONTWAIT);
+        ssize_t n;
 
+        guest->deferred = !limits_may_work(guest->ingest->collector, guest->cred.uid);
+        if (guest->deferred) {
+                schedule_soon(guest->ingest->collector);
+                return false;
+        }
+        n = recvmsg(guest->fd, &message, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return false;
         if (n > 0)
@@ -198,8 +206,20 @@ static bool guest_serve(struct guest *guest) {
 }
 
 static void on_guest(void *userdata, int fd, unsigned events) {
-        if (guest_serve(userdata) || (events & REACTOR_HUP))
-                guest_free(userdata);
+        struct guest *guest = userdata;
+
+        if (guest_serve(guest) || (events & REACTOR_HUP))
+                guest_free(guest);
+        else if (guest->deferred)
+                reactor_watch_set(guest->watch, 0);
+}
+
+void ingest_resume(struct ingest *ingest) {
+        for (struct guest *guest = ingest->guests; guest; guest = guest->next)
+                if (guest->deferred && guest->watch) {
+                        guest->deferred = false;
+                        reactor_watch_set(guest->watch, REACTOR_IN);
+                }
 }
 
 static bool is_full(const struct ingest *ingest, uid_t uid) {
@@ -221,7 +241,8 @@ static void guest_wait(struct guest *guest) {
                 reject(ingest->collector, guest->fd, &guest->cred, EDQUOT,
                        "too many connections are waiting to say hello");
                 guest_free(guest);
-        } else if (reactor_watch(reactor, &guest->watch, guest->fd, REACTOR_IN, on_guest, guest) < 0) {
+        } else if (reactor_watch(reactor, &guest->watch, guest->fd, guest->deferred ? 0 : REACTOR_IN, on_guest, guest) <
+                   0) {
                 guest_free(guest);
         }
 }

@@ -7,6 +7,7 @@
 #include "daemon/core/inherit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,6 +138,7 @@ static int make_member(struct collector *collector, uint64_t number, struct book
         struct label label;
         const void *stored;
         size_t size;
+        int r;
 
         stored = books_label(books, &size);
         if (!stored || size != sizeof label || (memcpy(&label, stored, size), label.version != LABEL_VERSION))
@@ -147,6 +149,11 @@ static int make_member(struct collector *collector, uint64_t number, struct book
         if (!member)
                 return -ENOMEM;
         read_label(member, &label);
+        r = limits_inherit(member, books);
+        if (r < 0) {
+                member_free(member);
+                return r;
+        }
         member->process.books = books;
         *ret = member;
         return 0;
@@ -159,7 +166,11 @@ static int go_on(struct member *member, int segment_fd) {
 
         if (r < 0)
                 return r;
+        drain_set_quota(process->drain, member->quota);
         drain_resume(process->drain);
+        member->segment_fd = fcntl(segment_fd, F_DUPFD_CLOEXEC, 0);
+        member->counted = true;
+        quota_add(member->quota, QUOTA_PROCESSES, 1);
         member->inherited = true;
         return 0;
 }

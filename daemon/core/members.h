@@ -9,6 +9,7 @@
  *     welcome.c     what a newcomer is handed, and when
  *     tend.c        what happens to its row meanwhile, and after
  *     alert.c       what of it is worth a line in the log
+ *     limits.c      users, and what each one has
  *     rows.c        a process in words
  *     ingest.c      strangers at the socket
  *     notice.c      programs that were announced and never came
@@ -50,7 +51,11 @@ struct member {
         struct waker_bell *bell;
         bool other_pidns;
         bool settled;          /* looked at again, a second after it came */
-        uint32_t of_uid;       /* attached processes of the same uid, this one included */
+        bool gone;             /* it is dead; ends once its rings are drained */
+        bool counted;          /* among its user's processes */
+        struct quota *quota;   /* its user's; NULL: none */
+        uint64_t memory;       /* of segment and books, when it was measured last */
+        int segment_fd;        /* to measure it by; -1: none */
         uint64_t abandoned_ns; /* since when it has no living thread, 0: it has */
         uint64_t named_ns;     /* when its threads were last asked for their names */
         uint64_t activity;     /* … and drain_activity() then: names of idle threads are not asked for again */
@@ -76,6 +81,7 @@ struct collector {
         struct ingest *ingests;
         struct handover *handover;
         struct welcome *welcomes; /* that wait for the store */
+        struct quota *quotas;
 
         struct member **members; /* by number; the ended ones too */
         size_t count, capacity;
@@ -83,6 +89,7 @@ struct collector {
 
         struct reactor_timer *drain_timer, *tick_timer;
         uint64_t sleep_ns;
+        uint64_t drain_at_ns; /* when the timer fires; 0: it is idle */
         unsigned idle_passes; /* in a row that found nothing */
         bool deep;            /* asleep for longer than a ring takes to fill: every lane was asked to ring */
         bool rung;            /* a bell rang since the last pass */
@@ -132,6 +139,9 @@ int member_uncounted(struct collector *collector, const struct newcomer *newcome
 /* It is gone: its books are closed, its segment is let go. */
 void member_end(struct member *member, enum process_end end, int status);
 void member_expel(struct member *member, int error);
+void member_expel_because(struct member *member, const char *why);
+/* One pass; expels it, or ends it when it is dead and drained.  A drain_outcome or -errno. */
+int member_drain(struct member *member, uint64_t now_ns);
 /* The newest row of this pid, or NULL. */
 struct member *member_find(const struct collector *collector, pid_t pid);
 /* Takes over what the drain says into the row. */
@@ -145,6 +155,8 @@ void member_free(struct member *member);
 void member_set_status(struct member *member, int wait_status);
 /* Asks the kernel the same, for a while; then lets go of the pidfd. */
 void member_autopsy(struct member *member, uint64_t now_ns);
+/* Forgets one that has ended. */
+void member_forget(struct member *member);
 /* Forgets who has been kept long enough, and who is too many.  Returns when to look again, 0: never. */
 uint64_t members_forget(struct collector *collector, uint64_t now_ns);
 /* Looks after one living member, about once a second. */
@@ -167,11 +179,36 @@ void schedule_soon(struct collector *collector);
 /* Rows came or went: housekeeping has something to do. */
 void schedule_tick(struct collector *collector);
 
+/* ------------------------------------------------------------------------------------------------- limits.c -- */
+
+/* The counts of a user, made when he has none; one more row is his.  NULL: no memory. */
+struct quota *limits_get(struct collector *collector, uid_t uid);
+/* One row less. */
+void limits_put(struct collector *collector, struct quota *quota);
+/* Applies the collector's options. */
+void limits_set(struct collector *collector);
+/* `books` that another collector kept are the member's, whose user is known now.  0 or -ENOMEM. */
+int limits_inherit(struct member *member, const struct books *books);
+/* Everybody has his share again. */
+void limits_begin_pass(struct collector *collector);
+/* Whether some of his share is left. */
+bool limits_may_work(const struct collector *collector, uid_t uid);
+/* Work other than draining, in records that would have taken as long. */
+void limits_charge(struct member *member, uint64_t records);
+void limits_measure(struct member *member);
+void limits_after_drain(struct member *member, uint64_t records);
+void limits_end_pass(struct collector *collector);
+/* Once a second: measures, and tells who was at a limit. */
+void limits_tend(struct collector *collector, uint64_t now_ns);
+void limits_sum(const struct collector *collector, uint64_t ret_hits[QUOTA_KINDS]);
+
 /* ------------------------------------------------------------------------------------------------- ingest.c -- */
 
 int ingest_new(struct ingest **ret, struct collector *collector, int listen_fd);
 struct ingest *ingest_free(struct ingest *ingest);
 struct ingest **ingest_next(struct ingest *ingest);
+/* Hears those who had to wait for their user's next share. */
+void ingest_resume(struct ingest *ingest);
 
 /* ------------------------------------------------------------------------------------------------ welcome.c -- */
 

@@ -2,6 +2,7 @@
  * How a process comes and how it ends.  What happens to its row between and after is in tend.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,26 +13,21 @@
 
 /* ---------------------------------------------------------------------------------------------------- coming -- */
 
-static void count_uid(struct collector *collector, uid_t uid) {
-        uint32_t n = 0;
+#define ATTACH_COST 8192u /* in records */
 
-        for (size_t i = 0; i < collector->count; i++)
-                n += collector->members[i]->process.drain && collector->members[i]->process.uid == uid;
-        for (size_t i = 0; i < collector->count; i++)
-                if (collector->members[i]->process.uid == uid)
-                        collector->members[i]->of_uid = n;
-}
-
-static int check_limits(const struct collector *collector, uid_t uid) {
-        const struct member *member;
+/* Whether one more may come, and why not. */
+static int check_limits(struct member *member) {
+        struct collector *collector = member->collector;
 
         if (collector->live >= collector->options.processes_max)
                 return -EDQUOT;
-        for (size_t i = collector->count; uid != 0 && i-- > 0;) {
-                member = collector->members[i];
-                if (member->process.uid == uid)
-                        return member->of_uid >= collector->options.processes_uid_max ? -EDQUOT : 0;
+        if (!quota_room(member->quota, QUOTA_MEMORY)) {
+                quota_hit(member->quota, QUOTA_MEMORY);
+                return -EDQUOT;
         }
+        if (!quota_take(member->quota, QUOTA_PROCESSES, 1))
+                return -EDQUOT;
+        member->counted = true;
         return 0;
 }
 
@@ -83,8 +79,14 @@ struct member *member_new(struct collector *collector, const struct newcomer *ne
 
         if (!member)
                 return NULL;
+        member->quota = limits_get(collector, newcomer->uid);
+        if (!member->quota) {
+                free(member);
+                return NULL;
+        }
         member->collector = collector;
         member->pidfd = newcomer->pidfd;
+        member->segment_fd = -1;
         member->start_ticks = newcomer->start_ticks;
         member->attached_ns = reactor_now(collector->reactor);
         member->process.pid = newcomer->pid;
@@ -100,11 +102,31 @@ struct member *member_by_number(const struct collector *collector, uint64_t numb
         return NULL;
 }
 
+/* Its segment is of no use any more. */
+static void let_go(struct member *member) {
+        member->process.drain = drain_free(member->process.drain);
+        if (member->segment_fd >= 0)
+                close(member->segment_fd);
+        member->segment_fd = -1;
+        if (member->counted)
+                quota_give(member->quota, QUOTA_PROCESSES, 1);
+        member->counted = false;
+}
+
 void member_free(struct member *member) {
+        uint64_t names = 0, paths = 0;
+
         waker_remove(member->bell);
         reactor_unwatch(member->death);
-        drain_free(member->process.drain);
+        let_go(member);
+        if (member->quota && member->process.books) {
+                books_used(member->process.books, &names, &paths);
+                quota_give(member->quota, QUOTA_NAMES, names);
+                quota_give(member->quota, QUOTA_PATHS, paths);
+        }
         books_free(member->process.books);
+        quota_give(member->quota, QUOTA_MEMORY, member->memory);
+        limits_put(member->collector, member->quota);
         if (member->pidfd >= 0)
                 close(member->pidfd);
         free(member);
@@ -113,8 +135,29 @@ void member_free(struct member *member) {
 static void on_death(void *userdata, int fd, unsigned events) {
         struct member *member = userdata;
 
-        if (!notices_conclude(member->collector->notices, member->process.pid, -1))
+        if (notices_conclude(member->collector->notices, member->process.pid, -1))
+                return;
+        if (!member->process.drain) {
                 member_end(member, PROCESS_EXITED, 0);
+                return;
+        }
+        /* What it left behind is drained like all else: of thousands that die at once nobody else is to wait. */
+        member->death = reactor_unwatch(member->death);
+        member->gone = true;
+        schedule_soon(member->collector);
+}
+
+int member_drain(struct member *member, uint64_t now_ns) {
+        uint64_t before = member->quota ? member->quota->used[QUOTA_RECORDS] : 0;
+        int r = drain_pass(member->process.drain, now_ns);
+
+        if (r < 0)
+                member_expel(member, r);
+        else if (member->gone && r != DRAIN_MORE)
+                member_end(member, PROCESS_EXITED, 0);
+        if (member->quota)
+                limits_after_drain(member, member->quota->used[QUOTA_RECORDS] - before);
+        return r;
 }
 
 static void on_closed_span(void *userdata, const struct books_event *event) {
@@ -183,6 +226,8 @@ static int make_segment(struct member *member, const struct shm_hello *hello, in
         member->geometry = geometry;
         member->segment_device = (uint64_t)st.st_dev;
         member->segment_inode = (uint64_t)st.st_ino;
+        drain_set_quota(member->process.drain, member->quota);
+        member->segment_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* without it, it is not measured */
         *ret_memfd = fd;
         return 0;
 }
@@ -193,14 +238,16 @@ int member_attach(struct collector *collector, const struct newcomer *newcomer, 
         int memfd = -1, r;
 
         end_former(collector, newcomer->pid, newcomer->start_ticks, notices_drop(collector->notices, newcomer->pid));
-        r = check_limits(collector, newcomer->uid);
-        member = r < 0 ? NULL : member_new(collector, newcomer);
+        member = member_new(collector, newcomer);
         if (!member) {
                 close(newcomer->pidfd);
-                return r < 0 ? r : -ENOMEM;
+                return -ENOMEM;
         }
         member->process.number = handover_next_number(collector->handover);
-        r = insert(member);
+        limits_charge(member, ATTACH_COST);
+        r = check_limits(member);
+        if (r == 0)
+                r = insert(member);
         if (r < 0) {
                 member_free(member);
                 return r;
@@ -223,7 +270,6 @@ int member_attach(struct collector *collector, const struct newcomer *newcomer, 
         }
         collector->live++;
         collector->stats.processes_seen++;
-        count_uid(collector, newcomer->uid);
         schedule_soon(collector);
         schedule_tick(collector);
         *ret = member;
@@ -251,7 +297,6 @@ int member_inherit(struct member *member) {
                 return 0;
         }
         collector->live++;
-        count_uid(collector, process->uid);
         member_snapshot(member);
         schedule_soon(collector);
         return 0;
@@ -259,7 +304,6 @@ int member_inherit(struct member *member) {
 
 void member_undo(struct member *member) {
         struct collector *collector = member->collector;
-        uid_t uid = member->process.uid;
 
         handover_undo(member);
 
@@ -267,7 +311,6 @@ void member_undo(struct member *member) {
         member_free(member);
         collector->live--;
         collector->stats.processes_seen--;
-        count_uid(collector, uid);
 }
 
 int member_uncounted(struct collector *collector, const struct newcomer *newcomer, pid_t parent, const char *path,
@@ -322,7 +365,7 @@ void member_end(struct member *member, enum process_end end, int status) {
         struct collector *collector = member->collector;
         struct process *process = &member->process;
         struct log_peer peer = member_peer(member);
-        char text[64];
+        char text[160];
 
         if (process->end != PROCESS_ALIVE)
                 return;
@@ -336,10 +379,11 @@ void member_end(struct member *member, enum process_end end, int status) {
                                   process->comm, drain_fault(process->drain));
                 }
                 member_snapshot(member);
-                process->drain = drain_free(process->drain);
+                limits_charge(member, drain_lanes(process->drain) + books_path_count(process->books));
+                let_go(member);
+                limits_measure(member);
                 books_close_fd(process->books);
                 collector->live--;
-                count_uid(collector, process->uid);
         }
         process->threads = 0;
         process->end = end;
@@ -357,8 +401,11 @@ void member_end(struct member *member, enum process_end end, int status) {
 }
 
 void member_expel(struct member *member, int error) {
+        member_expel_because(member, error == -EBADMSG ? drain_fault(member->process.drain) : strerror(-error));
+}
+
+void member_expel_because(struct member *member, const char *why) {
         struct log_peer peer = member_peer(member);
-        const char *why = error == -EBADMSG ? drain_fault(member->process.drain) : strerror(-error);
 
         member->collector->stats.expelled++;
         peer.reason = why;

@@ -45,6 +45,17 @@ void query_count_error(struct query *query) {
         query->errors++;
 }
 
+void query_count_limited(struct query *query) {
+        query->limited++;
+}
+
+void query_refresh(struct query *query, const struct query_peer *peer) {
+        if (peer->sees_all)
+                collector_refresh(query->collector);
+        else
+                collector_refresh_uid(query->collector, peer->uid);
+}
+
 void query_check_books(const struct process *process) {
 #if !defined(NDEBUG) || defined(SPANALLOC_CHECK_BOOKS)
         struct books_process_row row;

@@ -38,6 +38,8 @@ int query_answer(struct query *query, const struct query_peer *peer, const void 
 
 /* Counts a connection or message that was refused before it came here. */
 void query_count_error(struct query *query);
+/* Counts what a user's limit put off or refused. */
+void query_count_limited(struct query *query);
 
 /* ------------------------------------------------------------------------------------------------ followers -- */
 

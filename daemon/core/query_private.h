@@ -19,7 +19,7 @@
 
 struct query {
         struct collector *collector;
-        uint64_t queries, errors, follow_dropped;
+        uint64_t queries, errors, limited, follow_dropped;
 
         struct query_follower *followers[QUERY_FOLLOWERS_MAX];
         struct wire_buffer event;    /* the notification that is being handed out */
@@ -132,6 +132,8 @@ void query_put_columns(struct wire_buffer *out, const struct wire_columns *colum
 
 const char *query_quality_text(enum books_quality quality);
 
+/* Brings the rows that the peer may see up to this moment. */
+void query_refresh(struct query *query, const struct query_peer *peer);
 /* In a checking build: the books of a process that is about to be shown balance. */
 void query_check_books(const struct process *process);
 uint64_t query_now_ns(void);      /* monotonic */

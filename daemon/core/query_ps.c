@@ -11,7 +11,7 @@ struct ps_row {
         const struct process *process;
         struct books_process_row books;
         uint64_t rss, unit_memory, unit_limit;
-        char ended[64];
+        char ended[160];
         char counting[192];
 };
 
@@ -177,7 +177,7 @@ int query_method_ps(struct query *query, const struct query_peer *peer, const st
         if (r < 0)
                 return r;
 
-        collector_refresh(query->collector);
+        query_refresh(query, peer);
         for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
                 if (!query_params_select_process(params, peer, process))
                         continue;

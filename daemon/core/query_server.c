@@ -13,19 +13,21 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/core/log.h"
 #include "daemon/wire/wire.h"
 
-#define CONNECTIONS_MAX     64u
-#define CONNECTIONS_UID_MAX 16u
-#define FOLLOW_BYTES_MAX    ((size_t)1 << 20)
-#define WAITING_BYTES_MAX   ((size_t)256 << 20) /* answers that wait to be taken, over all connections */
-#define READ_BYTES          16384u
-#define ACCEPTS             16
-#define TAKE_NS             (30 * UINT64_C(1000000000))
-#define PAUSE_NS            (200 * UINT64_C(1000000)) /* without accepting, when descriptors are used up */
+#define FOLLOW_BYTES_MAX  ((size_t)1 << 20)
+#define WAITING_BYTES_MAX ((size_t)256 << 20) /* answers that wait to be taken, over all connections */
+#define READ_BYTES        16384u
+#define ACCEPTS           16
+#define TURNS             64u
+#define TURN_SHARE        3                 /* after a query of one user, so many times as long nobody answers him */
+#define TURN_FREE_NS      UINT64_C(1000000) /* what takes no longer is free */
+#define TAKE_NS           (30 * UINT64_C(1000000000))
+#define PAUSE_NS          (200 * UINT64_C(1000000)) /* without accepting, when descriptors are used up */
 
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
@@ -43,6 +45,13 @@ struct connection {
         struct query_follower *follower;
         uint64_t moved_ns; /* when the peer last took something, or had nothing to take */
         bool ended;        /* it sends no more; what it asked for is still answered */
+        bool waits;        /* for its user's turn */
+};
+
+/* A user who asked for much, and when he may ask again. */
+struct turn {
+        uid_t uid;
+        uint64_t at_ns;
 };
 
 struct query_server {
@@ -53,9 +62,53 @@ struct query_server {
         struct reactor_timer *timer; /* slow readers, and the end of a pause */
         bool paused;
         gid_t gid; /* whose members see all; -1: nobody's */
+        struct query_server_limits limits;
+        struct turn turns[TURNS];
+        struct reactor_timer *turn_timer;
         struct connection *connections;
         unsigned count;
 };
+
+const struct query_server_limits query_server_limits_default = {.connections = 64, .connections_uid = 16};
+
+/* ------------------------------------------------------------------------------------------------------- turns -- */
+
+/* The collector has one thread.  An answer to somebody with many spans takes a while, in which nobody is drained; so who
+ * may not see all anyway has to leave the others three times as much. */
+
+/* Not the reactor's, which stands still within a turn. */
+static uint64_t clock_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static struct turn *find_turn(struct query_server *server, uid_t uid) {
+        struct turn *found = &server->turns[0];
+
+        for (unsigned i = 0; i < TURNS; i++) {
+                if (server->turns[i].uid == uid && server->turns[i].at_ns)
+                        return &server->turns[i];
+                if (server->turns[i].at_ns < found->at_ns)
+                        found = &server->turns[i];
+        }
+        return found;
+}
+
+/* When the peer may be answered; 0: at any time. */
+static uint64_t turn_of(struct query_server *server, const struct query_peer *peer) {
+        const struct turn *turn = find_turn(server, peer->uid);
+
+        return !peer->sees_all && turn->uid == peer->uid ? turn->at_ns : 0;
+}
+
+static void end_turn(struct query_server *server, const struct query_peer *peer, uint64_t begun_ns) {
+        uint64_t now_ns = clock_ns(), took_ns = now_ns - begun_ns;
+
+        if (!peer->sees_all && took_ns > TURN_FREE_NS)
+                *find_turn(server, peer->uid) = (struct turn){peer->uid, now_ns + TURN_SHARE * took_ns};
+}
 
 /* ------------------------------------------------------------------------------------------------ connections -- */
 
@@ -110,6 +163,8 @@ static void set_events(struct connection *connection) {
         bool output = waiting(connection) || (!connection->follower && has_frame(connection));
         unsigned events = output ? REACTOR_OUT : REACTOR_IN;
 
+        if (connection->waits)
+                events = waiting(connection) ? REACTOR_OUT : 0;
         if (connection->follower && !connection->ended)
                 events |= REACTOR_IN; /* to learn that it left */
         reactor_watch_set(connection->watch, events);
@@ -155,6 +210,18 @@ static int on_follow(void *userdata, const void *frame, size_t size) {
         return r;
 }
 
+/* When the first of those who wait for a turn has it; 0: nobody waits. */
+static uint64_t next_turn(struct query_server *server) {
+        uint64_t next_ns = 0, at_ns;
+
+        for (const struct connection *c = server->connections; c; c = c->next) {
+                at_ns = c->waits ? turn_of(server, &c->peer) + 1 : 0;
+                if (at_ns && (!next_ns || at_ns < next_ns))
+                        next_ns = at_ns;
+        }
+        return next_ns;
+}
+
 /* --------------------------------------------------------------------------------------------------- requests -- */
 
 static int answer(struct connection *connection, const void *message, size_t size) {
@@ -176,9 +243,34 @@ static int answer(struct connection *connection, const void *message, size_t siz
         return r;
 }
 
+static void wait_for_turn(struct connection *connection) {
+        struct query_server *server = connection->server;
+
+        if (!connection->waits)
+                query_count_limited(server->query);
+        connection->waits = true;
+        reactor_timer_set(server->turn_timer, next_turn(server));
+}
+
+static void on_turn(void *userdata, uint64_t now_ns) {
+        struct query_server *server = userdata;
+        uint64_t next_ns;
+
+        for (struct connection *c = server->connections; c; c = c->next) {
+                if (!c->waits || turn_of(server, &c->peer) > now_ns)
+                        continue;
+                c->waits = false;
+                set_events(c);
+        }
+        next_ns = next_turn(server);
+        if (next_ns)
+                reactor_timer_set(server->turn_timer, next_ns);
+}
+
 /* Serves one request, if one is there.  False: the connection is gone. */
 static bool serve(struct connection *connection) {
         const void *message;
+        uint64_t begun_ns;
         size_t size;
         int r;
 
@@ -194,7 +286,13 @@ static bool serve(struct connection *connection) {
                 return false;
         }
         connection->moved_ns = reactor_now(connection->server->reactor);
+        begun_ns = clock_ns();
+        if (turn_of(connection->server, &connection->peer) > begun_ns) {
+                wait_for_turn(connection);
+                return true;
+        }
         r = answer(connection, message, size);
+        end_turn(connection->server, &connection->peer, begun_ns);
         if (r < 0) {
                 drop(connection, r == -EPROTO ? "what it sent is no request" : strerror(-r));
                 return false;
@@ -244,7 +342,7 @@ static void on_connection(void *userdata, int fd, unsigned events) {
         }
         if (connection->follower && !waiting(connection))
                 query_follow_resume(connection->follower);
-        if ((!waiting(connection) || connection->follower) && !serve(connection))
+        if ((!waiting(connection) || connection->follower) && !connection->waits && !serve(connection))
                 return;
         if (flush(connection) < 0 || is_over(connection) || (events & (REACTOR_HUP | REACTOR_IN)) == REACTOR_HUP) {
                 connection_free(connection);
@@ -302,19 +400,24 @@ static void admit(struct query_server *server, int fd) {
         socklen_t size = sizeof cred;
         struct log_peer peer;
         unsigned of_uid = 0;
+        const char *why;
         int r;
 
         r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0 ? -errno : 0;
         for (const struct connection *c = server->connections; c; c = c->next)
                 of_uid += c->peer.uid == cred.uid;
-        if (r == 0 && (server->count >= CONNECTIONS_MAX || of_uid >= CONNECTIONS_UID_MAX))
+        if (r == 0 && of_uid >= server->limits.connections_uid)
+                query_count_limited(server->query);
+        if (r == 0 && (server->count >= server->limits.connections || of_uid >= server->limits.connections_uid))
                 r = -EUSERS;
         if (r == 0)
                 r = connection_new(server, fd, &cred);
         if (r == 0)
                 return;
-        peer = (struct log_peer){
-                .pid = cred.pid, .uid = cred.uid, .reason = r == -EUSERS ? "there are too many" : strerror(-r)};
+        why = r != -EUSERS                               ? strerror(-r)
+              : of_uid >= server->limits.connections_uid ? "its user has too many (--max-connections-per-uid)"
+                                                         : "there are too many (--max-connections)";
+        peer = (struct log_peer){.pid = cred.pid, .uid = cred.uid, .reason = why};
         query_count_error(server->query);
         log_event(LOG_QUERY_REFUSED, &peer, "refused a query connection of process %d: %s", (int)cred.pid, peer.reason);
         close(fd);
@@ -373,7 +476,8 @@ static gid_t group_of(int listen_fd) {
         return st.st_gid;
 }
 
-int query_server_new(struct query_server **ret, struct reactor *reactor, struct query *query, int listen_fd) {
+int query_server_new(struct query_server **ret, struct reactor *reactor, struct query *query, int listen_fd,
+                     struct query_server_limits limits) {
         struct query_server *server = calloc(1, sizeof *server);
         int r;
 
@@ -385,7 +489,10 @@ int query_server_new(struct query_server **ret, struct reactor *reactor, struct 
         server->query = query;
         server->fd = listen_fd;
         server->gid = group_of(listen_fd);
+        server->limits = limits;
         r = reactor_timer(reactor, &server->timer, on_timer, server);
+        if (r == 0)
+                r = reactor_timer(reactor, &server->turn_timer, on_turn, server);
         if (r == 0)
                 r = reactor_watch(reactor, &server->watch, listen_fd, REACTOR_IN, on_door, server);
         if (r < 0) {
@@ -396,6 +503,10 @@ int query_server_new(struct query_server **ret, struct reactor *reactor, struct 
         return 0;
 }
 
+void query_server_set_limits(struct query_server *server, struct query_server_limits limits) {
+        server->limits = limits;
+}
+
 struct query_server *query_server_free(struct query_server *server) {
         if (!server)
                 return NULL;
@@ -403,6 +514,7 @@ struct query_server *query_server_free(struct query_server *server) {
                 connection_free(server->connections);
         reactor_unwatch(server->watch);
         reactor_timer_free(server->timer);
+        reactor_timer_free(server->turn_timer);
         close(server->fd);
         free(server);
         return NULL;

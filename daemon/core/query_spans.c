@@ -263,7 +263,7 @@ int query_method_spans(struct query *query, const struct query_peer *peer, const
         if (r < 0)
                 return r;
 
-        collector_refresh(query->collector);
+        query_refresh(query, peer);
         now_ns = query_now_ns();
         for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
                 if (!process->books || !query_params_select_process(params, peer, process))

@@ -80,6 +80,20 @@ static uint64_t status_number(const struct query *query, const struct collector_
                 return stats->took_over;
         case WIRE_STATUS_ring_fill_ppm:
                 return stats->ring_fill_ppm;
+        case WIRE_STATUS_limited_processes:
+                return stats->limited[QUOTA_PROCESSES];
+        case WIRE_STATUS_limited_memory:
+                return stats->limited[QUOTA_MEMORY];
+        case WIRE_STATUS_limited_threads:
+                return stats->limited[QUOTA_THREADS];
+        case WIRE_STATUS_limited_names:
+                return stats->limited[QUOTA_NAMES];
+        case WIRE_STATUS_limited_paths:
+                return stats->limited[QUOTA_PATHS];
+        case WIRE_STATUS_limited_records:
+                return stats->limited[QUOTA_RECORDS];
+        case WIRE_STATUS_limited_queries:
+                return query->limited;
         case WIRE_STATUS_memory_bytes:
                 return resident_bytes();
         }
@@ -91,7 +105,7 @@ int query_method_status(struct query *query, const struct query_peer *peer, cons
         const struct wire_columns *fields = wire_columns("status");
         struct collector_stats stats;
 
-        collector_refresh(query->collector);
+        query_refresh(query, peer);
         collector_stats(query->collector, &stats);
 
         wire_put_map(out, (uint32_t)fields->count);

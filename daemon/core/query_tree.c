@@ -266,7 +266,7 @@ int query_method_tree(struct query *query, const struct query_peer *peer, const 
         r = query_columns_choose(columns, params, UINT64_C(1) << WIRE_TREE_per_call_p99, &answer.chosen, ret_error);
         if (r < 0)
                 return r;
-        collector_refresh(query->collector);
+        query_refresh(query, peer);
         answer.now_ns = query_now_ns();
 
         wire_put_map(out, 4);

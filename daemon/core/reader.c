@@ -106,6 +106,8 @@ static bool learn_name(struct reader *reader, struct books *books, uint32_t id) 
         /* [N2] acquire of `state`, pairs with the release in copy_name(). */
         if (atomic_load_explicit(&from->state, memory_order_acquire) == SHM_NAME_EMPTY)
                 return false;
+        if (!quota_take(reader->quota, QUOTA_NAMES, 1))
+                return false;
         shm_load_text(name, from->name, sizeof name);
         shm_load_text(file, from->file, sizeof file);
         touch(books, to);
@@ -141,12 +143,13 @@ static void add_path(struct books *books, uint32_t path, uint32_t parent, uint32
 }
 
 /* The reserved path, made by ourselves where the client's table is of no use. */
-static uint32_t other_path(struct books *books) {
+static uint32_t other_path(struct reader *reader, struct books *books) {
         struct book_name *name = &books->names[SHM_NAME_OTHER];
 
         if (books->tallies[SHM_PATH_OTHER].name)
                 return SHM_PATH_OTHER;
         if (!name->name_length) {
+                quota_add(reader->quota, QUOTA_NAMES, 1);
                 touch(books, name);
                 strcpy(name->name, "(other)");
                 name->name_length = 7;
@@ -155,6 +158,7 @@ static uint32_t other_path(struct books *books) {
                         books->book->names = SHM_NAME_OTHER;
                 }
         }
+        quota_add(reader->quota, QUOTA_PATHS, 1);
         add_path(books, SHM_PATH_OTHER, 0, SHM_NAME_OTHER);
         return SHM_PATH_OTHER;
 }
@@ -173,18 +177,18 @@ uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path) 
                 uint64_t key;
 
                 if (!at || at >= books->limits.paths || at >= reader->geometry.path_capacity || n == SHM_PATH_DEPTH_MAX)
-                        return other_path(books);
+                        return other_path(reader, books);
                 /* Relaxed: published before the record that named it ([R1]). */
                 key = atomic_load_explicit(&shm_paths(reader->map, &reader->geometry)[at].key, memory_order_relaxed);
                 if ((uint32_t)(key >> 32) >= at || !learn_name(reader, books, (uint32_t)key))
-                        return other_path(books);
+                        return other_path(reader, books);
                 chain[n] = at;
                 names[n++] = (uint32_t)key;
                 at = (uint32_t)(key >> 32);
         } while (at && !is_known(books, at));
 
-        if (at && books->tallies[at].depth + n >= SHM_PATH_DEPTH_MAX)
-                return other_path(books);
+        if ((at && books->tallies[at].depth + n >= SHM_PATH_DEPTH_MAX) || !quota_take(reader->quota, QUOTA_PATHS, n))
+                return other_path(reader, books);
         chain[n] = at;
         while (n--)
                 add_path(books, chain[n], chain[n + 1], names[n]);

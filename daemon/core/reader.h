@@ -7,6 +7,7 @@
 #pragma once
 
 #include "daemon/core/frames.h"
+#include "daemon/core/quota.h"
 #include "shm/layout.h"
 
 struct reader {
@@ -14,6 +15,7 @@ struct reader {
         struct shm_geometry geometry; /* our own; never read back from the segment */
         uint32_t lanes;               /* claimed, as last read; never falls */
         uint32_t closes_posted;
+        struct quota *quota; /* NULL: none */
         char fault[160];
 };
 

@@ -7,7 +7,7 @@
 
 #include "daemon/core/members.h"
 
-const char *process_counting(const struct process *process, char *buf, size_t size) {
+static const char *counting_by(const struct process *process, char *buf, size_t size) {
         if (process->uncounted) {
                 snprintf(buf, size, "not counted: %s", process->why);
                 return buf;
@@ -34,6 +34,17 @@ const char *process_counting(const struct process *process, char *buf, size_t si
                 break;
         }
         snprintf(buf, size, "nothing: libspanalloc-malloc is not loaded");
+        return buf;
+}
+
+const char *process_counting(const struct process *process, char *buf, size_t size) {
+        size_t n;
+
+        counting_by(process, buf, size);
+        n = strlen(buf);
+        if (process->refused_threads && n < size)
+                snprintf(buf + n, size - n, "; %llu threads have no place in the books",
+                         (unsigned long long)process->refused_threads);
         return buf;
 }
 
@@ -64,7 +75,7 @@ const char *process_end_text(const struct process *process, char *buf, size_t si
                 snprintf(buf, size, "detached");
                 break;
         case PROCESS_EXPELLED:
-                snprintf(buf, size, "expelled");
+                snprintf(buf, size, "expelled: %s", process->why);
                 break;
         }
         return buf;

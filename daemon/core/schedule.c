@@ -21,11 +21,20 @@
 #define MARK_NS        (60 * NS_PER_S)
 #define MARKS_REACH_NS (11 * MARK_NS)
 
+static void drain_at(struct collector *collector, uint64_t at_ns) {
+        collector->drain_at_ns = at_ns;
+        reactor_timer_set(collector->drain_timer, at_ns);
+}
+
 void schedule_soon(struct collector *collector) {
+        uint64_t at_ns = reactor_now(collector->reactor) + SLEEP_MIN_NS;
+
         collector->deep = false;
         collector->idle_passes = 0;
         collector->sleep_ns = SLEEP_MIN_NS;
-        reactor_timer_set(collector->drain_timer, reactor_now(collector->reactor) + SLEEP_MIN_NS);
+        /* Never later than it would have been: or who calls often enough puts it off for ever. */
+        if (!collector->drain_at_ns || at_ns < collector->drain_at_ns)
+                drain_at(collector, at_ns);
 }
 
 static bool anything_waits(const struct collector *collector) {
@@ -53,17 +62,17 @@ static int pass(struct collector *collector, uint64_t now_ns) {
 
         beacon_set_asleep(collector->beacon, false);
         collector->stats.passes++;
+        limits_begin_pass(collector);
         for (size_t i = 0; i < collector->count; i++) {
                 struct member *member = collector->members[(first + i) % collector->count];
 
                 if (!member->process.drain)
                         continue;
-                r = drain_pass(member->process.drain, now_ns);
-                if (r < 0)
-                        member_expel(member, r);
-                else if (r > busiest)
+                r = member_drain(member, now_ns);
+                if (r > busiest)
                         busiest = r;
         }
+        limits_end_pass(collector);
         return busiest;
 }
 
@@ -72,7 +81,7 @@ static uint64_t next_sleep(struct collector *collector, int outcome) {
 
         if (outcome != DRAIN_IDLE) {
                 collector->idle_passes = 0;
-                if (collector->deep)
+                if (collector->deep || outcome == DRAIN_MORE)
                         sleep_ns = SLEEP_MIN_NS;
                 else
                         sleep_ns = collector->rung ? sleep_ns / 2 : sleep_ns + SLEEP_STEP_NS;
@@ -95,19 +104,29 @@ static void tell_work(const struct collector *collector, enum collector_work wor
                 collector->on_work(collector->work_userdata, work, now_ns);
 }
 
+static void resume_ingest(struct collector *collector) {
+        for (struct ingest *ingest = collector->ingests; ingest; ingest = *ingest_next(ingest))
+                ingest_resume(ingest);
+}
+
 static void on_drain(void *userdata, uint64_t now_ns) {
         struct collector *collector = userdata;
         int outcome;
 
-        if (!collector->live)
-                return; /* the next attach starts us again */
+        collector->drain_at_ns = 0;
+        if (!collector->live) { /* the next attach starts us again */
+                limits_begin_pass(collector);
+                resume_ingest(collector);
+                return;
+        }
         outcome = pass(collector, now_ns);
         collector->sleep_ns = next_sleep(collector, outcome);
-        reactor_timer_set(collector->drain_timer, now_ns + collector->sleep_ns);
+        drain_at(collector, now_ns + collector->sleep_ns);
         if (collector->deep)
                 ask_all(collector);
         collector->rung = false;
         tell_work(collector, COLLECTOR_PASS, now_ns);
+        resume_ingest(collector);
 }
 
 /* The last look before sleep.  In a short one nothing can overflow unheard: whoever fills a ring passes a quarter of it
@@ -125,7 +144,7 @@ static bool on_idle(void *userdata) {
         } else if (!collector->deep || !anything_waits(collector)) {
                 return false;
         }
-        reactor_timer_set(collector->drain_timer, reactor_now(collector->reactor));
+        drain_at(collector, reactor_now(collector->reactor));
         return true;
 }
 
@@ -171,6 +190,7 @@ static void on_tick(void *userdata, uint64_t now_ns) {
                 busy |= member->process.end == PROCESS_ALIVE || member->pidfd >= 0;
         }
         notices_tend(collector->notices, now_ns);
+        limits_tend(collector, now_ns);
         if (collector->live && now_ns - collector->marked_ns >= MARK_NS)
                 mark_all(collector, now_ns);
         measure_rate(collector, now_ns);

@@ -133,6 +133,15 @@ void state_deinit(struct state *state) {
         *state = (struct state){.fd = -1};
 }
 
+uint64_t state_memory(struct state *state) {
+        struct stat st;
+
+        /* With as much of `touched`, which is a sixteenth. */
+        if (state->fd >= 0 && fstat(state->fd, &st) == 0)
+                state->memory = (uint64_t)st.st_blocks * 512 / 16 * 17;
+        return state->memory;
+}
+
 void state_begin(struct state *state) {
         assert(!state->in_batch);
         atomic_store_explicit(&state->header->undo_length, 0, memory_order_release);

@@ -42,6 +42,7 @@ struct state {
         uint32_t batch;    /* its low 32 bits */
         bool in_batch;
         uint64_t size; /* of the mapping */
+        uint64_t memory;
         int fd;
 };
 
@@ -55,6 +56,9 @@ void state_deinit(struct state *state);
 static inline void *state_data(const struct state *state) {
         return state->base + state->header->data_offset;
 }
+
+/* What the arena takes, in bytes; what it took when it was last asked, once the descriptor is closed. */
+uint64_t state_memory(struct state *state);
 
 void state_begin(struct state *state);
 void state_commit(struct state *state);

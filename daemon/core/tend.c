@@ -127,7 +127,7 @@ void member_autopsy(struct member *member, uint64_t now_ns) {
         handover_drop_pid(member);
 }
 
-static void forget(struct member *member) {
+void member_forget(struct member *member) {
         struct collector *collector = member->collector;
         struct books_process_row row;
 
@@ -174,7 +174,7 @@ uint64_t members_forget(struct collector *collector, uint64_t now_ns) {
         uint64_t keep_ns = collector->options.keep_ns, next = 0, at;
 
         while (collector->ended > collector->options.keep_max)
-                forget(one_too_many(collector));
+                member_forget(one_too_many(collector));
         if (keep_ns == UINT64_MAX)
                 return 0;
         for (size_t i = 0; i < collector->count;) {
@@ -182,7 +182,7 @@ uint64_t members_forget(struct collector *collector, uint64_t now_ns) {
 
                 at = member->process.ended_ns + keep_ns;
                 if (member->process.end != PROCESS_ALIVE && at <= now_ns) {
-                        forget(member);
+                        member_forget(member);
                         continue;
                 }
                 if (member->process.end != PROCESS_ALIVE && (!next || at < next))

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "daemon/core/collector.h"
+#include "daemon/core/query_server.h"
+#include "shm/segment.h"
 
 #define CONFIG_FILE "/etc/spanalloc/spanallocd.conf"
 #define CONFIG_DIR  "/etc/spanalloc/spanallocd.conf.d"
@@ -90,15 +92,6 @@ static const char *set_ring_kib(struct config *config, const char *value) {
         return NULL;
 }
 
-static const char *set_count(uint32_t *count, const char *value) {
-        uint64_t n;
-
-        if (!parse_number(value, 100000, &n) || n == 0)
-                return "a number from 1 to 100000";
-        *count = (uint32_t)n;
-        return NULL;
-}
-
 static const char *set_fd_store(struct config *config, const char *value) {
         uint64_t n;
 
@@ -106,14 +99,6 @@ static const char *set_fd_store(struct config *config, const char *value) {
                 return "a number, as of FileDescriptorStoreMax=";
         config->fd_store = (uint32_t)n;
         return NULL;
-}
-
-static const char *set_processes(struct config *config, const char *value) {
-        return set_count(&config->processes_max, value);
-}
-
-static const char *set_processes_uid(struct config *config, const char *value) {
-        return set_count(&config->processes_uid_max, value);
 }
 
 static const char *set_log_level(struct config *config, const char *value) {
@@ -129,27 +114,60 @@ static const char *set_log_level(struct config *config, const char *value) {
 
 enum { OPTION_HELP = 1000, OPTION_VERSION, OPTION_CONFIG, OPTION_FIRST };
 
-/* The table.  What has a setter and a value may stand in a file under the same name. */
+#define LIMIT(member) offsetof(struct config, limits.member)
+#define UID(kind)     offsetof(struct config, limits.uid_max[QUOTA_##kind])
+
+/* The table.  What has a setter or a range, and a value, may stand in a file under the same name. */
 static const struct {
         const char *name, *value, *help;
         setter_fn set;
         int id; /* 0: its place in the table */
+        /* A number: where it goes, and what it may be.  max 0: none. */
+        size_t number;
+        uint64_t min, max;
 } options[] = {
-        {"system", NULL, "serve the whole machine, in /run/spanalloc (root's default)", set_system, 0},
-        {"user", NULL, "serve one user, in $XDG_RUNTIME_DIR/spanalloc (everybody else's default)", set_user, 0},
-        {"runtime-dir", "DIR", "where ingest.sock, query.sock and the beacon lie", set_runtime_dir, 0},
-        {"state-dir", "DIR", "reserved for what outlives a restart; nothing is written there yet", set_state_dir, 0},
-        {"backend", "NAME", "auto (default), poll or io_uring", set_backend, 0},
-        {"keep", "SECONDS", "how long an ended process is shown (default 600), or forever", set_keep, 0},
-        {"fd-store", "N", "descriptors that the service manager keeps for us (default $FDSTORE)", set_fd_store, 0},
+        {"system", NULL, "serve the whole machine, in /run/spanalloc (root's default)", set_system, .id = 0},
+        {"user", NULL, "serve one user, in $XDG_RUNTIME_DIR/spanalloc (everybody else's default)", set_user, .id = 0},
+        {"runtime-dir", "DIR", "where ingest.sock, query.sock and the beacon lie", set_runtime_dir, .id = 0},
+        {"state-dir", "DIR", "reserved for what outlives a restart; nothing is written there yet", set_state_dir,
+         .id = 0},
+        {"backend", "NAME", "auto (default), poll or io_uring", set_backend, .id = 0},
+        {"keep", "SECONDS", "how long an ended process is shown (default 600), or forever", set_keep, .id = 0},
+        {"fd-store", "N", "descriptors that the service manager keeps for us (default $FDSTORE)", set_fd_store,
+         .id = 0},
         {"ring-kib", "N", "size of a thread's ring where the program does not ask for one (default 512)", set_ring_kib,
-         0},
-        {"max-processes", "N", "processes attached at once (default 4096)", set_processes, 0},
-        {"max-processes-per-uid", "N", "the same for one user other than root (default 1024)", set_processes_uid, 0},
-        {"log-level", "LEVEL", "error, warning, notice, info (default) or debug", set_log_level, 0},
-        {"config", "FILE", "read FILE only, and nothing in /etc/spanalloc", NULL, OPTION_CONFIG},
-        {"help", NULL, "print this", NULL, OPTION_HELP},
-        {"version", NULL, "print the version", NULL, OPTION_VERSION},
+         .id = 0},
+        {"max-processes", "N", "processes attached at once (default 4096)", NULL, .number = LIMIT(processes), .min = 1,
+         .max = 100000},
+        {"max-ended", "N", "ended processes shown (default 1024)", NULL, .number = LIMIT(ended), .min = 0,
+         .max = 100000},
+        {"max-threads", "N", "threads of one process (default 4096)", NULL, .number = LIMIT(threads), .min = 1,
+         .max = SHM_LANES_MAX},
+        {"max-names", "N", "names of spans of one process (default 16384)", NULL, .number = LIMIT(names), .min = 16,
+         .max = SHM_NAMES_MAX},
+        {"max-paths", "N", "paths of spans of one process (default 131072)", NULL, .number = LIMIT(paths), .min = 16,
+         .max = SHM_PATHS_MAX},
+        {"max-processes-per-uid", "N", "processes of one user other than root (default 1024)", NULL,
+         .number = UID(PROCESSES), .min = 1, .max = 100000},
+        {"max-memory-per-uid", "MIB", "memory for one user's processes (default a quarter of the machine's)", NULL,
+         .number = UID(MEMORY), .min = 16, .max = 1 << 24},
+        {"max-threads-per-uid", "N", "threads of one user's processes (default 32768)", NULL, .number = UID(THREADS),
+         .min = 1, .max = 1 << 24},
+        {"max-names-per-uid", "N", "names of spans of one user's processes (default 262144)", NULL,
+         .number = UID(NAMES), .min = 1, .max = 1 << 28},
+        {"max-paths-per-uid", "N", "paths of spans of one user's processes (default 1048576)", NULL,
+         .number = UID(PATHS), .min = 1, .max = 1 << 28},
+        {"max-records-per-pass", "N",
+         "records of one user that are drained before it is the others' turn (default 262144)", NULL,
+         .number = UID(RECORDS), .min = 256, .max = 1 << 28},
+        {"max-connections", "N", "connections to query.sock (default 64)", NULL, .number = LIMIT(connections), .min = 1,
+         .max = 4096},
+        {"max-connections-per-uid", "N", "the same of one user (default 16)", NULL, .number = LIMIT(connections_uid),
+         .min = 1, .max = 4096},
+        {"log-level", "LEVEL", "error, warning, notice, info (default) or debug", set_log_level, .id = 0},
+        {"config", "FILE", "read FILE only, and nothing in /etc/spanalloc", NULL, .id = OPTION_CONFIG},
+        {"help", NULL, "print this", NULL, .id = OPTION_HELP},
+        {"version", NULL, "print the version", NULL, .id = OPTION_VERSION},
 };
 #define OPTIONS (sizeof options / sizeof *options)
 
@@ -178,13 +196,45 @@ bool config_option(size_t i, struct config_option *ret) {
 static void set_defaults(struct config *config) {
         *config = (struct config){
                 .keep_ns = collector_options_default.keep_ns,
-                .processes_max = collector_options_default.processes_max,
-                .processes_uid_max = collector_options_default.processes_uid_max,
                 .log_level = LOG_LEVEL_INFO,
+                .limits =
+                        {
+                                .processes = collector_options_default.processes_max,
+                                .ended = collector_options_default.keep_max,
+                                .threads = shm_wish_default.lane_capacity,
+                                .names = shm_wish_default.name_capacity,
+                                .paths = shm_wish_default.path_capacity,
+                                .connections = query_server_limits_default.connections,
+                                .connections_uid = query_server_limits_default.connections_uid,
+                                .uid_max =
+                                        {
+                                                [QUOTA_PROCESSES] = collector_options_default.uid_max[QUOTA_PROCESSES],
+                                                [QUOTA_THREADS] = 32768,
+                                                [QUOTA_NAMES] = 262144,
+                                                [QUOTA_PATHS] = 1048576,
+                                                [QUOTA_RECORDS] = 262144,
+                                        },
+                        },
         };
 }
 
 /* ----------------------------------------------------------------------------------------------------- files -- */
+
+/* NULL, or what the value has to be; good until the next call. */
+static const char *set_option(size_t option, struct config *config, const char *value) {
+        static char wanted[64];
+        uint64_t n;
+
+        if (!options[option].max)
+                return options[option].set(config, value);
+        if (parse_number(value, options[option].max, &n) && n >= options[option].min) {
+                *(uint64_t *)(void *)((char *)config + options[option].number) = n;
+                return NULL;
+        }
+        snprintf(wanted, sizeof wanted, "a number from %llu to %llu", (unsigned long long)options[option].min,
+                 (unsigned long long)options[option].max);
+        return wanted;
+}
 
 struct file_context {
         struct config *config;
@@ -198,9 +248,9 @@ static int on_pair(void *userdata, const char *section, const char *name, const 
         if (context->mistake[0])
                 return 1; /* the first one is told */
         for (size_t i = 0; i < OPTIONS; i++) {
-                if (!options[i].set || !options[i].value || strcmp(options[i].name, name) != 0)
+                if (options[i].id || !options[i].value || strcmp(options[i].name, name) != 0)
                         continue;
-                wanted = options[i].set(context->config, value);
+                wanted = set_option(i, context->config, value);
                 if (!wanted)
                         return 1;
                 snprintf(context->mistake, sizeof context->mistake, "%.64s has to be %s, not \"%.64s\"", name, wanted,
@@ -274,7 +324,7 @@ static int walk(struct config *config, int argc, char *argv[], const char **ret_
                         *ret_file = optarg;
                 if (c < OPTION_FIRST || !config)
                         continue;
-                wanted = options[c - OPTION_FIRST].set(config, optarg);
+                wanted = set_option((size_t)(c - OPTION_FIRST), config, optarg);
                 if (!wanted)
                         continue;
                 fprintf(stderr, "spanallocd: --%s has to be %s, not \"%s\"\n", options[c - OPTION_FIRST].name, wanted,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "daemon/core/log.h"
+#include "daemon/core/quota.h"
 #include "daemon/core/reactor.h"
 
 enum config_scope { CONFIG_AUTO, CONFIG_SYSTEM, CONFIG_USER };
@@ -22,7 +23,12 @@ struct config {
         uint64_t keep_ns;
         uint32_t fd_store; /* descriptors that the service manager keeps; 0: as it says */
         uint32_t ring_kib; /* 0: the default */
-        uint32_t processes_max, processes_uid_max;
+        struct config_limits {
+                uint64_t processes, ended;             /* of all users */
+                uint64_t threads, names, paths;        /* of one process */
+                uint64_t connections, connections_uid; /* to the query socket */
+                uint64_t uid_max[QUOTA_KINDS];         /* of one user; memory in MiB, 0: a quarter of the machine's */
+        } limits;
         enum log_level log_level;
 };
 

@@ -36,12 +36,31 @@ struct daemon {
         struct reactor_watch *signal_watch;
 };
 
+static uint64_t machine_memory(void) {
+        long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+        return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+}
+
+static struct query_server_limits query_limits(const struct config *config) {
+        return (struct query_server_limits){(unsigned)config->limits.connections,
+                                            (unsigned)config->limits.connections_uid};
+}
+
 static void make_options(struct collector_options *ret, const struct config *config, const char *runtime_dir) {
+        const struct config_limits *limits = &config->limits;
+
         *ret = collector_options_default;
         ret->runtime_dir = runtime_dir;
         ret->keep_ns = config->keep_ns;
-        ret->processes_max = config->processes_max;
-        ret->processes_uid_max = config->processes_uid_max;
+        ret->processes_max = (uint32_t)limits->processes;
+        ret->keep_max = (uint32_t)limits->ended;
+        ret->wish.lane_capacity = (uint32_t)limits->threads;
+        ret->wish.name_capacity = (uint32_t)limits->names;
+        ret->wish.path_capacity = (uint32_t)limits->paths;
+        memcpy(ret->uid_max, limits->uid_max, sizeof ret->uid_max);
+        ret->uid_max[QUOTA_MEMORY] = limits->uid_max[QUOTA_MEMORY] ? limits->uid_max[QUOTA_MEMORY] << 20
+                                                                   : machine_memory() / 4;
         ret->wish.ring_records = config->ring_kib * (1024 / (uint32_t)sizeof(struct shm_record));
         if (ret->ring_kib_max < config->ring_kib)
                 ret->ring_kib_max = config->ring_kib;
@@ -61,8 +80,10 @@ static void reload(struct daemon *daemon) {
                 log_open(config.log_level);
                 make_options(&options, &config, NULL);
                 collector_set_options(daemon->collector, &options);
-                log_event(LOG_RELOADED, NULL, "read the configuration again: at most %u processes, %u of one user",
-                          config.processes_max, config.processes_uid_max);
+                query_server_set_limits(daemon->server, query_limits(&config));
+                log_event(LOG_RELOADED, NULL, "read the configuration again: at most %llu processes, %llu of one user",
+                          (unsigned long long)config.limits.processes,
+                          (unsigned long long)config.limits.uid_max[QUOTA_PROCESSES]);
         }
         sd_notify(0, "READY=1");
 }
@@ -103,7 +124,7 @@ static int serve_sockets(struct daemon *daemon) {
         int ingest_fd = daemon->sockets.ingest_fd, query_fd = daemon->sockets.query_fd, r;
 
         daemon->sockets.ingest_fd = daemon->sockets.query_fd = -1;
-        r = query_server_new(&daemon->server, daemon->reactor, daemon->query, query_fd);
+        r = query_server_new(&daemon->server, daemon->reactor, daemon->query, query_fd, query_limits(&daemon->config));
         if (r < 0) {
                 close(ingest_fd);
                 return r;

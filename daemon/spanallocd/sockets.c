@@ -137,7 +137,7 @@ static int listen_at(int *ret, const char *dir, const char *name, int type, mode
         return 0;
 }
 
-/* On a whole machine, those who may ask are a group, where there is one. */
+/* On a whole machine everybody may ask, about his own processes; about all, a group, where there is one. */
 static void give_to_group(const char *dir) {
         const struct group *group = geteuid() == 0 ? getgrnam(GROUP) : NULL;
         struct sockaddr_un address;
@@ -175,7 +175,7 @@ static int open_missing(struct sockets *sockets, bool system) {
                 sockets->own_ingest = r == 0;
         }
         if (r == 0 && sockets->query_fd < 0) {
-                r = listen_at(&sockets->query_fd, sockets->dir, "query.sock", SOCK_STREAM, 0660);
+                r = listen_at(&sockets->query_fd, sockets->dir, "query.sock", SOCK_STREAM, system ? 0666 : 0600);
                 sockets->own_query = r == 0;
                 if (r == 0 && system)
                         give_to_group(sockets->dir);

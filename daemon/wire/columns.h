@@ -168,6 +168,13 @@
         X(query_errors, UINT, COUNT, "requests or connections refused")                                                \
         X(wakeups, UINT, COUNT, "drain passes begun by a doorbell")                                                    \
         X(passes, UINT, COUNT, "drain passes")                                                                         \
+        X(limited_processes, UINT, COUNT, "attach requests above a user's limit")                                      \
+        X(limited_memory, UINT, COUNT, "processes forgotten, expelled or refused for a user's memory")                 \
+        X(limited_threads, UINT, COUNT, "passes that left out threads above a user's limit")                           \
+        X(limited_names, UINT, COUNT, "records shown as (other): a user had too many names")                           \
+        X(limited_paths, UINT, COUNT, "records shown as (other): a user had too many paths")                           \
+        X(limited_records, UINT, COUNT, "passes that left some of a user's records to the next")                       \
+        X(limited_queries, UINT, COUNT, "queries put off, and connections refused, for a user's limit")                \
         X(memory_bytes, UINT, BYTES, "resident memory of the collector")                                               \
         X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")               \
         X(took_over, UINT, NONE, "1: it went on with the processes and sums of a collector before it")

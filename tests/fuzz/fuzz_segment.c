@@ -84,6 +84,7 @@ static char *unused; /* the books as they are when new */
 static size_t book_size;
 static struct books *books;
 static struct drain *drained;
+static struct quota quota;
 static uint64_t now_ns;
 
 static struct input waiting; /* steps that happen in the middle of a read */
@@ -385,6 +386,15 @@ static void show(void) {
         }
 }
 
+/* What was counted is what there is. */
+static void check_quota(void) {
+        uint64_t names, paths;
+
+        books_used(books, &names, &paths);
+        REQUIRE(quota.used[QUOTA_NAMES] == names && quota.used[QUOTA_PATHS] == paths);
+        REQUIRE(quota.used[QUOTA_THREADS] == drain_lanes(drained));
+}
+
 static void ask(struct input *input) {
         uint32_t lane = (uint32_t)take(input, 1) % (LANES + 1), tid;
 
@@ -405,7 +415,20 @@ static void ask(struct input *input) {
 /* The collector is replaced: the next one goes on with the books that there are. */
 static void restart(void) {
         drained = drain_free(drained);
+        REQUIRE(quota.used[QUOTA_THREADS] == 0);
         REQUIRE(drain_new(&drained, memfd, &geometry, books) == 0);
+        drain_set_quota(drained, &quota);
+        drain_resume(drained);
+}
+
+/* The user's limits; and his share of a pass, which ends anywhere. */
+static void limit(struct input *input) {
+        static const enum quota_kind kinds[] = {QUOTA_THREADS, QUOTA_NAMES, QUOTA_PATHS, QUOTA_RECORDS, QUOTA_RECORDS};
+        enum quota_kind kind = kinds[take(input, 1) % 5];
+
+        quota.limit[kind] = take(input, 1);
+        if (kind == QUOTA_RECORDS)
+                quota.used[kind] = 0;
 }
 
 static void ambush(struct input *input) {
@@ -424,7 +447,11 @@ static bool collector_turn(struct input *input) {
         now_ns += take_number(input);
         switch (take(input, 1) % 16) {
         default:
+                quota.used[QUOTA_RECORDS] = 0;
                 r = drain_pass(drained, now_ns);
+                break;
+        case 7:
+                limit(input);
                 break;
         case 8:
         case 9:
@@ -457,7 +484,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!books)
                 make_scene();
         reset_scene();
+        quota = (struct quota){0};
+        for (int kind = 0; kind < QUOTA_KINDS; kind++)
+                quota.limit[kind] = UINT64_MAX;
         REQUIRE(drain_new(&drained, memfd, &geometry, books) == 0);
+        drain_set_quota(drained, &quota);
         while (goes_on && input.size) {
                 uint8_t step = (uint8_t)take(&input, 1);
 
@@ -471,6 +502,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (goes_on)
                 check(drain_finish(drained, now_ns));
         show();
+        check_quota();
         drained = drain_free(drained);
         return 0;
 }

@@ -85,7 +85,7 @@ static inline struct member *new_member(struct collector *collector, pid_t pid, 
 
         assert_non_null(member);
         member->collector = collector;
-        member->pidfd = -1;
+        member->pidfd = member->segment_fd = -1;
         member->process.number = (uint64_t)collector->count + 1;
         member->process.pid = pid;
         member->process.uid = uid;

@@ -13,7 +13,7 @@ expect "enabled" "$(inside systemctl is-enabled spanallocd-ingest.socket spanall
 inside systemctl start spanallocd-ingest.socket spanallocd-query.socket
 expect "the directory" "$(inside stat -c '%a %U %G' /run/spanalloc)" "755 spanalloc spanalloc"
 expect "ingest.sock" "$(inside stat -c '%a %U %G' /run/spanalloc/ingest.sock)" "666 root root"
-expect "query.sock" "$(inside stat -c '%a %U %G' /run/spanalloc/query.sock)" "660 root spanalloc"
+expect "query.sock" "$(inside stat -c '%a %U %G' /run/spanalloc/query.sock)" "666 root spanalloc"
 expect "the daemon, before anybody came" "$(boot_property spanallocd.service ActiveState)" inactive
 
 note "a program starts it"
