@@ -201,6 +201,9 @@ static int parse_option(struct parser *parser, int id, const char *text) {
                 return 0;
         case OPTION_RING_KIB:
                 return parse_number(parser, id, text, 1, &o->ring_kib);
+        case OPTION_NOW:
+                o->now = true;
+                return 0;
         case OPTION_LINGER:
                 if (!strcmp(text, "0")) {
                         o->linger_ns = 0;

@@ -21,6 +21,8 @@ enum verb_id {
         VERB_TOP,
         VERB_FOLLOW,
         VERB_RUN,
+        VERB_ENABLE,
+        VERB_DISABLE,
         VERB_RESET,
         VERB_VERSION,
         VERB_HELP,
@@ -61,6 +63,7 @@ struct options {
         uint64_t count;    /* screens of top; 0: no end */
         uint64_t delay_ns; /* between screens of top; 0: the default */
         const char *output, *preload, *on_full;
+        bool now;           /* enable, disable: restart what runs */
         uint64_t ring_kib;  /* 0: not given */
         uint64_t linger_ns; /* of run */
         int argc;           /* what stood after the verb, without options; borrowed from the caller's argv */

@@ -13,6 +13,8 @@ const struct verb verbs[VERB_COUNT] = {
         [VERB_TOP] = {"top", "", "What allocates now, live", 0, 0, NULL},
         [VERB_FOLLOW] = {"follow", "", "One line per closed span, as it closes", 0, 0, "follow"},
         [VERB_RUN] = {"run", "-- COMMAND [ARGUMENT…]", "Run a command and report; needs no daemon", 1, -1, NULL},
+        [VERB_ENABLE] = {"enable", "UNIT", "Let a service count, from its next start on", 1, 1, NULL},
+        [VERB_DISABLE] = {"disable", "UNIT", "Undo that", 1, 1, NULL},
         [VERB_RESET] = {"reset", "", "Begin all sums again from zero", 0, 0, NULL},
         [VERB_VERSION] = {"version", "", "The version of this program", 0, 0, NULL},
         [VERB_HELP] = {"help", "[VERB]", "This text, or the options of a verb", 0, 1, NULL},
@@ -48,11 +50,12 @@ const struct option_entry options_table[OPTIONS_N] = {
         [OPTION_COUNT] = {"count", "N", false, 'n', ON(TOP), "Print so many screens and end"},
         [OPTION_DELAY] = {"delay", "SECONDS", false, 'd', ON(TOP), "Time between screens (default 1)"},
         [OPTION_OUTPUT] = {"output", "FILE", false, 'o', ON(RUN), "Write the report to FILE, not to stderr"},
-        [OPTION_PRELOAD] = {"preload", "PATH", false, 0, ON(RUN), "Count with this libspanalloc-malloc"},
+        [OPTION_PRELOAD] = {"preload", "PATH", false, 0, ON(RUN) | ON(ENABLE), "Count with this libspanalloc-malloc"},
         [OPTION_ON_FULL] = {"on-full", "refuse|wait", false, 0, ON(RUN), "What a thread does when its ring is full"},
-        [OPTION_RING_KIB] = {"ring-kib", "N", false, 0, ON(RUN), "KiB of ring for each thread"},
+        [OPTION_RING_KIB] = {"ring-kib", "N", false, 0, ON(RUN) | ON(ENABLE), "KiB of ring for each thread"},
         [OPTION_LINGER] = {"linger", "TIME", false, 0, ON(RUN),
                            "Wait so long for what the command left running (default 1)"},
+        [OPTION_NOW] = {"now", NULL, false, 0, ON(ENABLE) | ON(DISABLE), "Restart the service, if it runs"},
 };
 
 const size_t options_table_size = OPTIONS_N;

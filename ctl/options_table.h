@@ -34,6 +34,7 @@ enum option_id {
         OPTION_ON_FULL,
         OPTION_RING_KIB,
         OPTION_LINGER,
+        OPTION_NOW,
         OPTIONS_N,
 };
 

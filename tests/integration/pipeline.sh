@@ -121,7 +121,7 @@ expect_match "spans" "$(ctl spans)" 'inflate'
 expect_match "ps" "$(ctl ps)" 'pkgindex'
 expect "ps without its legend" "$(ctl --no-legend ps | grep -c '[0-9]')" "$(json '.processes | length' ps)"
 expect_match "the whole help" "$(ctl help)" 'follow'
-for verb in status ps spans tree show top follow run reset version help; do
+for verb in status ps spans tree show top follow run enable disable reset version help; do
         expect_match "help of $verb" "$(ctl help $verb)" "$verb"
         expect_match "the list of verbs" "$(ctl help)" "$verb"
 done

@@ -1,0 +1,260 @@
+/*
+ * The manager's own socket first, where we may: then no message bus has to run.
+ */
+#include "ctl/unit_bus.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+#define MANAGER           "org.freedesktop.systemd1"
+#define MANAGER_PATH      "/org/freedesktop/systemd1"
+#define MANAGER_INTERFACE MANAGER ".Manager"
+#define UNIT_INTERFACE    MANAGER ".Unit"
+#define SERVICE_INTERFACE MANAGER ".Service"
+
+struct unit_bus {
+        sd_bus *bus;
+        bool user;
+        char *job; /* that is waited for */
+        char result[32];
+};
+
+int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct client_error *ret_error) {
+        static const char *const others[] = {".socket", ".device", ".mount", ".automount", ".swap",
+                                             ".target", ".path",   ".timer", ".slice",     ".scope"};
+        const char *dot = strrchr(text, '.'), *at = strchr(text, '@');
+        size_t length = strlen(text);
+        bool whole = dot && !strcmp(dot, ".service");
+
+        if (!length || length + sizeof ".service" > UNIT_NAME_MAX || text[0] == '.' || text[0] == '-' ||
+            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@") != length)
+                return client_fail(ret_error, EINVAL, CLIENT_USAGE,
+                                   "\"%.64s\" is no name of a unit; \"systemctl list-units\" shows them.", text);
+        for (size_t i = 0; dot && i < sizeof(others) / sizeof(*others); i++)
+                if (!strcmp(dot, others[i]))
+                        return client_fail(ret_error, EINVAL, CLIENT_USAGE,
+                                           "%s runs no programs of its own; name a service.", text);
+        if (at && (!at[1] || at + 1 == (whole ? dot : NULL)))
+                return client_fail(ret_error, EINVAL, CLIENT_USAGE,
+                                   "%s is a template; name one of its instances, such as %.*sNAME.", text,
+                                   (int)(at - text + 1), text);
+        snprintf(ret, UNIT_NAME_MAX, "%s%s", text, whole ? "" : ".service");
+        return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------- connecting -- */
+
+static int open_private(sd_bus **ret, bool user) {
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        char address[PATH_MAX + 32];
+        sd_bus *bus = NULL;
+        int r;
+
+        if (user ? !runtime : geteuid() != 0)
+                return -ENOENT;
+        snprintf(address, sizeof(address), "unix:path=%s/systemd/private", user ? runtime : "/run");
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, address);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        /* It connects later: the first call says whether it could. */
+        if (r >= 0)
+                r = sd_bus_call_method(bus, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "Subscribe", NULL, NULL, NULL);
+        if (r < 0) {
+                sd_bus_unref(bus);
+                return r;
+        }
+        *ret = bus;
+        return 0;
+}
+
+int unit_bus_open(struct unit_bus **ret, bool user, struct client_error *ret_error) {
+        struct unit_bus *bus = calloc(1, sizeof(*bus));
+        int r;
+
+        if (!bus)
+                return client_fail(ret_error, ENOMEM, CLIENT_FAILURE, "out of memory.");
+        bus->user = user;
+        r = open_private(&bus->bus, user);
+        if (r < 0) {
+                r = user ? sd_bus_open_user(&bus->bus) : sd_bus_open_system(&bus->bus);
+                if (r >= 0)
+                        r = sd_bus_call_method(bus->bus, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "Subscribe", NULL,
+                                               NULL, NULL);
+        }
+        if (r < 0) {
+                unit_bus_free(bus);
+                return client_fail(ret_error, -r, CLIENT_FAILURE, "cannot speak with %s: %s; %s",
+                                   user ? "your systemd" : "systemd", strerror(-r),
+                                   user ? "log in, or set XDG_RUNTIME_DIR." : "is this machine run by it?");
+        }
+        sd_bus_set_allow_interactive_authorization(bus->bus, 1);
+        *ret = bus;
+        return 0;
+}
+
+struct unit_bus *unit_bus_free(struct unit_bus *bus) {
+        if (!bus)
+                return NULL;
+        sd_bus_flush_close_unref(bus->bus);
+        free(bus->job);
+        free(bus);
+        return NULL;
+}
+
+/* -------------------------------------------------------------------------------------------------- properties -- */
+
+static void get_text(sd_bus *bus, const char *path, const char *interface, const char *name, char *buf, size_t size) {
+        char *text = NULL;
+
+        *buf = '\0';
+        if (sd_bus_get_property_string(bus, MANAGER, path, interface, name, NULL, &text) >= 0)
+                snprintf(buf, size, "%s", text);
+        free(text);
+}
+
+/* The last word counts, as it does for systemd. */
+static void get_preload(sd_bus *bus, const char *path, char *buf, size_t size) {
+        char **words = NULL;
+
+        *buf = '\0';
+        if (sd_bus_get_property_strv(bus, MANAGER, path, SERVICE_INTERFACE, "Environment", NULL, &words) < 0)
+                return;
+        for (char **word = words; word && *word; word++) {
+                if (!strncmp(*word, "LD_PRELOAD=", strlen("LD_PRELOAD=")))
+                        snprintf(buf, size, "%s", *word + strlen("LD_PRELOAD="));
+                free(*word);
+        }
+        free(words);
+}
+
+static void get_program(sd_bus *bus, const char *path, char *buf, size_t size) {
+        sd_bus_message *reply = NULL;
+        const char *program;
+
+        *buf = '\0';
+        if (sd_bus_get_property(bus, MANAGER, path, SERVICE_INTERFACE, "ExecStart", NULL, &reply, "a(sasbttttuii)") >=
+                    0 &&
+            sd_bus_message_enter_container(reply, 'a', "(sasbttttuii)") > 0 &&
+            sd_bus_message_enter_container(reply, 'r', "sasbttttuii") > 0 &&
+            sd_bus_message_read(reply, "s", &program) > 0)
+                snprintf(buf, size, "%s", program);
+        sd_bus_message_unref(reply);
+}
+
+static bool lacks_sockets(sd_bus *bus, const char *path) {
+        sd_bus_message *reply = NULL;
+        const char *family;
+        int is_allowed, listed = 0;
+        bool lacks = false;
+
+        if (sd_bus_get_property(bus, MANAGER, path, SERVICE_INTERFACE, "RestrictAddressFamilies", NULL, &reply,
+                                "(bas)") >= 0 &&
+            sd_bus_message_enter_container(reply, 'r', "bas") > 0 && sd_bus_message_read(reply, "b", &is_allowed) > 0 &&
+            sd_bus_message_enter_container(reply, 'a', "s") > 0) {
+                while (sd_bus_message_read(reply, "s", &family) > 0)
+                        listed |= !strcmp(family, "AF_UNIX");
+                lacks = is_allowed ? !listed : listed;
+        }
+        sd_bus_message_unref(reply);
+        return lacks;
+}
+
+int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct client_error *ret_error) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        char root[2][PATH_MAX];
+        const char *path;
+        int r;
+
+        r = sd_bus_call_method(bus->bus, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "LoadUnit", &error, &reply, "s",
+                               name);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0) {
+                client_fail(ret_error, -r, CLIENT_FAILURE, "systemd tells nothing of %s: %s.", name,
+                            error.message ? error.message : strerror(-r));
+        } else {
+                get_text(bus->bus, path, UNIT_INTERFACE, "LoadState", ret->load_state, sizeof(ret->load_state));
+                get_text(bus->bus, path, UNIT_INTERFACE, "ActiveState", ret->active_state, sizeof(ret->active_state));
+                get_text(bus->bus, path, SERVICE_INTERFACE, "RootDirectory", root[0], sizeof(*root));
+                get_text(bus->bus, path, SERVICE_INTERFACE, "RootImage", root[1], sizeof(*root));
+                get_preload(bus->bus, path, ret->preload, sizeof(ret->preload));
+                get_program(bus->bus, path, ret->program, sizeof(ret->program));
+                ret->has_own_root = *root[0] || *root[1];
+                ret->lacks_sockets = lacks_sockets(bus->bus, path);
+        }
+        sd_bus_error_free(&error);
+        sd_bus_message_unref(reply);
+        return r < 0 ? r : 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------- actions -- */
+
+int unit_bus_reload(struct unit_bus *bus, struct client_error *ret_error) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = sd_bus_call_method(bus->bus, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "Reload", &error, NULL, NULL);
+        if (r < 0)
+                client_fail(ret_error, -r, CLIENT_FAILURE, "systemd does not read its units again: %s.",
+                            error.message ? error.message : strerror(-r));
+        sd_bus_error_free(&error);
+        return r < 0 ? r : 0;
+}
+
+static int on_job_removed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        struct unit_bus *bus = userdata;
+        const char *job, *unit, *result;
+        uint32_t id;
+
+        if (sd_bus_message_read(message, "uoss", &id, &job, &unit, &result) >= 0 && bus->job && !strcmp(job, bus->job))
+                snprintf(bus->result, sizeof(bus->result), "%s", result);
+        return 0;
+}
+
+static int wait_for_job(struct unit_bus *bus) {
+        int r = 0;
+
+        while (!bus->result[0] && r >= 0) {
+                r = sd_bus_process(bus->bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus->bus, UINT64_MAX);
+        }
+        return r < 0 ? r : 0;
+}
+
+int unit_bus_restart(struct unit_bus *bus, const char *name, struct client_error *ret_error) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        const char *job;
+        int r;
+
+        /* What the signal brings waits in the queue until we look, so none can be missed. */
+        r = sd_bus_match_signal(bus->bus, NULL, NULL, MANAGER_PATH, MANAGER_INTERFACE, "JobRemoved", on_job_removed,
+                                bus);
+        if (r >= 0)
+                r = sd_bus_call_method(bus->bus, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "RestartUnit", &error,
+                                       &reply, "ss", name, "replace");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &job);
+        if (r >= 0) {
+                bus->job = strdup(job);
+                r = bus->job ? wait_for_job(bus) : -ENOMEM;
+        }
+        if (r < 0)
+                client_fail(ret_error, -r, CLIENT_FAILURE, "%s cannot be restarted: %s.", name,
+                            error.message ? error.message : strerror(-r));
+        else if (strcmp(bus->result, "done"))
+                r = client_fail(ret_error, EIO, CLIENT_FAILURE,
+                                "%s did not start again (%s); \"systemctl%s status %s\" says why.", name, bus->result,
+                                bus->user ? " --user" : "", name);
+        sd_bus_error_free(&error);
+        sd_bus_message_unref(reply);
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * Asking the service manager about a unit, and to start it again.  The one place of ctl that speaks with systemd.
+ *
+ * What does not live here: what is written for a unit (dropin.h).
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ctl/client_error.h"
+
+enum { UNIT_NAME_MAX = 256 };
+
+/* What there is to know of a service before its programs are to count. */
+struct unit_info {
+        char load_state[32];    /* "loaded", "not-found", "masked", … */
+        char active_state[32];  /* "active", … */
+        char program[PATH_MAX]; /* of its first ExecStart=; "": none */
+        char preload[4096];     /* LD_PRELOAD in its environment; "": none */
+        bool has_own_root;      /* RootDirectory= or RootImage= */
+        bool lacks_sockets;     /* RestrictAddressFamilies= does not let it use AF_UNIX */
+};
+
+struct unit_bus;
+
+/* Completes what a person types to the name of a service.  0, or -EINVAL with one sentence. */
+int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct client_error *ret_error);
+
+/* Connects to the system's manager, or to this user's.  All return 0, or -errno with one sentence. */
+int unit_bus_open(struct unit_bus **ret, bool user, struct client_error *ret_error);
+struct unit_bus *unit_bus_free(struct unit_bus *bus);
+int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct client_error *ret_error);
+/* The manager reads its units anew. */
+int unit_bus_reload(struct unit_bus *bus, struct client_error *ret_error);
+/* Returns when it has started. */
+int unit_bus_restart(struct unit_bus *bus, const char *name, struct client_error *ret_error);

@@ -1,0 +1,190 @@
+/*
+ * enable and disable: whether the programs of a systemd unit count, by a drop-in beside the unit.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/ask.h"
+#include "ctl/client.h"
+#include "ctl/ctl.h"
+#include "ctl/dropin.h"
+#include "ctl/json.h"
+#include "ctl/run_preload.h"
+#include "ctl/unit_bus.h"
+#include "daemon/core/elfinfo.h"
+
+/* One unit, and what is known of it. */
+struct subject {
+        const struct options *options;
+        char name[UNIT_NAME_MAX];
+        struct dropin dropin;
+        struct unit_bus *bus;
+        struct unit_info info;
+        struct client_error error;
+};
+
+static int failed(const struct subject *subject) {
+        return ctl_fail(subject->error.exit_code, "%s", subject->error.text);
+}
+
+/* Returns an exit code. */
+static int subject_init(struct subject *ret, const struct ctl *ctl, const char *unit) {
+        ret->options = &ctl->options;
+        if (unit_name(ret->name, unit, &ret->error) < 0)
+                return failed(ret);
+        if (dropin_init(&ret->dropin, ret->name, ctl->options.user) < 0)
+                return ctl_fail(CTL_FAILURE, "There is no place for drop-ins of this user: set HOME.");
+        if (unit_bus_open(&ret->bus, ctl->options.user, &ret->error) < 0 ||
+            unit_bus_look(ret->bus, ret->name, &ret->info, &ret->error) < 0)
+                return failed(ret);
+        return CTL_OK;
+}
+
+static int subject_deinit(struct subject *subject, int code) {
+        subject->bus = unit_bus_free(subject->bus);
+        return code;
+}
+
+static int no_file(const struct subject *subject, int r) {
+        const char *path = subject->dropin.path;
+
+        if (r == -EEXIST)
+                return ctl_fail(CTL_FAILURE, "%s was not written by spanallocctl; look at it, and remove it by hand.",
+                                path);
+        if ((r == -EACCES || r == -EPERM) && !subject->options->user)
+                return ctl_fail(CTL_FAILURE,
+                                "No permission for %s: run this as root, or with --user for a unit of yours.", path);
+        return ctl_fail(CTL_FAILURE, "%s: %s.", path, strerror(-r));
+}
+
+static bool is_running(const struct subject *subject) {
+        return strcmp(subject->info.active_state, "inactive") && strcmp(subject->info.active_state, "failed");
+}
+
+/* The manager reads the change, and where it was asked for, the unit takes it over.  Returns an exit code. */
+static int take_over(struct subject *subject, bool *ret_restarted) {
+        *ret_restarted = false;
+        if (unit_bus_reload(subject->bus, &subject->error) < 0)
+                return failed(subject);
+        if (!subject->options->now || !is_running(subject))
+                return CTL_OK;
+        if (unit_bus_restart(subject->bus, subject->name, &subject->error) < 0)
+                return failed(subject);
+        *ret_restarted = true;
+        return CTL_OK;
+}
+
+/* `text` NULL: there is no drop-in any more. */
+static int report(const struct subject *subject, const char *text, bool restarted) {
+        const struct options *options = subject->options;
+        struct json *json = NULL;
+        struct timespec now;
+        int r;
+
+        if (!options->json) {
+                if (text)
+                        printf("# %s\n%s", subject->dropin.path, text);
+                else if (!options->no_legend)
+                        printf("Removed %s.\n", subject->dropin.path);
+                if (!options->no_legend)
+                        printf("%s%s %s.\n", text ? "\n" : "", subject->name,
+                               restarted             ? "was restarted"
+                               : is_running(subject) ? "runs on as it was; --now would have restarted it"
+                                                     : "is not running; it holds from its next start on");
+                return ask_flush(stdout);
+        }
+        clock_gettime(CLOCK_REALTIME, &now);
+        r = json_new(&json, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, true);
+        if (r == 0)
+                r = json_add_text(json, NULL, "unit", subject->name);
+        if (r == 0)
+                r = json_add_text(json, NULL, "path", subject->dropin.path);
+        if (r == 0)
+                r = json_add_text(json, NULL, "dropin", text ? text : "");
+        if (r == 0)
+                r = json_add_uint(json, NULL, "restarted", restarted);
+        if (r == 0)
+                r = json_print(json, stdout, options->json);
+        json_free(json);
+        return ask_printed(r);
+}
+
+/* ------------------------------------------------------------------------------------------------------ enable -- */
+
+/* What would keep it from counting, though nothing forbids to try. */
+static void warn(const struct subject *subject) {
+        const struct unit_info *info = &subject->info;
+        const char *obstacle = "";
+
+        if (info->has_own_root)
+                fprintf(stderr,
+                        "spanallocctl: %s has a root directory of its own; the library has to be in there, too.\n",
+                        subject->name);
+        else if (info->program[0] && elfinfo_obstacle(info->program, &obstacle) == 0 && obstacle[0])
+                fprintf(stderr, "spanallocctl: %s will not be counted: it is %s; only what it starts may be.\n",
+                        info->program, obstacle);
+        if (info->lacks_sockets)
+                fprintf(stderr,
+                        "spanallocctl: %s may not use sockets of AF_UNIX and will not reach the collector; add "
+                        "RestrictAddressFamilies=AF_UNIX to it.\n",
+                        subject->name);
+}
+
+static int enable(struct subject *subject) {
+        const struct options *options = subject->options;
+        char library[PATH_MAX], error[PATH_MAX * 2], text[2 * PATH_MAX];
+        struct dropin_settings settings = {.unit = subject->name,
+                                           .library = library,
+                                           .preload = subject->info.preload,
+                                           .ring_kib = options->ring_kib};
+        bool restarted;
+        int r;
+
+        if (!strcmp(subject->info.load_state, "not-found"))
+                return ctl_fail(CTL_NOT_FOUND,
+                                "There is no unit %s%s; \"systemctl %slist-unit-files\" shows what there is.",
+                                subject->name, options->user ? " of this user" : "", options->user ? "--user " : "");
+        if (strcmp(subject->info.load_state, "loaded"))
+                return ctl_fail(CTL_FAILURE, "%s cannot be started as it is (%s); see \"systemctl %sstatus %s\".",
+                                subject->name, subject->info.load_state, options->user ? "--user " : "", subject->name);
+        if (preload_find(library, options->preload, error, sizeof(error)) < 0)
+                return ctl_fail(CTL_FAILURE, "%s", error);
+        if (dropin_text(text, sizeof(text), &settings) < 0)
+                return ctl_fail(CTL_FAILURE, "LD_PRELOAD of %s is too long.", subject->name);
+        r = dropin_write(&subject->dropin, text);
+        if (r < 0)
+                return no_file(subject, r);
+        warn(subject);
+        r = take_over(subject, &restarted);
+        return r == CTL_OK ? report(subject, text, restarted) : r;
+}
+
+int verb_enable(struct ctl *ctl, int argc, char **argv) {
+        struct subject subject = {0};
+        int code = subject_init(&subject, ctl, argv[0]);
+
+        return subject_deinit(&subject, code == CTL_OK ? enable(&subject) : code);
+}
+
+/* ----------------------------------------------------------------------------------------------------- disable -- */
+
+static int disable(struct subject *subject) {
+        bool restarted;
+        int r = dropin_remove(&subject->dropin);
+
+        if (r == -ENOENT || r == -ENOTDIR)
+                return ctl_fail(CTL_NOT_FOUND, "%s is not enabled: there is no %s.", subject->name,
+                                subject->dropin.path);
+        if (r < 0)
+                return no_file(subject, r);
+        r = take_over(subject, &restarted);
+        return r == CTL_OK ? report(subject, NULL, restarted) : r;
+}
+
+int verb_disable(struct ctl *ctl, int argc, char **argv) {
+        struct subject subject = {0};
+        int code = subject_init(&subject, ctl, argv[0]);
+
+        return subject_deinit(&subject, code == CTL_OK ? disable(&subject) : code);
+}
