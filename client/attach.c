@@ -32,11 +32,10 @@
 #define ASKED_TIMEOUT_MS 5000 /* where the program asks for it, or waits for room anyway */
 #define BACK_OFF_MAX_S   60u
 #define ERRNO_MAX        4095
-#define ATTACHMENTS      64 /* one for each collector that a thread of ours was last active under */
 
 enum { KEPT = 1 }; /* the collector has the segment that we have */
 
-static struct sa_attachment attachments[ATTACHMENTS];
+static struct sa_attachment attachments[SA_ATTACHMENTS];
 
 static uint64_t now_ns(void) {
         struct timespec ts;
@@ -256,6 +255,19 @@ struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch) {
         }
 }
 
+struct sa_attachment *sa_attachment_nth(uint32_t i) {
+        struct sa_attachment *a = &attachments[i];
+
+        if (atomic_load(&a->in_use) != SA_MAPPED)
+                return NULL;
+        /* [G2] the same, by `in_use`. */
+        atomic_fetch_add(&a->users, 1);
+        if (atomic_load(&a->in_use) == SA_MAPPED)
+                return a;
+        atomic_fetch_sub(&a->users, 1);
+        return NULL;
+}
+
 void sa_attachment_put(struct sa_attachment *a) {
         atomic_fetch_sub(&a->users, 1);
 }
@@ -277,21 +289,24 @@ static bool has_owner(const struct sa_attachment *a) {
 
 /* Unmaps what no thread uses any more. */
 static void reap(void) {
-        for (int i = 0; i < ATTACHMENTS; i++) {
+        for (int i = 0; i < (int)SA_ATTACHMENTS; i++) {
                 struct sa_attachment *a = &attachments[i];
 
-                if (!atomic_load(&a->in_use) || atomic_load(&sa_gate.attachment) == a)
+                if (atomic_load(&a->in_use) != SA_MAPPED || atomic_load(&sa_gate.attachment) == a)
                         continue;
+                atomic_store(&a->in_use, SA_UNMAPPING);
                 /* [G2] */
-                if (atomic_load(&a->users) || has_owner(a))
+                if (atomic_load(&a->users) || has_owner(a)) {
+                        atomic_store(&a->in_use, SA_MAPPED);
                         continue;
+                }
                 munmap(a->map, a->geometry.segment_size);
-                atomic_store(&a->in_use, 0);
+                atomic_store(&a->in_use, SA_UNUSED);
         }
 }
 
 static struct sa_attachment *vacant(void) {
-        for (int i = 0; i < ATTACHMENTS; i++)
+        for (int i = 0; i < (int)SA_ATTACHMENTS; i++)
                 if (!atomic_load(&attachments[i].in_use))
                         return &attachments[i];
         return NULL;
@@ -323,7 +338,7 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         atomic_store(&a->header->instance_floor, atomic_load(&sa_root.next_block));
         atomic_store(&sa_root.options, a->header->options);
         a->epoch = atomic_fetch_add(&sa_root.epoch, 1) + 1;
-        atomic_store(&a->in_use, 1);
+        atomic_store(&a->in_use, SA_MAPPED);
         atomic_store(&sa_gate.attachment, a); /* [N1] */
         r = sa_intern_copy(a);
         if (r < 0) {
@@ -397,7 +412,7 @@ int sa_attach(const struct spanalloc_options *options, bool asked) {
 }
 
 void sa_attach_forget(void) {
-        for (int i = 0; i < ATTACHMENTS; i++) {
+        for (int i = 0; i < (int)SA_ATTACHMENTS; i++) {
                 const struct shm_beacon *beacon = attachments[i].beacon;
 
                 /* The beacons are inherited: their places can be used again. */

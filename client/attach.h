@@ -6,11 +6,13 @@
 #include "client/include/spanalloc/spanalloc.h"
 #include "client/thread.h"
 
+enum sa_use { SA_UNUSED, SA_MAPPED, SA_UNMAPPING };
+
 /* One segment.  There are a few in the life of a process, one for each collector that it met.  In ordinary memory,
  * from a fixed pool; a forked child forgets them all. */
 struct sa_attachment {
-        _Atomic uint32_t users; /* threads that are about to claim a lane here: it must not be unmapped */
-        _Atomic uint32_t in_use;
+        _Atomic uint32_t users;  /* threads that are about to claim a lane here: it must not be unmapped */
+        _Atomic uint32_t in_use; /* enum sa_use */
         uint32_t epoch;
         void *map;
         struct shm_header *header;
@@ -26,6 +28,10 @@ int sa_attach(const struct spanalloc_options *options, bool asked);
 
 /* The current attachment, protected from unmapping until sa_attachment_put(); NULL without one. */
 struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch);
+/* The `i`-th of those whose segments are mapped, protected likewise: threads may still have lanes there.  NULL where there
+ * is none in that place; i below SA_ATTACHMENTS. */
+#define SA_ATTACHMENTS 64u /* one for each collector that a thread of ours was last active under */
+struct sa_attachment *sa_attachment_nth(uint32_t i);
 void sa_attachment_put(struct sa_attachment *attachment);
 
 /* Whether the collector that we are attached to has been replaced.  A load and a branch. */

@@ -47,6 +47,36 @@ static bool mark(struct shm_lane *lane, uint64_t instance) {
         return false;
 }
 
+/* Marks a lane of a thread that may be on its way to another one.  False when it has gone, and took its frames along. */
+static bool mark_on_its_way(struct shm_lane *lane, uint64_t instance) {
+        if (!mark(lane, instance))
+                return false;
+        /* [F3] seq_cst fence between the mark and the look at `depth`, pairs with the one in sa_foreign_move() between
+         * `depth` and the look at the marks: one of the two sees the other's.  Without it: the mark stays behind. */
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load_explicit(&lane->depth, memory_order_relaxed))
+                return true;
+        for (unsigned i = 0; i < SHM_DEPTH; i++) {
+                uint64_t mine = instance;
+
+                if (atomic_compare_exchange_strong(&lane->marks[i], &mine, 0))
+                        return false;
+        }
+        return true; /* it has taken it along */
+}
+
+void sa_foreign_move(struct shm_lane *from, struct shm_lane *to) {
+        /* Release: who sees it sees the frames on the new lane. */
+        atomic_store_explicit(&from->depth, 0, memory_order_release);
+        atomic_thread_fence(memory_order_seq_cst); /* [F3] */
+        for (unsigned i = 0; i < SHM_DEPTH; i++) {
+                uint64_t instance = atomic_exchange(&from->marks[i], 0);
+
+                if (instance)
+                        mark(to, instance);
+        }
+}
+
 static bool find_foreign(struct sa_attachment *a, const struct shm_lane *own, uint64_t instance) {
         uint32_t n = atomic_load(&a->header->lanes_claimed), first;
 
@@ -59,7 +89,8 @@ static bool find_foreign(struct sa_attachment *a, const struct shm_lane *own, ui
         for (uint32_t k = 0; k < n; k++) {
                 struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, (first + k) % n);
 
-                if (lane != own && count_unmarked(lane, instance) > 0 && !is_settled(lane) && mark(lane, instance))
+                if (lane != own && count_unmarked(lane, instance) > 0 && !is_settled(lane) &&
+                    mark_on_its_way(lane, instance))
                         return true;
         }
         return false;
@@ -74,6 +105,15 @@ bool sa_foreign_exit(const struct shm_lane *own, uint64_t instance) {
                 return false;
         found = find_foreign(a, own, instance);
         sa_attachment_put(a);
+        /* Its thread may still be where an earlier collector was; or have come here after we looked. */
+        for (uint32_t i = 0; !found && i < SA_ATTACHMENTS; i++) {
+                struct sa_attachment *other = sa_attachment_nth(i);
+
+                if (!other)
+                        continue;
+                found = find_foreign(other, own, instance);
+                sa_attachment_put(other);
+        }
         return found;
 }
 

@@ -12,6 +12,10 @@
  * False when it is entered nowhere. */
 bool sa_foreign_exit(const struct shm_lane *own, uint64_t instance);
 
+/* The thread goes from one lane to another, with its frames: so do the exits that others have asked for, or ask for while
+ * it goes.  Its frames are on the new lane already. */
+void sa_foreign_move(struct shm_lane *from, struct shm_lane *to);
+
 /* Puts a close into the process's overflow list.  False when that is full. */
 bool sa_foreign_close(spanalloc_span span);
 

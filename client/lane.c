@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "client/foreign.h"
 #include "client/root_private.h"
 #include "client/slow.h"
 
@@ -262,6 +263,7 @@ static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a,
         self->patience = 0;
         if (old) {
                 sa_slow_resync(self, old, lane);
+                sa_foreign_move(old, lane);
                 leave(old);
         }
         memset(self->pending, 0, sizeof self->pending);

@@ -248,6 +248,14 @@ start_keeper() {
         wait_for "the collector's answer" ctl status
 }
 
+# stop_keeper: ends both, which must end with 0.
+stop_keeper() {
+        local pid=$KEEPER_PID
+        eval "exec ${KEEPER[1]}>&-"
+        wait_status "$pid"
+        expect "the keeper's exit status" "$STATUS" 0
+}
+
 # keeper COMMAND…: $KEEPER_ANSWER is what it says.
 keeper() {
         echo "$*" >&"${KEEPER[1]}"
