@@ -42,9 +42,11 @@ static inline void sa_push(struct shm_lane *lane, uint32_t depth, uint64_t insta
         shm_store(frame->state, state);
         for (int i = 0; i < SHM_COUNTERS; i++)
                 frame->counters[i] = counters[i];
-        /* Relaxed here, since the depth is released below. */
-        atomic_store_explicit(&frame->instance, instance, memory_order_relaxed);
-        /* [F1] release of `depth`, pairs with the acquire in find_foreign().  Publishes: the frame's instance.
-         * Without it: another thread's exit does not find a frame that was entered before it. */
+        /* [F1] release of the instance, pairs with the acquire in count_unmarked().  Publishes: the lower copy of a frame
+         * that was moved down from here before.  Without it: a search that read the old depth meets this one in its
+         * place, and not the other below. */
+        atomic_store_explicit(&frame->instance, instance, memory_order_release);
+        /* [F1] release of `depth`, pairs with the acquire in count_unmarked().  Publishes: the frame's instance, and what
+         * take_out() moved.  Without it: another thread's exit does not find a frame that was entered before it. */
         atomic_store_explicit(&lane->depth, depth + 1, memory_order_release);
 }
