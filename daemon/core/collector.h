@@ -115,7 +115,7 @@ struct collector_stats {
 void collector_stats(const struct collector *collector, struct collector_stats *ret);
 struct reactor *collector_reactor(struct collector *collector);
 
-/* Hands out each closed span as it is applied.  One listener. */
+/* Hands out each closed span as it is applied.  One listener, NULL: none; while there is one, no sleep is long. */
 typedef void (*collector_event_fn)(void *userdata, const struct process *process, const struct books_event *event);
 void collector_on_event(struct collector *collector, collector_event_fn fn, void *userdata);
 /* Told once when a process has ended and its books are final. */

@@ -136,11 +136,9 @@ static void on_event(void *userdata, const struct process *process, const struct
 
 void query_follow_init(struct query *query) {
         query->event = WIRE_BUFFER_INIT(EVENT_BYTES_MAX);
-        collector_on_event(query->collector, on_event, query);
 }
 
 void query_follow_deinit(struct query *query) {
-        collector_on_event(query->collector, NULL, NULL);
         for (size_t slot = 0; slot < QUERY_FOLLOWERS_MAX; slot++)
                 query_follow_remove(query->followers[slot]);
         wire_buffer_deinit(&query->event);
@@ -189,19 +187,31 @@ int query_follow_add(struct query *query, struct query_follower **ret, const str
         }
 
         query->followers[slot] = follower;
+        collector_on_event(query->collector, on_event, query);
         *ret = follower;
         return 0;
 }
 
+static bool has_followers(const struct query *query) {
+        for (size_t slot = 0; slot < QUERY_FOLLOWERS_MAX; slot++)
+                if (query->followers[slot])
+                        return true;
+        return false;
+}
+
 struct query_follower *query_follow_remove(struct query_follower *follower) {
+        struct query *query;
         size_t slot;
 
         if (!follower)
                 return NULL;
 
-        slot = find_slot(follower->query, follower);
+        query = follower->query;
+        slot = find_slot(query, follower);
         if (slot < QUERY_FOLLOWERS_MAX)
-                follower->query->followers[slot] = NULL;
+                query->followers[slot] = NULL;
+        if (!has_followers(query))
+                collector_on_event(query->collector, NULL, NULL);
         free(follower);
         return NULL;
 }

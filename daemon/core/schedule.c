@@ -10,16 +10,17 @@
 
 #include "daemon/core/members.h"
 
-#define SLEEP_MIN_NS   (1 * NS_PER_MS)
-#define SLEEP_MAX_NS   (25 * NS_PER_MS)
-#define SLEEP_STEP_NS  (NS_PER_MS / 8) /* longer after each pass that nobody rang for: a bell is to be rare */
-#define SLEEP_BLIND_NS (4 * NS_PER_MS) /* where no bell can be heard */
-#define SLEEP_DEEP_NS  (500 * NS_PER_MS)
-#define IDLE_PASSES    8 /* in a row, before sleep becomes deep */
-#define TICK_NS        NS_PER_S
-#define TICK_SOON_NS   (100 * NS_PER_MS)
-#define MARK_NS        (60 * NS_PER_S)
-#define MARKS_REACH_NS (11 * MARK_NS)
+#define SLEEP_MIN_NS     (1 * NS_PER_MS)
+#define SLEEP_MAX_NS     (25 * NS_PER_MS)
+#define SLEEP_STEP_NS    (NS_PER_MS / 8) /* longer after each pass that nobody rang for: a bell is to be rare */
+#define SLEEP_BLIND_NS   (4 * NS_PER_MS) /* where no bell can be heard */
+#define SLEEP_DEEP_NS    (500 * NS_PER_MS)
+#define SLEEP_WATCHED_NS (125 * NS_PER_MS) /* … while somebody waits for events: a new thread does not ring */
+#define IDLE_PASSES      8                 /* in a row, before sleep becomes deep */
+#define TICK_NS          NS_PER_S
+#define TICK_SOON_NS     (100 * NS_PER_MS)
+#define MARK_NS          (60 * NS_PER_S)
+#define MARKS_REACH_NS   (11 * MARK_NS)
 
 static void drain_at(struct collector *collector, uint64_t at_ns) {
         collector->drain_at_ns = at_ns;
@@ -77,7 +78,7 @@ static int pass(struct collector *collector, uint64_t now_ns) {
 }
 
 static uint64_t next_sleep(struct collector *collector, int outcome) {
-        uint64_t sleep_ns = collector->sleep_ns;
+        uint64_t sleep_ns = collector->sleep_ns, deepest_ns;
 
         if (outcome != DRAIN_IDLE) {
                 collector->idle_passes = 0;
@@ -96,7 +97,8 @@ static uint64_t next_sleep(struct collector *collector, int outcome) {
                 return SLEEP_MIN_NS;
         if (!collector->deep)
                 return sleep_ns > SLEEP_MAX_NS ? SLEEP_MAX_NS : sleep_ns;
-        return sleep_ns > SLEEP_DEEP_NS ? SLEEP_DEEP_NS : sleep_ns;
+        deepest_ns = collector->on_event ? SLEEP_WATCHED_NS : SLEEP_DEEP_NS;
+        return sleep_ns > deepest_ns ? deepest_ns : sleep_ns;
 }
 
 static void tell_work(const struct collector *collector, enum collector_work work, uint64_t now_ns) {

@@ -59,8 +59,14 @@ expect_balanced
 note "who may ask"
 expect_status 0 inside_as alice spanallocctl --json=short ps
 expect "what a member of the group sees" "$(jq '[.processes[].uid] | unique | length' "$WORK/out")" 3
+expect_status 0 inside_as bob spanallocctl --json=short ps
+expect "what anybody else sees" "$(jq -c '[.processes[].uid] | unique' "$WORK/out")" "[1002]"
+# An administrator may keep the others out.
+boot_unit spanallocd-query.socket.d/group.conf <<<$'[Socket]\nSocketMode=0660'
+inside systemctl restart spanallocd-query.socket
+expect_status 0 inside_as alice spanallocctl status
 expect_status 3 inside_as bob spanallocctl status
-expect_match "what anybody else is told" "$(cat "$WORK/err")" 'spanalloc'
+expect_match "what they are told then" "$(cat "$WORK/err")" 'join the group spanalloc'
 expect "lines of it" "$(wc -l <"$WORK/err")" 1
 
 note "how exposed it is, while it serves"
