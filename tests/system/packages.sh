@@ -123,7 +123,7 @@ expect "user units that are enabled" "$(inside systemctl --global is-enabled spa
 
 note "programs are counted, by the name of the library alone, and by run"
 boot_start ticker User=bob Environment=LD_PRELOAD=libspanalloc-malloc.so.0 -- \
-        perl -e 'while (1) { my @list = map { "x$_" } 1 .. 100; select(undef, undef, undef, 0.05) }'
+        perl -e 'while (1) { my @list = map { "x$$_" } 1 .. 100; select(undef, undef, undef, 0.05) }'
 wait_for "the service" boot_is_active
 ticker=$(boot_main_pid ticker)
 wait_for "its row" is_counted "$ticker"
@@ -141,11 +141,17 @@ wait_for "its span" has_hello
 
 note "upgrade to $NEWER, under a program"
 daemon=$(boot_main_pid spanallocd)
+counted_before=$(ps_field "$ticker" alloc_count)
+before_alloc=$(ps_field "$ticker" before_alloc_count)
 install_version "$NEWER"
 expect "ingest, query, daemon" "$(units)" "active active active"
 [ "$(boot_main_pid spanallocd)" != "$daemon" ] || fail "the old daemon still runs"
 wait_for "the program in the new daemon's books" is_counted "$ticker"
 expect_balanced
+# What the old one knew, the new one knows.
+expect_at_least "allocations of the program" "$(ps_field "$ticker" alloc_count)" "$counted_before"
+expect "allocations before its books began" "$(ps_field "$ticker" before_alloc_count)" "$before_alloc"
+has_hello || fail "the span of a program that ended before the upgrade is gone"
 expect "the program" "$(boot_property ticker ActiveState) $(boot_main_pid ticker)" "active $ticker"
 
 note "remove and purge"
