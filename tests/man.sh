@@ -82,6 +82,10 @@ for message in "${messages[@]}"; do
                 complain "spanallocd.8.in says nothing about the message $message: write \"@about message $message\""
 done
 names man8/spanallocd.8 "exit status" 0 1 2
+while read -r heading; do
+        grep -qxF "@limits $heading" "$SOURCE"/docs/man/*.in || complain "no page has the limits \"$heading\": @limits"
+done < <(awk '/^## /{ heading = substr($0, 4) } /^\|/ && heading != last { print heading; last = heading }' \
+        "$SOURCE/docs/limits.md")
 
 # ---------------------------------------------------------------------------------------------------- library --
 header=$SOURCE/client/include/spanalloc/spanalloc.h
