@@ -131,6 +131,15 @@ void books_name_per_call(const struct books *books, uint32_t name, struct books_
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);
 void books_process_row(const struct books *books, struct books_process_row *ret);
 
+/* A span that was open when the process ended, of BOOKS_LAST at most: the largest first.  False at the end. */
+#define BOOKS_LAST 8u
+struct books_last {
+        uint64_t instance;
+        uint32_t path;
+        uint64_t sums[SHM_COUNTERS]; /* of all its cycles, up to the end */
+};
+bool books_last_row(const struct books *books, uint32_t index, struct books_last *ret);
+
 /* `outside`, by the names of threads.  Index from 0; false at the end. */
 bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
                       uint64_t ret_outside[SHM_COUNTERS]);

@@ -76,9 +76,10 @@ struct process {
         char cgroup[256]; /* path below the mount of cgroup2 */
         enum process_end end;
         int end_status;
-        uint64_t ended_ns; /* monotonic */
-        bool forked;       /* came by fork, and has not called exec */
-        bool uncounted;    /* never attached; `why` says why; books and drain are NULL */
+        uint64_t ended_ns;  /* monotonic */
+        bool out_of_memory; /* … and killed it for that */
+        bool forked;        /* came by fork, and has not called exec */
+        bool uncounted;     /* never attached; `why` says why; books and drain are NULL */
         char why[128];
         const char *allocator; /* below the counters when it is not libc's: "jemalloc", …; else "" */
         struct books *books;   /* stays when the process has ended */

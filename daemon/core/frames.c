@@ -1,6 +1,7 @@
 /* See frames.h. */
 #include "daemon/core/frames.h"
 
+#include "daemon/core/last.h"
 #include "daemon/core/live.h"
 #include "daemon/core/tally.h"
 
@@ -356,10 +357,11 @@ static void close_scope(struct books *books, const struct frame *frame, const ui
 }
 
 /* A scope whose thread is dead. */
-static void abort_scope(struct books *books, const struct frame *frame) {
+static void abort_scope(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS]) {
         struct instance *entry = live_find(books, frame->instance);
 
         tally_aborted(books, frame->path, 1);
+        last_note(books, frame->instance, frame->path, sums);
         if (!entry)
                 return;
         touch(books, entry);
@@ -386,7 +388,7 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
         if (frame->flags & FRAME_STALE)
                 return;
         if (is_scope && (end & CYCLE_ABORTED)) {
-                abort_scope(books, frame);
+                abort_scope(books, frame, sums);
                 return;
         }
         if (is_scope && (end & CYCLE_CLOSES) && !(end & CYCLE_SHARED)) {
@@ -544,6 +546,10 @@ void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
 }
 
 bool frames_finish(struct books *books, uint32_t *path) {
+        if (*path == 1 && !books->book->finished) {
+                last_prune(books);
+                last_note_live(books);
+        }
         for (; *path <= books->book->paths; (*path)++) {
                 const struct tally *t = &books->tallies[*path];
                 uint64_t open = minus(t->opened, t->closed + t->aborted);

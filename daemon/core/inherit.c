@@ -17,7 +17,7 @@
 #include "daemon/core/handover.h"
 #include "daemon/core/members.h"
 
-#define LABEL_VERSION 1u
+#define LABEL_VERSION 2u
 
 struct label {
         uint32_t version, flags;
@@ -27,21 +27,29 @@ struct label {
         uint32_t end;
         int32_t end_status;
         uint64_t refused, refused_threads;
-        uint64_t segment_device, segment_inode;
+        uint64_t segment_device, segment_inode, oom_kills;
         struct shm_geometry geometry;
         char comm[16], allocator[16];
         char exe[256], unit[128], cgroup[256], why[128];
 };
 _Static_assert(sizeof(struct label) <= BOOKS_LABEL_MAX, "");
 
-enum { LABEL_FORKED = 1 << 0, LABEL_OTHER_PIDNS = 1 << 1, LABEL_SETTLED = 1 << 2 };
+enum {
+        LABEL_FORKED = 1 << 0,
+        LABEL_OTHER_PIDNS = 1 << 1,
+        LABEL_SETTLED = 1 << 2,
+        LABEL_REPORTED = 1 << 3,
+        LABEL_OOM = 1 << 4,
+        LABEL_MAYBE_OOM = 1 << 5
+};
 
 void handover_relabel(struct member *member) {
         const struct process *process = &member->process;
         struct label label = {
                 .version = LABEL_VERSION,
                 .flags = (process->forked ? LABEL_FORKED : 0) | (member->other_pidns ? LABEL_OTHER_PIDNS : 0) |
-                         (member->settled ? LABEL_SETTLED : 0),
+                         (member->settled ? LABEL_SETTLED : 0) | (member->is_reported ? LABEL_REPORTED : 0) |
+                         (process->out_of_memory ? LABEL_OOM : 0) | (member->maybe_oom ? LABEL_MAYBE_OOM : 0),
                 .number = process->number,
                 .start_ticks = member->start_ticks,
                 .start_ns = process->start_ns,
@@ -57,6 +65,7 @@ void handover_relabel(struct member *member) {
                 .refused_threads = process->refused_threads,
                 .segment_device = member->segment_device,
                 .segment_inode = member->segment_inode,
+                .oom_kills = member->oom_kills,
                 .geometry = member->geometry,
         };
 
@@ -86,6 +95,10 @@ static void read_label(struct member *member, const struct label *label) {
         process->forked = label->flags & LABEL_FORKED;
         member->other_pidns = label->flags & LABEL_OTHER_PIDNS;
         member->settled = label->flags & LABEL_SETTLED;
+        member->is_reported = label->flags & LABEL_REPORTED;
+        member->maybe_oom = label->flags & LABEL_MAYBE_OOM;
+        member->oom_kills = label->oom_kills;
+        process->out_of_memory = label->flags & LABEL_OOM;
         member->start_ticks = label->start_ticks;
         member->attached_ns = label->attached_ns;
         member->geometry = label->geometry;

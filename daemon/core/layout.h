@@ -171,11 +171,21 @@ struct book {
         struct baseline {
                 uint64_t counters[SHM_COUNTERS], outside[SHM_COUNTERS], lost[SHM_COUNTERS], before[SHM_COUNTERS];
         } baselines[2];
+
+        /* spans that were open when the process ended, those that allocated most, the largest first */
+        struct last_span {
+                uint64_t instance; /* 0: no more */
+                uint32_t path, reserved0;
+                uint64_t sums[SHM_COUNTERS];
+                uint64_t noted_ns;
+                uint64_t reserved;
+        } last[BOOKS_LAST];
 };
+_Static_assert(sizeof(struct last_span) == 64, "");
 
 /* What the arena's header says of the data.  A version never changes its meaning: where anything in this file changes its
  * place, there is a new one. */
-#define BOOKS_LAYOUT 1u
+#define BOOKS_LAYOUT 2u
 struct books_owner {
         uint32_t layout;
         _Atomic uint32_t label_turn; /* which label counts; 0: none yet */

@@ -82,7 +82,7 @@ static bool is_allowed(enum log_message message, const struct log_peer *peer, un
         return true;
 }
 
-enum { FIELDS = 11 };
+enum { FIELDS = 15 };
 
 struct fields {
         char text[FIELDS][1200];
@@ -110,6 +110,12 @@ static void add_peer(struct fields *fields, const struct log_peer *peer) {
         add_text(fields, "SPANALLOC_COMM", peer->comm);
         add_text(fields, "SPANALLOC_UNIT", peer->unit);
         add_text(fields, "SPANALLOC_REASON", peer->reason);
+        add_text(fields, "SPANALLOC_SPANS", peer->spans);
+        add_text(fields, "SPANALLOC_RATES", peer->rates);
+        if (peer->is_object) { /* as journalctl -u looks for, of what root says */
+                add(fields, "OBJECT_PID=%d", (int)peer->pid);
+                add_text(fields, "OBJECT_SYSTEMD_UNIT", peer->unit);
+        }
         if (peer->count)
                 add(fields, "SPANALLOC_COUNT=%llu", (unsigned long long)peer->count);
 }

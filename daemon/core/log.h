@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,6 +23,7 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
         X(BACKEND, INFO, "8c0b7f8e67704b89baa8b2fb78cffeec")                                                           \
         X(ATTACHED, INFO, "c7ed5dabc9dc497ba5944035fbe57bc6")                                                          \
         X(ENDED, DEBUG, "8ea4585b9c8e4343900b171c33e5c148")                                                            \
+        X(KILLED, NOTICE, "0d8a4c1be6a94f0c8e5f7b3a6c2d9e10")                                                          \
         X(REJECTED, WARNING, "706e876fed834a94a1025523569d67f8")                                                       \
         X(EXPELLED, WARNING, "096620f92bd54ccb802d09df13b99d34")                                                       \
         X(TAKEN_OVER, NOTICE, "f529c2d8a9bc4947a61bbdeed449afa0")                                                      \
@@ -42,12 +44,15 @@ enum log_message {
 };
 
 /* Whom the line is about, and on whose account its rate is; and what else is a field of the journal, if it is known:
- * PEER_PID, PEER_UID, SPANALLOC_COMM, SPANALLOC_UNIT, SPANALLOC_REASON, SPANALLOC_COUNT.  The catalog uses them. */
+ * PEER_PID, PEER_UID, SPANALLOC_COMM, SPANALLOC_UNIT, SPANALLOC_REASON, SPANALLOC_COUNT, and those named below.  The
+ * catalog uses them. */
 struct log_peer {
         pid_t pid; /* 0: of nobody in particular, and no fields PEER_… */
         uid_t uid;
         const char *comm, *unit, *reason; /* borrowed; NULL or "": no field */
         uint64_t count;                   /* 0: no field */
+        const char *spans, *rates;        /* SPANALLOC_SPANS, SPANALLOC_RATES */
+        bool is_object;                   /* the line is about the process: OBJECT_PID, OBJECT_SYSTEMD_UNIT */
 };
 
 /* Until this is called: warnings and worse, to stderr.  May be called again. */

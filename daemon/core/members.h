@@ -4,6 +4,7 @@
  *     collector.c   construction, the interface that others see
  *     schedule.c    when to drain, when to sleep
  *     process.c     how a process comes and ends
+ *     death.c       the last word on one that was killed
  *     handover.c    what is left to the next collector
  *     inherit.c     … and how it takes it over
  *     welcome.c     what a newcomer is handed, and when
@@ -70,6 +71,11 @@ struct member {
         bool counted_live;                 /* … and on its page */
         bool inherited;                    /* attached to an earlier collector */
         char allocator[16];                /* as that one knew it */
+
+        /* For its last word. */
+        uint64_t oom_kills; /* of its cgroup, as far as they are told already */
+        bool maybe_oom;     /* there was another one when it died */
+        bool is_reported;
 };
 
 struct collector {
@@ -148,6 +154,15 @@ struct member *member_find(const struct collector *collector, pid_t pid);
 void member_snapshot(struct member *member);
 void member_take_out(struct member *member);
 void member_free(struct member *member);
+
+/* -------------------------------------------------------------------------------------------------- death.c -- */
+
+/* It lives: what is told of its cgroup from here on may be its own death. */
+void death_watch(struct member *member);
+/* It has died this moment: what will not be there later. */
+void death_look(struct member *member);
+/* How is known, as far as it ever will be: one line on who was killed, why, and in the middle of what. */
+void death_report(struct member *member);
 
 /* --------------------------------------------------------------------------------------------------- tend.c -- */
 

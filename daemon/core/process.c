@@ -253,6 +253,7 @@ int member_attach(struct collector *collector, const struct newcomer *newcomer, 
                 return r;
         }
         look_up(member);
+        death_watch(member);
         member->process.forked = hello->flags & SHM_HELLO_CHILD;
         member->process.counting = hello->counting <= SHM_COUNTING_BYPASSED ? hello->counting : SHM_COUNTING_NONE;
         member->process.allocator = procinfo_allocator(newcomer->pid);
@@ -369,6 +370,7 @@ void member_end(struct member *member, enum process_end end, int status) {
 
         if (process->end != PROCESS_ALIVE)
                 return;
+        death_look(member);
         member->death = reactor_unwatch(member->death);
         member->bell = waker_remove(member->bell);
         if (process->drain) {

@@ -270,3 +270,40 @@ void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t 
         *ret_current = read_number(cgroup, "memory.current");
         *ret_limit = read_number(cgroup, "memory.max");
 }
+
+int procinfo_oom_kills(const char *cgroup, uint64_t *ret) {
+        char text[1024], *line;
+        unsigned long long n;
+
+        if (cgroup[0] != '/' || cgroup[1] == 0 || strstr(cgroup, "/.."))
+                return -ENOENT;
+        if (read_file(text, sizeof text, CGROUP_ROOT "%s/memory.events", cgroup) < 0)
+                return -ENOENT;
+        line = strstr(text, "\noom_kill ");
+        if (!line || sscanf(line, " oom_kill %llu", &n) != 1)
+                return -ENOENT;
+        *ret = n;
+        return 0;
+}
+
+bool procinfo_oom_told(pid_t pid, uint64_t since_ns) {
+        char record[2048], wanted[64];
+        unsigned long long us;
+        bool told = false;
+        ssize_t n;
+        int fd;
+
+        fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        snprintf(wanted, sizeof wanted, "Killed process %d (", (int)pid);
+        /* A record a read.  -EPIPE: one was overwritten, the next is there. */
+        while (!told && ((n = read(fd, record, sizeof record - 1)) > 0 || (n < 0 && errno == EPIPE))) {
+                if (n <= 0)
+                        continue;
+                record[n] = 0;
+                told = sscanf(record, "%*u,%*u,%llu", &us) == 1 && us >= since_ns / 1000 && strstr(record, wanted);
+        }
+        close(fd);
+        return told;
+}

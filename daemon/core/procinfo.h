@@ -42,5 +42,11 @@ uint64_t procinfo_rss(pid_t pid);
 /* Memory of a cgroup and its limit; 0 when unknown or none. */
 void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t *ret_limit);
 
+/* How often the kernel killed somebody in this cgroup because memory ran out.  -errno: not to be known. */
+int procinfo_oom_kills(const char *cgroup, uint64_t *ret);
+/* Whether the kernel's log says that it killed `pid` for that, since `since_ns` (monotonic).  False where the log may not be
+ * read. */
+bool procinfo_oom_told(pid_t pid, uint64_t since_ns);
+
 /* Replaces what must not reach a terminal or a JSON document by '?'. */
 void procinfo_clean(char *text);

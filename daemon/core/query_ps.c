@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/core/query_private.h"
 #include "daemon/wire/columns.h"
@@ -112,13 +113,44 @@ static void ps_cell(struct query *query, const void *data, int column, char *pat
                 ret->u = ps_number(data, column);
 }
 
-/* Only `outside_threads`. */
+static void put_four(struct wire_buffer *out, const uint64_t four[SHM_COUNTERS]) {
+        wire_put_array(out, SHM_COUNTERS);
+        for (size_t k = 0; k < SHM_COUNTERS; k++)
+                wire_put_uint(out, four[k]);
+}
+
+/* Several may have the same path: their number in the list tells the second from the first. */
+static void put_last_spans(struct wire_buffer *out, const struct books *books) {
+        char path[QUERY_PATH_BYTES];
+        struct books_last last, other;
+        uint32_t count = 0, same;
+
+        while (books && books_last_row(books, count, &last))
+                count++;
+        wire_put_map(out, count);
+        for (uint32_t i = 0; i < count; i++) {
+                books_last_row(books, i, &last);
+                same = 1;
+                for (uint32_t k = 0; k < i; k++)
+                        same += books_last_row(books, k, &other) && other.path == last.path;
+                books_path_text(books, last.path, path, sizeof(path) - 16);
+                if (same > 1)
+                        sprintf(path + strlen(path), " (%u)", same);
+                wire_put_text(out, path);
+                put_four(out, last.sums);
+        }
+}
+
 static void ps_put_map(struct wire_buffer *out, const void *data, int column) {
         const struct books *books = ((const struct ps_row *)data)->process->books;
         uint64_t outside[SHM_COUNTERS];
         uint32_t count = 0;
         const char *name;
 
+        if (column == WIRE_PS_last_spans) {
+                put_last_spans(out, books);
+                return;
+        }
         while (books && books_thread_row(books, count, &name, outside))
                 count++;
 
@@ -126,9 +158,7 @@ static void ps_put_map(struct wire_buffer *out, const void *data, int column) {
         for (uint32_t i = 0; i < count; i++) {
                 books_thread_row(books, i, &name, outside);
                 wire_put_text(out, name);
-                wire_put_array(out, SHM_COUNTERS);
-                for (size_t k = 0; k < SHM_COUNTERS; k++)
-                        wire_put_uint(out, outside[k]);
+                put_four(out, outside);
         }
 }
 

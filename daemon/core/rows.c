@@ -63,7 +63,9 @@ const char *process_end_text(const struct process *process, char *buf, size_t si
                 break;
         case PROCESS_KILLED:
                 signal_name = sigabbrev_np(process->end_status);
-                if (signal_name)
+                if (process->out_of_memory)
+                        snprintf(buf, size, "killed by SIGKILL: out of memory");
+                else if (signal_name)
                         snprintf(buf, size, "killed by SIG%s", signal_name);
                 else
                         snprintf(buf, size, "killed by signal %d", process->end_status);

@@ -111,17 +111,19 @@ void member_autopsy(struct member *member, uint64_t now_ns) {
         struct exit_info info = {.mask = EXIT_INFO_STATUS};
         bool refused;
 
-        if (member->pidfd < 0 || member->process.end == PROCESS_ALIVE)
+        if (member->process.end == PROCESS_ALIVE || (member->pidfd < 0 && member->is_reported))
                 return;
-        if (member->process.end == PROCESS_EXITED) {
+        if (member->process.end == PROCESS_EXITED && member->pidfd >= 0) {
                 refused = ioctl(member->pidfd, EXIT_INFO_ASK, &info) < 0;
                 if (!refused && (info.mask & EXIT_INFO_STATUS))
                         member_set_status(member, info.status);
                 else if ((!refused || errno == ESRCH) && now_ns - member->process.ended_ns < AUTOPSY_NS)
                         return; /* nobody has waited for it yet */
         }
-        close(member->pidfd);
+        if (member->pidfd >= 0)
+                close(member->pidfd);
         member->pidfd = -1;
+        death_report(member);
         if (member->process.books)
                 handover_relabel(member);
         handover_drop_pid(member);

@@ -123,6 +123,8 @@
         X(balanced, BOOL, NONE, "before + self + outside + lost equal the four counters")                              \
         X(outside_threads, MAP, BYTES,                                                                                 \
           "outside, by thread name: name to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")                 \
+        X(last_spans, MAP, BYTES,                                                                                      \
+          "open when it ended, the largest: path to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")         \
         X(ring_fill_ppm, UINT, NONE, "how full its fullest ring was in the last seconds, in millionths")               \
         X(evicted, UINT, COUNT, "live spans that the table had no room for")
 

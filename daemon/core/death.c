@@ -1,0 +1,160 @@
+/*
+ * The last word on a process that was killed: why, as far as can be known, and what it was doing.
+ *
+ * The kernel says of a cgroup how often it killed somebody there because memory ran out, not whom; so a SIGKILL is put
+ * down to that only where the count rose since it was last looked at, and one death takes one rise.  Where the cgroup went
+ * with the process, the kernel's own message is looked for.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/members.h"
+
+#define SPANS_TOLD 5u
+#define NAMES_TOLD 3u
+
+void death_watch(struct member *member) {
+        (void)procinfo_oom_kills(member->process.cgroup, &member->oom_kills);
+}
+
+void death_look(struct member *member) {
+        const struct collector *collector = member->collector;
+        uint64_t kills;
+
+        if (procinfo_oom_kills(member->process.cgroup, &kills) < 0 || kills <= member->oom_kills)
+                return;
+        member->maybe_oom = true;
+        kills = member->oom_kills + 1;
+        for (size_t i = 0; i < collector->count; i++)
+                if (!strcmp(collector->members[i]->process.cgroup, member->process.cgroup) &&
+                    collector->members[i]->oom_kills < kills)
+                        collector->members[i]->oom_kills = kills;
+}
+
+/* ------------------------------------------------------------------------------------------------------ texts -- */
+
+static size_t add(char *buf, size_t size, size_t at, const char *text) {
+        if (at < size)
+                snprintf(buf + at, size - at, "%s", text);
+        return at + strlen(text);
+}
+
+static void amount(char buf[32], double bytes) {
+        static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+        unsigned unit = 0;
+
+        for (; bytes >= 1024 && unit < 4; unit++)
+                bytes /= 1024;
+        snprintf(buf, 32, unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+}
+
+/* "request/query 12.0 MiB, request 3 B" */
+static void list_spans(const struct books *books, char *buf, size_t size) {
+        char path[256], bytes[32];
+        struct books_last last;
+        size_t at = 0;
+
+        *buf = 0;
+        for (uint32_t i = 0; i < SPANS_TOLD && books_last_row(books, i, &last); i++) {
+                books_path_text(books, last.path, path, sizeof path);
+                amount(bytes, (double)last.sums[SHM_ALLOC_BYTES]);
+                at = add(buf, size, at, i ? ", " : "");
+                at = add(buf, size, at, path);
+                at = add(buf, size, at, " ");
+                at = add(buf, size, at, bytes);
+        }
+}
+
+struct name_rate {
+        const char *name;
+        double rate;
+};
+
+/* "4.0 MiB/s, query 3.9 MiB/s, parse 10 B/s" */
+static void list_rates(const struct books *books, uint64_t now_ns, char *buf, size_t size) {
+        struct name_rate top[NAMES_TOLD] = {0}, one;
+        uint32_t path, paths;
+        struct books_row row;
+        char bytes[32];
+        double sum = 0;
+        size_t at;
+
+        for (uint32_t name = 1; name <= books_name_count(books); name++) {
+                books_name_row(books, name, now_ns, &row, &path, &paths);
+                sum += row.rate[1];
+                one = (struct name_rate){books_name(books, name), row.rate[1]};
+                for (unsigned i = 0; i < NAMES_TOLD && one.rate > 0; i++)
+                        if (one.rate > top[i].rate) {
+                                struct name_rate other = top[i];
+
+                                top[i] = one;
+                                one = other;
+                        }
+        }
+        amount(bytes, sum);
+        at = add(buf, size, 0, bytes);
+        at = add(buf, size, at, "/s");
+        for (unsigned i = 0; i < NAMES_TOLD && top[i].rate >= 0.5; i++) {
+                amount(bytes, top[i].rate);
+                at = add(buf, size, at, ", ");
+                at = add(buf, size, at, top[i].name);
+                at = add(buf, size, at, " ");
+                at = add(buf, size, at, bytes);
+                at = add(buf, size, at, "/s");
+        }
+}
+
+/* ----------------------------------------------------------------------------------------------------- report -- */
+
+static bool was_oom(const struct member *member) {
+        const struct process *process = &member->process;
+
+        if (process->end != PROCESS_EXITED && (process->end != PROCESS_KILLED || process->end_status != SIGKILL))
+                return false;
+        return member->maybe_oom || procinfo_oom_told(process->pid, member->attached_ns);
+}
+
+static const char *cause(const struct process *process) {
+        const char *name = process->end == PROCESS_KILLED ? sigabbrev_np(process->end_status) : NULL;
+
+        if (process->out_of_memory)
+                return "out of memory";
+        /* Who sends a SIGKILL does not say so. */
+        return name && process->end_status != SIGKILL ? sigdescr_np(process->end_status) : "unknown";
+}
+
+void death_report(struct member *member) {
+        struct process *process = &member->process;
+        char spans[1024], rates[512], ended[64];
+        struct books_last last;
+
+        if (member->is_reported)
+                return;
+        member->is_reported = true;
+        if (!process->books || (process->end != PROCESS_KILLED && process->end != PROCESS_EXITED))
+                return;
+        if (was_oom(member)) {
+                process->out_of_memory = true;
+                process->end = PROCESS_KILLED;
+                process->end_status = SIGKILL;
+        }
+        /* Without its status, one that left nothing open has ended like any other. */
+        if (process->end == PROCESS_EXITED && !books_last_row(process->books, 0, &last))
+                return;
+        list_spans(process->books, spans, sizeof spans);
+        list_rates(process->books, process->ended_ns, rates, sizeof rates);
+        log_event(LOG_KILLED,
+                  &(struct log_peer){.pid = process->pid,
+                                     .uid = process->uid,
+                                     .comm = process->comm,
+                                     .unit = process->unit,
+                                     .reason = cause(process),
+                                     .spans = spans,
+                                     .rates = rates,
+                                     .is_object = true},
+                  "process %d (%s) of %s: %s, cause %s; open then: %.500s; last minute: %.200s", (int)process->pid,
+                  process->comm, *process->unit ? process->unit : "no unit",
+                  process_end_text(process, ended, sizeof ended), cause(process), *spans ? spans : "nothing", rates);
+}

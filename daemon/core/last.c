@@ -1,0 +1,64 @@
+/* See last.h. */
+#include "daemon/core/last.h"
+
+#define RECENT_NS UINT64_C(2000000000)
+
+static void set(struct books *books, struct last_span *slot, const struct last_span *span) {
+        touch(books, slot);
+        *slot = *span;
+}
+
+void last_note(struct books *books, uint64_t instance, uint32_t path, const uint64_t sums[SHM_COUNTERS]) {
+        struct last_span *last = books->book->last;
+        struct last_span span = {.instance = instance, .path = path, .noted_ns = books->book->now_ns};
+        uint32_t i = BOOKS_LAST;
+
+        last_prune(books);
+        memcpy(span.sums, sums, sizeof span.sums);
+        for (uint32_t k = 0; k < BOOKS_LAST; k++)
+                if (last[k].instance == instance)
+                        return;
+        while (i > 0 && (!last[i - 1].instance || last[i - 1].sums[SHM_ALLOC_BYTES] < sums[SHM_ALLOC_BYTES]))
+                i--;
+        if (i == BOOKS_LAST)
+                return;
+        for (uint32_t k = BOOKS_LAST - 1; k > i; k--)
+                if (last[k - 1].instance)
+                        set(books, &last[k], &last[k - 1]);
+        set(books, &last[i], &span);
+}
+
+void last_prune(struct books *books) {
+        static const struct last_span none;
+        struct last_span *last = books->book->last;
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < BOOKS_LAST && last[i].instance; i++) {
+                if (books->book->now_ns - last[i].noted_ns > RECENT_NS)
+                        continue;
+                if (n != i)
+                        set(books, &last[n], &last[i]);
+                n++;
+        }
+        for (; n < BOOKS_LAST && last[n].instance; n++)
+                set(books, &last[n], &none);
+}
+
+void last_note_live(struct books *books) {
+        for (uint32_t i = 0; i < books->book->instances; i++) {
+                const struct instance *entry = &books->instances[i];
+
+                if (entry->instance && (entry->flags & INSTANCE_OPENED) && !(entry->flags & INSTANCE_ABORTED))
+                        last_note(books, entry->instance, entry->path, entry->sums);
+        }
+}
+
+bool books_last_row(const struct books *books, uint32_t index, struct books_last *ret) {
+        const struct last_span *span = &books->book->last[index < BOOKS_LAST ? index : 0];
+
+        if (!books->book->finished || index >= BOOKS_LAST || !span->instance)
+                return false;
+        *ret = (struct books_last){.instance = span->instance, .path = span->path};
+        memcpy(ret->sums, span->sums, sizeof ret->sums);
+        return true;
+}

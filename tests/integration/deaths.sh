@@ -1,0 +1,75 @@
+#!/bin/bash
+# What was it doing when it died: spans that were open are aborted, with their bytes, and ps names them; one line says so of
+# who was killed, and none of who ended by itself.
+# Timeout: 120
+. "$(dirname "$0")/../support/lib.sh"
+
+start_collector
+reads_status() { # of the dead, by a pidfd: Linux 6.15
+        [ "$(printf '%s\n6.15\n' "$(uname -r)" | sort -V | head -n 1)" = 6.15 ]
+}
+
+# die HOW ENDED: ends in the way, and is seen to have
+die() {
+        spawn "$PROGRAMS/span_dies" "$1"
+        pid=$SPAWNED
+        ended() {
+                [ "$(ps_field "$pid" alive)" = false ]
+        }
+        wait_for "the end by $1" ended
+        [ "$1" = exec ] || wait "$pid" 2>/dev/null || true
+        if reads_status || [ "$1" = exec ]; then
+                is_told() {
+                        [ "$(ps_field "$pid" ended)" = "$2" ]
+                }
+                wait_for "how it ended, by $1" is_told "" "$2"
+        fi
+}
+
+lines() {
+        grep -c "process $pid (span_dies).*open then" "$WORK/collector.log" || true
+}
+
+for how in kill abort segv; do
+        die $how "killed by SIG$(tr a-z A-Z <<<"${how/abort/abrt}")"
+        expect "spans open then" "$(ps_field "$pid" 'last_spans | map_values(.[1]) | tojson')" \
+                '{"batch":5000,"request":1100,"request/query":1000,"job":10}'
+        wait_for "the line about it" grep -q "process $pid (span_dies).*open then" "$WORK/collector.log"
+        expect_match "the line" "$(grep "process $pid.*open then" "$WORK/collector.log")" \
+                'open then: batch 4.9 KiB, request 1.1 KiB, request/query 1000 B, job 10 B; last minute: [0-9.]+ [KM]?i?B/s'
+        expect "lines about it" "$(lines)" 1
+done
+expect_match "the cause of an abort" "$(grep 'SIGABRT' "$WORK/collector.log")" 'cause Aborted'
+expect_match "the cause of a kill" "$(grep 'SIGKILL' "$WORK/collector.log")" 'cause unknown'
+for name in request query batch job; do
+        json_true "$name is aborted" "[.spans[] | select(.span == \"$name\")] | length == 3 and
+                all(.aborted == 1 and .open == 0 and .closed == 0)" spans
+done
+# A cycle that was cut off has its bytes in the total.
+json_true "their bytes" '[.spans[] | select(.span == "request") | .alloc_bytes] == [1100, 1100, 1100]' spans
+
+for how in exit _exit; do
+        code=3
+        [ $how = exit ] || code=4
+        die $how "exited $code"
+        expect "spans open then" "$(ps_field "$pid" 'last_spans | length')" 4
+        ! reads_status || expect "lines about it" "$(lines)" 0
+done
+
+die exec exec
+expect "spans open then" "$(ps_field "$pid" 'last_spans | length')" 4
+expect "lines about it" "$(lines)" 0
+
+note "a thread's death is not the process's"
+spawn "$PROGRAMS/span_dies" thread
+pid=$SPAWNED
+has_ended() {
+        [ "$(ps_field "$pid" threads)" = 1 ]
+}
+wait_for "the thread's end" has_ended
+json_true "it lives" ".processes[] | select(.pid == $pid) | .alive and .last_spans == {}" ps
+# Somebody may still close it.
+expect "batch" "$(span_field "$pid" batch open)" 1
+
+stop_collector
+pass
