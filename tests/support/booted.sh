@@ -106,7 +106,7 @@ boot_up() {
         boot_cgroup
         mkdir "$WORK/stage"
         bash -c 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"' - "$BOOT_CGROUP" \
-                unshare --fork --kill-child --pid --mount --uts --ipc --cgroup --net --mount-proc \
+                setpriv --pdeathsig KILL unshare --fork --kill-child --pid --mount --uts --ipc --cgroup --net --mount-proc \
                 bash "$SOURCE/tests/support/boot_init.sh" "$BOOT_CACHED" "$WORK/stage" \
                 </dev/null >"$WORK/boot.log" 2>&1 &
         BOOT_PID=$!

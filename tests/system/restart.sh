@@ -88,6 +88,16 @@ has_three() {
 }
 wait_for -t 30 "the third, which tries again by itself" has_three
 
+note "the example, with all that it names switched on"
+sed 's/^#\([a-z-]* =\)/\1/' "$(boot_file /usr/local/share/doc/spanalloc/spanallocd.conf)" \
+        >"$(boot_file /etc/spanalloc/spanallocd.conf)"
+expect_at_least "options in it" "$(grep -c '^[a-z-]* = ' "$(boot_file /etc/spanalloc/spanallocd.conf)")" 5
+has_read_defaults() {
+        was_reloaded 'read the configuration again: .* 1024 of one user'
+}
+inside systemctl reload spanallocd
+wait_for "the reload" has_read_defaults
+
 note "a configuration that it cannot start with"
 echo 'keep = long' >"$(boot_file /etc/spanalloc/spanallocd.conf)"
 ! inside systemctl restart spanallocd 2>"$WORK/err" || fail "it starts all the same"

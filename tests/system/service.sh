@@ -6,6 +6,13 @@
 boot_up
 boot_install
 
+note "the units, as systemd-analyze reads them"
+for scope in system user; do
+        inside env XDG_RUNTIME_DIR=/run systemd-analyze verify --man=no --$scope spanallocd.service spanallocd-ingest.socket \
+                spanallocd-query.socket >"$WORK/out" 2>&1 || fail "$scope: $(cat "$WORK/out")"
+        expect "complaints about units of the $scope" "$(grep spanalloc "$WORK/out" || true)" ""
+done
+
 note "the preset, and sockets alone"
 inside systemctl -q preset spanallocd.service spanallocd-ingest.socket spanallocd-query.socket
 expect "enabled" "$(inside systemctl is-enabled spanallocd-ingest.socket spanallocd-query.socket \
