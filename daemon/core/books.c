@@ -187,6 +187,16 @@ void books_close_fd(struct books *books) {
         books->state.fd = -1;
 }
 
+void books_trim(struct books *books) {
+        state_trim(&books->state);
+        /* Spans are spread over the whole index; without any it is zeros. */
+        if (!books->book->live)
+                state_drop(&books->state, books->index, ((uint64_t)books->index_mask + 1) * sizeof *books->index);
+        free(books->events);
+        books->events = NULL;
+        books->event_capacity = 0;
+}
+
 uint64_t books_memory(struct books *books) {
         return state_memory(&books->state);
 }

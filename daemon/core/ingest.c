@@ -16,7 +16,9 @@
 
 #define GUESTS_MAX     256u
 #define GUESTS_UID_MAX 64u
-#define GUEST_NS       (3 * NS_PER_S)    /* to say hello */
+#define GUEST_NS       (3 * NS_PER_S) /* to say hello */
+#define DEFERRED_MAX   4096u
+#define DEFERRED_UID   1024u
 #define ACCEPTS        16                /* in one turn */
 #define PAUSE_NS       (200 * NS_PER_MS) /* without accepting, when descriptors are used up */
 
@@ -24,7 +26,12 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* Somebody who has not said hello yet. */
+struct guest_list {
+        struct guest *first, *last; /* oldest first */
+        unsigned count;
+};
+
+/* Somebody who has not been heard yet. */
 struct guest {
         struct ingest *ingest;
         struct guest *prev, *next;
@@ -33,7 +40,7 @@ struct guest {
         struct ucred cred;
         uint64_t start_ticks;
         uint64_t until_ns;
-        bool deferred; /* its user's share of this pass is used up */
+        struct guest_list *list; /* in which it is */
 };
 
 struct ingest {
@@ -43,8 +50,8 @@ struct ingest {
         struct reactor_watch *watch;
         struct reactor_timer *timer; /* the oldest guest's time, or the end of a pause */
         bool paused;
-        struct guest *guests, *guests_last; /* oldest first */
-        unsigned count;
+        struct guest_list guests;   /* who have not said hello */
+        struct guest_list deferred; /* who have, probably, but their user's share of this pass is used up */
 };
 
 /* ---------------------------------------------------------------------------------------------------- answers -- */
@@ -131,7 +138,7 @@ static void guest_free(struct guest *guest);
 static void hear_earlier(const struct guest *guest) {
         struct guest *earlier, *next;
 
-        for (earlier = guest->ingest->guests; earlier && earlier != guest; earlier = next) {
+        for (earlier = guest->ingest->guests.first; earlier && earlier != guest; earlier = next) {
                 next = earlier->next; /* serving one frees that one, or still earlier ones */
                 if (earlier->cred.pid == guest->cred.pid && guest_serve(earlier))
                         guest_free(earlier);
@@ -160,24 +167,42 @@ static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t siz
 /* ----------------------------------------------------------------------------------------------------- guests -- */
 
 static void set_timer(struct ingest *ingest) {
-        uint64_t at = ingest->guests ? ingest->guests->until_ns : 0;
+        uint64_t at = ingest->guests.first ? ingest->guests.first->until_ns : 0;
 
         if (!ingest->paused)
                 reactor_timer_set(ingest->timer, at);
 }
 
-static void guest_free(struct guest *guest) {
-        struct ingest *ingest = guest->ingest;
+static void guest_unlink(struct guest *guest) {
+        struct guest_list *list = guest->list;
 
         if (guest->prev)
                 guest->prev->next = guest->next;
         else
-                ingest->guests = guest->next;
+                list->first = guest->next;
         if (guest->next)
                 guest->next->prev = guest->prev;
         else
-                ingest->guests_last = guest->prev;
-        ingest->count--;
+                list->last = guest->prev;
+        list->count--;
+}
+
+static void guest_append(struct guest *guest, struct guest_list *list) {
+        guest->list = list;
+        guest->prev = list->last;
+        guest->next = NULL;
+        if (guest->prev)
+                guest->prev->next = guest;
+        else
+                list->first = guest;
+        list->last = guest;
+        list->count++;
+}
+
+static void guest_free(struct guest *guest) {
+        struct ingest *ingest = guest->ingest;
+
+        guest_unlink(guest);
         reactor_unwatch(guest->watch);
         if (guest->fd >= 0)
                 close(guest->fd);
@@ -185,19 +210,26 @@ static void guest_free(struct guest *guest) {
         set_timer(ingest);
 }
 
+static bool is_full(const struct guest_list *list, uid_t uid, unsigned max, unsigned uid_max) {
+        unsigned n = 0;
+
+        for (const struct guest *guest = list->first; guest; guest = guest->next)
+                n += guest->cred.uid == uid;
+        return list->count > max || n > uid_max;
+}
+
+static void turn_away(struct guest *guest, const char *why) {
+        reject(guest->ingest->collector, guest->fd, &guest->cred, EDQUOT, why);
+        guest_free(guest);
+}
+
 /* Takes the one message and answers it.  False: it is not there yet. */
 static bool guest_serve(struct guest *guest) {
         struct shm_hello hello;
         struct iovec iov = {&hello, sizeof hello};
         struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-        ssize_t n;
+        ssize_t n = recvmsg(guest->fd, &message, MSG_DONTWAIT);
 
-        guest->deferred = !limits_may_work(guest->ingest->collector, guest->cred.uid);
-        if (guest->deferred) {
-                schedule_soon(guest->ingest->collector);
-                return false;
-        }
-        n = recvmsg(guest->fd, &message, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return false;
         if (n > 0)
@@ -205,29 +237,27 @@ static bool guest_serve(struct guest *guest) {
         return true;
 }
 
+/* To attach is work, of which each user has a share.  Who is beyond it waits unheard, and his time does not run. */
+static bool guest_defer(struct guest *guest) {
+        struct ingest *ingest = guest->ingest;
+
+        if (limits_may_work(ingest->collector, guest->cred.uid))
+                return false;
+        guest->watch = reactor_unwatch(guest->watch);
+        guest_unlink(guest);
+        guest_append(guest, &ingest->deferred);
+        set_timer(ingest);
+        schedule_soon(ingest->collector);
+        if (is_full(&ingest->deferred, guest->cred.uid, DEFERRED_MAX, DEFERRED_UID))
+                turn_away(guest, "too many of its user's attach at once");
+        return true;
+}
+
 static void on_guest(void *userdata, int fd, unsigned events) {
         struct guest *guest = userdata;
 
-        if (guest_serve(guest) || (events & REACTOR_HUP))
+        if (!guest_defer(guest) && (guest_serve(guest) || (events & REACTOR_HUP)))
                 guest_free(guest);
-        else if (guest->deferred)
-                reactor_watch_set(guest->watch, 0);
-}
-
-void ingest_resume(struct ingest *ingest) {
-        for (struct guest *guest = ingest->guests; guest; guest = guest->next)
-                if (guest->deferred && guest->watch) {
-                        guest->deferred = false;
-                        reactor_watch_set(guest->watch, REACTOR_IN);
-                }
-}
-
-static bool is_full(const struct ingest *ingest, uid_t uid) {
-        unsigned n = 0;
-
-        for (const struct guest *guest = ingest->guests; guest; guest = guest->next)
-                n += guest->cred.uid == uid;
-        return ingest->count > GUESTS_MAX || n > GUESTS_UID_MAX;
 }
 
 /* Lets somebody in whose hello has not come yet. */
@@ -237,13 +267,29 @@ static void guest_wait(struct guest *guest) {
 
         guest->until_ns = reactor_now(reactor) + GUEST_NS;
         set_timer(ingest);
-        if (is_full(ingest, guest->cred.uid)) {
-                reject(ingest->collector, guest->fd, &guest->cred, EDQUOT,
-                       "too many connections are waiting to say hello");
+        if (is_full(&ingest->guests, guest->cred.uid, GUESTS_MAX, GUESTS_UID_MAX))
+                turn_away(guest, "too many connections are waiting to say hello");
+        else if (reactor_watch(reactor, &guest->watch, guest->fd, REACTOR_IN, on_guest, guest) < 0)
                 guest_free(guest);
-        } else if (reactor_watch(reactor, &guest->watch, guest->fd, guest->deferred ? 0 : REACTOR_IN, on_guest, guest) <
-                   0) {
+}
+
+/* Most have said it by the time that they are let in. */
+static void guest_hear(struct guest *guest) {
+        if (guest_defer(guest))
+                return;
+        if (guest_serve(guest))
                 guest_free(guest);
+        else
+                guest_wait(guest);
+}
+
+void ingest_resume(struct ingest *ingest) {
+        for (unsigned n = ingest->deferred.count; n && ingest->deferred.first; n--) {
+                struct guest *guest = ingest->deferred.first;
+
+                guest_unlink(guest);
+                guest_append(guest, &ingest->guests);
+                guest_hear(guest);
         }
 }
 
@@ -261,27 +307,18 @@ static struct guest *guest_new(struct ingest *ingest, int fd) {
                 free(guest);
                 return NULL;
         }
-        *guest = (struct guest){.ingest = ingest, .fd = fd, .cred = cred, .prev = ingest->guests_last};
+        *guest = (struct guest){.ingest = ingest, .fd = fd, .cred = cred};
         if (procinfo_stat(cred.pid, &stat) == 0)
                 guest->start_ticks = stat.start_ticks;
-        if (guest->prev)
-                guest->prev->next = guest;
-        else
-                ingest->guests = guest;
-        ingest->guests_last = guest;
-        ingest->count++;
+        guest_append(guest, &ingest->guests);
         return guest;
 }
 
 static void admit(struct ingest *ingest, int fd) {
         struct guest *guest = guest_new(ingest, fd);
 
-        if (!guest)
-                return;
-        if (guest_serve(guest)) /* most have said it by now */
-                guest_free(guest);
-        else
-                guest_wait(guest);
+        if (guest)
+                guest_hear(guest);
 }
 
 static void pause_accepting(struct ingest *ingest, int error) {
@@ -316,9 +353,9 @@ static void on_timer(void *userdata, uint64_t now_ns) {
                 ingest->paused = false;
                 reactor_watch_set(ingest->watch, REACTOR_IN);
         }
-        while (ingest->guests && ingest->guests->until_ns <= now_ns) {
+        while (ingest->guests.first && ingest->guests.first->until_ns <= now_ns) {
                 ingest->collector->stats.rejected++;
-                guest_free(ingest->guests);
+                guest_free(ingest->guests.first);
         }
         set_timer(ingest);
 }
@@ -347,8 +384,10 @@ int ingest_new(struct ingest **ret, struct collector *collector, int listen_fd) 
 struct ingest *ingest_free(struct ingest *ingest) {
         if (!ingest)
                 return NULL;
-        while (ingest->guests)
-                guest_free(ingest->guests);
+        while (ingest->guests.first)
+                guest_free(ingest->guests.first);
+        while (ingest->deferred.first)
+                guest_free(ingest->deferred.first);
         reactor_unwatch(ingest->watch);
         reactor_timer_free(ingest->timer);
         close(ingest->fd);

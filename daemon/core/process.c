@@ -13,7 +13,7 @@
 
 /* ---------------------------------------------------------------------------------------------------- coming -- */
 
-#define ATTACH_COST 8192u /* in records */
+#define ATTACH_COST 4096u /* in records */
 
 /* Whether one more may come, and why not. */
 static int check_limits(struct member *member) {
@@ -383,6 +383,7 @@ void member_end(struct member *member, enum process_end end, int status) {
                 member_snapshot(member);
                 limits_charge(member, drain_lanes(process->drain) + books_path_count(process->books));
                 let_go(member);
+                books_trim(process->books);
                 limits_measure(member);
                 books_close_fd(process->books);
                 collector->live--;

@@ -133,6 +133,20 @@ void state_deinit(struct state *state) {
         *state = (struct state){.fd = -1};
 }
 
+void state_trim(struct state *state) {
+        uint64_t from = state->header->undo_tags_offset;
+
+        assert(!state->in_batch);
+        /* Both read as zeros then: no entry of any batch, and no line that a batch has logged. */
+        madvise(state->base + from, state->header->data_offset - from, MADV_REMOVE);
+        madvise(state->touched, state->size / STATE_LINE * sizeof *state->touched, MADV_DONTNEED);
+}
+
+void state_drop(struct state *state, void *p, uint64_t n) {
+        assert(!state->in_batch && (uint64_t)((char *)p - state->base) % PAGE == 0);
+        madvise(p, n / PAGE * PAGE, MADV_REMOVE);
+}
+
 uint64_t state_memory(struct state *state) {
         struct stat st;
 

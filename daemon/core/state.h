@@ -57,6 +57,10 @@ static inline void *state_data(const struct state *state) {
         return state->base + state->header->data_offset;
 }
 
+/* Outside a batch: gives back the memory of the log, which the next batch takes again. */
+void state_trim(struct state *state);
+/* Likewise of whole pages in [p, p + n) that hold nothing but zeros. */
+void state_drop(struct state *state, void *p, uint64_t n);
 /* What the arena takes, in bytes; what it took when it was last asked, once the descriptor is closed. */
 uint64_t state_memory(struct state *state);
 

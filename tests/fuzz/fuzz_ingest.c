@@ -190,7 +190,7 @@ static void door(struct input *input) {
 
 static void turn(struct input *input) {
         unsigned nth = (unsigned)take(input, 1) % (PEERS + 1);
-        struct guest *guest = collector->ingests->guests;
+        struct guest *guest = collector->ingests->guests.first;
 
         while (guest && nth--)
                 guest = guest->next;
@@ -238,7 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         on_timer(collector->ingests, UINT64_MAX / 2);
         door(&input);
         on_timer(collector->ingests, UINT64_MAX / 2);
-        REQUIRE(!collector->ingests->guests && collector->ingests->count == 0);
+        REQUIRE(!collector->ingests->guests.first && collector->ingests->guests.count == 0);
         if (collector->count || !notices_is_empty(collector->notices))
                 forget_all();
         REQUIRE(collector->live == 0);

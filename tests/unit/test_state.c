@@ -197,6 +197,40 @@ static void test_batch_numbers_wrap(void **unused) {
         }
 }
 
+/* Memory is given back, and what was committed is there, and batches go on and can be undone. */
+static void test_trim(void **unused) {
+        struct state state;
+        char *data;
+        uint64_t before;
+
+        assert_int_equal(state_init(&state, LINES * STATE_LINE, 65536), 0);
+        data = state_data(&state);
+        for (int round = 0; round < 3; round++) {
+                state_begin(&state);
+                for (uint64_t i = 0; i < 2000; i++) {
+                        state_log_line(&state, (uint32_t)((uint64_t)(data - state.base) / STATE_LINE + i % LINES));
+                        data[i % LINES * STATE_LINE] = (char)round;
+                }
+                state_commit(&state);
+                before = state_memory(&state);
+                state_trim(&state);
+                assert_true(state_memory(&state) + 100000 < before);
+                assert_int_equal(data[5 * STATE_LINE], round);
+        }
+        /* Left in the middle of a batch, and taken over. */
+        state_begin(&state);
+        state_touch(&state, data, 1);
+        data[0] = 99;
+        {
+                struct state successor;
+
+                assert_int_equal(state_init_adopt(&successor, dup(state.fd)), 0);
+                assert_int_equal(*(char *)state_data(&successor), 2);
+                state_deinit(&successor);
+        }
+        state_deinit(&state);
+}
+
 /* The same in one process: what `touched` remembers of the last round must not hide a line. */
 static void test_wrap_in_one_life(void **unused) {
         struct state state;
@@ -289,6 +323,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_killed_at_any_store),
                 cmocka_unit_test(test_each_cut),
+                cmocka_unit_test(test_trim),
                 cmocka_unit_test(test_batch_numbers_wrap),
                 cmocka_unit_test(test_wrap_in_one_life),
                 cmocka_unit_test(test_undo_can_be_interrupted),

@@ -1,0 +1,8 @@
+#!/bin/bash
+# A minute of bench/soak: 100 processes, 1,000 threads, coming and going every few milliseconds; all sums exact, nothing
+# leaked.
+#
+# Labels: slow
+# Timeout: 400
+cd "$(dirname "$0")/../.." || exit
+exec bench/soak 60
