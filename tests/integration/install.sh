@@ -32,6 +32,8 @@ expect "files that name the tree they came from" \
 expect_match "what the library calls itself" "$(objdump -p "$LIBDIR/libspanalloc.so")" 'SONAME +libspanalloc\.so\.0$'
 "$PREFIX/bin/spanallocctl" run -o "$WORK/report" -- true || fail "run does not find its library"
 
+expect_match "the library of the demo's workload" "$(ldd "$PREFIX/libexec/spanalloc/pkgindex")" "libspanalloc.so.0 => $PREFIX/"
+
 mkdir "$WORK/outside"
 cd "$WORK/outside"
 cat >outside.c <<'END_C'

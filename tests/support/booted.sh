@@ -29,7 +29,7 @@
 
 # What is in the root: systemd, and the libraries that our programs need.
 BOOT_PACKAGES=(systemd systemd-sysv dbus libpam-systemd liburing2 libmsgpackc2 libncursesw6 libsmartcols1 libjson-c5
-        libinih1 libsystemd0)
+        libinih1 libsystemd0 libsqlite3-0 zlib1g)
 BOOT_CACHE=${SPANALLOC_TEST_CACHE:-${XDG_CACHE_HOME:-/var/cache}/spanalloc-tests}
 BOOT_PID=
 BOOT_INIT=
