@@ -36,6 +36,11 @@ inside systemctl start spanallocd
 wait_for "the program to come back" has_ticker
 expect_balanced
 
+note "the watchdog: a daemon that works is left alone"
+before=$(boot_main_pid spanallocd)
+sleep 9
+expect "the daemon, two timeouts later" "$(boot_main_pid spanallocd)" "$before"
+
 note "the watchdog: a stopped daemon is killed and replaced, with programs and without"
 replaced() {
         local now
@@ -52,8 +57,8 @@ done
 expect_match "the journal" "$(inside journalctl -q --no-pager -u spanallocd)" 'Watchdog timeout'
 note "… and one that works is not, however long nobody is attached"
 before=$(boot_main_pid spanallocd)
-sleep 10
-expect "the daemon, three timeouts later" "$(boot_main_pid spanallocd)" "$before"
+sleep 9
+expect "the daemon, two timeouts later" "$(boot_main_pid spanallocd)" "$before"
 
 note "reload"
 # attached USER: how many programs of the user are in the books, alive.
@@ -122,5 +127,28 @@ has_newcomer() {
         [ "$(attached alice)" = 1 ]
 }
 wait_for -t 30 "the one that nobody listened to" has_newcomer
+expect_balanced
+
+note "crash after crash"
+inside systemctl reset-failed 'spanallocd*'
+is_another_or_failed() {
+        [ "$(boot_property spanallocd ActiveState)" = failed ] || replaced
+}
+for crash in 1 2 3 4 5 6 7; do
+        before=$(boot_main_pid spanallocd)
+        inside systemctl kill -s SEGV --kill-whom=main spanallocd
+        wait_for -t 30 "what comes after crash $crash" is_another_or_failed
+        [ "$(boot_property spanallocd ActiveState)" != failed ] || break
+done
+# Five starts are granted, beside the one that was before they were counted.
+expect "crashes until systemd gives up" "$crash" 6
+boot_start late User=alice Environment=LD_PRELOAD=libspanalloc-malloc.so.0 -- perl -e "${work//\$/\$\$}"
+wait_for -t 60 "it to stay down" is_failed
+expect_match "what the journal says" "$(inside journalctl -q --no-pager -u spanallocd -o cat)" \
+        'Start request repeated too quickly'
+expect "why, in short" "$(boot_property spanallocd-ingest.socket Result)" service-start-limit-hit
+inside systemctl reset-failed 'spanallocd*'
+inside systemctl start spanallocd
+wait_for -t 30 "the programs to come back" has_three
 expect_balanced
 pass
