@@ -481,11 +481,15 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         if (!who.occupancy)
                 return 0;
         if (who.alive && !is_dead) {
-                if (!reader_live(&drain->reader, i, lane->position, live) ||
+                bool is_live = reader_live(&drain->reader, i, lane->position, live);
+
+                if (reader_has_records(&drain->reader, i, lane->position) ||
                     !reader_is_still(&drain->reader, i, who.occupancy))
                         return 0;
+                /* What its predecessor left is settled also while something refused is about. */
                 receive(drain, i, &who);
-                frames_settle(books, i, live);
+                if (is_live)
+                        frames_settle(books, i, live);
                 return 0;
         }
         /* [O1] The owner is dead, so nothing more will come: the head that is read now is the last. */

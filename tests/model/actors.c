@@ -1,6 +1,8 @@
 /* See actors.h. */
 #include "tests/model/actors.h"
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +32,12 @@ static void count(const uint64_t n[4]) {
 
         for (int i = 0; i < 4; i++)
                 sa_bump(&counters[i], n[i]);
+}
+
+static _Atomic uint32_t turns; /* calls of a relay that are done, and one */
+
+void actors_line_up(void) {
+        atomic_store(&turns, 1);
 }
 
 static void perform(struct actor_call *call) {
@@ -115,8 +123,13 @@ static void *work(void *userdata) {
                         ;
                 if (actor->quits)
                         return NULL;
-                for (uint32_t i = 0; i < actor->n; i++)
+                for (uint32_t i = 0; i < actor->n; i++) {
+                        while (actor->calls[i].turn && atomic_load(&turns) != actor->calls[i].turn)
+                                sched_yield();
                         perform(&actor->calls[i]);
+                        if (actor->calls[i].turn)
+                                atomic_fetch_add(&turns, 1);
+                }
                 sem_post(&actor->done);
         }
 }

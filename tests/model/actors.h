@@ -15,6 +15,7 @@
 struct actor_call {
         struct action *action;
         struct outcome outcome;
+        uint32_t turn;    /* it waits until so many calls of the relay are done; 0: it does not wait */
         uint64_t current; /* ACT_CURRENT: the instance that it returned */
 };
 
@@ -34,6 +35,8 @@ struct actor {
 extern const uint64_t actor_before[4];
 
 void actors_init(void);
+/* A relay begins: no call of it is done. */
+void actors_line_up(void);
 /* Begins a thread for `slot`; it gets its lane by counting, or by a call.  Then actor_await().  False: no thread. */
 bool actor_start(struct actor *actor, unsigned slot, const char *socket, bool counts_first);
 void actor_go(struct actor *actor);

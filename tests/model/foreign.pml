@@ -12,7 +12,7 @@
  * Bounds: a stack of 3.  Either one frame below the span's and perhaps one above it; the lowest is taken out while another
  * thread looks for the span, and a new one is put on top: so its upper copy is overwritten by a move, and by a push.  Or
  * the span twice, and two threads that exit it: the fewest for which one could take the other's mark for its own frame's.
- * Foreign exits that find no frame any more are in handon.pml.
+ * Foreign exits that find no frame any more, and are handed on, are left to test_oracle's races.
  *
  * Mutant: WITHOUT_F1_DEPTH breaks not_found
  * Mutant: WITHOUT_F1_DEPTH_ACQUIRE breaks not_found

@@ -1,8 +1,8 @@
 /*
  * See play.h.
  *
- * One thread acts at a time, and what it came back with is told to the oracle, but for two kinds of blocks.  In a
- * parallel one all threads run at once, each on spans of its own, and the drain beside them: whatever the order was, the
+ * One thread acts at a time, and what it came back with is told to the oracle, but for three kinds of blocks.  In a
+ * relay the calls come one after the other as well, but the drain runs beside them, as fast as it can.  In a parallel one all threads run at once, each on spans of its own, and the drain beside them: whatever the order was, the
  * numbers are the same.  In a race two threads call on one span at once: then there is an oracle for each order of their
  * calls, and at the next look all but those that agree with the books are dropped.  One has to be left.
  */
@@ -216,8 +216,9 @@ static void settle_dead(void) {
 }
 
 /* Collects what follows up to the join.  Returns the index after it. */
-static uint32_t collect(uint32_t at) {
+static uint32_t collect(uint32_t at, bool in_turn) {
         struct record *r = p.record;
+        uint32_t turn = 0;
 
         for (unsigned t = 0; t < SCHEDULE_THREADS; t++)
                 p.actors[t].n = 0;
@@ -228,6 +229,7 @@ static uint32_t collect(uint32_t at) {
                 if (a->act >= ACT_END || actor->n == ACTOR_CALLS)
                         continue;
                 start(a->thread);
+                actor->calls[actor->n].turn = in_turn ? ++turn : 0;
                 actor->calls[actor->n++].action = a;
         }
         return at < r->count ? at + 1 : at;
@@ -295,6 +297,30 @@ static void interleave(const struct oracle *from, struct actor *a, uint32_t i, s
         }
 }
 
+/* In the order in which they were called. */
+static void apply_in_turn(void) {
+        uint32_t at[SCHEDULE_THREADS] = {0}, turn = 0;
+        bool found = true;
+
+        while (found && !p.failed) {
+                found = false;
+                turn++;
+                for (unsigned t = 0; t < SCHEDULE_THREADS && !found; t++) {
+                        struct actor *actor = &p.actors[t];
+                        struct outcome out;
+
+                        if (at[t] == actor->n || actor->calls[at[t]].turn != turn)
+                                continue;
+                        resolve(&actor->calls[at[t]], &out);
+                        for (unsigned s = 0; s < p.state_count; s++)
+                                p.states[s]->hazards[HAZARD_CLOSE_OVERTAKES] += actor->calls[at[t]].action->act ==
+                                                                                ACT_CLOSE;
+                        apply(actor->calls[at[t]++].action, &out);
+                        found = true;
+                }
+        }
+}
+
 static void race(void) {
         static struct oracle *results[ORDERS_MAX];
         struct actor *two[2] = {NULL, NULL};
@@ -346,6 +372,7 @@ static void step(struct action *a) {
                 actor_stop(&p.actors[a->thread]);
         } else {
                 actor->calls[0].action = a;
+                actor->calls[0].turn = 0;
                 actor->n = 1;
                 actor_go(actor);
                 actor_await(actor);
@@ -374,14 +401,21 @@ static uint32_t play_one(uint32_t at) {
                 break;
         case ACT_PARALLEL:
                 settle_dead();
-                next = collect(next);
+                next = collect(next, false);
                 run_block();
                 apply_all();
                 break;
         case ACT_RACE:
                 settle_dead();
-                next = collect(next);
+                next = collect(next, false);
                 race();
+                break;
+        case ACT_RELAY:
+                settle_dead();
+                next = collect(next, true);
+                actors_line_up();
+                run_block();
+                apply_in_turn();
                 break;
         case ACT_JOIN:
                 break;

@@ -69,6 +69,7 @@ void setup_of_seed(struct setup *setup, uint64_t seed, uint32_t length) {
                 .drains = drains[dice_below(&dice, 4)],
                 .deep = dice_permille(&dice, 400) ? 4 : 0,
                 .has_parallel = dice_permille(&dice, 700),
+                .relays = 5,
         };
         switch (dice_below(&dice, 8)) {
         case 0: /* tables that are too small */
@@ -395,6 +396,34 @@ static void put_parallel(struct maker *m) {
         put(m, ACT_DRAIN, 0);
 }
 
+/* Spans that go from hand to hand and are closed at once, while the collector drains. */
+static void put_relay(struct maker *m) {
+        unsigned threads = m->o->setup.threads, rounds = 4 + dice_below(m->dice, 12);
+
+        put(m, ACT_RELAY, 0);
+        while (rounds--) {
+                unsigned legs = 1 + dice_below(m->dice, 4), last = 0, busy = dice_below(m->dice, threads);
+                uint32_t span;
+
+                put_open(m, dice_below(m->dice, threads), ACT_OPEN);
+                span = *m->spans;
+                /* Something that keeps the drain on one lane, while the span passes through those before and after it. */
+                for (unsigned i = dice_permille(m->dice, 300) ? 50 : 0; i--;) {
+                        put_span(m, ACT_ENTER, busy, span);
+                        put_span(m, ACT_EXIT, busy, span);
+                }
+                while (legs--) {
+                        last = dice_below(m->dice, threads);
+                        put_span(m, ACT_ENTER, last, span);
+                        put_work(m, last);
+                        put_span(m, ACT_EXIT, dice_permille(m->dice, 800) ? last : dice_below(m->dice, threads), span);
+                }
+                put_span(m, ACT_CLOSE, (last + 1) % threads, span);
+        }
+        put(m, ACT_JOIN, 0);
+        put(m, ACT_DRAIN, 0);
+}
+
 static void put_rival(struct maker *m, unsigned thread, uint32_t span, bool may_enter) {
         uint32_t n = 1 + dice_below(m->dice, 3);
 
@@ -468,6 +497,8 @@ uint32_t schedule_next(struct dice *dice, const struct oracle *o, uint32_t *span
                 put_race(&m);
         else if (kind >= 970 && o->setup.has_parallel)
                 put_parallel(&m);
+        else if (kind >= 970 - o->setup.relays && o->setup.threads > 1)
+                put_relay(&m);
         while (!m.n)
                 put_step(&m, thread);
         return m.n;
@@ -476,14 +507,14 @@ uint32_t schedule_next(struct dice *dice, const struct oracle *o, uint32_t *span
 /* --------------------------------------------------------------------------------------------------- on paper -- */
 
 static const char *const words[ACTS] = {
-        "work",    "open", "open_under", "enter", "exit",  "close",    "scope", "scope_end",
-        "current", "end",  "drain",      "check", "reset", "parallel", "race",  "join",
+        "work", "open",  "open_under", "enter", "exit",     "close", "scope", "scope_end", "current",
+        "end",  "drain", "check",      "reset", "parallel", "race",  "relay", "join",
 };
 
 void schedule_print(FILE *to, const struct setup *s, const struct action *actions, uint32_t n) {
-        fprintf(to, "setup %" PRIu64 " %u %u %u %u %u %u %u %u %u %d %d\n", s->seed, s->length, s->threads, s->names,
-                s->name_capacity, s->path_capacity, s->close_capacity, s->instances, s->drains, s->deep, s->is_evicting,
-                s->has_parallel);
+        fprintf(to, "setup %" PRIu64 " %u %u %u %u %u %u %u %u %u %u %d %d\n", s->seed, s->length, s->threads, s->names,
+                s->name_capacity, s->path_capacity, s->close_capacity, s->instances, s->drains, s->deep, s->relays,
+                s->is_evicting, s->has_parallel);
         for (uint32_t i = 0; i < n; i++) {
                 const struct action *a = &actions[i];
 
@@ -503,9 +534,9 @@ int schedule_read(FILE *from, struct setup *s, struct action *actions, uint32_t 
         int evicting, parallel;
         char word[16];
 
-        if (fscanf(from, "setup %" SCNu64 " %u %u %u %u %u %u %u %u %u %d %d", &s->seed, &s->length, &s->threads,
+        if (fscanf(from, "setup %" SCNu64 " %u %u %u %u %u %u %u %u %u %u %d %d", &s->seed, &s->length, &s->threads,
                    &s->names, &s->name_capacity, &s->path_capacity, &s->close_capacity, &s->instances, &s->drains,
-                   &s->deep, &evicting, &parallel) != 12)
+                   &s->deep, &s->relays, &evicting, &parallel) != 13)
                 return -EINVAL;
         s->is_evicting = evicting;
         s->has_parallel = parallel;

@@ -32,6 +32,7 @@ enum act {
         /* what follows, up to ACT_JOIN, runs on its threads at the same time */
         ACT_PARALLEL, /* nothing in it touches what another thread touches */
         ACT_RACE,     /* a few calls on the same spans: any order of them may be the one that was */
+        ACT_RELAY,    /* one after the other, as they stand; but nobody waits for the collector, nor it for them */
         ACT_JOIN,
         ACTS
 };
@@ -51,6 +52,7 @@ struct setup {
         uint32_t name_capacity, path_capacity, close_capacity, instances;
         uint32_t drains;  /* of a thousand actions, so many are the collector's */
         uint32_t deep;    /* … and so many begin a descent beyond 64 frames */
+        uint32_t relays;  /* … or are a relay */
         bool is_evicting; /* instances are few: what is followed one by one is not compared */
         bool has_parallel;
 };

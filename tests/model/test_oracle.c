@@ -6,6 +6,7 @@
  *                 [--replay FILE]              one schedule, as a failure printed it
  *                 [--quick]                    no shrinking: for those who expect a failure
  *                 [--hazards N]                each hazard has to occur so often
+ *                 [--relays]                   mostly spans that go from hand to hand and are closed at once
  *
  * Each schedule runs in a process of its own.  When one fails, it is shortened to what is needed, and printed.
  */
@@ -67,7 +68,7 @@ static void put_failure(struct record *record, int status) {
 
 static bool has_threads_at_once(const struct record *record) {
         for (uint32_t i = 0; i < record->count; i++)
-                if (record->actions[i].act == ACT_PARALLEL || record->actions[i].act == ACT_RACE)
+                if (record->actions[i].act >= ACT_PARALLEL)
                         return true;
         return false;
 }
@@ -88,7 +89,7 @@ static bool still_fails(struct record *record) {
 }
 
 static bool is_marker(const struct action *a) {
-        return a->act == ACT_PARALLEL || a->act == ACT_RACE || a->act == ACT_JOIN;
+        return a->act >= ACT_PARALLEL;
 }
 
 /* Without actions [from, from + n), but for the limits of blocks: threads must not meet that never met. */
@@ -157,7 +158,7 @@ static void take(const struct record *record) {
         schedules++;
 }
 
-static bool search(uint64_t seed, uint64_t wanted, bool quick) {
+static bool search(uint64_t seed, uint64_t wanted, bool quick, bool relays) {
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         unsigned jobs = cpus < 1 ? 1 : cpus > JOBS_MAX ? JOBS_MAX : (unsigned)cpus, running = 0;
         pid_t pids[JOBS_MAX] = {0};
@@ -172,6 +173,8 @@ static bool search(uint64_t seed, uint64_t wanted, bool quick) {
                                 continue;
                         memset(records[j], 0, sizeof *records[j]);
                         setup_of_seed(&records[j]->setup, seed++, LENGTH);
+                        if (relays)
+                                records[j]->setup.relays = 500;
                         pids[j] = begin(records[j]);
                         running++;
                 }
@@ -228,17 +231,14 @@ static bool tell(uint64_t least) {
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                {"actions", required_argument, NULL, 'a'},
-                {"seed", required_argument, NULL, 's'},
-                {"replay", required_argument, NULL, 'r'},
-                {"hazards", required_argument, NULL, 'h'},
-                {"forever", no_argument, NULL, 'f'},
-                {"quick", no_argument, NULL, 'q'},
-                {0},
+                {"actions", required_argument, NULL, 'a'}, {"seed", required_argument, NULL, 's'},
+                {"replay", required_argument, NULL, 'r'},  {"hazards", required_argument, NULL, 'h'},
+                {"forever", no_argument, NULL, 'f'},       {"quick", no_argument, NULL, 'q'},
+                {"relays", no_argument, NULL, 'y'},        {0},
         };
         uint64_t seed = (uint64_t)time(NULL) * 1000003u, wanted = 1000000, least = 1000;
         const char *file = NULL;
-        bool quick = false;
+        bool quick = false, relays = false;
         int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -261,6 +261,9 @@ int main(int argc, char **argv) {
                 case 'q':
                         quick = true;
                         break;
+                case 'y':
+                        relays = true;
+                        break;
                 default:
                         return 2;
                 }
@@ -270,7 +273,7 @@ int main(int argc, char **argv) {
                 return replay(file);
         printf("from seed %" PRIu64 " on\n", seed);
         fflush(stdout);
-        if (!search(seed, wanted, quick))
+        if (!search(seed, wanted, quick, relays))
                 return 1;
         return tell(least) ? 0 : 1;
 }

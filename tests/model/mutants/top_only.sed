@@ -1,0 +1,4 @@
+# client: an exit looks at the top of the stack only.
+# File: client/slow.c
+# Sources: client/slow.c
+/^static int find(/,/^}/ s/; i >= 0; i--)/, bottom = i; i >= 0 \&\& i == bottom; i--)/
