@@ -181,6 +181,14 @@ int books_fd(const struct books *books) {
         return books->state.fd;
 }
 
+uint64_t books_commit_count(const struct books *books) {
+        return atomic_load_explicit(&books->state.header->commit, memory_order_relaxed);
+}
+
+const struct state *books_state(const struct books *books) {
+        return &books->state;
+}
+
 void books_close_fd(struct books *books) {
         if (books->state.fd >= 0)
                 close(books->state.fd);

@@ -52,6 +52,10 @@ const void *books_label(const struct books *books, size_t *ret_size);
 
 struct books *books_free(struct books *books);
 int books_fd(const struct books *books); /* -1: it was closed */
+/* How often they were changed: as long as it is the same, nothing was. */
+uint64_t books_commit_count(const struct books *books);
+struct state;
+const struct state *books_state(const struct books *books); /* the arena, for who copies it between two batches */
 /* Closes the arena's descriptor; the books stay.  For a process that has ended: there can be many of them. */
 void books_close_fd(struct books *books);
 /* `fn` is told of a closed span once its batch is committed; so after a kill no event is told twice, and those of the

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/core/members.h"
+#include "daemon/core/statefile.h"
 
 const struct collector_options collector_options_default = {
         .ring_kib_max = 8192,
@@ -15,6 +17,7 @@ const struct collector_options collector_options_default = {
         .uid_max = {[QUOTA_PROCESSES] = 1024},
         .keep_ns = 600 * NS_PER_S,
         .keep_max = 1024,
+        .state_ns = 10 * NS_PER_S,
 };
 
 static void take_options(struct collector *collector, const struct collector_options *options) {
@@ -23,6 +26,7 @@ static void take_options(struct collector *collector, const struct collector_opt
         collector->options = *options;
         collector->options.runtime_dir = NULL; /* the caller's, and not needed again */
         collector->options.gifts = NULL;
+        collector->options.state_dir = NULL;
         wish->name_capacity = wish->name_capacity ? wish->name_capacity : shm_wish_default.name_capacity;
         wish->path_capacity = wish->path_capacity ? wish->path_capacity : shm_wish_default.path_capacity;
         wish->close_capacity = wish->close_capacity ? wish->close_capacity : shm_wish_default.close_capacity;
@@ -32,20 +36,43 @@ static void take_options(struct collector *collector, const struct collector_opt
 }
 
 /* Those who were there before us come first: nobody else may have their numbers, or be told a generation. */
-static int succeed(struct collector *collector, const struct collector_options *options) {
+static int succeed(struct collector *collector, const struct collector_options *options, struct handover_gift *gifts,
+                   size_t count) {
         int fd, r;
 
-        r = handover_new(&collector->handover, collector, options->store, options->gifts, options->gift_count);
+        r = handover_new(&collector->handover, collector, options->store, gifts, count);
         if (r < 0)
                 return r;
-        handover_take(collector->handover, options->gifts, options->gift_count);
-        fd = handover_take_beacon(collector->handover, options->gifts, options->gift_count);
+        handover_take(collector->handover, gifts, count);
+        fd = handover_take_beacon(collector->handover, gifts, count);
         r = beacon_new(&collector->beacon, options->runtime_dir, fd, handover_generation(collector->handover));
         if (r < 0)
                 return r;
         handover_set_generation(collector->handover, beacon_generation(collector->beacon),
                                 fd < 0 ? beacon_write_fd(collector->beacon) : -1);
         return 0;
+}
+
+static int succeed_with_files(struct collector *collector, const struct collector_options *options) {
+        size_t given = options->gift_count, count = given;
+        struct handover_gift *gifts = calloc(given + 1, sizeof *gifts);
+        int r;
+
+        if (!gifts)
+                return -ENOMEM;
+        if (given)
+                memcpy(gifts, options->gifts, given * sizeof *gifts);
+        statefile_load(collector->statefile, &gifts, &count);
+        r = succeed(collector, options, gifts, count);
+        if (given)
+                memcpy(options->gifts, gifts, given * sizeof *gifts); /* which of them are taken */
+        for (size_t i = given; i < count; i++) {
+                if (gifts[i].fd >= 0)
+                        close(gifts[i].fd);
+                free((char *)gifts[i].name);
+        }
+        free(gifts);
+        return r;
 }
 
 int collector_new(struct collector **ret, struct reactor *reactor, const struct collector_options *options) {
@@ -62,8 +89,12 @@ int collector_new(struct collector **ret, struct reactor *reactor, const struct 
                 r = waker_new(&collector->waker, reactor);
         if (r == 0)
                 r = notices_new(&collector->notices, collector);
-        if (r == 0)
-                r = succeed(collector, options);
+        if (r == 0 && options->state_dir)
+                r = statefile_new(&collector->statefile, collector, options->state_dir, options->state_ns);
+        if (r == 0 && options->state_dir)
+                r = succeed_with_files(collector, options);
+        else if (r == 0)
+                r = succeed(collector, options, options->gifts, options->gift_count);
         if (r < 0) {
                 collector_free(collector);
                 return r;
@@ -83,6 +114,9 @@ struct collector *collector_free(struct collector *collector) {
         }
         beacon_free(collector->beacon);
         notices_free(collector->notices);
+        if (collector->statefile)
+                collector_refresh(collector); /* what was written until now is saved, too */
+        collector->statefile = statefile_free(collector->statefile);
         while (collector->welcomes)
                 collector->welcomes = welcome_free(collector->welcomes);
         for (size_t i = 0; i < collector->count; i++)

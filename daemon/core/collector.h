@@ -24,14 +24,16 @@ struct handover_gift;
 struct handover_store;
 
 struct collector_options {
-        const char *runtime_dir;            /* where the beacon lies; NULL: in memory only, as for `run` */
-        struct shm_wish wish;               /* what a segment holds; 0 in any: shm_wish_default's */
-        uint32_t ring_kib_max;              /* the largest ring that a client may ask for */
-        uint32_t processes_max;             /* attached at once */
-        uint64_t uid_max[QUOTA_KINDS];      /* what one uid other than root may have; 0: no limit.  RECORDS: root too */
-        uint64_t keep_ns;                   /* how long an ended process stays visible; UINT64_MAX: for ever */
-        uint32_t keep_max;                  /* … and how many of them */
-        uint32_t segment_options;           /* enum shm_option, given to every client */
+        const char *runtime_dir;       /* where the beacon lies; NULL: in memory only, as for `run` */
+        struct shm_wish wish;          /* what a segment holds; 0 in any: shm_wish_default's */
+        uint32_t ring_kib_max;         /* the largest ring that a client may ask for */
+        uint32_t processes_max;        /* attached at once */
+        uint64_t uid_max[QUOTA_KINDS]; /* what one uid other than root may have; 0: no limit.  RECORDS: root too */
+        uint64_t keep_ns;              /* how long an ended process stays visible; UINT64_MAX: for ever */
+        uint32_t keep_max;             /* … and how many of them */
+        uint32_t segment_options;      /* enum shm_option, given to every client */
+        const char *state_dir;         /* where books are saved every `state_ns`; NULL: nowhere.  For the start only */
+        uint64_t state_ns;
         const struct handover_store *store; /* what outlives us is put there; NULL: nothing does */
         struct handover_gift *gifts;        /* … and what it gave back; for collector_new() only */
         size_t gift_count;

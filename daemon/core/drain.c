@@ -570,6 +570,25 @@ int drain_finish(struct drain *drain, uint64_t now_ns) {
         return r;
 }
 
+void drain_abandon(struct books *books, uint64_t now_ns) {
+        static const struct frames_remains nothing;
+        uint32_t path = 1;
+
+        books_begin(books, now_ns);
+        for (uint32_t i = 0; i < books->book->lanes; i++) {
+                if (books_batch_is_full(books)) {
+                        books_commit(books);
+                        books_begin(books, now_ns);
+                }
+                frames_retire(books, i, books->lanes[i].last, &nothing);
+        }
+        while (!frames_finish(books, &path)) {
+                books_commit(books);
+                books_begin(books, now_ns);
+        }
+        books_commit(books);
+}
+
 /* ------------------------------------------------------------------------------------------------------ for others -- */
 
 bool drain_is_abandoned(const struct drain *drain) {

@@ -49,6 +49,9 @@ int drain_settle(struct drain *drain, uint64_t now_ns);
  * aborted. */
 int drain_finish(struct drain *drain, uint64_t now_ns);
 
+/* Nobody will ever drain these again: ends what is open in them. */
+void drain_abandon(struct books *books, uint64_t now_ns);
+
 /* Whether every thread that ever had a lane is gone though the process lives: it called exec. */
 bool drain_is_abandoned(const struct drain *drain);
 /* Whether a thread has gone from its lane alive, or is still in it: the program that attached was not replaced by exec,

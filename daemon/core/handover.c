@@ -10,6 +10,7 @@
 #include "daemon/core/inherit.h"
 #include "daemon/core/members.h"
 #include "daemon/core/state.h"
+#include "daemon/core/statefile.h"
 
 #define PAGE_MAGIC   UINT64_C(0x4547415053415301)
 #define PAGE_VERSION 1u
@@ -95,7 +96,7 @@ static int make_page(struct handover *handover) {
         handover->page = state_data(&handover->state);
         handover->page->magic = PAGE_MAGIC;
         handover->page->version = PAGE_VERSION;
-        return handover->store ? put(handover, "collector", 0, handover->state.fd) : 0;
+        return 0;
 }
 
 /* Consumes the descriptor. */
@@ -126,39 +127,44 @@ static void commit(struct handover *handover) {
         state_commit(&handover->state);
 }
 
-static int find_gift(struct handover_gift *gifts, size_t count, const char *name) {
+static int find_gift(struct handover_gift *gifts, size_t count, const char *name, bool *ret_stored) {
         for (size_t i = 0; i < count; i++)
                 if (gifts[i].fd >= 0 && !strcmp(gifts[i].name, name)) {
                         int fd = gifts[i].fd;
 
                         gifts[i].fd = -1;
+                        *ret_stored = gifts[i].is_stored;
                         return fd;
                 }
+        *ret_stored = false;
         return -1;
 }
 
 int handover_new(struct handover **ret, struct collector *collector, const struct handover_store *store,
                  struct handover_gift *gifts, size_t count) {
         struct handover *handover = calloc(1, sizeof *handover);
+        bool is_stored;
         int fd, r = 0;
 
         if (!handover)
                 return -ENOMEM;
         *handover = (struct handover){.collector = collector, .store = store, .state = {.fd = -1}};
         for (size_t i = 0; i < count; i++)
-                handover->used += gifts[i].fd >= 0;
-        fd = find_gift(gifts, count, "collector");
+                handover->used += gifts[i].fd >= 0 && gifts[i].is_stored;
+        fd = find_gift(gifts, count, "collector", &is_stored);
         if (fd >= 0) {
                 r = adopt_page(handover, fd);
                 if (r < 0) {
                         log_event(LOG_HANDOVER, NULL, "what the last collector left cannot be read: %s; all begin anew",
                                   strerror(-r));
-                        if (store)
+                        if (is_stored)
                                 store->drop(store->userdata, "collector");
                 }
         }
         if (!handover->inherited)
                 r = make_page(handover);
+        if (r == 0 && store && !(handover->inherited && is_stored))
+                r = put(handover, "collector", 0, handover->state.fd);
         if (r < 0) {
                 handover_free(handover);
                 return r;
@@ -190,6 +196,7 @@ struct handover *handover_free(struct handover *handover) {
 struct estate {
         uint64_t number;
         int books, segment, pid;
+        bool books_stored;
 };
 
 static int by_number(const void *a, const void *b) {
@@ -202,7 +209,7 @@ static struct estate *estate_of(struct estate *estates, size_t *n, uint64_t numb
         for (size_t i = *n; i-- > 0;)
                 if (estates[i].number == number)
                         return &estates[i];
-        estates[*n] = (struct estate){number, -1, -1, -1};
+        estates[*n] = (struct estate){number, -1, -1, -1, false};
         return &estates[(*n)++];
 }
 
@@ -225,9 +232,11 @@ static size_t sort_out(struct handover_gift *gifts, size_t count, struct estate 
                 if (gifts[i].fd < 0 || sscanf(gifts[i].name, "%15[a-z].%llu", kind, &number) != 2)
                         continue;
                 estate = estate_of(estates, &n, number);
-                if (!strcmp(kind, "books"))
+                if (!strcmp(kind, "books")) {
+                        estate->books_stored = gifts[i].is_stored;
                         give(&gifts[i], &estate->books);
-                else if (!strcmp(kind, "segment"))
+                }
+                if (!strcmp(kind, "segment"))
                         give(&gifts[i], &estate->segment);
                 else if (!strcmp(kind, "pid"))
                         give(&gifts[i], &estate->pid);
@@ -244,7 +253,7 @@ static void close_fd(int fd) {
 static void throw_away(struct handover *handover, const struct estate *estate) {
         if (!handover->store)
                 return;
-        if (estate->books >= 0)
+        if (estate->books >= 0 && estate->books_stored)
                 drop(handover, "books", estate->number);
         if (estate->segment >= 0)
                 drop(handover, "segment", estate->number);
@@ -275,9 +284,9 @@ static void take_one(struct handover *handover, const struct estate *estate, uin
                 return;
         }
         *matched += member->inherited;
-        member->kept = handover->store != NULL;
-        member->pid_kept = member->kept && estate->pid >= 0;
-        member->segment_kept = member->kept && estate->segment >= 0;
+        member->kept = estate->books_stored;
+        member->pid_kept = estate->pid >= 0;
+        member->segment_kept = estate->segment >= 0;
         member->counted_live = member->process.end == PROCESS_ALIVE;
         *alive += member->counted_live;
         if (member->counted_live)
@@ -308,7 +317,9 @@ void handover_take(struct handover *handover, struct handover_gift *gifts, size_
 }
 
 int handover_take_beacon(struct handover *handover, struct handover_gift *gifts, size_t count) {
-        return find_gift(gifts, count, "beacon");
+        bool is_stored;
+
+        return find_gift(gifts, count, "beacon", &is_stored);
 }
 
 uint32_t handover_generation(const struct handover *handover) {
@@ -320,6 +331,10 @@ void handover_set_generation(struct handover *handover, uint32_t generation, int
         commit(handover);
         if (handover->store && beacon_fd >= 0)
                 (void)put(handover, "beacon", 0, beacon_fd);
+}
+
+const struct state *handover_page(const struct handover *handover) {
+        return &handover->state;
 }
 
 bool handover_took_over(const struct handover *handover) {
@@ -421,6 +436,8 @@ void handover_forget(struct member *member) {
         page->forgetting = member->process.number;
         commit(handover);
         let_go(member);
+        if (member->collector->statefile)
+                statefile_forget(member->collector->statefile, member->process.number);
 }
 
 void handover_undo(struct member *member) {

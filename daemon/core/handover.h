@@ -44,7 +44,8 @@ struct handover_store {
 /* What the store gave back at the start. */
 struct handover_gift {
         const char *name;
-        int fd; /* consumed; -1 once it was taken */
+        int fd;         /* consumed; -1 once it was taken */
+        bool is_stored; /* in the store; else it comes from a file */
 };
 
 /* `store` NULL: nothing is kept; a page is made all the same.  Takes the page out of the gifts. */
@@ -59,6 +60,9 @@ int handover_take_beacon(struct handover *handover, struct handover_gift *gifts,
 /* The generation to go on with; 0: a new one is needed. */
 uint32_t handover_generation(const struct handover *handover);
 void handover_set_generation(struct handover *handover, uint32_t generation, int beacon_fd);
+/* The page's arena, for who copies it. */
+struct state;
+const struct state *handover_page(const struct handover *handover);
 /* Whether this collector went on from another. */
 bool handover_took_over(const struct handover *handover);
 

@@ -200,15 +200,17 @@ static int take(struct member *member, int segment_fd, int pid_fd) {
                         return r;
         } else if (lived) {
                 /* Of what its client still writes nobody hears: it ends here, and its program begins another. */
-                process->end = PROCESS_DETACHED;
+                process->end = member->pidfd >= 0 ? PROCESS_DETACHED : PROCESS_EXITED;
                 process->ended_ns = reactor_now(member->collector->reactor);
+                member->is_reported = true;
+                drain_abandon(process->books, process->ended_ns);
         }
         r = member_inherit(member);
         if (r < 0)
                 return r;
-        if (!has_segment)
+        if (!has_segment && !member->collector->statefile)
                 books_close_fd(process->books);
-        else if (member->pidfd < 0)
+        if (has_segment && member->pidfd < 0)
                 member_end(member, PROCESS_EXITED, 0);
         return 0;
 }

@@ -28,6 +28,7 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
         X(EXPELLED, WARNING, "096620f92bd54ccb802d09df13b99d34")                                                       \
         X(TAKEN_OVER, NOTICE, "f529c2d8a9bc4947a61bbdeed449afa0")                                                      \
         X(HANDOVER, WARNING, "4f1c2b7a6d5e4b0f9a8c7d6e5f403122")                                                       \
+        X(STATE, WARNING, "5c1d7e0b2f9a4c6d8b3e4f5a60718293")                                                          \
         X(UNKEPT, WARNING, "b3a9d1f04c8e4d6f8f2b5c7e9d013a46")                                                         \
         X(LIMIT, WARNING, "2b7a64b2c8e046b1b0ddaf90a0991c76")                                                          \
         X(DROPPED, WARNING, "7990c7583e4f43cdaf4e9ff9bfc68e4e")                                                        \

@@ -7,6 +7,7 @@
  *     death.c       the last word on one that was killed
  *     handover.c    what is left to the next collector
  *     inherit.c     … and how it takes it over
+ *     statefile.c   … and what is on disk for one that is left nothing
  *     welcome.c     what a newcomer is handed, and when
  *     tend.c        what happens to its row meanwhile, and after
  *     alert.c       what of it is worth a line in the log
@@ -30,6 +31,7 @@
 
 struct ingest;
 struct notices;
+struct statefile;
 struct welcome;
 
 /* What the log was told of a process's losses. */
@@ -69,6 +71,8 @@ struct member {
         uint64_t segment_device, segment_inode;
         bool kept, segment_kept, pid_kept; /* what of it is in the store */
         bool counted_live;                 /* … and on its page */
+        uint64_t saved_commit;             /* what the state file has of its books … */
+        enum process_end saved_end;        /* … and of its end */
         bool inherited;                    /* attached to an earlier collector */
         char allocator[16];                /* as that one knew it */
 
@@ -86,7 +90,8 @@ struct collector {
         struct notices *notices;
         struct ingest *ingests;
         struct handover *handover;
-        struct welcome *welcomes; /* that wait for the store */
+        struct statefile *statefile; /* NULL: none */
+        struct welcome *welcomes;    /* that wait for the store */
         struct quota *quotas;
 
         struct member **members; /* by number; the ended ones too */

@@ -385,7 +385,8 @@ void member_end(struct member *member, enum process_end end, int status) {
                 let_go(member);
                 books_trim(process->books);
                 limits_measure(member);
-                books_close_fd(process->books);
+                if (!collector->statefile) /* else when it was saved */
+                        books_close_fd(process->books);
                 collector->live--;
         }
         process->threads = 0;

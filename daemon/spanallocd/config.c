@@ -58,6 +58,15 @@ static const char *set_state_dir(struct config *config, const char *value) {
         return set_path(config->state_dir, value);
 }
 
+static const char *set_state_interval(struct config *config, const char *value) {
+        uint64_t seconds;
+
+        if (!parse_number(value, 3600, &seconds) || seconds == 0)
+                return "seconds, from 1 to 3600";
+        config->state_ns = seconds * UINT64_C(1000000000);
+        return NULL;
+}
+
 static const char *set_backend(struct config *config, const char *value) {
         static const char *const names[] = {
                 [REACTOR_AUTO] = "auto", [REACTOR_POLL] = "poll", [REACTOR_URING] = "io_uring"};
@@ -129,8 +138,9 @@ static const struct {
         {"system", NULL, "serve the whole machine, in /run/spanalloc (root's default)", set_system, .id = 0},
         {"user", NULL, "serve one user, in $XDG_RUNTIME_DIR/spanalloc (everybody else's default)", set_user, .id = 0},
         {"runtime-dir", "DIR", "where ingest.sock, query.sock and the beacon lie", set_runtime_dir, .id = 0},
-        {"state-dir", "DIR", "reserved for what outlives a restart; nothing is written there yet", set_state_dir,
+        {"state-dir", "DIR", "save books there, for a restart without a service manager that keeps them", set_state_dir,
          .id = 0},
+        {"state-interval", "SECONDS", "how often they are saved (default 10)", set_state_interval, .id = 0},
         {"backend", "NAME", "auto (default), poll or io_uring", set_backend, .id = 0},
         {"keep", "SECONDS", "how long an ended process is shown (default 600), or forever", set_keep, .id = 0},
         {"fd-store", "N", "descriptors that the service manager keeps for us (default $FDSTORE)", set_fd_store,
@@ -196,6 +206,7 @@ bool config_option(size_t i, struct config_option *ret) {
 static void set_defaults(struct config *config) {
         *config = (struct config){
                 .keep_ns = collector_options_default.keep_ns,
+                .state_ns = collector_options_default.state_ns,
                 .log_level = LOG_LEVEL_INFO,
                 .limits =
                         {

@@ -18,7 +18,8 @@ enum config_scope { CONFIG_AUTO, CONFIG_SYSTEM, CONFIG_USER };
 struct config {
         enum config_scope scope;
         char runtime_dir[4096]; /* "": the scope's own */
-        char state_dir[4096];
+        char state_dir[4096];   /* "": none */
+        uint64_t state_ns;
         enum reactor_backend backend;
         uint64_t keep_ns;
         uint32_t fd_store; /* descriptors that the service manager keeps; 0: as it says */

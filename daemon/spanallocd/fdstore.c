@@ -74,7 +74,7 @@ static int take_listen_fds(struct fdstore *fdstore) {
                 int fd = SD_LISTEN_FDS_START + i;
 
                 if (is_ours(fdstore->names[i]))
-                        fdstore->gifts[fdstore->gift_count++] = (struct handover_gift){fdstore->names[i], fd};
+                        fdstore->gifts[fdstore->gift_count++] = (struct handover_gift){fdstore->names[i], fd, true};
                 else
                         fdstore->sockets[fdstore->socket_count++] = fd;
         }

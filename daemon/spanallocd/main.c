@@ -53,6 +53,7 @@ static void make_options(struct collector_options *ret, const struct config *con
         *ret = collector_options_default;
         ret->runtime_dir = runtime_dir;
         ret->keep_ns = config->keep_ns;
+        ret->state_ns = config->state_ns;
         ret->processes_max = (uint32_t)limits->processes;
         ret->keep_max = (uint32_t)limits->ended;
         ret->wish.lane_capacity = (uint32_t)limits->threads;
@@ -163,6 +164,7 @@ static int start(struct daemon *daemon) {
                 return r;
         make_options(&options, &daemon->config, daemon->sockets.dir);
         options.store = fdstore_store(&daemon->fdstore);
+        options.state_dir = daemon->config.state_dir[0] ? daemon->config.state_dir : NULL;
         options.gifts = daemon->fdstore.gifts;
         options.gift_count = daemon->fdstore.gift_count;
         r = collector_new(&daemon->collector, daemon->reactor, &options);

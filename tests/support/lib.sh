@@ -207,7 +207,7 @@ span_field() {
 start_collector() {
         need jq
         [ -z "$COLLECTOR_PID" ] || fail "a collector runs already"
-        "$DAEMON" --user --runtime-dir "$RUNTIME" --state-dir "$WORK/state" "$@" \
+        "$DAEMON" --user --runtime-dir "$RUNTIME" "$@" \
                 </dev/null >>"$WORK/collector.log" 2>&1 &
         COLLECTOR_PID=$!
         local tries=0

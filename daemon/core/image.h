@@ -1,0 +1,17 @@
+/*
+ * An arena as the bytes of a file, and back: what is in it without its holes, with a version, a checksum, and the boot
+ * that it is of.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "daemon/core/state.h"
+
+#define IMAGE_BOOT 40u /* bytes of a boot id, with zeros after it */
+
+/* Between two batches.  *ret_bytes: from malloc. */
+int image_make(const struct state *state, const char boot[IMAGE_BOOT], char **ret_bytes, size_t *ret_size);
+/* The descriptor of a new arena, or -errno.  -EBADMSG: damaged; -EPROTONOSUPPORT: of another version; -ESTALE: of another
+ * boot. */
+int image_read(const char *bytes, size_t size, const char boot[IMAGE_BOOT]);

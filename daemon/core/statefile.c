@@ -1,0 +1,408 @@
+/*
+ * See statefile.h.
+ *
+ * The reactor copies an arena between two batches, which is a copy of memory, and the thread writes the copy, which may
+ * take as long as a disk takes.  One at a time: that much memory, and no more.
+ */
+#include "daemon/core/statefile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/core/image.h"
+#include "daemon/core/members.h"
+
+#define FILES_MAX 8192u /* that are read at the start */
+
+struct job {
+        char name[64];
+        char *bytes;
+        size_t size;
+        uint64_t number, commit;
+        int result;
+};
+
+struct statefile {
+        struct collector *collector;
+        char dir[4096], boot[IMAGE_BOOT];
+        int dir_fd;
+        uint64_t interval_ns;
+        struct reactor_timer *timer;
+        struct reactor_watch *watch;
+        int event_fd;
+        size_t next; /* member of this round */
+        bool in_round, is_full;
+
+        pthread_t writer;
+        bool has_writer;
+        pthread_mutex_t lock;
+        pthread_cond_t wake;
+        struct job job;
+        enum { JOB_NONE, JOB_GIVEN, JOB_DONE, JOB_END } stage;
+};
+
+/* -------------------------------------------------------------------------------------------------------- writing -- */
+
+static int write_all(int fd, const char *bytes, size_t size) {
+        while (size) {
+                ssize_t n = write(fd, bytes, size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                bytes += n;
+                size -= (size_t)n;
+        }
+        return 0;
+}
+
+static int replace(int dir_fd, const char *name, const char *bytes, size_t size) {
+        char fresh[80];
+        int fd, r;
+
+        snprintf(fresh, sizeof fresh, "%s.new", name);
+        (void)unlinkat(dir_fd, fresh, 0);
+        fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        r = write_all(fd, bytes, size);
+        if (r == 0 && fsync(fd) < 0)
+                r = -errno;
+        close(fd);
+        if (r == 0 && renameat(dir_fd, fresh, dir_fd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(dir_fd, fresh, 0);
+        else
+                (void)fsync(dir_fd);
+        return r;
+}
+
+static void *write_jobs(void *userdata) {
+        struct statefile *statefile = userdata;
+        const uint64_t one = 1;
+
+        pthread_mutex_lock(&statefile->lock);
+        for (;;) {
+                while (statefile->stage != JOB_GIVEN && statefile->stage != JOB_END)
+                        pthread_cond_wait(&statefile->wake, &statefile->lock);
+                if (statefile->stage == JOB_END)
+                        break;
+                pthread_mutex_unlock(&statefile->lock);
+                statefile->job.result = replace(statefile->dir_fd, statefile->job.name, statefile->job.bytes,
+                                                statefile->job.size);
+                pthread_mutex_lock(&statefile->lock);
+                if (statefile->stage == JOB_GIVEN)
+                        statefile->stage = JOB_DONE;
+                (void)!write(statefile->event_fd, &one, sizeof one);
+        }
+        pthread_mutex_unlock(&statefile->lock);
+        return NULL;
+}
+
+static void tell(struct statefile *statefile, int result) {
+        if (result == 0) {
+                statefile->is_full = false;
+                return;
+        }
+        if (!statefile->is_full) /* once, until it works again */
+                log_event(LOG_STATE, NULL, "cannot save the books in %s: %s; a restart would lose them", statefile->dir,
+                          strerror(-result));
+        statefile->is_full = true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- rounds -- */
+
+static uint64_t commit_of(const struct member *member) {
+        return books_commit_count(member->process.books);
+}
+
+static bool is_to_save(const struct member *member) {
+        return member->process.books && books_fd(member->process.books) >= 0 &&
+               (!member->saved_commit || member->saved_commit != commit_of(member) ||
+                member->saved_end != member->process.end);
+}
+
+static void saved(struct statefile *statefile, const struct job *job) {
+        struct member *member = job->number ? member_by_number(statefile->collector, job->number) : NULL;
+
+        if (!member) {
+                if (job->number) /* forgotten meanwhile */
+                        statefile_forget(statefile, job->number);
+                return;
+        }
+        if (job->result < 0)
+                return;
+        member->saved_commit = job->commit;
+        if (member->process.end != PROCESS_ALIVE && member->process.end == member->saved_end)
+                books_close_fd(member->process.books);
+}
+
+static int image_of(struct statefile *statefile, struct member *member, struct job *ret) {
+        snprintf(ret->name, sizeof ret->name, "books.%llu", (unsigned long long)member->process.number);
+        ret->number = member->process.number;
+        ret->commit = commit_of(member);
+        member->saved_end = member->process.end;
+        handover_relabel(member);
+        return image_make(books_state(member->process.books), statefile->boot, &ret->bytes, &ret->size);
+}
+
+static int image_of_page(struct statefile *statefile, struct job *ret) {
+        strcpy(ret->name, "collector");
+        return image_make(handover_page(statefile->collector->handover), statefile->boot, &ret->bytes, &ret->size);
+}
+
+/* The next of this round.  False when there is none. */
+static bool give_next(struct statefile *statefile) {
+        struct collector *collector = statefile->collector;
+        struct job job = {0};
+        int r = -ENOENT;
+
+        if (statefile->next == 0)
+                r = image_of_page(statefile, &job);
+        for (; r == -ENOENT && statefile->next <= collector->count && statefile->next; statefile->next++)
+                if (is_to_save(collector->members[statefile->next - 1]))
+                        r = image_of(statefile, collector->members[statefile->next - 1], &job);
+        if (statefile->next == 0)
+                statefile->next = 1;
+        if (r < 0) {
+                free(job.bytes);
+                if (r != -ENOENT)
+                        tell(statefile, r);
+                return false;
+        }
+        pthread_mutex_lock(&statefile->lock);
+        statefile->job = job;
+        statefile->stage = JOB_GIVEN;
+        pthread_cond_signal(&statefile->wake);
+        pthread_mutex_unlock(&statefile->lock);
+        return true;
+}
+
+static void on_timer(void *userdata, uint64_t now_ns) {
+        struct statefile *statefile = userdata;
+
+        reactor_timer_set(statefile->timer, now_ns + statefile->interval_ns);
+        if (statefile->in_round) /* the disk is slow */
+                return;
+        statefile->next = 0;
+        statefile->in_round = give_next(statefile);
+}
+
+static void on_done(void *userdata, int fd, unsigned events) {
+        struct statefile *statefile = userdata;
+        uint64_t n;
+
+        if (read(fd, &n, sizeof n) != sizeof n)
+                return;
+        pthread_mutex_lock(&statefile->lock);
+        statefile->stage = JOB_NONE;
+        pthread_mutex_unlock(&statefile->lock);
+        tell(statefile, statefile->job.result);
+        saved(statefile, &statefile->job);
+        free(statefile->job.bytes);
+        statefile->job.bytes = NULL;
+        statefile->in_round = statefile->job.result == 0 && give_next(statefile);
+}
+
+/* ------------------------------------------------------------------------------------------------------- reading -- */
+
+static void read_boot(char boot[IMAGE_BOOT]) {
+        int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : read(fd, boot, IMAGE_BOOT - 1);
+
+        if (fd >= 0)
+                close(fd);
+        memset(boot + (n > 0 ? n : 0), 0, IMAGE_BOOT - (size_t)(n > 0 ? n : 0));
+}
+
+static int load_file(const struct statefile *statefile, const char *name) {
+        struct stat st;
+        char *bytes;
+        int fd, r;
+
+        fd = openat(statefile->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_size <= 0) {
+                close(fd);
+                return -EBADMSG;
+        }
+        bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+        close(fd);
+        if (bytes == MAP_FAILED)
+                return -errno;
+        r = image_read(bytes, (size_t)st.st_size, statefile->boot);
+        munmap(bytes, (size_t)st.st_size);
+        return r;
+}
+
+static bool is_given(const struct handover_gift *gifts, size_t count, const char *name) {
+        for (size_t i = 0; i < count; i++)
+                if (!strcmp(gifts[i].name, name))
+                        return true;
+        return false;
+}
+
+static bool is_ours(const char *name) {
+        unsigned long long number;
+        int end = 0;
+
+        return !strcmp(name, "collector") || (sscanf(name, "books.%llu%n", &number, &end) == 1 && !name[end] && number);
+}
+
+static void load_one(struct statefile *statefile, const char *name, struct handover_gift **gifts, size_t *count) {
+        struct handover_gift *more;
+        char *copy;
+        int fd = load_file(statefile, name);
+
+        if (fd < 0) {
+                if (fd != -ESTALE)
+                        log_event(LOG_STATE, NULL, "%s/%s cannot be used, and is removed: %s", statefile->dir, name,
+                                  fd == -EPROTONOSUPPORT ? "it is of another version"
+                                  : fd == -EBADMSG       ? "it is damaged, or not ours"
+                                                         : strerror(-fd));
+                (void)unlinkat(statefile->dir_fd, name, 0);
+                return;
+        }
+        more = reallocarray(*gifts, *count + 1, sizeof **gifts);
+        copy = more ? strdup(name) : NULL;
+        if (more)
+                *gifts = more;
+        if (!copy) {
+                close(fd);
+                return;
+        }
+        (*gifts)[(*count)++] = (struct handover_gift){.name = copy, .fd = fd};
+}
+
+void statefile_load(struct statefile *statefile, struct handover_gift **gifts, size_t *count) {
+        DIR *dir = fdopendir(openat(statefile->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const size_t given = *count;
+        const struct dirent *entry;
+
+        while (dir && *count - given < FILES_MAX && (entry = readdir(dir)))
+                if (is_ours(entry->d_name) && !is_given(*gifts, given, entry->d_name))
+                        load_one(statefile, entry->d_name, gifts, count);
+        if (dir)
+                closedir(dir);
+}
+
+void statefile_forget(struct statefile *statefile, uint64_t number) {
+        char name[64];
+
+        snprintf(name, sizeof name, "books.%llu", (unsigned long long)number);
+        (void)unlinkat(statefile->dir_fd, name, 0);
+}
+
+/* ----------------------------------------------------------------------------------------------- begin and end -- */
+
+static int open_dir(struct statefile *statefile) {
+        int r = mkdir(statefile->dir, 0700) < 0 && errno != EEXIST ? -errno : 0;
+
+        if (r < 0)
+                return r;
+        statefile->dir_fd = open(statefile->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return statefile->dir_fd < 0 ? -errno : 0;
+}
+
+static int start_writer(struct statefile *statefile) {
+        struct reactor *reactor = statefile->collector->reactor;
+        int r;
+
+        statefile->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (statefile->event_fd < 0)
+                return -errno;
+        r = reactor_watch(reactor, &statefile->watch, statefile->event_fd, REACTOR_IN, on_done, statefile);
+        if (r == 0)
+                r = reactor_timer(reactor, &statefile->timer, on_timer, statefile);
+        if (r == 0)
+                r = -pthread_create(&statefile->writer, NULL, write_jobs, statefile);
+        if (r < 0)
+                return r;
+        statefile->has_writer = true;
+        reactor_timer_set(statefile->timer, reactor_now(reactor) + statefile->interval_ns);
+        return 0;
+}
+
+int statefile_new(struct statefile **ret, struct collector *collector, const char *dir, uint64_t interval_ns) {
+        struct statefile *statefile = calloc(1, sizeof *statefile);
+        int r;
+
+        if (!statefile)
+                return -ENOMEM;
+        *statefile = (struct statefile){
+                .collector = collector, .dir_fd = -1, .event_fd = -1, .interval_ns = interval_ns};
+        pthread_mutex_init(&statefile->lock, NULL);
+        pthread_cond_init(&statefile->wake, NULL);
+        snprintf(statefile->dir, sizeof statefile->dir, "%s", dir);
+        read_boot(statefile->boot);
+        r = open_dir(statefile);
+        if (r == 0)
+                r = start_writer(statefile);
+        if (r < 0) {
+                log_event(LOG_STATE, NULL, "cannot keep books in %s: %s; give another --state-dir", dir, strerror(-r));
+                statefile_free(statefile);
+                return r;
+        }
+        *ret = statefile;
+        return 0;
+}
+
+static void end_writer(struct statefile *statefile) {
+        pthread_mutex_lock(&statefile->lock);
+        statefile->stage = JOB_END;
+        pthread_cond_signal(&statefile->wake);
+        pthread_mutex_unlock(&statefile->lock);
+        pthread_join(statefile->writer, NULL);
+        free(statefile->job.bytes);
+}
+
+static void save_now(struct statefile *statefile, struct job *job) {
+        tell(statefile, replace(statefile->dir_fd, job->name, job->bytes, job->size));
+        free(job->bytes);
+}
+
+static void save_all(struct statefile *statefile) {
+        const struct collector *collector = statefile->collector;
+        struct job job = {0};
+
+        if (!collector->handover)
+                return;
+        if (image_of_page(statefile, &job) == 0)
+                save_now(statefile, &job);
+        for (size_t i = 0; i < collector->count; i++) {
+                job = (struct job){0};
+                if (is_to_save(collector->members[i]) && image_of(statefile, collector->members[i], &job) == 0)
+                        save_now(statefile, &job);
+        }
+}
+
+struct statefile *statefile_free(struct statefile *statefile) {
+        if (!statefile)
+                return NULL;
+        if (statefile->has_writer) {
+                end_writer(statefile);
+                save_all(statefile);
+        }
+        reactor_unwatch(statefile->watch);
+        reactor_timer_free(statefile->timer);
+        if (statefile->event_fd >= 0)
+                close(statefile->event_fd);
+        if (statefile->dir_fd >= 0)
+                close(statefile->dir_fd);
+        pthread_mutex_destroy(&statefile->lock);
+        pthread_cond_destroy(&statefile->wake);
+        free(statefile);
+        return NULL;
+}

@@ -1,0 +1,30 @@
+/*
+ * Books on disk, for a restart without anybody who keeps descriptors: a file for each process, written every so often
+ * and at a clean end, read at the start.
+ *
+ * What lives here: the files, the thread that writes them, and their way back into arenas.  What does not: what becomes
+ * of an arena that came back (handover.h): it is a gift like one from the store, without a segment.
+ *
+ * A file is replaced as a whole (written, synced, renamed), has a version and a checksum, and says which boot it is of:
+ * of an earlier one the pids mean nothing, and it is removed.
+ *
+ * Threads: the reactor's, and one that writes.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/core/handover.h"
+
+struct statefile;
+
+/* Makes `dir` where it is missing.  0 or -errno. */
+int statefile_new(struct statefile **ret, struct collector *collector, const char *dir, uint64_t interval_ns);
+/* Saves everything, now. */
+struct statefile *statefile_free(struct statefile *statefile);
+
+/* Adds what the files hold to the gifts, where the store has not given the same already.  *gifts: from malloc, or NULL. */
+void statefile_load(struct statefile *statefile, struct handover_gift **gifts, size_t *count);
+/* A process is forgotten. */
+void statefile_forget(struct statefile *statefile, uint64_t number);
