@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctl/ask.h"
+#include "ctl/view.h"
 
 struct client_params ask_params(const struct options *options) {
         return (struct client_params){
@@ -19,6 +20,21 @@ enum client_scope ask_scope(const struct options *options) {
         if (options->user)
                 return CLIENT_USER;
         return options->system ? CLIENT_SYSTEM : CLIENT_ANY;
+}
+
+const char *ask_columns(const struct options *options, const struct view_column *view, size_t n_view,
+                        char buf[COLUMNS_TEXT_MAX]) {
+        size_t n = options->n_columns ? options->n_columns : n_view, used = 0;
+
+        *buf = '\0';
+        for (size_t i = 0; i < n; i++) {
+                const char *name = options->n_columns ? options->columns[i] : view[i].name;
+
+                used += (size_t)snprintf(buf + used, COLUMNS_TEXT_MAX - used, "%s%s", i ? "," : "", name);
+                if (used >= COLUMNS_TEXT_MAX)
+                        return NULL;
+        }
+        return buf;
 }
 
 int ask_connect(struct ctl *ctl) {

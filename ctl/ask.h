@@ -11,6 +11,13 @@
 struct client_params ask_params(const struct options *options);
 enum client_scope ask_scope(const struct options *options);
 
+/* The columns of a view, or those that the options name, for params.columns.  Returns `buf`, or NULL when they are too
+ * many: then all are sent. */
+struct view_column;
+enum { COLUMNS_TEXT_MAX = 1024 };
+const char *ask_columns(const struct options *options, const struct view_column *view, size_t n_view,
+                        char buf[COLUMNS_TEXT_MAX]);
+
 /* Connects if that has not been done.  0, or the exit status after a sentence on stderr; so the others here. */
 int ask_connect(struct ctl *ctl);
 int ask_table(struct ctl *ctl, const char *method, const struct client_params *params, struct table **ret);

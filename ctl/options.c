@@ -111,6 +111,16 @@ static int parse_json(struct parser *parser, const char *text) {
         return wrong(parser, "--json is off, short or pretty, not \"%s\".", text);
 }
 
+static int parse_percent(struct parser *parser, const char *text) {
+        char *end;
+        double percent = strtod(text, &end);
+
+        if (end == text || *end || strspn(text, "0123456789.") != strlen(text) || !(percent <= 100))
+                return wrong(parser, "--min-percent wants a number from 0 to 100, not \"%s\".", text);
+        parser->options->min_ppm = (uint64_t)(percent * 10000 + 0.5);
+        return 0;
+}
+
 static int parse_color(struct parser *parser, const char *text) {
         static const char *const modes[] = {[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"};
 
@@ -167,6 +177,8 @@ static int parse_option(struct parser *parser, int id, const char *text) {
                 return 0;
         case OPTION_SINCE:
                 return parse_time(parser, id, text, &o->since_ns);
+        case OPTION_MIN_PERCENT:
+                return parse_percent(parser, text);
         case OPTION_SORT:
                 o->sort = text;
                 return 0;
@@ -329,7 +341,12 @@ static int take_word(struct parser *parser, char *word) {
 }
 
 int options_parse(struct options *ret, int argc, char **argv, char *error, size_t error_size) {
-        struct options options = {.verb = VERB_STATUS, .linger_ns = OPTIONS_LINGER_NS, .argv = argv + 1};
+        struct options options = {
+                .verb = VERB_STATUS,
+                .linger_ns = OPTIONS_LINGER_NS,
+                .min_ppm = OPTIONS_MIN_PPM,
+                .argv = argv + 1,
+        };
         struct parser parser = {.options = &options, .error = error, .error_size = error_size};
         bool rest = false; /* nothing more is an option of ours, and getopt must not be called again */
         int r = 0;

@@ -44,6 +44,7 @@ enum { OPTIONS_COLUMNS_MAX = 64 };
 
 /* How long what the command of `run` left behind may still run before the report is made. */
 #define OPTIONS_LINGER_NS UINT64_C(1000000000)
+#define OPTIONS_MIN_PPM   10000
 
 struct options {
         enum verb_id verb;
@@ -57,6 +58,7 @@ struct options {
         const char *unit, *filter, *sort;
         uint64_t limit; /* 0: all */
         uint64_t since_ns;
+        uint64_t min_ppm;                         /* of --min-percent, in millionths */
         const char *columns[OPTIONS_COLUMNS_MAX]; /* names, in the order asked for */
         size_t n_columns;                         /* 0: the verb's own choice */
         bool batch;

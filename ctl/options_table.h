@@ -22,6 +22,7 @@ enum option_id {
         OPTION_UNIT,
         OPTION_FILTER,
         OPTION_SINCE,
+        OPTION_MIN_PERCENT,
         OPTION_SORT,
         OPTION_LIMIT,
         OPTION_COLUMNS,

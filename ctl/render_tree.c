@@ -21,6 +21,11 @@ struct drawing {
         struct ancestor *ancestors;
         size_t depth;
         size_t process_line;
+        uint64_t min_ppm, least; /* what a row of this process has to have allocated to be drawn */
+        struct folded {
+                size_t rows, row; /* how many, and the last */
+                uint64_t bytes;
+        } * folded; /* rows that are missing, by the depth at which they would stand */
 };
 
 static const char *const default_columns[] = {"closed", "open", "self_alloc_bytes", "alloc_bytes", "net_bytes"};
@@ -54,33 +59,96 @@ static int draw_process(struct drawing *drawing, size_t row) {
                 if (!strcmp(drawing->columns[i], "alloc_bytes"))
                         cells[i + 1] = format_bytes(sum, process_sum(tree, row, "alloc_bytes"));
         drawing->depth = 0;
+        drawing->least = (uint64_t)((unsigned __int128)process_sum(tree, row, "alloc_bytes") * drawing->min_ppm /
+                                    1000000);
         drawing->process_line = render_row(drawing->render, RENDER_ROOT, cells);
         return drawing->process_line == RENDER_ROOT ? -ENOMEM : 0;
 }
 
-static int draw_span(struct drawing *drawing, size_t row) {
-        const struct table *tree = drawing->tree;
-        const char *path = table_text(tree, row, "path");
+static int draw_cells(struct drawing *drawing, size_t row, size_t depth, const char *name, size_t *ret_line) {
+        char(*bufs)[RENDER_CELL_MAX] = calloc(drawing->n_columns + 1, sizeof(*bufs));
         const char *cells[OPTIONS_COLUMNS_MAX + 1];
-        char(*bufs)[RENDER_CELL_MAX];
-        bool whole;
-        size_t line;
 
-        while (drawing->depth && !is_below(path, drawing->ancestors[drawing->depth - 1].path))
-                drawing->depth--;
-        /* A filter may have taken the parents away; then the path says what the lines cannot. */
-        whole = table_uint(tree, row, "depth") == drawing->depth;
-        bufs = calloc(drawing->n_columns + 1, sizeof(*bufs));
         if (!bufs)
                 return -ENOMEM;
-        cells[0] = whole ? table_text(tree, row, "span") : path;
+        cells[0] = name;
         for (size_t i = 0; i < drawing->n_columns; i++)
-                cells[i + 1] = render_cell(tree, row, drawing->columns[i], bufs[i]);
-        line = render_row(drawing->render,
-                          drawing->depth ? drawing->ancestors[drawing->depth - 1].line : drawing->process_line, cells);
+                cells[i + 1] = render_cell(drawing->tree, row, drawing->columns[i], bufs[i]);
+        *ret_line = render_row(drawing->render, depth ? drawing->ancestors[depth - 1].line : drawing->process_line,
+                               cells);
         free(bufs);
-        drawing->ancestors[drawing->depth++] = (struct ancestor){path, line};
+        return *ret_line == RENDER_ROOT ? -ENOMEM : 0;
+}
+
+/* Says below a row what is not drawn there, once its last child has been.  One row alone is drawn after all: it takes
+ * no more room. */
+static int close_row(struct drawing *drawing, size_t depth) {
+        struct folded folded = drawing->folded[depth];
+        const char *cells[OPTIONS_COLUMNS_MAX + 1] = {NULL};
+        char name[64], bytes[FORMAT_MAX];
+        size_t line;
+
+        drawing->folded[depth] = (struct folded){.rows = 0};
+        if (!folded.rows)
+                return 0;
+        if (folded.rows == 1)
+                return draw_cells(drawing, folded.row, depth, table_text(drawing->tree, folded.row, "span"), &line);
+        snprintf(name, sizeof(name), "(%zu more)", folded.rows);
+        cells[0] = name;
+        for (size_t i = 0; i < drawing->n_columns; i++)
+                if (!strcmp(drawing->columns[i], "alloc_bytes"))
+                        cells[i + 1] = format_bytes(bytes, folded.bytes);
+        line = render_row(drawing->render, depth ? drawing->ancestors[depth - 1].line : drawing->process_line, cells);
         return line == RENDER_ROOT ? -ENOMEM : 0;
+}
+
+/* Leaves what `path` is not below; NULL: everything, the process too. */
+static int leave(struct drawing *drawing, const char *path) {
+        int r = 0;
+
+        while (drawing->depth && (!path || !is_below(path, drawing->ancestors[drawing->depth - 1].path)) && r == 0) {
+                r = close_row(drawing, drawing->depth);
+                drawing->depth--;
+        }
+        return r == 0 && !path && drawing->process_line != RENDER_ROOT ? close_row(drawing, 0) : r;
+}
+
+static int draw_span(struct drawing *drawing, size_t row) {
+        const char *path = table_text(drawing->tree, row, "path"), *name = path;
+        size_t line;
+        int r = leave(drawing, path);
+
+        if (r < 0)
+                return r;
+        /* A filter may have taken the parents away; then the path says what the lines cannot. */
+        if (table_uint(drawing->tree, row, "depth") == drawing->depth)
+                name = table_text(drawing->tree, row, "span");
+        r = draw_cells(drawing, row, drawing->depth, name, &line);
+        drawing->ancestors[drawing->depth++] = (struct ancestor){path, line};
+        return r;
+}
+
+/* Takes a row, and all below it, for too small to be drawn.  Returns the next row, or `row` itself when it is large
+ * enough. */
+static size_t fold_rows(struct drawing *drawing, size_t row) {
+        const struct table *tree = drawing->tree;
+        uint64_t bytes = table_uint(tree, row, "alloc_bytes"), process = table_uint(tree, row, "process");
+        const char *path = table_text(tree, row, "path");
+        struct folded *folded;
+        size_t next = row + 1;
+
+        if (bytes >= drawing->least || table_uint(tree, row, "open"))
+                return row;
+        while (next < tree->row_count && table_uint(tree, next, "process") == process &&
+               is_below(table_text(tree, next, "path"), path))
+                if (table_uint(tree, next++, "open"))
+                        return row;
+        leave(drawing, path);
+        folded = &drawing->folded[drawing->depth];
+        folded->rows += next - row;
+        folded->row = row;
+        folded->bytes += bytes;
+        return next;
 }
 
 static int draw_columns(struct drawing *drawing) {
@@ -105,20 +173,35 @@ int render_tree(const struct options *options, const struct table *tree, FILE *s
                 .n_columns = options->n_columns ? options->n_columns
                                                 : sizeof(default_columns) / sizeof(default_columns[0]),
                 .ancestors = calloc(tree->row_count + 1, sizeof(*drawing.ancestors)),
+                .folded = calloc(tree->row_count + 2, sizeof(*drawing.folded)),
+                .process_line = RENDER_ROOT,
+                .min_ppm = options->min_ppm,
         };
-        int r = drawing.ancestors ? render_new(&drawing.render, !options->no_legend, render_width(options)) : -ENOMEM;
+        int r = drawing.ancestors && drawing.folded
+                        ? render_new(&drawing.render, !options->no_legend, render_width(options))
+                        : -ENOMEM;
 
         if (r == 0)
                 r = draw_columns(&drawing);
-        for (size_t row = 0; row < tree->row_count && r == 0; row++) {
-                if (row == 0 || table_uint(tree, row, "process") != table_uint(tree, row - 1, "process"))
-                        r = draw_process(&drawing, row);
-                if (r == 0)
-                        r = draw_span(&drawing, row);
+        for (size_t row = 0; row < tree->row_count && r == 0;) {
+                size_t next;
+
+                if (row == 0 || table_uint(tree, row, "process") != table_uint(tree, row - 1, "process")) {
+                        r = leave(&drawing, NULL);
+                        if (r == 0)
+                                r = draw_process(&drawing, row);
+                }
+                next = r == 0 ? fold_rows(&drawing, row) : row;
+                if (r == 0 && next == row)
+                        r = draw_span(&drawing, next++);
+                row = next;
         }
+        if (r == 0)
+                r = leave(&drawing, NULL);
         if (r == 0)
                 r = render_print(drawing.render, stream);
         render_free(drawing.render);
         free(drawing.ancestors);
+        free(drawing.folded);
         return r;
 }

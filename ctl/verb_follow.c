@@ -9,32 +9,51 @@
 #include "ctl/ask.h"
 #include "ctl/format.h"
 #include "ctl/render.h"
+#include "ctl/text.h"
 
-/* Fixed widths: there is no end to wait for, and what is longer moves its line only. */
+/* Fixed widths: there is no end to wait for, and what is longer moves its line only.  The name comes last. */
 static const struct {
         const char *column, *heading;
         int width; /* below zero: to the left */
 } view[] = {
-        {"time_ns", "TIME", -12},      {"pid", "PID", 8},
-        {"alloc_bytes", "ALLOC", 8},   {"alloc_count", "ALLOCS", 7},
-        {"dealloc_bytes", "FREED", 8}, {"net_bytes", "NET", 9},
+        {"time_ns", "TIME", -12},      {"pid", "PID", 7},
+        {"alloc_bytes", "ALLOC", 7},   {"alloc_count", "ALLOCS", 6},
+        {"dealloc_bytes", "FREED", 7}, {"net_bytes", "NET", 8},
         {"cycles", "CYCLES", 6},       {"path", "SPAN", 0},
 };
-enum { VIEW_N = sizeof(view) / sizeof(view[0]), CHOSEN_WIDTH = 12 };
+enum { VIEW_N = sizeof(view) / sizeof(view[0]), CHOSEN_WIDTH = 12, BEFORE_NAME = 60 };
 
 static int print_cell(const char *text, int width, bool last) {
-        return printf("%*s%s", last && width <= 0 ? 0 : width, text, last ? "\n" : "  ");
+        return printf("%*s%s", last && width <= 0 ? 0 : width, text, last ? "\n" : " ");
 }
 
-static int print_view(const struct table *event) {
+/* The path where there is room for it, else the name alone, cut if it must be. */
+static const char *fit_name(const struct options *options, const struct table *event, char buf[RENDER_CELL_MAX]) {
+        const char *path = table_text(event, 0, "path"), *span = table_text(event, 0, "span");
+        size_t width = render_width(options), room = width > BEFORE_NAME + 8 ? width - BEFORE_NAME : 8;
+
+        if (!width || text_width(path) <= room)
+                return path;
+        if (text_width(span) <= room)
+                return span;
+        *buf = '\0';
+        text_fit(buf, RENDER_CELL_MAX, span, room, false);
+        return buf;
+}
+
+static int print_view(const struct options *options, const struct table *event) {
         char buf[RENDER_CELL_MAX], clock[FORMAT_MAX];
         int r = 0;
 
         for (size_t i = 0; i < VIEW_N && r >= 0; i++) {
-                const char *text = strcmp(view[i].column, "time_ns")
-                                           ? render_cell(event, 0, view[i].column, buf)
-                                           : format_clock(clock, table_uint(event, 0, "time_ns"));
+                const char *text;
 
+                if (i == VIEW_N - 1)
+                        text = fit_name(options, event, buf);
+                else if (i == 0)
+                        text = format_clock(clock, table_uint(event, 0, "time_ns"));
+                else
+                        text = render_cell(event, 0, view[i].column, buf);
                 r = print_cell(text, view[i].width, i == VIEW_N - 1);
         }
         return r < 0 ? -errno : 0;
@@ -68,7 +87,7 @@ static int print_span(const struct options *options, const struct table *event) 
         int r;
 
         if (!options->json) {
-                r = options->n_columns ? print_chosen(options, event) : print_view(event);
+                r = options->n_columns ? print_chosen(options, event) : print_view(options, event);
                 return r == 0 && fflush(stdout) == EOF ? -errno : r;
         }
         r = json_new(&json, table_uint(event, 0, "time_ns"), true);

@@ -6,6 +6,7 @@
 
 #include "ctl/ask.h"
 #include "ctl/counting.h"
+#include "ctl/memory.h"
 #include "ctl/pager.h"
 #include "ctl/render.h"
 #include "ctl/view.h"
@@ -33,23 +34,26 @@ static const char *spans_note(const struct options *options, const struct table 
         if (table->complete)
                 return NULL;
         if (options->since_ns)
-                return "Some processes are younger than that; their sums are whole.\n";
+                return "What a row shows may be more than was asked for: no mark reaches so far back.\n";
         return "There are more rows; --limit=0 shows all.\n";
 }
 
 int verb_spans(struct ctl *ctl, int argc, char **argv) {
         static const struct view_column view[] = {
                 {"pid", 0, false},
-                {"unit", 5, true},
+                {"unit", 6, true},
                 {"span", 0, false},
-                {"cycles", 4, false},
+                {"cycles", 5, false},
                 {"open", 3, false},
                 {"alloc_bytes", 0, false},
                 {"net_bytes", 0, false},
                 {"self_alloc_bytes", 1, false},
                 {"alloc_bytes_rate_10s", 2, false},
-                {"quality", 6, false},
+                {"alloc_bytes_rate_10m", 7, false},
+                {"per_call_p99", 8, false},
+                {"quality", 4, false},
         };
+        char columns[COLUMNS_TEXT_MAX];
         struct client_params params = ask_params(&ctl->options);
         const char *note = NULL;
         struct table *table = NULL;
@@ -57,6 +61,8 @@ int verb_spans(struct ctl *ctl, int argc, char **argv) {
 
         if (!params.sort)
                 params.sort = "-alloc_bytes";
+        if (!ctl->options.json || ctl->options.n_columns)
+                params.columns = ask_columns(&ctl->options, view, sizeof(view) / sizeof(view[0]), columns);
         r = ask_table(ctl, "spans", &params, &table);
         if (r != CTL_OK)
                 return r;
@@ -74,6 +80,23 @@ int verb_spans(struct ctl *ctl, int argc, char **argv) {
 
 enum { NOTES_MAX = 10 };
 
+/* A sentence on what the kernel says, where the books do not. */
+static void note_memory(FILE *stream, const struct table *table) {
+        char text[MEMORY_TEXT_MAX];
+        size_t said = 0;
+
+        for (size_t row = 0; row < table->row_count && said < NOTES_MAX; row++) {
+                if (*memory_of_unit(table, row, text)) {
+                        fprintf(stream, "%s\n", text);
+                        said++;
+                }
+                if (*memory_of_process(table, row, text)) {
+                        fprintf(stream, "%s\n", text);
+                        said++;
+                }
+        }
+}
+
 /* What the figures alone do not say.  Freed by the caller; NULL: nothing, or no memory. */
 static char *ps_note(const struct table *table) {
         bool balanced = true;
@@ -89,13 +112,17 @@ static char *ps_note(const struct table *table) {
 
                 balanced &= table_bool(table, row, "balanced");
                 if (counting_is_missing(counting) && uncounted++ < NOTES_MAX)
-                        fprintf(stream, "%" PRIu64 " %s: %s\n", table_uint(table, row, "pid"),
-                                table_text(table, row, "comm"), counting);
+                        fprintf(stream, "%s[%" PRIu64 "]: %s\n", table_text(table, row, "comm"),
+                                table_uint(table, row, "pid"), counting);
         }
         if (uncounted > NOTES_MAX)
                 fprintf(stream, "and %zu more that are not counted\n", uncounted - NOTES_MAX);
+        note_memory(stream, table);
         if (!table->row_count)
-                fputs("No processes. Programs attach by themselves when they open their first span.\n", stream);
+                fputs("No processes. Programs attach by themselves when they open their first span; one without spans "
+                      "is "
+                      "counted when it is started with LD_PRELOAD=libspanalloc-malloc.so.0.\n",
+                      stream);
         if (!balanced)
                 fputs("Books that do not balance: before + self + outside + lost is not alloc. Please report it.\n",
                       stream);
@@ -110,17 +137,20 @@ int verb_ps(struct ctl *ctl, int argc, char **argv) {
                 {"pid", 0, false},
                 {"comm", 0, false},
                 {"unit", 7, true},
-                {"threads", 5, false},
+                {"threads", 6, false},
+                {"net_bytes", 0, false},
+                {"rss_bytes", 0, true},
+                {"unit_memory_bytes", 8, true},
+                {"unit_memory_limit_bytes", 9, true},
                 {"alloc_bytes", 0, false},
                 {"self_alloc_bytes", 1, false},
                 {"outside_alloc_bytes", 2, false},
                 {"lost_alloc_bytes", 3, false},
-                {"before_alloc_bytes", 6, false},
+                {"before_alloc_bytes", 10, false},
                 {"coverage_ppm", 1, false},
-                {"balanced", 4, false},
-                {"rss_bytes", 8, false},
-                {"ended", 1, true},
-                {"counting", 9, true},
+                {"balanced", 11, false},
+                {"ended", 5, true},
+                {"counting", 12, true},
         };
         struct client_params params = ask_params(&ctl->options);
         struct table *table = NULL;

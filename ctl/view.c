@@ -9,7 +9,7 @@ enum { NAME_MIN = 8 };
 
 static bool has_any(const struct table *table, const char *name) {
         for (size_t row = 0; row < table->row_count; row++)
-                if (*table_text(table, row, name))
+                if (*table_text(table, row, name) || table_uint(table, row, name))
                         return true;
         return false;
 }

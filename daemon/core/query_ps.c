@@ -106,9 +106,15 @@ static const char *ps_text(const struct ps_row *row, int column) {
         return "";
 }
 
+static int64_t net_bytes(const struct ps_row *row) {
+        return (int64_t)(row->books.counters[SHM_ALLOC_BYTES] - row->books.counters[SHM_DEALLOC_BYTES]);
+}
+
 static void ps_cell(struct query *query, const void *data, int column, char *path, struct query_cell *ret) {
         if (ret->type == WIRE_COLUMN_TEXT)
                 ret->text = ps_text(data, column);
+        else if (ret->type == WIRE_COLUMN_INT)
+                ret->i = net_bytes(data);
         else
                 ret->u = ps_number(data, column);
 }

@@ -126,7 +126,8 @@
         X(last_spans, MAP, BYTES,                                                                                      \
           "open when it ended, the largest: path to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")         \
         X(ring_fill_ppm, UINT, NONE, "how full its fullest ring was in the last seconds, in millionths")               \
-        X(evicted, UINT, COUNT, "live spans that the table had no room for")
+        X(evicted, UINT, COUNT, "live spans that the table had no room for")                                           \
+        X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes: what it has of malloc's memory now")
 
 /* An event of `follow`. */
 #define WIRE_FOLLOW_COLUMNS(X)                                                                                         \

@@ -145,7 +145,17 @@ static void test_values(void **state) {
         refused("-Z", "no option -Z");
         refused("--limitt 3", "did you mean --limit");
         refused("status --limit 3", "not for status");
-        refused("--since 3s tree", "not for tree");
+        refused("--since 3s ps", "not for ps");
+        assert_int_equal(parse(&o, "tree --min-percent 2.5"), 0);
+        assert_int_equal(o.min_ppm, 25000);
+        assert_int_equal(parse(&o, "tree"), 0);
+        assert_int_equal(o.min_ppm, 10000);
+        refused("tree --min-percent 101", "from 0 to 100");
+        refused("tree --min-percent -1", "from 0 to 100");
+        refused("tree --min-percent nan", "from 0 to 100");
+        assert_int_equal(parse(&o, "--raw --color=never top"), 0);
+        assert_true(o.raw && o.color == COLOR_NEVER);
+        refused("--color=green", "auto, always or never");
 }
 
 static void test_columns(void **state) {

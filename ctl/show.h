@@ -1,0 +1,24 @@
+/*
+ * One span over all processes, as `show` has asked for it.
+ */
+#pragma once
+
+#include "ctl/ask.h"
+
+/* Of several processes, a percentile is the largest: that of the whole is not above it. */
+enum { SHOW_COUNT, SHOW_P50, SHOW_P90, SHOW_P99, SHOW_MAX, SHOW_PER_CALL };
+
+struct show {
+        struct ctl *ctl;
+        const char *name;
+        struct table *spans; /* rows of that very name */
+        struct table *tree;  /* rows with the name anywhere in their path */
+        uint64_t per_call[SHOW_PER_CALL];
+};
+
+uint64_t show_sum(const struct show *show, const char *column);
+int64_t show_net(const struct show *show);
+bool show_is_named(const struct show *show, size_t tree_row);
+
+/* For a person.  Exit status. */
+int show_text(const struct show *show);

@@ -1,0 +1,208 @@
+/*
+ * show for a person: what the numbers are, what they mean and do not mean, and what to look at next.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/distribution.h"
+#include "ctl/format.h"
+#include "ctl/pager.h"
+#include "ctl/render.h"
+#include "ctl/show.h"
+#include "ctl/view.h"
+
+enum { BAR_WIDTH = 40 };
+
+static void print_heading(const struct show *show, FILE *stream) {
+        const char *site = table_text(show->spans, 0, "site");
+        size_t n = show->spans->row_count;
+
+        fprintf(stream, "%s, in %zu process%s%s%s\n", show->name, n, n == 1 ? "" : "es", *site ? ", from " : "", site);
+        fprintf(stream, "   Spans: %" PRIu64 " opened, %" PRIu64 " closed, %" PRIu64 " open now\n",
+                show_sum(show, "opened"), show_sum(show, "closed"), show_sum(show, "open"));
+        fprintf(stream, "  Cycles: %" PRIu64 "\n", show_sum(show, "cycles"));
+}
+
+static void print_sums(const struct show *show, FILE *stream) {
+        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
+
+        fprintf(stream, "   Alloc: %s in %" PRIu64 " allocations, children included\n",
+                format_bytes(a, show_sum(show, "alloc_bytes")), show_sum(show, "alloc_count"));
+        fprintf(stream, "   Freed: %s in %" PRIu64 " frees\n", format_bytes(a, show_sum(show, "dealloc_bytes")),
+                show_sum(show, "dealloc_count"));
+        fprintf(stream, "     Net: %s\n", format_net_bytes(a, show_net(show)));
+        fprintf(stream, "    Self: %s in %" PRIu64 " allocations, without children\n",
+                format_bytes(a, show_sum(show, "self_alloc_bytes")), show_sum(show, "self_alloc_count"));
+        fprintf(stream, "    Rate: self %s/s over 10 s, %s/s over 1 min, %s/s over 10 min\n",
+                format_bytes(a, show_sum(show, "alloc_bytes_rate_10s")),
+                format_bytes(b, show_sum(show, "alloc_bytes_rate_1m")),
+                format_bytes(c, show_sum(show, "alloc_bytes_rate_10m")));
+}
+
+static void print_per_call(const struct show *show, FILE *stream) {
+        struct distribution distribution = {0};
+        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], d[FORMAT_MAX], line[DISTRIBUTION_LINE_MAX];
+        const uint64_t *p = show->per_call;
+
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                distribution_add(&distribution, table_map(show->spans, row, "per_call_histogram"));
+        if (!p[SHOW_COUNT])
+                return;
+        fprintf(stream, "Per call: p50 %s, p90 %s, p99 %s, max %s; %" PRIu64 " closed\n", format_bytes(a, p[SHOW_P50]),
+                format_bytes(b, p[SHOW_P90]), format_bytes(c, p[SHOW_P99]), format_bytes(d, p[SHOW_MAX]),
+                p[SHOW_COUNT]);
+        if (show->spans->row_count > 1)
+                fputs("          (of several processes, each the largest)\n", stream);
+        if (!distribution.total)
+                return;
+        fputs("\nBytes per call, from … on:\n", stream);
+        for (unsigned i = distribution.first; i <= distribution.last; i++)
+                fprintf(stream, "%s\n", distribution_line(&distribution, i, BAR_WIDTH, line));
+}
+
+static void print_threads(const struct show *show, FILE *stream) {
+        size_t n = 0;
+
+        for (size_t row = 0; row < show->spans->row_count; row++) {
+                const struct table_map *map = table_map(show->spans, row, "threads");
+
+                for (size_t i = 0; map && i < map->count; i++, n++)
+                        fprintf(stream, "%s%s[%" PRIu64 "] x%" PRIu64,
+                                n ? ", " : "\nThreads in it now: ", map->entries[i].name,
+                                table_uint(show->spans, row, "pid"), map->entries[i].values[0]);
+        }
+        fputs(n ? "\n" : "\nThreads in it now: none\n", stream);
+}
+
+/* How far the numbers go: what is guessed, moved or missing in them. */
+static void print_quality(const struct show *show, FILE *stream) {
+        uint64_t migrated = show_sum(show, "migrated"), aborted = show_sum(show, "aborted");
+        uint64_t refused = show_sum(show, "refused"), cycles = show_sum(show, "cycles");
+
+        if (migrated)
+                fprintf(stream,
+                        "%" PRIu64 " of its %" PRIu64 " cycles were ended by another thread than began them: each is "
+                        "measured on\nthe thread that began it, to that thread's next span call.\n",
+                        migrated, cycles);
+        if (aborted)
+                fprintf(stream,
+                        "%" PRIu64 " were open when their process or thread ended: what they had spent is counted, but "
+                        "not as\na call.\n",
+                        aborted);
+        if (refused)
+                fprintf(stream,
+                        "%" PRIu64 " enters or opens found no room in a ring: what ran in them is lost, and not in "
+                        "these sums.\n",
+                        refused);
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                if (!strcmp(table_text(show->spans, row, "quality"), "estimated")) {
+                        fputs("Too many spans were open to follow each: bytes per call lack some.\n", stream);
+                        break;
+                }
+}
+
+/* What net means and what it does not: where a block is freed later is not known here. */
+static void print_meaning(const struct show *show, FILE *stream) {
+        int64_t net = show_net(show);
+        uint64_t closed = show_sum(show, "closed");
+        char a[FORMAT_MAX], b[FORMAT_MAX];
+
+        fputc('\n', stream);
+        if (net > 0) {
+                fprintf(stream, "It allocates more than it frees on its own threads: %s",
+                        format_bytes(a, (uint64_t)net));
+                if (closed)
+                        fprintf(stream, ",\nabout %s for each that closed", format_bytes(b, (uint64_t)net / closed));
+                fputs(".\nThe rest may be in use on purpose, or freed elsewhere: later, by another\n"
+                      "span or thread.\n",
+                      stream);
+        } else if (net < 0) {
+                fprintf(stream, "It frees %s more than it allocates: blocks that were allocated elsewhere.\n",
+                        format_bytes(a, -(uint64_t)net));
+        } else {
+                fputs("It frees as much as it allocates.\n", stream);
+        }
+        print_quality(show, stream);
+}
+
+static void print_next(const struct show *show, FILE *stream) {
+        uint64_t pid = table_uint(show->spans, 0, "pid");
+
+        fputs("\nNext:\n", stream);
+        if (show_net(show) > 0 && !show->ctl->options.since_ns)
+                fprintf(stream, "  spanallocctl show %s --since 10m     whether it still grows\n", show->name);
+        fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     what is above and below it\n",
+                show->name, pid);
+        fprintf(stream, "  spanallocctl follow --filter %s     each one as it closes\n", show->name);
+        if (show_sum(show, "refused"))
+                fputs("  spanallocctl doctor     why enters are refused\n", stream);
+}
+
+/* The rows of the tree that bear the name, one line for each path. */
+static int print_paths(const struct show *show, FILE *stream) {
+        static const struct view_column view[] = {
+                {"pid", 2, false},         {"path", 0, false},
+                {"closed", 1, false},      {"self_alloc_bytes", 0, false},
+                {"alloc_bytes", 0, false}, {"net_bytes", 0, false},
+        };
+
+        struct table named = *show->tree;
+        int r;
+
+        /* A view of the tree with some of its rows: cells are borrowed. */
+        named.cells = calloc(show->tree->row_count * show->tree->column_count + 1, sizeof(*named.cells));
+        if (!named.cells)
+                return -ENOMEM;
+        named.row_count = 0;
+        for (size_t row = 0; row < show->tree->row_count; row++)
+                if (show_is_named(show, row))
+                        memcpy(&named.cells[named.row_count++ * named.column_count],
+                               &show->tree->cells[row * named.column_count], named.column_count * sizeof(*named.cells));
+        fputs("\nIn the tree, with all that is below:\n", stream);
+        r = render_view(&show->ctl->options, &named, view, sizeof(view) / sizeof(view[0]), stream);
+        free(named.cells);
+        return r;
+}
+
+static int print_processes(const struct show *show, FILE *stream) {
+        static const struct view_column view[] = {
+                {"pid", 0, false},
+                {"unit", 4, true},
+                {"closed", 3, false},
+                {"open", 3, false},
+                {"alloc_bytes", 0, false},
+                {"net_bytes", 0, false},
+                {"self_alloc_bytes", 0, false},
+                {"alloc_bytes_rate_10s", 2, false},
+                {"quality", 5, false},
+        };
+
+        if (show->spans->row_count < 2)
+                return 0;
+        fputs("\nProcesses:\n", stream);
+        return render_view(&show->ctl->options, show->spans, view, sizeof(view) / sizeof(view[0]), stream);
+}
+
+int show_text(const struct show *show) {
+        struct pager pager;
+        int r = pager_init(&pager);
+
+        if (r < 0)
+                return ask_printed(r);
+        print_heading(show, pager.stream);
+        print_sums(show, pager.stream);
+        print_per_call(show, pager.stream);
+        print_threads(show, pager.stream);
+        if (!show->ctl->options.no_legend)
+                print_meaning(show, pager.stream);
+        r = print_paths(show, pager.stream);
+        if (r == 0)
+                r = print_processes(show, pager.stream);
+        if (r == 0 && !show->ctl->options.no_legend)
+                print_next(show, pager.stream);
+        if (r == 0)
+                r = pager_show(&pager, &show->ctl->options);
+        return ask_printed(r);
+}
