@@ -128,6 +128,18 @@ int json_append_text(struct json *json, const char *key, const char *value) {
         return -ENOMEM;
 }
 
+int json_append_texts(struct json *json, const char *key, const char *const *texts) {
+        struct json_object *array = array_under(json, key), *object = json_object_new_object();
+
+        for (; object && texts[0]; texts += 2)
+                if (put(object, texts[0], json_object_new_string(texts[1])) < 0)
+                        break;
+        if (array && object && !texts[0] && json_object_array_add(array, object) == 0)
+                return 0;
+        json_object_put(object);
+        return -ENOMEM;
+}
+
 int json_append_row(struct json *json, const char *key, const struct table *table, size_t row,
                     const struct json_columns *columns) {
         struct json_object *array = array_under(json, key);

@@ -41,6 +41,8 @@ int json_add_text(struct json *json, const char *object, const char *key, const 
 int json_add_array(struct json *json, const char *key);
 /* Appends valid UTF-8 to the array under `key`, which need not be there yet. */
 int json_append_text(struct json *json, const char *key, const char *value);
+/* Appends an object of texts to the array under `key`: names and values in turn, then NULL. */
+int json_append_texts(struct json *json, const char *key, const char *const *texts);
 /* Adds a number to the last object of the array under `key`. */
 int json_extend_last(struct json *json, const char *key, const char *name, int64_t value);
 

@@ -14,7 +14,7 @@ static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv
         [VERB_TREE] = verb_tree,     [VERB_SHOW] = verb_show,       [VERB_TOP] = verb_top,
         [VERB_FOLLOW] = verb_follow, [VERB_RUN] = verb_run,         [VERB_RESET] = verb_reset,
         [VERB_ENABLE] = verb_enable, [VERB_DISABLE] = verb_disable, [VERB_VERSION] = verb_version,
-        [VERB_HELP] = verb_help,
+        [VERB_DOCTOR] = verb_doctor, [VERB_DEMO] = verb_demo,       [VERB_HELP] = verb_help,
 };
 
 int ctl_fail(int code, const char *format, ...) {

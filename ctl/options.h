@@ -24,6 +24,8 @@ enum verb_id {
         VERB_ENABLE,
         VERB_DISABLE,
         VERB_RESET,
+        VERB_DOCTOR,
+        VERB_DEMO,
         VERB_VERSION,
         VERB_HELP,
         VERB_COUNT,

@@ -89,6 +89,14 @@ static int write_document(FILE *stream, const struct report *report, enum json_m
         if (r == 0)
                 r = json_add_uint(json, NULL, "rejected", report->rejected);
         if (r == 0)
+                r = json_add_uint(json, NULL, "records", report->records);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "refused", report->refused);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "collector_cpu_ns", report->collector_cpu_ns);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "command_cpu_ns", report->command_cpu_ns);
+        if (r == 0)
                 r = json_add_table(json, "processes", report->processes, NULL);
         if (r == 0)
                 r = json_add_table(json, "spans", report->spans, NULL);
@@ -133,6 +141,25 @@ static void print_end(FILE *stream, const struct report *report) {
                 fprintf(stream, ": exited %d after %s\n", report->status, elapsed);
 }
 
+static uint64_t share_ppm(uint64_t part, uint64_t all) {
+        return all ? (uint64_t)((unsigned __int128)part * 1000000 / all) : 1000000;
+}
+
+static void print_cost(FILE *stream, const struct report *report, const struct fold_row *total) {
+        uint64_t all = total->values[FOLD_ALLOC_BYTES], lost = total->values[FOLD_LOST_BYTES];
+        char a[FORMAT_MAX], b[FORMAT_MAX];
+
+        fprintf(stream, "  coverage %s", format_ppm(a, share_ppm(all > lost ? all - lost : 0, all)));
+        if (report->refused)
+                fprintf(stream,
+                        ": %" PRIu64 " enters, opens and closes found a full ring; --ring-kib makes rings larger, "
+                        "--on-full=wait waits",
+                        report->refused);
+        fprintf(stream, "\n  measuring took %s of processor time for %" PRIu64 " records, beside the command's %s\n",
+                format_duration(a, report->collector_cpu_ns), report->records,
+                format_duration(b, report->command_cpu_ns));
+}
+
 static void print_totals(FILE *stream, const struct report *report, const struct fold *processes) {
         const struct fold_row *total = &processes->total;
         uint64_t count = total->images - total->values[FOLD_EXECS];
@@ -154,6 +181,7 @@ static void print_totals(FILE *stream, const struct report *report, const struct
         fprintf(stream, "  of what was allocated: %s in spans, %s outside, %s lost, %s before a process attached\n",
                 format_bytes(a, total->values[FOLD_SELF_BYTES]), format_bytes(b, total->values[FOLD_OUTSIDE_BYTES]),
                 format_bytes(c, total->values[FOLD_LOST_BYTES]), format_bytes(d, total->values[FOLD_BEFORE_BYTES]));
+        print_cost(stream, report, total);
         if (total->values[FOLD_UNBALANCED])
                 fprintf(stream, "  the books of %" PRIu64 " do not balance: please report it\n",
                         total->values[FOLD_UNBALANCED]);

@@ -16,7 +16,10 @@ struct report {
         int status;        /* as a shell would have it */
         int signal;        /* that ended it, or 0 */
         uint64_t elapsed_ns;
-        uint64_t rejected; /* attach requests that the collector turned down: processes that are missing */
+        uint64_t records, refused;
+        uint64_t collector_cpu_ns; /* processor time of this program: what measuring took beside the command */
+        uint64_t command_cpu_ns;   /* … of the command, and of those of its descendants that were waited for */
+        uint64_t rejected;         /* attach requests that the collector turned down: processes that are missing */
         const struct table *processes, *spans; /* answers to `ps` and `spans` */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 #include "ctl/run.h"
 #include "ctl/run_child.h"
 #include "ctl/run_preload.h"
+#include "ctl/run_progress.h"
 #include "daemon/core/collector.h"
 #include "daemon/core/query.h"
 #include "daemon/core/reactor.h"
@@ -58,6 +60,7 @@ struct run {
         bool alone;                              /* no descendant is left, not even of those that it left behind */
         bool hurried;                            /* a signal asked for the report now */
         uint64_t started_ns, ended_ns, alone_ns; /* monotonic */
+        struct run_progress progress;
 };
 
 static uint64_t now_ns(void) {
@@ -261,6 +264,7 @@ static int make_collector(struct run *run) {
 }
 
 static void run_deinit(struct run *run) {
+        run_progress_end(&run->progress);
         if (run->end_timer)
                 reactor_timer_free(run->end_timer);
         if (run->reap_timer)
@@ -359,7 +363,12 @@ static int start(struct run *run) {
 
 /* A loop that failed leaves the command as it is; its status is still wanted. */
 static int loop(struct run *run) {
-        int r = reactor_run(run->reactor);
+        int r;
+
+        if (!run->options->no_legend)
+                run_progress_begin(&run->progress, run->collector, run->started_ns);
+        r = reactor_run(run->reactor);
+        run_progress_end(&run->progress);
 
         if (r < 0) {
                 while (!run->ended && waitpid(run->pid, &run->wait_status, 0) < 0 && errno == EINTR)
@@ -399,12 +408,22 @@ static int write_report(struct run *run, struct report *report, struct client *c
         return r;
 }
 
+static uint64_t processor_ns(int who) {
+        struct rusage usage;
+
+        if (getrusage(who, &usage) < 0)
+                return 0;
+        return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 * MS +
+               (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+}
+
 static int report(struct run *run) {
         struct report report = {
                 .argv = run->argv,
                 .status = exit_status(run->wait_status),
                 .signal = WIFSIGNALED(run->wait_status) ? WTERMSIG(run->wait_status) : 0,
                 .elapsed_ns = run->ended_ns - run->started_ns,
+                .command_cpu_ns = processor_ns(RUSAGE_CHILDREN),
         };
         struct collector_stats stats;
         struct client *client = NULL;
@@ -415,6 +434,9 @@ static int report(struct run *run) {
         collector_refresh(run->collector);
         collector_stats(run->collector, &stats);
         report.rejected = stats.rejected;
+        report.records = stats.records;
+        report.refused = stats.refused;
+        report.collector_cpu_ns = processor_ns(RUSAGE_SELF);
         r = query_new(&query, run->collector);
         if (r == 0)
                 r = client_new_local(&client, query);

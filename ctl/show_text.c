@@ -83,8 +83,9 @@ static void print_quality(const struct show *show, FILE *stream) {
 
         if (migrated)
                 fprintf(stream,
-                        "%" PRIu64 " of its %" PRIu64 " cycles were ended by another thread than began them: each is "
-                        "measured on\nthe thread that began it, to that thread's next span call.\n",
+                        "%" PRIu64 " of %" PRIu64
+                        " cycles ended on another thread than they began on: each is measured "
+                        "on the\nthread that began it, up to that thread's next span call.\n",
                         migrated, cycles);
         if (aborted)
                 fprintf(stream,

@@ -1,5 +1,6 @@
 #include <langinfo.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -89,4 +90,27 @@ void text_fit(char *buf, size_t size, const char *text, size_t width, bool right
         used = append_within(&line, text, width - 1);
         append(&line, cut_mark(), strlen(cut_mark()));
         append_blanks(&line, width - 1 - used);
+}
+
+void text_print_wrapped(FILE *stream, const char *text, size_t indent, size_t width) {
+        size_t x = indent, n;
+
+        for (text += strspn(text, " "); *text; text += n + strspn(text + n, " ")) {
+                char word[512];
+                size_t columns;
+
+                n = strcspn(text, " ");
+                snprintf(word, sizeof(word), "%.*s", (int)n, text);
+                columns = text_width(word);
+                if (x > indent && width && x + 1 + columns > width) {
+                        fprintf(stream, "\n%*s", (int)indent, "");
+                        x = indent;
+                } else if (x > indent) {
+                        fputc(' ', stream);
+                        x++;
+                }
+                fprintf(stream, "%.*s", (int)n, text);
+                x += columns;
+        }
+        fputc('\n', stream);
 }

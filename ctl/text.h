@@ -8,9 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 size_t text_width(const char *text);
 
 /* Appends `text` to `buf` (terminated, of `size` bytes), cut or filled with blanks to exactly `width` columns; a cut is
  * marked at its end.  When `size` does not suffice, less is appended. */
 void text_fit(char *buf, size_t size, const char *text, size_t width, bool right);
+
+/* Prints `text`, which begins at column `indent` already, and ends the line; where it would be wider than `width` it goes
+ * on in the next one at `indent`, at a blank.  Width 0: on one line. */
+void text_print_wrapped(FILE *stream, const char *text, size_t indent, size_t width);

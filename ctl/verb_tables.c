@@ -9,6 +9,7 @@
 #include "ctl/memory.h"
 #include "ctl/pager.h"
 #include "ctl/render.h"
+#include "ctl/text.h"
 #include "ctl/view.h"
 
 #define NO_SPANS "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n"
@@ -81,27 +82,27 @@ int verb_spans(struct ctl *ctl, int argc, char **argv) {
 enum { NOTES_MAX = 10 };
 
 /* A sentence on what the kernel says, where the books do not. */
-static void note_memory(FILE *stream, const struct table *table) {
+static void note_memory(FILE *stream, const struct table *table, size_t width) {
         char text[MEMORY_TEXT_MAX];
         size_t said = 0;
 
         for (size_t row = 0; row < table->row_count && said < NOTES_MAX; row++) {
                 if (*memory_of_unit(table, row, text)) {
-                        fprintf(stream, "%s\n", text);
+                        text_print_wrapped(stream, text, 0, width);
                         said++;
                 }
                 if (*memory_of_process(table, row, text)) {
-                        fprintf(stream, "%s\n", text);
+                        text_print_wrapped(stream, text, 0, width);
                         said++;
                 }
         }
 }
 
 /* What the figures alone do not say.  Freed by the caller; NULL: nothing, or no memory. */
-static char *ps_note(const struct table *table) {
+static char *ps_note(const struct table *table, size_t width) {
         bool balanced = true;
         size_t uncounted = 0;
-        char *text = NULL;
+        char *text = NULL, line[512];
         size_t size;
         FILE *stream = open_memstream(&text, &size);
 
@@ -111,13 +112,15 @@ static char *ps_note(const struct table *table) {
                 const char *counting = table_text(table, row, "counting");
 
                 balanced &= table_bool(table, row, "balanced");
-                if (counting_is_missing(counting) && uncounted++ < NOTES_MAX)
-                        fprintf(stream, "%s[%" PRIu64 "]: %s\n", table_text(table, row, "comm"),
-                                table_uint(table, row, "pid"), counting);
+                if (!counting_is_missing(counting) || uncounted++ >= NOTES_MAX)
+                        continue;
+                snprintf(line, sizeof(line), "%s[%" PRIu64 "]: %s", table_text(table, row, "comm"),
+                         table_uint(table, row, "pid"), counting);
+                text_print_wrapped(stream, line, 0, width);
         }
         if (uncounted > NOTES_MAX)
                 fprintf(stream, "and %zu more that are not counted\n", uncounted - NOTES_MAX);
-        note_memory(stream, table);
+        note_memory(stream, table, width);
         if (!table->row_count)
                 fputs("No processes. Programs attach by themselves when they open their first span; one without spans "
                       "is "
@@ -164,7 +167,7 @@ int verb_ps(struct ctl *ctl, int argc, char **argv) {
         } else if (ctl->options.json) {
                 r = ask_print_json(ctl, "processes", table);
         } else {
-                note = ps_note(table);
+                note = ps_note(table, render_width(&ctl->options));
                 r = show_table(ctl, table, view, sizeof(view) / sizeof(view[0]), note);
                 free(note);
         }

@@ -36,10 +36,10 @@ refused 2 'no verb "nonsense"' help nonsense
 
 # ------------------------------------------------------------------------------- what needs no collector works
 expect_status 0 "$CTL" help
-for verb in status ps spans tree show top follow run enable disable reset version help; do
+for verb in status ps spans tree show top follow run enable disable reset doctor demo version help; do
         grep -Eq "^  $verb( |\$)" "$WORK/out" || fail "help does not list $verb"
 done
-for verb in status ps spans tree show top follow run enable disable reset version help; do
+for verb in status ps spans tree show top follow run enable disable reset doctor demo version help; do
         expect_status 0 "$CTL" help "$verb"
         cp "$WORK/out" "$WORK/help"
         expect_status 0 "$CTL" "$verb" --help

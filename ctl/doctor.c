@@ -1,0 +1,205 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/counting.h"
+#include "ctl/doctor.h"
+#include "ctl/format.h"
+#include "ctl/memory.h"
+
+enum { PROCESSES_MAX = 100 /* that are told of one by one */ };
+
+void doctor_deinit(struct doctor *doctor) {
+        free(doctor->findings);
+        *doctor = (struct doctor){0};
+}
+
+void doctor_add(struct doctor *doctor, const char *check, enum doctor_state state, const char *format, ...) {
+        struct doctor_finding *finding;
+        va_list args;
+
+        if (doctor->count == doctor->room) {
+                size_t room = doctor->room ? 2 * doctor->room : 16;
+                void *more = reallocarray(doctor->findings, room, sizeof(*doctor->findings));
+
+                if (!more) {
+                        doctor->failed = true;
+                        return;
+                }
+                doctor->findings = more;
+                doctor->room = room;
+        }
+        finding = &doctor->findings[doctor->count++];
+        *finding = (struct doctor_finding){.check = check, .state = state};
+        va_start(args, format);
+        vsnprintf(finding->text, sizeof(finding->text), format, args);
+        va_end(args);
+}
+
+void doctor_advise(struct doctor *doctor, const char *format, ...) {
+        struct doctor_finding *finding;
+        va_list args;
+
+        if (!doctor->count || doctor->failed)
+                return;
+        finding = &doctor->findings[doctor->count - 1];
+        va_start(args, format);
+        vsnprintf(finding->advice, sizeof(finding->advice), format, args);
+        va_end(args);
+}
+
+void doctor_kernel(struct doctor *doctor, const char *release) {
+        unsigned major = 0, minor = 0;
+
+        if (sscanf(release, "%u.%u", &major, &minor) != 2)
+                doctor_add(doctor, "kernel", DOCTOR_NOTE, "Linux \"%s\": no version that can be read", release);
+        else if (major < 5 || (major == 5 && minor < 16)) {
+                doctor_add(doctor, "kernel", DOCTOR_PROBLEM, "Linux %s has no futex_waitv", release);
+                doctor_advise(doctor, "run Linux 5.16 or newer, as Debian 12 does");
+        } else
+                doctor_add(doctor, "kernel", DOCTOR_OK, "Linux %s", release);
+}
+
+/* ------------------------------------------------------------------------------------------- collector -- */
+
+static void check_backend(struct doctor *doctor, const struct table *status) {
+        const char *backend = table_text(status, 0, "backend"), *why = table_text(status, 0, "backend_why");
+
+        if (!strcmp(backend, "io_uring")) {
+                doctor_add(doctor, "backend", DOCTOR_OK, "the collector waits with io_uring");
+                return;
+        }
+        doctor_add(doctor, "backend", DOCTOR_NOTE, "the collector waits with %s%s%s", backend, *why ? ": " : "", why);
+        doctor_advise(doctor, "nothing has to be done: it works as well; a container or kernel.io_uring_disabled often "
+                              "refuses io_uring");
+}
+
+static void check_version(struct doctor *doctor, const struct table *status, const char *version) {
+        const char *theirs = table_text(status, 0, "version");
+
+        if (!strcmp(theirs, version)) {
+                doctor_add(doctor, "versions", DOCTOR_OK, "spanallocd and spanallocctl are both %s", version);
+                return;
+        }
+        doctor_add(doctor, "versions", DOCTOR_PROBLEM, "spanallocd is %s, spanallocctl is %s", theirs, version);
+        doctor_advise(doctor, "install both from the same packages, then `systemctl restart spanallocd`");
+}
+
+static void check_counter(struct doctor *doctor, const struct table *status, const char *field, const char *what,
+                          const char *advice) {
+        uint64_t n = table_uint(status, 0, field);
+
+        if (!n)
+                return;
+        doctor_add(doctor, "limits", DOCTOR_PROBLEM, "%" PRIu64 " %s", n, what);
+        doctor_advise(doctor, "%s", advice);
+}
+
+static void check_drops(struct doctor *doctor, const struct table *status) {
+        uint64_t refused = table_uint(status, 0, "refused"), fill = table_uint(status, 0, "ring_fill_ppm");
+        char lost[FORMAT_MAX], percent[FORMAT_MAX];
+
+        if (refused) {
+                doctor_add(doctor, "drops", DOCTOR_PROBLEM,
+                           "%" PRIu64 " enters, opens and closes found no room; %s allocated under them are lost",
+                           refused, format_bytes(lost, table_uint(status, 0, "lost_alloc_bytes")));
+                doctor_advise(doctor, "`spanallocctl ps --sort -refused` says whose; make rings larger (spanallocd "
+                                      "--ring-kib), or open fewer spans");
+        } else {
+                doctor_add(doctor, "drops", DOCTOR_OK, "nothing was refused, nothing is lost");
+        }
+        if (fill < 800000)
+                doctor_add(doctor, "rings", DOCTOR_OK, "the fullest ring of the last seconds was %s full",
+                           format_ppm(percent, fill));
+        else {
+                doctor_add(doctor, "rings", DOCTOR_PROBLEM, "the fullest ring of the last seconds was %s full",
+                           format_ppm(percent, fill));
+                doctor_advise(doctor, "make rings larger (spanallocd --ring-kib), or give spanallocd more processor "
+                                      "time");
+        }
+}
+
+void doctor_collector(struct doctor *doctor, const struct table *status, const char *version) {
+        size_t before;
+
+        check_version(doctor, status, version);
+        check_backend(doctor, status);
+        check_drops(doctor, status);
+        before = doctor->count;
+        check_counter(doctor, status, "rejected", "attach requests were turned down",
+                      "the collector's log says which limit it was; docs/limits.md lists them");
+        check_counter(doctor, status, "expelled", "processes broke the format of their segment and were expelled",
+                      "the collector's log says how; look for a library of another version, or a program that writes "
+                      "where it should not");
+        check_counter(doctor, status, "evicted", "open spans were followed no more, as too many were open at once",
+                      "look with `spanallocctl ps --sort -open` for a program that does not close its spans");
+        check_counter(doctor, status, "follow_dropped", "events did not reach a follower that read too slowly",
+                      "follow less, with --filter, --pid or --unit");
+        check_counter(doctor, status, "query_errors", "questions were refused",
+                      "most likely mistyped ones, or a program that asks with another protocol; the collector's log "
+                      "has more");
+        if (doctor->count == before)
+                doctor_add(doctor, "limits", DOCTOR_OK, "no limit of the collector was reached");
+}
+
+/* A pidfd and the memfd of its books for each process, one more memfd while it attaches, and some of its own. */
+void doctor_descriptors(struct doctor *doctor, const struct table *status, uint64_t limit) {
+        uint64_t needed = 3 * table_uint(status, 0, "processes") + 128;
+
+        if (!limit)
+                return;
+        if (needed <= limit / 10 * 8) {
+                doctor_add(doctor, "files", DOCTOR_OK,
+                           "the collector may have %" PRIu64 " descriptors, and needs about %" PRIu64, limit, needed);
+                return;
+        }
+        doctor_add(doctor, "files", DOCTOR_PROBLEM,
+                   "the collector may have %" PRIu64 " descriptors, and needs about %" PRIu64, limit, needed);
+        doctor_advise(doctor, "raise LimitNOFILE= with `systemctl edit spanallocd`, then restart it");
+}
+
+/* ------------------------------------------------------------------------------------------- processes -- */
+
+static void check_process(struct doctor *doctor, const struct table *ps, size_t row) {
+        const char *comm = table_text(ps, row, "comm"), *counting = table_text(ps, row, "counting");
+        uint64_t pid = table_uint(ps, row, "pid");
+        char text[MEMORY_TEXT_MAX];
+
+        if (counting_is_missing(counting)) {
+                doctor_add(doctor, "process", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: %s", comm, pid, counting);
+                doctor_advise(doctor, "start it with LD_PRELOAD=libspanalloc-malloc.so.0, or link "
+                                      "libspanalloc-malloc; a static program can give a snapshot function of its own");
+        } else {
+                doctor_add(doctor, "process", DOCTOR_OK, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
+        }
+        if (!table_bool(ps, row, "balanced")) {
+                doctor_add(doctor, "books", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: its books do not balance", comm, pid);
+                doctor_advise(doctor, "that is an error in spanalloc: please report it, with `spanallocctl --json ps`");
+        }
+        if (table_uint(ps, row, "coverage_ppm") < 990000 && table_uint(ps, row, "lost_alloc_bytes")) {
+                doctor_add(doctor, "coverage", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: more than 1%% of its bytes are lost",
+                           comm, pid);
+                doctor_advise(doctor, "give it larger rings: SPANALLOC_RING_KIB=4096 in its environment");
+        }
+        if (*memory_of_unit(ps, row, text))
+                doctor_add(doctor, "memory", DOCTOR_NOTE, "%s", text);
+        if (*memory_of_process(ps, row, text))
+                doctor_add(doctor, "memory", DOCTOR_NOTE, "%s", text);
+}
+
+void doctor_processes(struct doctor *doctor, const struct table *ps) {
+        size_t alive = 0;
+
+        for (size_t row = 0; row < ps->row_count; row++)
+                if (table_bool(ps, row, "alive") && ++alive <= PROCESSES_MAX)
+                        check_process(doctor, ps, row);
+        if (alive > PROCESSES_MAX)
+                doctor_add(doctor, "process", DOCTOR_NOTE, "and %zu more processes, which `spanallocctl ps` shows",
+                           alive - PROCESSES_MAX);
+        if (alive)
+                return;
+        doctor_add(doctor, "process", DOCTOR_NOTE, "no process is attached");
+        doctor_advise(doctor, "start one with LD_PRELOAD=libspanalloc-malloc.so.0, or try `spanallocctl demo`");
+}

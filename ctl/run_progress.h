@@ -1,0 +1,21 @@
+/*
+ * Telling, about once a second, how far a command of `run` is.
+ */
+#pragma once
+
+#include "ctl/progress.h"
+#include "daemon/core/collector.h"
+#include "daemon/core/reactor.h"
+
+struct run_progress {
+        struct progress line;
+        struct collector *collector; /* borrowed */
+        struct reactor_timer *timer;
+        uint64_t started_ns;
+        uint64_t shown_ns, bytes; /* when it was last shown, and what had been allocated then */
+};
+
+/* On the terminal that stderr is; without one nothing is ever shown. */
+void run_progress_begin(struct run_progress *progress, struct collector *collector, uint64_t started_ns);
+/* Takes the line away.  Takes a zeroed one, too. */
+void run_progress_end(struct run_progress *progress);

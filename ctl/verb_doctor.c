@@ -1,0 +1,181 @@
+/*
+ * doctor: looks at everything that has to be right, and says what to do about what is not.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/ask.h"
+#include "ctl/doctor.h"
+#include "ctl/pager.h"
+#include "ctl/render.h"
+#include "ctl/text.h"
+
+#define GROUP "spanalloc"
+
+enum { INDENT = 17 /* of the text of a finding */ };
+
+static const char *const states[] = {[DOCTOR_OK] = "ok", [DOCTOR_NOTE] = "note", [DOCTOR_PROBLEM] = "problem"};
+
+/* Whether the asker sees all processes, or only his own. */
+static void check_group(struct doctor *doctor, const char *socket) {
+        gid_t groups[256];
+        int n = getgroups(256, groups);
+        struct stat info;
+
+        if (stat(socket, &info) < 0)
+                return;
+        if (geteuid() == 0 || geteuid() == info.st_uid) {
+                doctor_add(doctor, "group", DOCTOR_OK, "%s may see all processes",
+                           geteuid() == 0 ? "root" : "the collector's own user");
+                return;
+        }
+        for (int i = 0; i < n; i++)
+                if (groups[i] == info.st_gid) {
+                        doctor_add(doctor, "group", DOCTOR_OK, "a member of the socket's group may see all processes");
+                        return;
+                }
+        doctor_add(doctor, "group", DOCTOR_NOTE,
+                   "not a member of the socket's group: only processes of uid %u are seen", (unsigned)geteuid());
+        doctor_advise(doctor, "to see all: `adduser USER %s`, then log in again; or ask as root",
+                      getgrnam(GROUP) ? GROUP : "GROUP");
+}
+
+static int check_socket(struct ctl *ctl, struct doctor *doctor, struct client_error *error) {
+        struct client_options options = {.socket = ctl->options.socket, .scope = ask_scope(&ctl->options)};
+        char *split;
+
+        if (client_new(&ctl->client, &options, error) == 0) {
+                doctor_add(doctor, "socket", DOCTOR_OK, "a collector answers at %s", client_path(ctl->client));
+                check_group(doctor, client_path(ctl->client));
+                return CTL_OK;
+        }
+        /* The client's sentence: what happened, a colon, what to do. */
+        split = strstr(error->text, ": ");
+        doctor_add(doctor, "socket", DOCTOR_PROBLEM, "%.*s", split ? (int)(split - error->text) : 400, error->text);
+        if (split)
+                doctor_advise(doctor, "%s", split + 2);
+        return error->exit_code;
+}
+
+/* The soft limit of the collector's descriptors; 0: it is in another namespace, or not ours to look at. */
+static uint64_t descriptor_limit(uint64_t pid) {
+        unsigned long long limit = 0;
+        char path[64], line[256], comm[32] = "";
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%" PRIu64 "/comm", pid);
+        file = fopen(path, "re");
+        if (!file)
+                return 0;
+        if (!fgets(comm, sizeof(comm), file))
+                *comm = '\0';
+        fclose(file);
+        if (strncmp(comm, "spanallocd", 10) != 0)
+                return 0;
+        snprintf(path, sizeof(path), "/proc/%" PRIu64 "/limits", pid);
+        file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file))
+                if (sscanf(line, "Max open files %llu", &limit) == 1)
+                        break;
+        if (file)
+                fclose(file);
+        return limit;
+}
+
+static int ask_collector(struct ctl *ctl, struct doctor *doctor) {
+        struct table *status = NULL, *ps = NULL;
+        int r = ask_table(ctl, "status", NULL, &status);
+
+        if (r == CTL_OK)
+                r = ask_table(ctl, "ps", NULL, &ps);
+        if (r == CTL_OK) {
+                doctor_collector(doctor, status, SPANALLOC_VERSION);
+                doctor_descriptors(doctor, status, descriptor_limit(table_uint(status, 0, "pid")));
+                doctor_processes(doctor, ps);
+        }
+        table_free(status);
+        table_free(ps);
+        return r;
+}
+
+static size_t problems(const struct doctor *doctor) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < doctor->count; i++)
+                n += doctor->findings[i].state == DOCTOR_PROBLEM;
+        return n;
+}
+
+static int print_text(const struct ctl *ctl, const struct doctor *doctor) {
+        static const char *const marks[] = {[DOCTOR_OK] = " ok ", [DOCTOR_NOTE] = "note", [DOCTOR_PROBLEM] = " !! "};
+        size_t n = problems(doctor), width = render_width(&ctl->options);
+        struct pager pager;
+        int r = pager_init(&pager);
+
+        if (r < 0)
+                return ask_printed(r);
+        for (size_t i = 0; i < doctor->count; i++) {
+                const struct doctor_finding *f = &doctor->findings[i];
+
+                fprintf(pager.stream, "[%s] %-9s ", marks[f->state], f->check);
+                text_print_wrapped(pager.stream, f->text, INDENT, width);
+                if (!*f->advice)
+                        continue;
+                fprintf(pager.stream, "%*s-> ", INDENT, "");
+                text_print_wrapped(pager.stream, f->advice, INDENT + 3, width);
+        }
+        if (!ctl->options.no_legend)
+                fprintf(pager.stream, n ? "%zu problem%s\n" : "Everything that has to be right is right.\n", n,
+                        n == 1 ? "" : "s");
+        return ask_printed(pager_show(&pager, &ctl->options));
+}
+
+static int print_json(const struct ctl *ctl, const struct doctor *doctor) {
+        struct json *json = NULL;
+        struct timespec now;
+        int r;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        r = json_new(&json, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, !doctor->failed);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "problems", problems(doctor));
+        if (r == 0)
+                r = json_add_array(json, "findings");
+        for (size_t i = 0; i < doctor->count && r == 0; i++) {
+                const struct doctor_finding *f = &doctor->findings[i];
+
+                r = json_append_texts(json, "findings",
+                                      (const char *const[]){"check", f->check, "state", states[f->state], "text",
+                                                            f->text, "advice", f->advice, NULL});
+        }
+        if (r == 0)
+                r = json_print(json, stdout, ctl->options.json);
+        json_free(json);
+        return ask_printed(r);
+}
+
+int verb_doctor(struct ctl *ctl, int argc, char **argv) {
+        struct doctor doctor = {0};
+        struct client_error error;
+        struct utsname name;
+        int r, printed;
+
+        if (uname(&name) == 0)
+                doctor_kernel(&doctor, name.release);
+        r = check_socket(ctl, &doctor, &error);
+        if (r == CTL_OK)
+                r = ask_collector(ctl, &doctor);
+        if (r == CTL_OK && problems(&doctor))
+                r = CTL_FAILURE;
+        printed = ctl->options.json ? print_json(ctl, &doctor) : print_text(ctl, &doctor);
+        doctor_deinit(&doctor);
+        return printed != CTL_OK ? printed : r;
+}
