@@ -27,7 +27,7 @@ def main():
         described = described.get("items", described)["properties"]
         missing = set(os.environ["COLUMNS"].split()) - set(described)
         if missing:
-            sys.exit(f"docs/schema/{name}.json does not describe {sorted(missing)}")
+            sys.exit(f"docs/schema/{name}.json does not describe {sorted(missing)}: run scripts/make-schemas")
     count = 0
     for line in sys.stdin:
         document = json.loads(line)
