@@ -227,7 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 make_scene();
         lowest = dup(silent);
         close(lowest);
-        for (unsigned n = 0; input.size && n < 64; n++)
+        for (unsigned n = 0; input.size && n < 24; n++)
                 steps[take(&input, 1) % (sizeof steps / sizeof *steps)](&input);
         door(&input);
         for (int i = 0; i < PEERS; i++) {

@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static struct input *inputs[INPUTS_MAX];
 static size_t input_count;
 static uint64_t state = 1;
 static const char *save;
+static volatile sig_atomic_t is_over; /* SIGTERM: ends early, and says how far it came */
 
 static uint64_t next_random(void) {
         state ^= state << 13;
@@ -124,6 +126,10 @@ static void mutate_once(struct input *input) {
         }
 }
 
+static void on_term(int signal) {
+        is_over = 1;
+}
+
 static double seconds_now(void) {
         struct timespec now;
 
@@ -148,9 +154,10 @@ int main(int argc, char **argv) {
                 else
                         load(argv[i]);
         }
+        signal(SIGTERM, on_term);
         for (size_t i = 0; i < input_count; i++, done++)
                 run(inputs[i]);
-        while (done < runs && seconds_now() - begun < seconds) {
+        while (!is_over && done < runs && seconds_now() - begun < seconds) {
                 for (int i = 0; i < 64; i++, done++) {
                         if (input_count && next_random() % 8) {
                                 input = *inputs[next_random() % input_count];
