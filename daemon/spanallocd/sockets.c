@@ -110,28 +110,33 @@ static int remove_stale(const struct sockaddr_un *address, int type) {
         return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static int cannot_listen(const struct sockaddr_un *address, int error) {
+        log_event(LOG_FAILED, NULL, "cannot listen at %s: %s", address->sun_path, strerror(-error));
+        return error;
+}
+
 static int listen_at(int *ret, const char *dir, const char *name, int type, mode_t mode) {
         struct sockaddr_un address;
         mode_t mask;
         int fd, r;
 
         r = make_address(&address, dir, name);
-        if (r == 0)
-                r = remove_stale(&address, type);
         if (r < 0)
                 return r;
+        r = remove_stale(&address, type);
+        if (r < 0) /* of what is in the way it has spoken */
+                return r == -EADDRINUSE || r == -EEXIST ? r : cannot_listen(&address, r);
         fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
-                return -errno;
+                return cannot_listen(&address, -errno);
         mask = umask(0177);
         r = bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
         umask(mask);
         if (r == 0 && (chmod(address.sun_path, mode) < 0 || listen(fd, BACKLOG) < 0))
                 r = -errno;
         if (r < 0) {
-                log_event(LOG_FAILED, NULL, "cannot listen at %s: %s", address.sun_path, strerror(-r));
                 close(fd);
-                return r;
+                return cannot_listen(&address, r);
         }
         *ret = fd;
         return 0;
