@@ -1,8 +1,10 @@
 /*
  * What a newcomer is handed: its segment, once that would survive us.
  *
- * The service manager may be slow, or stopped.  The reactor does not wait for it: the connection does, for at most
- * WAIT_NS, and is answered then all the same; by then the client may have given up, and then it has not come.
+ * The service manager may be slow, or stopped.  The reactor does not wait for it: the connection does, for less than a
+ * client's patience, and is answered then all the same.  The descriptors are in the manager's queue by then; systemd
+ * takes what is queued before it takes note that who sent it has died, so only its own death could lose them.  When it
+ * still has not answered at WAIT_NS, the log says so.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,14 +14,16 @@
 
 #include "daemon/core/members.h"
 
-#define WAIT_NS (3 * NS_PER_S)
+#define PATIENCE_NS (40 * NS_PER_MS) /* clients have 100 ms, and there may be hundreds at once */
+#define WAIT_NS     (3 * NS_PER_S)
 
 /* A connection whose answer waits for the store. */
 struct welcome {
         struct collector *collector;
         struct welcome *prev, *next;
         uint64_t number; /* of the process; it may have ended, and be forgotten */
-        int fd, memfd, barrier;
+        int fd, memfd;   /* -1: handed out */
+        int barrier;
         struct reactor_watch *watch;
         struct reactor_timer *timer;
 };
@@ -73,6 +77,14 @@ static void hand_out(struct member *member, int fd, int memfd) {
 
 /* ---------------------------------------------------------------------------------------------------- waiting -- */
 
+static void close_given(struct welcome *welcome) {
+        if (welcome->fd < 0)
+                return;
+        close(welcome->fd);
+        close(welcome->memfd);
+        welcome->fd = welcome->memfd = -1;
+}
+
 struct welcome *welcome_free(struct welcome *welcome) {
         struct welcome *next = welcome->next;
 
@@ -86,8 +98,7 @@ struct welcome *welcome_free(struct welcome *welcome) {
         reactor_timer_free(welcome->timer);
         if (welcome->barrier >= 0)
                 close(welcome->barrier);
-        close(welcome->fd);
-        close(welcome->memfd);
+        close_given(welcome);
         free(welcome);
         return next;
 }
@@ -95,21 +106,37 @@ struct welcome *welcome_free(struct welcome *welcome) {
 static void give(struct welcome *welcome) {
         struct member *member = member_by_number(welcome->collector, welcome->number);
 
-        if (member && member->process.drain)
+        if (welcome->fd >= 0 && member && member->process.drain)
                 hand_out(member, welcome->fd, welcome->memfd);
-        welcome_free(welcome);
+        close_given(welcome);
 }
 
 static void on_kept(void *userdata, int fd, unsigned events) {
         give(userdata);
+        welcome_free(userdata);
+}
+
+static void tell_unkept(const struct welcome *welcome) {
+        struct member *member = member_by_number(welcome->collector, welcome->number);
+        struct log_peer peer = {.pid = 0};
+
+        if (member)
+                peer = member_peer(member);
+        peer.reason = "the service manager does not answer";
+        log_event(LOG_UNKEPT, &peer, "the service manager does not say that it keeps the books of process number %llu",
+                  (unsigned long long)welcome->number);
 }
 
 static void on_timer(void *userdata, uint64_t now_ns) {
         struct welcome *welcome = userdata;
 
-        log_event(LOG_UNKEPT, NULL, "the service manager does not say that it keeps process %llu's books; going on",
-                  (unsigned long long)welcome->number);
-        give(welcome);
+        if (welcome->fd >= 0) {
+                give(welcome);
+                reactor_timer_set(welcome->timer, now_ns + WAIT_NS);
+                return;
+        }
+        tell_unkept(welcome);
+        welcome_free(welcome);
 }
 
 /* Consumes both descriptors, if it returns 0. */
@@ -141,7 +168,7 @@ static int wait_for_store(struct member *member, int fd, int memfd) {
                 free(welcome);
                 return r;
         }
-        reactor_timer_set(welcome->timer, reactor_now(collector->reactor) + WAIT_NS);
+        reactor_timer_set(welcome->timer, reactor_now(collector->reactor) + PATIENCE_NS);
         if (welcome->next)
                 welcome->next->prev = welcome;
         collector->welcomes = welcome;
