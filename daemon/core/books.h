@@ -17,6 +17,13 @@
 
 struct books;
 
+/* Builds in which the books prove at each query that they balance. */
+#if !defined(NDEBUG) || defined(SPANALLOC_CHECK_BOOKS)
+#define BOOKS_ARE_CHECKED 1
+#else
+#define BOOKS_ARE_CHECKED 0
+#endif
+
 struct books_limits {
         uint32_t names;
         uint32_t paths;
@@ -136,6 +143,10 @@ void books_name_per_call(const struct books *books, uint32_t name, struct books_
 /* How many closed spans of the name fell between 2^n and 2^(n+1) bytes; those of 0 and 1 byte are in [0]. */
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);
 void books_process_row(const struct books *books, struct books_process_row *ret);
+
+/* Whether everything balances: before + self + outside + lost is the counters' last value, in all four; in checking builds
+ * (BOOKS_ARE_CHECKED) for each lane by itself too, and the lanes' self is that of the paths.  Writes to `why` what does not. */
+bool books_check(const struct books *books, char *why, size_t size);
 
 /* A span that was open when the process ended, of BOOKS_LAST at most: the largest first.  False at the end. */
 #define BOOKS_LAST 8u

@@ -3,6 +3,7 @@
  *
  * Nothing here changes the arena.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,6 +328,52 @@ void books_process_row(const struct books *books, struct books_process_row *ret)
         for (uint32_t name = 1; name <= book->names; name++)
                 ret->names += books->names[name].first_path != 0;
         ret->balanced = adds_up(ret);
+}
+
+/* One lane by itself; its self, too, is summed from its own intervals. */
+static bool check_lane(const struct books *books, uint32_t i, uint64_t self[SHM_COUNTERS], char *why, size_t size) {
+        const struct lane *lane = &books->lanes[i];
+
+        for (int c = 0; c < SHM_COUNTERS; c++) {
+                uint64_t booked = lane->before[c] + lane->self[c] + lane->outside[c] + lane->lost[c];
+
+                self[c] += lane->self[c];
+                if (booked == lane->last[c])
+                        continue;
+                snprintf(why, size, "lane %u has booked %llu of counter %d, which is at %llu", i,
+                         (unsigned long long)booked, c, (unsigned long long)lane->last[c]);
+                return false;
+        }
+        return true;
+}
+
+static bool check_lanes(const struct books *books, char *why, size_t size) {
+        uint64_t lanes[SHM_COUNTERS] = {0}, paths[SHM_COUNTERS] = {0};
+
+        for (uint32_t i = 0; i < books->book->lanes; i++)
+                if (!check_lane(books, i, lanes, why, size))
+                        return false;
+        for (uint32_t path = 1; path <= books->book->paths; path++)
+                for (int c = 0; c < SHM_COUNTERS; c++)
+                        paths[c] += books->tallies[path].self[c];
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                if (lanes[c] != paths[c]) {
+                        snprintf(why, size, "the paths have %llu of counter %d as self, the lanes %llu",
+                                 (unsigned long long)paths[c], c, (unsigned long long)lanes[c]);
+                        return false;
+                }
+        return true;
+}
+
+bool books_check(const struct books *books, char *why, size_t size) {
+        struct books_process_row row;
+
+        books_process_row(books, &row);
+        if (!row.balanced) {
+                snprintf(why, size, "the sums of the process are not those of its counters");
+                return false;
+        }
+        return !BOOKS_ARE_CHECKED || check_lanes(books, why, size);
 }
 
 bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,

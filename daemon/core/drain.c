@@ -12,6 +12,7 @@
 #include "daemon/core/drain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -590,6 +591,30 @@ void drain_abandon(struct books *books, uint64_t now_ns) {
 }
 
 /* ------------------------------------------------------------------------------------------------------ for others -- */
+
+bool drain_check(const struct drain *drain, char *why, size_t size) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
+                const struct lane *lane = &drain->books->lanes[i];
+                struct reader_occupant who;
+                uint64_t live[SHM_COUNTERS];
+                bool is_settled;
+
+                if (!reader_occupant(&drain->reader, i, &who))
+                        continue;
+                reader_last_counters(&drain->reader, i, live);
+                if (!reader_is_still(&drain->reader, i, who.occupancy))
+                        continue;
+                is_settled = lane->retired == who.occupancy;
+                for (int c = 0; c < SHM_COUNTERS; c++) {
+                        if (is_settled ? lane->last[c] == live[c] : lane->last[c] <= live[c])
+                                continue;
+                        snprintf(why, size, "lane %u's thread has counted %llu of counter %d, its books %llu", i,
+                                 (unsigned long long)live[c], c, (unsigned long long)lane->last[c]);
+                        return false;
+                }
+        }
+        return true;
+}
 
 bool drain_is_abandoned(const struct drain *drain) {
         uint32_t n = drain->reader.lanes;

@@ -45,6 +45,11 @@ bool drain_has_records(const struct drain *drain);
  * it after a pass and before a query. */
 int drain_settle(struct drain *drain, uint64_t now_ns);
 
+/* Holds the books against the threads' own counters, read again from the segment: no lane has booked more than its thread
+ * has counted, and one whose thread is gone has booked all of it.  For a process whose counters cannot go back.  Writes to
+ * `why` what differs. */
+bool drain_check(const struct drain *drain, char *why, size_t size);
+
 /* The process is dead: drains everything, books the counters up to the last instruction, and ends what was open as
  * aborted. */
 int drain_finish(struct drain *drain, uint64_t now_ns);

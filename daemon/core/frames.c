@@ -62,6 +62,10 @@ static void interval(struct books *books, struct lane *lane, const uint64_t at[S
                         lane->last[i] = at[i];
         if (lane->depth) {
                 tally_self(books, lane->frames[lane->depth - 1].path, delta);
+                if (BOOKS_ARE_CHECKED) {
+                        state_touch(&books->state, lane->self, sizeof lane->self);
+                        add(lane->self, delta);
+                }
         } else {
                 struct thread_name *thread = &books->threads[lane->thread];
 

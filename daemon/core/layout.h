@@ -102,7 +102,8 @@ struct lane {
         uint64_t pending_before[SHM_COUNTERS]; /* likewise */
 
         uint32_t has_pending, reserved0;
-        uint64_t reserved[7];
+        uint64_t self[SHM_COUNTERS]; /* kept in checking builds only: for books_check() */
+        uint64_t reserved[3];
 
         struct frame frames[SHM_DEPTH];
 };

@@ -57,19 +57,18 @@ void query_refresh(struct query *query, const struct query_peer *peer) {
 }
 
 void query_check_books(const struct process *process) {
-#if !defined(NDEBUG) || defined(SPANALLOC_CHECK_BOOKS)
-        struct books_process_row row;
+        char why[160];
 
-        if (!process->books)
+        if (!BOOKS_ARE_CHECKED || !process->books)
+                return;
+        if (books_check(process->books, why, sizeof(why)) &&
+            (!process->drain || process->counting != SHM_COUNTING_MALLOC ||
+             drain_check(process->drain, why, sizeof(why))))
                 return;
 
-        books_process_row(process->books, &row);
-        if (!row.balanced) {
-                fprintf(stderr, "spanalloc: the books of process %llu do not balance\n",
-                        (unsigned long long)process->number);
-                abort();
-        }
-#endif
+        fprintf(stderr, "spanalloc: the books of process %llu do not balance: %s\n",
+                (unsigned long long)process->number, why);
+        abort();
 }
 
 uint64_t query_now_ns(void) {

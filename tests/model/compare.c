@@ -224,6 +224,7 @@ static void compare_names(struct verdict *v, const struct side *side, const stru
 static void compare_process(struct verdict *v, const struct side *side, const struct oracle *o) {
         uint64_t outside[4] = {0}, base[4] = {0}, got[4];
         struct books_process_row row;
+        char why[160] = "";
         const char *name;
 
         for (unsigned t = 0; t < SCHEDULE_THREADS; t++)
@@ -237,6 +238,8 @@ static void compare_process(struct verdict *v, const struct side *side, const st
         differ_four(v, "process", "lost", row.lost, o->lost, o->base_lost);
         differ_four(v, "process", "before", row.before, o->before, o->base_before);
         differ(v, "process", "balanced", row.balanced, true);
+        differ(v, why, "the books' own check",
+               books_check(side->books, why, sizeof why) && drain_check(side->drain, why, sizeof why), true);
         differ(v, "process", "refused", row.refused,
                o->refused_enters + o->refused_depth + o->refused_opens + o->refused_closes);
         if (!o->setup.is_evicting)

@@ -64,6 +64,10 @@ static inline struct books *books_small(uint32_t instances) {
 
 /* before + self + outside + lost == last, and `outside` is the sum over the names of threads. */
 static inline void books_assert_balance(const struct books *books) {
+        char why[160] = "";
+
+        if (!books_check(books, why, sizeof why))
+                fail_msg("%s", why);
         for (int c = 0; c < SHM_COUNTERS; c++) {
                 uint64_t booked = 0, last = 0, outside = 0, threads = 0;
 

@@ -692,6 +692,33 @@ static void test_too_deep(void **state) {
         assert_spans(f, A, SHM_DEPTH, SHM_DEPTH, 0);
 }
 
+/* That the check can fail. */
+static void test_check_notices(void **state) {
+        struct fixture *f = *state;
+        struct lane *lane = &f->books->lanes[0];
+        char why[160];
+
+        base(f, 0, 0, 100);
+        rec(f, 0, ENTER, SCOPE, span_of(0, 1), A, 150);
+        rec(f, 0, EXIT, SCOPE, span_of(0, 1), A, 190);
+        assert_true(books_check(f->books, why, sizeof why));
+        f->books->tallies[A].self[SHM_ALLOC_BYTES]++;
+        assert_false(books_check(f->books, why, sizeof why));
+        f->books->tallies[A].self[SHM_ALLOC_BYTES]--;
+        lane->lost[SHM_DEALLOC_COUNT]++;
+        assert_false(books_check(f->books, why, sizeof why));
+        lane->lost[SHM_DEALLOC_COUNT]--;
+        if (!BOOKS_ARE_CHECKED)
+                return;
+        /* What one lane has too much and another too little. */
+        lane->outside[SHM_ALLOC_COUNT]++;
+        f->books->lanes[1].outside[SHM_ALLOC_COUNT]--;
+        assert_false(books_check(f->books, why, sizeof why));
+        lane->outside[SHM_ALLOC_COUNT]--;
+        f->books->lanes[1].outside[SHM_ALLOC_COUNT]++;
+        assert_true(books_check(f->books, why, sizeof why));
+}
+
 static void test_counters_that_go_back(void **state) {
         struct fixture *f = *state;
 
@@ -1074,6 +1101,7 @@ int main(void) {
                 TEST(test_scope_of_a_dead_thread_with_others_in_it),
                 TEST(test_unknown_exits),
                 TEST(test_too_deep),
+                TEST(test_check_notices),
                 TEST(test_counters_that_go_back),
                 TEST(test_resync),
                 TEST(test_retire),
