@@ -57,7 +57,7 @@ static void print_per_call(const struct show *show, FILE *stream) {
                 fputs("          (of several processes, each the largest)\n", stream);
         if (!distribution.total)
                 return;
-        fputs("\nBytes per call, from … on:\n", stream);
+        fputs("\nBytes per call, in powers of two:\n", stream);
         for (unsigned i = distribution.first; i <= distribution.last; i++)
                 fprintf(stream, "%s\n", distribution_line(&distribution, i, BAR_WIDTH, line));
 }

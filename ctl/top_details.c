@@ -104,7 +104,7 @@ static void put_distribution(struct lines *lines, const struct table *spans) {
         if (!distribution.total)
                 return;
         map = table_map(spans, 0, "per_call");
-        put(lines, TOP_STYLE_BOLD, "Bytes per call, from … on");
+        put(lines, TOP_STYLE_BOLD, "Bytes per call, in powers of two");
         if (spans->row_count == 1)
                 put(lines, TOP_STYLE_NORMAL, "          p50 %s, p90 %s, p99 %s, max %s",
                     format_bytes(a, table_map_uint(map, "p50")), format_bytes(b, table_map_uint(map, "p90")),

@@ -19,7 +19,7 @@ static const struct {
         [TOP_P99] = {"P99/CALL", 8, 12, 9, false},
         [TOP_QUALITY] = {"Q", 1, 1, 2, true},
 };
-enum { UNIT_MAX = 32, SPAN_ENOUGH = 24 };
+enum { UNIT_MAX = 32, SPAN_MAX = 72, SPAN_ENOUGH = 24 };
 
 const char *top_layout_heading(enum top_column column) {
         return looks[column].heading;
@@ -44,7 +44,9 @@ static void share_rest(struct top_layout *layout, size_t rest) {
                 layout->columns[unit].width += more;
                 rest -= more;
         }
-        layout->columns[span].width += rest;
+        /* On a very wide screen numbers would be too far from their names. */
+        layout->columns[span].width += rest < SPAN_MAX - looks[TOP_SPAN].width ? rest
+                                                                               : SPAN_MAX - looks[TOP_SPAN].width;
 }
 
 static size_t width_of(int column, bool raw) {

@@ -244,6 +244,22 @@ expect "lines with colour, NO_COLOR" "$(colors NO_COLOR=1 '')" 0
 expect "lines with colour, --color=never" "$(colors '' --color=never)" 0
 expect_at_least "lines with colour, --color=always" "$(colors NO_COLOR=1 --color=always)" 1
 
+note "many rows that came after it"
+start screen
+shows '^by ALLOC/s'
+mkfifo "$WORK/many"
+exec 8<>"$WORK/many"
+"$PROGRAMS/span_many" 10 100 200 <&8 &
+shows 'row 1 of 10[0-9][0-9] '
+shows 'row [0-9]+ of 1007 |row [0-9]+ of 1008 |row [0-9]+ of 1000 '
+keys l
+# The largest: 100 allocations of 64 bytes a call.
+shows '^ +[0-9]+ request-099 .* 6[.]3K =$'
+keys '\' r e q u e s t - 0 0 0 Enter
+shows 'row 1 of 10 '
+shows '^ +[0-9]+ request-000 .* 64B =$'
+echo >&8
+
 note "a pipe"
 "$CTL" --socket "$QUERY" top -n 2 -d 0.2 | cat >"$WORK/out"
 expect "exit status" "${PIPESTATUS[0]}" 0

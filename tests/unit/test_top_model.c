@@ -386,7 +386,8 @@ static void test_layout(void **state) {
                                         sum += layout.columns[i].width + (i > 0);
                                         assert_true(i == 0 || layout.columns[i].column > layout.columns[i - 1].column);
                                 }
-                                assert_int_equal(sum, width);
+                                /* Up to a width at which numbers would stand too far from their names. */
+                                assert_true(sum == width || (sum < width && width > 140));
                         }
                         assert_int_equal(layout.count, tree ? TOP_COLUMNS - 1 : TOP_COLUMNS);
                 }
