@@ -2,12 +2,14 @@
  * demo: a collector of its own, the example workload, and top over both; all of it gone again at the end.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,19 +174,17 @@ static void end(pid_t pid) {
         waitpid(pid, NULL, 0);
 }
 
-static void tidy(struct demo *demo) {
-        static const char *const files[] = {"query.sock", "ingest.sock", "beacon", "state"};
-        char path[128];
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where) {
+        remove(path);
+        return 0;
+}
 
+static void tidy(struct demo *demo) {
         end(demo->workload_pid);
         end(demo->collector_pid);
-        if (!*demo->directory)
-                return;
-        for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-                snprintf(path, sizeof(path), "%s/%s", demo->directory, files[i]);
-                remove(path);
-        }
-        rmdir(demo->directory);
+        /* With what the collector keeps for one that comes after it. */
+        if (*demo->directory)
+                nftw(demo->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int verb_demo(struct ctl *ctl, int argc, char **argv) {
