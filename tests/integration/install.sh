@@ -21,6 +21,10 @@ for file in man1/spanallocctl.1 man3/spanalloc.3 man3/spanalloc_open.3 man7/span
         man8/spanallocd.8; do
         [ -e "$PREFIX/share/man/$file" ] || fail "$file is not installed"
 done
+for file in bash-completion/completions/spanallocctl zsh/site-functions/_spanallocctl \
+        fish/vendor_completions.d/spanallocctl.fish; do
+        [ -e "$PREFIX/share/$file" ] || fail "$file is not installed"
+done
 for file in systemd/system/spanallocd.service systemd/user/spanallocd.service sysusers.d/spanalloc.conf; do
         [ -e "$PREFIX/lib/$file" ] || fail "$file is not installed"
 done
