@@ -369,6 +369,31 @@ static bool is_current(void) {
         return atomic_load(&sa_gate.epoch) && !sa_is_stale();
 }
 
+/* Opens between two looks at the clock.  A thread that opens ten spans a second looks again within 1.6 s.  One that opens
+ * so many that the lesser number is a matter of milliseconds is lazier; should it grow slow, it is for those few more. */
+#define PATIENCE       16u
+#define PATIENCE_BUSY  64u
+#define PATIENCE_EVER  (1u << 20) /* where there is nothing to look for */
+#define LOOK_TICK_BITS 24         /* 17 ms */
+
+bool sa_attach_is_due(struct sa_thread *self) {
+        uint32_t state = atomic_load_explicit(&sa_root.state, memory_order_relaxed);
+        uint8_t tick;
+        uint64_t now;
+
+        if (state != SA_READY) {
+                if (state == SA_NEW || atomic_load_explicit(&sa_leader_api, memory_order_acquire)) /* [I1] */
+                        return true; /* sa_attach() or the copy that leads has to see to it */
+                self->patience = PATIENCE_EVER;
+                return false;
+        }
+        now = now_ns();
+        tick = (uint8_t)(now >> LOOK_TICK_BITS);
+        self->patience = tick == self->look_tick ? PATIENCE_BUSY : PATIENCE;
+        self->look_tick = tick;
+        return now >= atomic_load_explicit(&sa_root.next_try_ns, memory_order_relaxed);
+}
+
 /* A raw clone() leaves the child without a robust list: nobody would tell of its threads' deaths, and libc's own list
  * still points into the parent's segment.  Such a child stays out of the books. */
 static bool has_robust_list(void) {

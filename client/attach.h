@@ -26,6 +26,10 @@ struct sa_attachment {
  * (-EAGAIN), and waits at most 100 ms. */
 int sa_attach(const struct spanalloc_options *options, bool asked);
 
+/* For a thread that opens spans while nobody listens, when its patience is at an end: whether to call sa_attach().  If not,
+ * it is patient again. */
+bool sa_attach_is_due(struct sa_thread *self);
+
 /* The current attachment, protected from unmapping until sa_attachment_put(); NULL without one. */
 struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch);
 /* The `i`-th of those whose segments are mapped, protected likewise: threads may still have lanes there.  NULL where there

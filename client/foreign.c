@@ -133,7 +133,7 @@ bool sa_foreign_close(spanalloc_span span) {
                                                              memory_order_acquire, memory_order_relaxed))
                         continue;
                 slot->path = span.path;
-                slot->flags = span.reserved & SHM_FLAG_LATE;
+                slot->flags = sa_handle_flags(span) & SHM_FLAG_LATE;
                 /* [C1] release of the slot, pairs with the acquire in reader_close().  Publishes: its path. */
                 atomic_store_explicit(&slot->instance, span.instance, memory_order_release);
                 /* [C1] release, too: who sees the count sees the slot. */

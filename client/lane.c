@@ -19,7 +19,7 @@
 #include "client/root_private.h"
 #include "client/slow.h"
 
-_Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec")));
+_Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec"))) = {.epoch = SA_NO_EPOCH};
 
 uint64_t sa_instance_block(struct shm_lane *lane, uint32_t lane_index) {
         uint64_t block = atomic_fetch_add_explicit(&sa_root.next_block, 1, memory_order_relaxed) + 1;
@@ -143,10 +143,8 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         shm_store_text(lane->comm, comm, sizeof comm);
         lane->ring_records = ring_records;
         lane->ring_used = 0;
-        lane->limit = atomic_load_explicit(&lane->tail, memory_order_acquire) + ring_records; /* [R2] */
-        lane->owed = 0;
+        lane->limit = 0; /* the first record finds out, and writes BASE before itself */
         atomic_store_explicit(&lane->depth, 0, memory_order_relaxed);
-        lane->busy = 0;
         lane->doorbell_at = head + ring_records / 4;
         shm_store(lane->beyond, 0);
         lane->beyond_scopes = 0;
@@ -185,7 +183,7 @@ static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, c
                 atomic_fetch_add(&a->header->refused_threads, 1);
                 return NULL;
         }
-        self->lane_index = i;
+        self->lane_index = (uint16_t)i;
         self->ring = shm_ring_at(a->map, &a->geometry, i);
         self->mask = shm_ring_records(&a->geometry, i) - 1;
         begin(self, lane, self->mask + 1, own);
@@ -232,7 +230,7 @@ static void drop(struct sa_thread *self) {
                 leave(lane);
         }
         self->lane = NULL;
-        self->epoch = 0;
+        self->epoch = SA_NO_EPOCH;
 }
 
 void sa_notice_fork_slow(void) {
@@ -246,7 +244,7 @@ void sa_notice_fork_slow(void) {
         sa_attach_forget();
         atomic_store(&sa_root.next_try_ns, 0);
         atomic_store(&sa_root.back_off, 0);
-        memset(&sa_self, 0, sizeof sa_self);
+        sa_self = (struct sa_thread){.epoch = SA_NO_EPOCH};
         atomic_store(&sa_gate.alive, 1);
 }
 
@@ -284,11 +282,14 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_acquire);
         if (self->epoch == epoch)
                 return self->lane;
-        if (self->lane && self->lane->busy) { /* a handler, in the middle of a call on that lane: it stays */
-                shm_add(self->lane->refused.nested, 1);
+        if (self->busy) { /* a handler, in the middle of a call on that lane: it stays */
+                if (self->lane)
+                        shm_add(self->lane->refused.nested, 1);
                 return NULL;
         }
         if (!epoch) {
+                if (self->epoch == SA_NO_EPOCH)
+                        return NULL;
                 signals = block_signals();
                 drop(self);
                 restore_signals(signals);

@@ -12,6 +12,71 @@ static inline void sa_live(const struct shm_lane *lane, uint64_t ret[SHM_COUNTER
                 ret[i] = atomic_load_explicit(&lane->live[i], memory_order_relaxed);
 }
 
+/* The same at once, for the short calls: two loads and two stores.  A whole vector is nobody's atomic access; but only this
+ * thread writes what is read, and what is written is published later. */
+typedef uint64_t sa_half __attribute__((vector_size(16), may_alias));
+struct sa_now {
+        sa_half count_and_bytes[2];
+};
+_Static_assert(sizeof(struct sa_now) == SHM_COUNTERS * sizeof(uint64_t), "");
+_Static_assert(offsetof(struct shm_record, counters) % 16 == 0 && offsetof(struct shm_frame, counters) % 16 == 0, "");
+
+static sa_inline struct sa_now sa_now(const struct shm_lane *lane) {
+        const sa_half *live = (const sa_half *)(const void *)lane->live;
+
+        return (struct sa_now){{live[0], live[1]}};
+}
+
+static sa_inline void sa_store_now(uint64_t counters[SHM_COUNTERS], struct sa_now now) {
+        ((sa_half *)(void *)counters)[0] = now.count_and_bytes[0];
+        ((sa_half *)(void *)counters)[1] = now.count_and_bytes[1];
+}
+
+/* Two neighbouring fields in one store. */
+typedef uint64_t sa_two_words __attribute__((may_alias));
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "");
+
+static sa_inline void sa_store_two(void *first, uint64_t value) {
+        /* Relaxed: a frame's state is read by others; what orders it is `depth` or the owner's death. */
+        __atomic_store_n((sa_two_words *)first, value, __ATOMIC_RELAXED);
+}
+
+/* A handle's second half: its path, and flags where a record and a frame have them. */
+static sa_inline uint64_t sa_handle_half(spanalloc_span span) {
+        return span.path | (uint64_t)span.reserved << 32;
+}
+
+/* What is beside the path in a record, and in a frame. */
+static sa_inline uint64_t sa_kind_and_flags(uint16_t kind, uint16_t flags) {
+        return (uint64_t)kind << 32 | (uint64_t)flags << 48;
+}
+
+/* The clock of timestamps: cheap and monotonic on one processor; the collector learns its rate. */
+static sa_inline uint64_t sa_timestamp(void) {
+#if defined(__x86_64__)
+        return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+        uint64_t t;
+
+        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+        return t;
+#else
+        return 0;
+#endif
+}
+
+/* `what`: path, kind and flags as they lie in a record. */
+static sa_inline void sa_put_now(struct sa_thread *self, uint64_t head, uint64_t instance, uint64_t what,
+                                 uint64_t timestamp, struct sa_now now) {
+        struct shm_record *record = ring_slot(self->ring, head, self->mask);
+
+        record->sequence = head;
+        record->instance = instance;
+        sa_store_two(&record->path, what);
+        record->timestamp = timestamp;
+        sa_store_now(record->counters, now);
+}
+
 /* Fills the slot at `head`; the caller has made sure that it is free, and publishes. */
 static inline void sa_put(struct sa_thread *self, uint64_t head, uint64_t instance, uint32_t path, uint16_t kind,
                           uint16_t flags, uint64_t timestamp, const uint64_t counters[SHM_COUNTERS]) {
@@ -33,6 +98,14 @@ static inline uint32_t sa_frame_state(enum shm_frame_state state, uint16_t flags
                                          << SHM_FRAME_FLAGS_SHIFT;
 }
 
+/* The slots that are reserved for the frames on the stack: two for each that is not refused. */
+static inline uint32_t sa_owed(const struct shm_lane *lane) {
+        /* Relaxed, all of it: this thread's own. */
+        uint32_t refused = atomic_load_explicit(&lane->refused_frames, memory_order_relaxed) - lane->beyond;
+
+        return 2 * (atomic_load_explicit(&lane->depth, memory_order_relaxed) - refused);
+}
+
 /* Puts a frame on the shadow stack. */
 static inline void sa_push(struct shm_lane *lane, uint32_t depth, uint64_t instance, uint32_t path, uint32_t state,
                            const uint64_t counters[SHM_COUNTERS]) {
@@ -49,4 +122,23 @@ static inline void sa_push(struct shm_lane *lane, uint32_t depth, uint64_t insta
         /* [F1] release of `depth`, pairs with the acquire in count_unmarked().  Publishes: the frame's instance, and what
          * take_out() moved.  Without it: another thread's exit does not find a frame that was entered before it. */
         atomic_store_explicit(&lane->depth, depth + 1, memory_order_release);
+}
+
+/* &lane->stack[i], such that the compiler adds the offset where it reads or writes, and not to `i`. */
+static sa_inline struct shm_frame *sa_frame_at(struct shm_lane *lane, uint64_t i) {
+        char *base = (char *)lane + i * sizeof(struct shm_frame);
+
+        __asm__("" : "+r"(base));
+        return (struct shm_frame *)(void *)(base + offsetof(struct shm_lane, stack));
+}
+
+/* `what`: path, state and flags as they lie in a frame. */
+static sa_inline void sa_push_now(struct shm_lane *lane, uint64_t depth, uint64_t instance, uint64_t what,
+                                  struct sa_now now) {
+        struct shm_frame *frame = sa_frame_at(lane, depth);
+
+        sa_store_two(&frame->path, what);
+        sa_store_now(frame->counters, now);
+        atomic_store_explicit(&frame->instance, instance, memory_order_relaxed);        /* as above */
+        atomic_store_explicit(&lane->depth, (uint32_t)depth + 1, memory_order_release); /* [F1] */
 }

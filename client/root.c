@@ -312,7 +312,7 @@ _Atomic uint64_t *sa_counters_slow(void) {
                 sa_notice_fork();
                 if (atomic_load(&sa_root.early))
                         look_for_collector(self);
-                if (self->epoch || atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed)) {
+                if (self->epoch != SA_NO_EPOCH || atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed)) {
                         lane = sa_lane_slow(self);
                         if (lane)
                                 return lane->live;

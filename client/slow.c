@@ -1,7 +1,7 @@
 /*
  * See slow.h.
  *
- * Room.  Every accepted frame owns two slots: for its EXIT, and for a LOST right before it.  `owed` is their sum, so an
+ * Room.  Every accepted frame owns two slots: for its EXIT, and for a LOST right before it.  What is owed is their sum, so an
  * exit needs no check.  ENTER asks for its own record, the two of its frame, and what must stand before it.
  *
  * Lost.  While a refused frame is the top of the stack, what the thread counts is put into lane->lost, from the moment
@@ -23,10 +23,6 @@
 #include "client/root_private.h"
 #include "client/wait.h"
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 uint32_t sa_slow_attention(void) {
         uint32_t bits = 0;
 
@@ -42,17 +38,7 @@ static uint32_t attention(const struct shm_lane *lane) {
 }
 
 static uint64_t timestamp(const struct shm_lane *lane) {
-        if (!(attention(lane) & SHM_ATTENTION_TIMING))
-                return 0;
-#if defined(__x86_64__)
-        return __rdtsc();
-#elif defined(__aarch64__)
-        uint64_t t;
-        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
-        return t;
-#else
-        return 0;
-#endif
+        return attention(lane) & SHM_ATTENTION_TIMING ? sa_timestamp() : 0;
 }
 
 /* The thread's counters now, in the lane's terms. */
@@ -210,15 +196,32 @@ static uint64_t put_base(struct sa_thread *self, struct shm_lane *lane, uint64_t
         return head + 2;
 }
 
+/* How far the short calls may go by themselves: not before BASE is written, nor past where the bell is to be rung, for all
+ * that is owed now. */
+static void bound_short_calls(struct shm_lane *lane) {
+        uint64_t bell = lane->doorbell_at + 2 + sa_owed(lane);
+
+        if (!lane->ring_used)
+                lane->limit = 0;
+        else if (lane->limit > bell)
+                lane->limit = bell;
+}
+
 static bool has_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, uint32_t need) {
-        if (ring_has_room(lane, head, need + lane->owed, self->mask + 1)) {
+        bool room;
+
+        if (head >= lane->doorbell_at)
+                sa_slow_doorbell(self, lane);
+        room = ring_has_room(lane, head, need + sa_owed(lane), self->mask + 1);
+        if (room) {
                 lane->impatient = 0;
-                return true;
+        } else {
+                sa_slow_doorbell(self, lane);
+                if (attention(lane) & SHM_ATTENTION_WAIT)
+                        room = sa_wait_for_room(self, lane, head, need + sa_owed(lane));
         }
-        sa_slow_doorbell(self, lane);
-        if (!(attention(lane) & SHM_ATTENTION_WAIT))
-                return false;
-        return sa_wait_for_room(self, lane, head, need + lane->owed);
+        bound_short_calls(lane);
+        return room;
 }
 
 void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
@@ -242,7 +245,6 @@ void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span
         sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER,
                flags | (attention(lane) & SHM_ATTENTION_TIMING ? SHM_FLAG_TIMED : 0), timestamp(lane), at);
         sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_ACCEPTED, flags), at);
-        lane->owed += 2;
         ring_publish(lane, head + 1);
         reach_top(lane);
         if (head + 1 >= lane->doorbell_at)
@@ -255,8 +257,8 @@ static bool put_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_sp
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
 
         if (has_room(self, lane, head, 1)) {
-                sa_put(self, head, span.instance, span.path, kind, span.reserved & SHM_FLAG_LATE, timestamp(lane),
-                       none);
+                sa_put(self, head, span.instance, span.path, kind, sa_handle_flags(span) & SHM_FLAG_LATE,
+                       timestamp(lane), none);
                 ring_publish(lane, head + 1);
                 if (head + 1 >= lane->doorbell_at)
                         sa_slow_doorbell(self, lane);
@@ -311,7 +313,6 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         }
         atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
-                lane->owed -= 2;
                 ring_publish(lane, head + 1);
         } else {
                 /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes: that something
@@ -319,7 +320,8 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
                 /* Nothing told of its opening, but others who read its handle may have entered it. */
                 if ((flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_SHARED))
-                        put_mark(self, lane, (spanalloc_span){instance, path, SHM_FLAG_LATE}, SHM_KIND_CLOSE);
+                        put_mark(self, lane, (spanalloc_span){instance, path, sa_handle_word(SHM_FLAG_LATE)},
+                                 SHM_KIND_CLOSE);
         }
 }
 
@@ -469,7 +471,6 @@ static void resync_frames(struct sa_thread *self, const struct shm_lane *from, s
                 sa_put(self, head, instance, frame->path, SHM_KIND_RESYNC, flags, 0, entered);
                 sa_push(to, i, instance, frame->path, SHM_FRAME_ACCEPTED | (frame->state & ~SHM_FRAME_STATE_MASK),
                         entered);
-                to->owed += 2;
         }
         ring_publish(to, head);
 }
@@ -501,6 +502,7 @@ void sa_slow_resync(struct sa_thread *self, struct shm_lane *from, struct shm_la
                 resync_frames(self, from, to, depth, put_base(self, to, head, at), at);
         else /* what this lane's last thread wrote is still in the way */
                 resync_refused(from, to, depth, at);
+        bound_short_calls(to);
         shm_store(to->beyond, from->beyond);
         to->beyond_scopes = from->beyond_scopes;
         if (to->beyond) {

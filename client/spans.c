@@ -3,6 +3,10 @@
  *
  * A call is in order when the thread has a lane of the current epoch, is not inside another call (a signal handler may
  * be), nobody asked for its attention, and the ring has room.
+ *
+ * Each call is a leaf: where something is out of order, it ends by a jump into another function, and keeps nothing on the
+ * stack for it.  That takes three steps: X() is the short one; X_aside() goes on with a lane in hand, and ends the call;
+ * X_slow() begins with finding a lane.  tests/integration/instructions.sh counts what is left.
  */
 #include "client/include/spanalloc/spanalloc.h"
 
@@ -11,177 +15,9 @@
 #include "client/root_private.h"
 #include "client/slow.h"
 
-#define EXPORT   __attribute__((visibility("default")))
-
-#define PATIENCE 16 /* opens between two looks at the clock while no collector is there */
+#define EXPORT __attribute__((visibility("default")))
 
 static const spanalloc_span none = SPANALLOC_SPAN_INIT;
-
-/* The thread's lane if it is good for a call right now.  NULL: see lane_slow(). */
-static inline struct shm_lane *lane_fast(struct sa_thread *self) {
-        /* Relaxed: see sa_counters(). */
-        uint32_t epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed);
-
-        return sa_likely(self->epoch == epoch) ? self->lane : NULL;
-}
-
-/* A lane for a call that is not an open: without one, nothing can have been entered here. */
-static sa_cold struct shm_lane *lane_slow(struct sa_thread *self) {
-        if (!self->epoch && !atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed))
-                return NULL;
-        return sa_lane_slow(self);
-}
-
-/* … for an open, which may also attach. */
-static sa_cold struct shm_lane *lane_attach(struct sa_thread *self) {
-        if (!sa_forward() && atomic_load_explicit(&sa_root.state, memory_order_relaxed) == SA_READY) {
-                if (!atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed) || sa_is_stale())
-                        sa_attach(NULL, false);
-        }
-        return sa_lane_slow(self);
-}
-
-/* While nobody listens: once in a while somebody might. */
-static inline bool is_patient(struct sa_thread *self) {
-        if (sa_likely(sa_is_patient(self))) {
-                self->patience--;
-                return true;
-        }
-        self->patience = PATIENCE;
-        return false;
-}
-
-/* Marks the lane as busy, after which nothing moves the thread elsewhere.  Returns the lane that the call is to use; NULL
- * when it interrupts another call. */
-static inline struct shm_lane *begin_call(struct sa_thread *self, struct shm_lane *lane) {
-        for (;;) {
-                if (sa_unlikely(lane->busy)) {
-                        shm_add(lane->refused.nested, 1);
-                        return NULL;
-                }
-                lane->busy = 1;
-                /* So that a signal handler sees `busy` before anything else of this call. */
-                atomic_signal_fence(memory_order_seq_cst);
-                if (sa_likely(*(struct shm_lane *volatile *)&self->lane == lane))
-                        return lane;
-                /* A handler came between, and met a new collector: the thread lives in another lane now. */
-                lane->busy = 0;
-                lane = self->lane;
-                if (!lane)
-                        return NULL;
-        }
-}
-
-static inline void end_call(struct shm_lane *lane) {
-        atomic_signal_fence(memory_order_seq_cst);
-        lane->busy = 0;
-        shm_tell_call_ends(lane);
-}
-
-static inline bool wants_attention(const struct shm_lane *lane) {
-        /* Relaxed: what is behind a bit is acquired where the bit is taken ([F2]). */
-        return atomic_load_explicit(&lane->attention, memory_order_relaxed);
-}
-
-static inline uint32_t path_of(spanalloc_site *site, uint32_t parent) {
-        /* [N3] acquire of the site's cache, pairs with the release in sa_path_intern(). */
-        uint64_t cache = __atomic_load_n(&site->cache, __ATOMIC_ACQUIRE);
-
-        if (sa_likely((uint32_t)(cache >> 32) == parent && cache))
-                return (uint32_t)cache;
-        return sa_path_intern(site, parent);
-}
-
-/* The path of what the thread is in; first what others have ended is taken off the stack. */
-static inline uint32_t top_path(struct sa_thread *self, struct shm_lane *lane) {
-        uint32_t depth;
-
-        if (sa_unlikely(wants_attention(lane)))
-                sa_slow_attend(self, lane);
-        depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
-        return depth ? lane->stack[depth - 1].path : 0;
-}
-
-static inline void enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
-        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed), at[SHM_COUNTERS];
-        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
-
-        if (sa_unlikely(wants_attention(lane) || depth >= SHM_DEPTH || !lane->ring_used ||
-                        !ring_has_room(lane, head, 3 + lane->owed, self->mask + 1))) {
-                sa_slow_enter(self, lane, span, flags);
-                return;
-        }
-        sa_live(lane, at);
-        sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER, flags, 0, at);
-        sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_ACCEPTED, flags), at);
-        lane->owed += 2;
-        ring_publish(lane, head + 1);
-        if (sa_unlikely(head + 1 >= lane->doorbell_at))
-                sa_slow_doorbell(self, lane);
-}
-
-static inline void leave(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
-        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed), at[SHM_COUNTERS];
-        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
-
-        if (sa_unlikely(wants_attention(lane) || !depth ||
-                        atomic_load_explicit(&lane->stack[depth - 1].instance, memory_order_relaxed) !=
-                                span.instance)) {
-                sa_slow_exit(self, lane, span, flags);
-                return;
-        }
-        if (sa_unlikely(lane->stack[depth - 1].state & (SHM_FRAME_SHARED | SHM_FRAME_BY_HANDLE))) {
-                /* Only then can a scope's frame and others of the same span be on one stack. */
-                if (!(lane->stack[depth - 1].state & SHM_FRAME_SCOPE) != !(flags & SHM_FLAG_SCOPE)) {
-                        sa_slow_exit(self, lane, span, flags);
-                        return;
-                }
-                if (lane->stack[depth - 1].state & SHM_FRAME_SHARED)
-                        flags |= SHM_FLAG_SHARED;
-        }
-        sa_live(lane, at);
-        sa_put(self, head, span.instance, span.path, SHM_KIND_EXIT, flags, 0, at);
-        atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */
-        lane->owed -= 2;
-        ring_publish(lane, head + 1);
-        if (sa_unlikely(head + 1 >= lane->doorbell_at))
-                sa_slow_doorbell(self, lane);
-}
-
-/* Whether it found room. */
-static inline bool mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
-        static const uint64_t zero[SHM_COUNTERS];
-        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
-
-        if (sa_unlikely(wants_attention(lane) || !ring_has_room(lane, head, 1 + lane->owed, self->mask + 1)))
-                return sa_slow_mark(self, lane, span, kind);
-        sa_put(self, head, span.instance, span.path, kind, span.reserved & SHM_FLAG_LATE, 0, zero);
-        ring_publish(lane, head + 1);
-        if (sa_unlikely(head + 1 >= lane->doorbell_at))
-                sa_slow_doorbell(self, lane);
-        return true;
-}
-
-/* The lane for a call that opens a span; NULL while nobody listens. */
-static inline struct shm_lane *lane_for_open(struct sa_thread *self) {
-        struct shm_lane *lane = lane_fast(self);
-
-        if (sa_unlikely(!lane)) {
-                if (!self->epoch && !atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed) && is_patient(self))
-                        return NULL;
-                lane = lane_attach(self);
-        } else if (sa_unlikely(sa_is_stale())) {
-                lane = lane_attach(self);
-        }
-        return lane;
-}
-
-/* The lane for any other call. */
-static inline struct shm_lane *lane_for(struct sa_thread *self) {
-        struct shm_lane *lane = lane_fast(self);
-
-        return sa_likely(lane != NULL) ? lane : lane_slow(self);
-}
 
 /* The copy of the library that does the work, where this one does not. */
 static inline const struct sa_api *other(void) {
@@ -189,140 +25,479 @@ static inline const struct sa_api *other(void) {
         return atomic_load_explicit(&sa_leader_api, memory_order_acquire);
 }
 
-static inline spanalloc_span open_at(struct sa_thread *self, struct shm_lane *lane, spanalloc_site *site,
-                                     uint32_t parent) {
-        spanalloc_span span = {sa_instance(self, lane), path_of(site, parent), 0};
+/* ------------------------------------------------------------------------------------------ beginning and end -- */
 
-        /* The handle carries what the books were not told: its first enter will say so. */
-        if (sa_unlikely(!mark(self, lane, span, SHM_KIND_OPEN)))
-                span.reserved = SHM_FLAG_LATE;
-        return span;
+/* Relaxed: see sa_counters(). */
+static sa_inline uint32_t gate_epoch(void) {
+        return atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed);
 }
 
-EXPORT spanalloc_span spanalloc_open(spanalloc_site *site) {
-        struct sa_thread *self = &sa_self;
-        struct shm_lane *lane = lane_for_open(self);
-        spanalloc_span span;
-
-        if (sa_unlikely(!lane))
-                return other() ? other()->open(site) : none;
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
-                return none;
-        span = open_at(self, lane, site, top_path(self, lane));
-        end_call(lane);
-        return span;
+/* Marks the thread as busy, after which nothing moves it elsewhere; its lane is good then.  If not, see begin_slow().
+ * `epoch` is the gate's, read before. */
+static sa_inline bool begin(struct sa_thread *self, uint32_t epoch) {
+        if (sa_unlikely(self->busy))
+                return false;
+        self->busy = 1;
+        /* So that a signal handler sees `busy` before anything else of this call; one that came before, and met a new
+         * collector, has left another epoch. */
+        atomic_signal_fence(memory_order_seq_cst);
+        if (sa_likely(self->epoch == epoch))
+                return true;
+        self->busy = 0;
+        return false;
 }
 
-EXPORT spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span parent) {
-        struct sa_thread *self = &sa_self;
-        struct shm_lane *lane = lane_for_open(self);
-        spanalloc_span span;
+static sa_inline void end(struct sa_thread *self, struct shm_lane *lane) {
+        atomic_signal_fence(memory_order_seq_cst);
+        self->busy = 0;
+        shm_tell_call_ends(lane);
+}
 
-        if (sa_unlikely(!lane))
-                return other() ? other()->open_under(site, parent) : none;
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
-                return none;
-        span = open_at(self, lane, site, parent.instance ? parent.path : 0);
-        end_call(lane);
-        return span;
+/* The same when not everything is in order.  NULL: there is no lane for this call. */
+static sa_cold struct shm_lane *begin_slow(struct sa_thread *self, bool opens) {
+        if (other())
+                return NULL;
+        if (self->busy) { /* this call interrupts another one */
+                if (self->lane && self->epoch == gate_epoch())
+                        shm_add(self->lane->refused.nested, 1);
+                return NULL;
+        }
+        if (opens) {
+                if (!sa_forward() && (!gate_epoch() || sa_is_stale()))
+                        sa_attach(NULL, false);
+        } else if (self->epoch == SA_NO_EPOCH && !gate_epoch()) {
+                return NULL; /* nothing can have been entered here */
+        }
+        do /* again where a handler came between, and met a new collector */
+                if (!sa_lane_slow(self))
+                        return NULL;
+        while (!begin(self, gate_epoch()));
+        return self->lane;
+}
+
+/* Whether nobody listens.  Once in a while somebody might, and it is time to look. */
+static sa_inline bool is_alone(struct sa_thread *self, uint32_t epoch) {
+        if (sa_likely(epoch || self->epoch != SA_NO_EPOCH))
+                return false;
+        if (sa_likely(sa_is_patient(self))) {
+                self->patience--;
+                return true;
+        }
+        return false;
+}
+
+/* … for a call that opens a span. */
+static sa_inline bool begin_open(struct sa_thread *self, uint32_t epoch) {
+        if (sa_unlikely(!begin(self, epoch)))
+                return false;
+        if (sa_likely(!sa_is_stale()))
+                return true;
+        self->busy = 0;
+        return false;
+}
+
+static sa_inline uint32_t attention(const struct shm_lane *lane) {
+        /* Relaxed: what is behind a bit is acquired where the bit is taken ([F2]). */
+        return atomic_load_explicit(&lane->attention, memory_order_relaxed);
+}
+
+/* ---------------------------------------------------------------------------------------------------- cycles -- */
+
+/* Where a thread stands.  Read once a call: the compiler must read an atomic as often as it is told to. */
+struct place {
+        uint64_t head;
+        uint64_t depth;
+};
+
+static sa_inline struct place place_of(const struct shm_lane *lane) {
+        return (struct place){atomic_load_explicit(&lane->head, memory_order_relaxed),
+                              atomic_load_explicit(&lane->depth, memory_order_relaxed)};
+}
+
+/* Whether a record of this thread, and all that is owed, fit for all that it knows.  `need` is without what is owed to the
+ * frames on the stack, none of which is refused, or the thread would have its own attention. */
+static sa_inline bool fits(const struct shm_lane *lane, struct place at, uint64_t need) {
+        return sa_likely(at.head + need + 2 * at.depth <= lane->limit);
+}
+
+static sa_inline bool can_enter(const struct shm_lane *lane, struct place at) {
+        return sa_likely(at.depth < SHM_DEPTH) && fits(lane, at, 3);
+}
+
+/* `what` is the span's path with its ENTER's flags, as a handle has them. */
+static sa_inline void put_enter(struct sa_thread *self, struct shm_lane *lane, struct place at, uint64_t instance,
+                                uint64_t what, uint64_t timestamp) {
+        struct sa_now now = sa_now(lane);
+
+        sa_put_now(self, at.head, instance, what | sa_kind_and_flags(SHM_KIND_ENTER, timestamp ? SHM_FLAG_TIMED : 0),
+                   timestamp, now);
+        sa_push_now(lane, at.depth, instance, what | sa_kind_and_flags(SHM_FRAME_ACCEPTED, 0), now);
+        ring_publish(lane, at.head + 1);
+}
+
+/* With timestamps it is still short; all else is not. */
+static void enter_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
+        struct place at = place_of(lane);
+
+        if (attention(lane) == SHM_ATTENTION_TIMING && can_enter(lane, at))
+                put_enter(self, lane, at, span.instance, sa_handle_half(span) | sa_kind_and_flags(0, flags),
+                          sa_timestamp());
+        else
+                sa_slow_enter(self, lane, span, sa_handle_flags(span) | flags);
+}
+
+static sa_aside void enter_aside(spanalloc_span span, struct shm_lane *lane) {
+        enter_any(&sa_self, lane, span, 0);
+        end(&sa_self, lane);
+}
+
+static sa_cold void enter_slow(spanalloc_span span) {
+        struct shm_lane *lane = begin_slow(&sa_self, false);
+
+        if (lane)
+                enter_aside(span, lane);
+        else if (other())
+                other()->enter(span);
 }
 
 EXPORT void spanalloc_enter(spanalloc_span span) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane;
+        struct place at;
 
-        if (!span.instance)
+        if (sa_unlikely(!span.instance))
                 return;
-        lane = lane_for(self);
-        if (sa_unlikely(!lane)) {
-                if (other())
-                        other()->enter(span);
+        if (sa_unlikely(!begin(self, gate_epoch()))) {
+                enter_slow(span);
                 return;
         }
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
+        lane = self->lane;
+        at = place_of(lane);
+        if (sa_unlikely(attention(lane)) || !can_enter(lane, at)) {
+                enter_aside(span, lane);
                 return;
-        enter(self, lane, span, span.reserved & (SHM_FLAG_SHARED | SHM_FLAG_LATE));
-        end_call(lane);
+        }
+        put_enter(self, lane, at, span.instance, sa_handle_half(span), 0);
+        end(self, lane);
+}
+
+/* The top of the stack.  Of an empty one it is what lies before the stack, where nothing is ever written: a frame of no
+ * span, which is neither accepted nor refused. */
+static sa_inline struct shm_frame *top_of(struct shm_lane *lane, struct place at) {
+        return sa_frame_at(lane, at.depth) - 1;
+}
+_Static_assert(offsetof(struct shm_lane, stack) - sizeof(struct shm_frame) >=
+                       offsetof(struct shm_lane, past) + sizeof((struct shm_lane *)0)->past,
+               "there is a frame's room before the stack");
+
+static sa_inline bool is_top(struct shm_lane *lane, struct place at, uint64_t instance) {
+        const void *top = &top_of(lane, at)->instance; /* written by this thread only: a plain load will do */
+
+        return *(const sa_two_words *)top == instance;
+}
+
+static sa_inline void put_exit(struct sa_thread *self, struct shm_lane *lane, struct place at, spanalloc_span span,
+                               uint16_t flags, uint64_t timestamp) {
+        sa_put_now(self, at.head, span.instance, span.path | sa_kind_and_flags(SHM_KIND_EXIT, flags), timestamp,
+                   sa_now(lane));
+        atomic_store_explicit(&lane->depth, (uint32_t)at.depth - 1, memory_order_release); /* [F1] */
+        ring_publish(lane, at.head + 1);
+}
+
+/* Frames that others may have entered by a handle, and timestamps, are still short. */
+static void leave_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
+        struct place at = place_of(lane);
+        uint32_t state = top_of(lane, at)->state;
+        /* Only a scope's frame whose handle was read can be on one stack with others of the same span. */
+        bool is_plain = !(state & (SHM_FRAME_SHARED | SHM_FRAME_BY_HANDLE)) ||
+                        !(state & SHM_FRAME_SCOPE) == !(flags & SHM_FLAG_SCOPE);
+
+        if ((attention(lane) & ~(uint32_t)SHM_ATTENTION_TIMING) || !is_top(lane, at, span.instance) || !is_plain) {
+                sa_slow_exit(self, lane, span, flags);
+                return;
+        }
+        if (state & SHM_FRAME_SHARED)
+                flags |= SHM_FLAG_SHARED;
+        if (attention(lane))
+                put_exit(self, lane, at, span, flags | SHM_FLAG_TIMED, sa_timestamp());
+        else
+                put_exit(self, lane, at, span, flags, 0);
+}
+
+/* Whether it is the frame that an exit with these flags ends, and nothing else is to be said of it. */
+static sa_inline bool can_leave(struct shm_lane *lane, struct place at, spanalloc_span span, uint16_t flags) {
+        return sa_likely(is_top(lane, at, span.instance) &&
+                         top_of(lane, at)->state == sa_frame_state(SHM_FRAME_ACCEPTED, flags));
+}
+
+static sa_aside void exit_aside(spanalloc_span span, struct shm_lane *lane) {
+        if (span.instance)
+                leave_any(&sa_self, lane, span, 0);
+        end(&sa_self, lane);
+}
+
+static sa_cold void exit_slow(spanalloc_span span) {
+        struct shm_lane *lane = span.instance ? begin_slow(&sa_self, false) : NULL;
+
+        if (lane)
+                exit_aside(span, lane);
+        else if (span.instance && other())
+                other()->exit(span);
 }
 
 EXPORT void spanalloc_exit(spanalloc_span span) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane;
+        struct place at;
 
-        if (!span.instance)
-                return;
-        lane = lane_for(self);
-        if (sa_unlikely(!lane)) {
-                if (other())
-                        other()->exit(span);
+        if (sa_unlikely(!begin(self, gate_epoch()))) {
+                exit_slow(span);
                 return;
         }
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
+        lane = self->lane;
+        if (sa_unlikely(attention(lane)) || (at = place_of(lane), !can_leave(lane, at, span, 0))) {
+                exit_aside(span, lane);
                 return;
-        leave(self, lane, span, 0);
-        end_call(lane);
+        }
+        put_exit(self, lane, at, span, 0, 0);
+        end(self, lane);
 }
 
-EXPORT void spanalloc_close(spanalloc_span span) {
+/* ---------------------------------------------------------------------------------------------------- scopes -- */
+
+static sa_inline uint32_t top_path(struct shm_lane *lane, struct place at) {
+        return top_of(lane, at)->path; /* 0, no path, of an empty stack */
+}
+
+/* The path of a site's span under `parent`; 0: to be looked up. */
+static sa_inline uint32_t path_at_hand(const spanalloc_site *site, uint32_t parent) {
+        /* [N3] acquire of the site's cache, pairs with the release in sa_path_intern(). */
+        uint64_t cache = __atomic_load_n(&site->cache, __ATOMIC_ACQUIRE);
+
+        return sa_likely(cache >> 32 == parent) ? (uint32_t)cache : 0;
+}
+
+static uint32_t path_of(spanalloc_site *site, uint32_t parent) {
+        uint32_t path = path_at_hand(site, parent);
+
+        return path ? path : sa_path_intern(site, parent);
+}
+
+/* The path of what the thread is in; first what others have ended is taken off the stack. */
+static uint32_t current_path(struct sa_thread *self, struct shm_lane *lane) {
+        if (attention(lane))
+                sa_slow_attend(self, lane);
+        return top_path(lane, place_of(lane));
+}
+
+static sa_aside spanalloc_span scope_begin_aside(spanalloc_site *site, struct shm_lane *lane) {
         struct sa_thread *self = &sa_self;
+        spanalloc_span span = {sa_instance(self, lane), path_of(site, current_path(self, lane)), 0};
+
+        enter_any(self, lane, span, SHM_FLAG_SCOPE);
+        end(self, lane);
+        return span;
+}
+
+static sa_cold spanalloc_span scope_begin_slow(spanalloc_site *site) {
         struct shm_lane *lane;
 
-        if (!span.instance)
-                return;
-        lane = lane_for(self);
-        if (sa_unlikely(!lane)) {
-                if (other())
-                        other()->close(span);
-                return;
+        if (gate_epoch() || sa_attach_is_due(&sa_self)) {
+                lane = begin_slow(&sa_self, true);
+                if (lane)
+                        return scope_begin_aside(site, lane);
         }
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
-                return;
-        mark(self, lane, span, SHM_KIND_CLOSE);
-        end_call(lane);
+        return other() ? other()->scope_begin(site) : none;
 }
 
 EXPORT spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
         struct sa_thread *self = &sa_self;
-        struct shm_lane *lane = lane_for_open(self);
+        uint32_t epoch = gate_epoch(), path;
+        struct shm_lane *lane;
+        struct place at;
         spanalloc_span span;
 
-        if (sa_unlikely(!lane))
-                return other() ? other()->scope_begin(site) : none;
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
+        if (is_alone(self, epoch))
                 return none;
-        span = (spanalloc_span){sa_instance(self, lane), path_of(site, top_path(self, lane)), 0};
-        enter(self, lane, span, SHM_FLAG_SCOPE);
-        end_call(lane);
+        if (sa_unlikely(!begin_open(self, epoch)))
+                return scope_begin_slow(site);
+        lane = self->lane;
+        at = place_of(lane);
+        path = path_at_hand(site, top_path(lane, at));
+        if (sa_unlikely(attention(lane)) || sa_unlikely(!path) || !sa_has_instance(lane) || !can_enter(lane, at))
+                return scope_begin_aside(site, lane);
+        span = (spanalloc_span){sa_instance(self, lane), path, 0};
+        put_enter(self, lane, at, span.instance, path | sa_kind_and_flags(0, SHM_FLAG_SCOPE), 0);
+        end(self, lane);
         return span;
+}
+
+static sa_aside void scope_end_aside(spanalloc_span span, struct shm_lane *lane) {
+        if (span.instance)
+                leave_any(&sa_self, lane, span, SHM_FLAG_SCOPE);
+        end(&sa_self, lane);
+}
+
+static sa_cold void scope_end_slow(spanalloc_span span) {
+        struct shm_lane *lane = span.instance ? begin_slow(&sa_self, false) : NULL;
+
+        if (lane)
+                scope_end_aside(span, lane);
+        else if (span.instance && other())
+                other()->scope_end(span);
 }
 
 EXPORT void spanalloc_scope_end(spanalloc_span span) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane;
+        struct place at;
 
-        if (!span.instance)
-                return;
-        lane = lane_for(self);
-        if (sa_unlikely(!lane)) {
-                if (other())
-                        other()->scope_end(span);
+        if (sa_unlikely(!begin(self, gate_epoch()))) {
+                scope_end_slow(span);
                 return;
         }
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
+        lane = self->lane;
+        if (sa_unlikely(attention(lane)) || (at = place_of(lane), !can_leave(lane, at, span, SHM_FLAG_SCOPE))) {
+                scope_end_aside(span, lane);
                 return;
-        leave(self, lane, span, SHM_FLAG_SCOPE);
-        end_call(lane);
+        }
+        put_exit(self, lane, at, span, SHM_FLAG_SCOPE, 0);
+        end(self, lane);
+}
+
+/* ------------------------------------------------------------------------------------------- opening and closing -- */
+
+/* Whether a mark can be written at once. */
+static sa_inline bool can_mark(const struct shm_lane *lane, struct place at) {
+        return fits(lane, at, 1);
+}
+
+static sa_inline void put_mark(struct sa_thread *self, struct shm_lane *lane, struct place at, spanalloc_span span,
+                               uint16_t kind) {
+        sa_put_now(self, at.head, span.instance, span.path | sa_kind_and_flags(kind, 0), 0, (struct sa_now){0});
+        ring_publish(lane, at.head + 1);
+}
+
+static sa_cold spanalloc_span open_at(struct sa_thread *self, struct shm_lane *lane, spanalloc_site *site,
+                                      uint32_t parent) {
+        spanalloc_span span = {sa_instance(self, lane), path_of(site, parent), 0};
+
+        /* The handle carries what the books were not told: its first enter will say so. */
+        if (!sa_slow_mark(self, lane, span, SHM_KIND_OPEN))
+                span.reserved = sa_handle_word(SHM_FLAG_LATE);
+        end(self, lane);
+        return span;
+}
+
+static sa_cold spanalloc_span open_aside(spanalloc_site *site, struct shm_lane *lane) {
+        return open_at(&sa_self, lane, site, current_path(&sa_self, lane));
+}
+
+static sa_cold spanalloc_span open_slow(spanalloc_site *site) {
+        struct shm_lane *lane;
+
+        if (gate_epoch() || sa_attach_is_due(&sa_self)) {
+                lane = begin_slow(&sa_self, true);
+                if (lane)
+                        return open_aside(site, lane);
+        }
+        return other() ? other()->open(site) : none;
+}
+
+/* Opens a span under `parent` if all is in order; if not, returns none. */
+static sa_inline spanalloc_span open_fast(struct sa_thread *self, struct shm_lane *lane, struct place at,
+                                          spanalloc_site *site, uint32_t parent) {
+        uint32_t path = path_at_hand(site, parent);
+        spanalloc_span span;
+
+        if (sa_unlikely(attention(lane)) || sa_unlikely(!path) || !sa_has_instance(lane) || !can_mark(lane, at))
+                return none;
+        span = (spanalloc_span){sa_instance(self, lane), path, 0};
+        put_mark(self, lane, at, span, SHM_KIND_OPEN);
+        end(self, lane);
+        return span;
+}
+
+EXPORT spanalloc_span spanalloc_open(spanalloc_site *site) {
+        struct sa_thread *self = &sa_self;
+        uint32_t epoch = gate_epoch();
+        struct shm_lane *lane;
+        struct place at;
+        spanalloc_span span;
+
+        if (is_alone(self, epoch))
+                return none;
+        if (sa_unlikely(!begin_open(self, epoch)))
+                return open_slow(site);
+        lane = self->lane;
+        at = place_of(lane);
+        span = open_fast(self, lane, at, site, top_path(lane, at));
+        return sa_likely(span.instance) ? span : open_aside(site, lane);
+}
+
+static sa_cold spanalloc_span open_under_slow(spanalloc_site *site, spanalloc_span parent) {
+        struct shm_lane *lane;
+
+        if (gate_epoch() || sa_attach_is_due(&sa_self)) {
+                lane = begin_slow(&sa_self, true);
+                if (lane)
+                        return open_at(&sa_self, lane, site, parent.instance ? parent.path : 0);
+        }
+        return other() ? other()->open_under(site, parent) : none;
+}
+
+EXPORT spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span parent) {
+        struct sa_thread *self = &sa_self;
+        uint32_t epoch = gate_epoch();
+        struct shm_lane *lane;
+        spanalloc_span span;
+
+        if (is_alone(self, epoch))
+                return none;
+        if (sa_unlikely(!begin_open(self, epoch)))
+                return open_under_slow(site, parent);
+        lane = self->lane;
+        span = open_fast(self, lane, place_of(lane), site, parent.instance ? parent.path : 0);
+        return sa_likely(span.instance) ? span : open_at(self, lane, site, parent.instance ? parent.path : 0);
+}
+
+static sa_aside void close_aside(spanalloc_span span, struct shm_lane *lane) {
+        sa_slow_mark(&sa_self, lane, span, SHM_KIND_CLOSE);
+        end(&sa_self, lane);
+}
+
+static sa_cold void close_slow(spanalloc_span span) {
+        struct shm_lane *lane = begin_slow(&sa_self, false);
+
+        if (lane)
+                close_aside(span, lane);
+        else if (other())
+                other()->close(span);
+}
+
+EXPORT void spanalloc_close(spanalloc_span span) {
+        struct sa_thread *self = &sa_self;
+        struct shm_lane *lane;
+        struct place at;
+
+        if (sa_unlikely(!span.instance))
+                return;
+        if (sa_unlikely(!begin(self, gate_epoch()))) {
+                close_slow(span);
+                return;
+        }
+        lane = self->lane;
+        at = place_of(lane);
+        if (sa_unlikely(attention(lane) | span.reserved) || !can_mark(lane, at)) {
+                close_aside(span, lane);
+                return;
+        }
+        put_mark(self, lane, at, span, SHM_KIND_CLOSE);
+        end(self, lane);
 }
 
 /* What the books know of a span's opening goes with its handle. */
-static inline spanalloc_span handle_of_top(struct shm_lane *lane) {
+static spanalloc_span handle_of_top(struct shm_lane *lane) {
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), known;
         struct shm_frame *top;
 
@@ -334,25 +509,25 @@ static inline spanalloc_span handle_of_top(struct shm_lane *lane) {
                 known = (top->state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED ? SHM_FLAG_SHARED : SHM_FLAG_LATE;
         /* Others may enter it from now on: its close has to wait for them. */
         shm_store(top->state, top->state | SHM_FRAME_SHARED);
-        return (spanalloc_span){atomic_load_explicit(&top->instance, memory_order_relaxed), top->path, known};
+        return (spanalloc_span){atomic_load_explicit(&top->instance, memory_order_relaxed), top->path,
+                                sa_handle_word(known)};
 }
 
 EXPORT spanalloc_span spanalloc_current(void) {
         struct sa_thread *self = &sa_self;
-        struct shm_lane *lane = lane_for(self);
+        struct shm_lane *lane = sa_likely(begin(self, gate_epoch())) ? self->lane : begin_slow(self, false);
         spanalloc_span span;
 
         if (sa_unlikely(!lane))
                 return other() ? other()->current() : none;
-        lane = begin_call(self, lane);
-        if (sa_unlikely(!lane))
-                return none;
-        if (sa_unlikely(wants_attention(lane)))
+        if (sa_unlikely(attention(lane)))
                 sa_slow_attend(self, lane);
         span = handle_of_top(lane);
-        end_call(lane);
+        end(self, lane);
         return span;
 }
+
+/* ---------------------------------------------------------------------------------------------------- cold -- */
 
 EXPORT spanalloc_site *spanalloc_site_intern(const char *name) {
         const struct sa_api *api = sa_forward();

@@ -17,19 +17,25 @@
 #define sa_likely(x)   __builtin_expect(!!(x), 1)
 #define sa_unlikely(x) __builtin_expect(!!(x), 0)
 #define sa_cold        __attribute__((cold, noinline))
+#define sa_aside       __attribute__((noinline))             /* seldom, but not slow */
+#define sa_inline      inline __attribute__((always_inline)) /* each call of its own: a pair's every instruction counts */
 
 struct sa_thread {
-        uint32_t epoch; /* the gate's when `lane` was claimed; 0: no lane */
+        uint32_t epoch; /* the gate's when `lane` was claimed; SA_NO_EPOCH: no lane */
         uint32_t
                 patience; /* opens, or counts, until the next look for a collector; or SA_NO_LANE + calls until the next
                               look for a lane */
         struct shm_lane *lane;
         struct shm_record *ring;
         uint64_t pending[SHM_COUNTERS]; /* what was counted while there was no lane */
-        uint32_t lane_index;
-        uint32_t mask; /* of ring positions */
+        uint16_t lane_index;
+        uint8_t busy;      /* inside a call: a signal handler's call stays out, and nothing moves the thread */
+        uint8_t look_tick; /* when it looked for a collector last */
+        uint32_t mask;     /* of ring positions */
 };
-#define SA_NO_LANE 0x80000000u
+/* No gate ever has it: one comparison tells both that there is a lane and that it is good. */
+#define SA_NO_EPOCH UINT32_MAX
+#define SA_NO_LANE  0x80000000u
 /* Whether it is not yet time to look for a collector. */
 #define sa_is_patient(self) ((self)->patience - 1 < SA_NO_LANE - 1)
 _Static_assert(sizeof(struct sa_thread) <= 64, "at most 64 bytes of thread-local storage");
@@ -66,15 +72,14 @@ static inline _Atomic uint64_t *sa_counters(void) {
 
         /* Relaxed: equality means that this thread itself stored its epoch after the lane was whole. */
         uint32_t epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed);
-        if (sa_likely(self->epoch == epoch)) {
-                if (sa_likely(epoch))
-                        return self->lane->live;
-                /* Not attached: for itself, until it is time to look for a collector.  Only the copy that leads is ever
-                 * alive, and only until the next fork.  Relaxed: a forked child has one thread. */
-                if (sa_is_patient(self) && atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)) {
-                        self->patience--;
-                        return (_Atomic uint64_t *)self->pending;
-                }
+        if (sa_likely(self->epoch == epoch))
+                return self->lane->live;
+        /* Not attached: for itself, until it is time to look for a collector.  Only the copy that leads is ever alive, and
+         * only until the next fork.  Relaxed: a forked child has one thread. */
+        if (self->epoch == SA_NO_EPOCH && !epoch && sa_is_patient(self) &&
+            atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)) {
+                self->patience--;
+                return (_Atomic uint64_t *)self->pending;
         }
         return sa_counters_slow();
 }

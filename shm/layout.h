@@ -109,8 +109,8 @@ enum shm_kind {
         SHM_KIND_INVALID = 0,
         SHM_KIND_BASE = 1,   /* a thread begins to write here; counters: its values now */
         SHM_KIND_ENTER = 2,  /* a frame is pushed */
-        SHM_KIND_EXIT = 3,   /* the frame of this instance is taken out */
-        SHM_KIND_OPEN = 4,   /* counters are not meaningful: no interval ends here */
+        SHM_KIND_OPEN = 3,   /* counters are not meaningful: no interval ends here */
+        SHM_KIND_EXIT = 4,   /* the frame of this instance is taken out */
         SHM_KIND_CLOSE = 5,  /* likewise */
         SHM_KIND_LOST = 6,   /* counters: the four deltas spent under refused frames since the last interval end */
         SHM_KIND_RESYNC = 7, /* a frame that was open before this segment; counters: its values at its enter */
@@ -162,11 +162,11 @@ enum shm_frame_state {
 
 /* Bits beside the state, in shm_frame.state. */
 #define SHM_FRAME_STATE_MASK 0xffu
-#define SHM_FRAME_SCOPE      0x100u /* a scope: unwound when a frame below it exits */
-#define SHM_FRAME_SHARED     0x200u /* its handle was read through spanalloc_current() */
-#define SHM_FRAME_BY_HANDLE  0x800u /* entered through a scope's handle: its ENTER's SHARED */
+#define SHM_FRAME_SCOPE      0x10000u /* a scope: unwound when a frame below it exits */
+#define SHM_FRAME_SHARED     0x20000u /* its handle was read through spanalloc_current() */
+#define SHM_FRAME_BY_HANDLE  0x80000u /* entered through a scope's handle: its ENTER's SHARED */
 /* … and what its ENTER says, refused or not: SHM_FLAG_SCOPE (as above), SHM_FLAG_SHARED, SHM_FLAG_LATE. */
-#define SHM_FRAME_FLAGS_SHIFT 8
+#define SHM_FRAME_FLAGS_SHIFT 16 /* where a record has its flags, beside its kind */
 
 /* A frame of the shadow stack.  Written by the lane's thread only; read by the collector when the thread is dead
  * and by a thread that exits a span which it did not enter. */
@@ -250,12 +250,12 @@ struct shm_lane {
         uint8_t before_pad[SHM_LINE - 32];
 
         /* line 3 */
-        _Atomic uint64_t head;  /* records written, ever */
-        uint64_t limit;         /* head may grow to here: the last `tail` seen, plus ring_records */
-        uint32_t owed;          /* slots reserved for the frames on the stack: two each */
+        _Atomic uint64_t head; /* records written, ever */
+        uint64_t limit;        /* head may grow to here: the last `tail` seen, plus ring_records */
+        uint32_t reserved3;
         _Atomic uint32_t depth; /* frames on the shadow stack */
         _Atomic uint32_t attention;
-        uint32_t busy;                   /* inside a call: a signal handler's call stays out */
+        uint32_t reserved3b;
         uint64_t next_instance;          /* see client/instance */
         uint64_t doorbell_at;            /* the head at which to look whether the collector sleeps */
         uint32_t beyond;                 /* entered frames deeper than the shadow stack … */
@@ -542,10 +542,8 @@ _Static_assert(offsetof(struct shm_lane, ring_records) == 72, "");
 _Static_assert(offsetof(struct shm_lane, ring_used) == 76, "");
 _Static_assert(offsetof(struct shm_lane, comm) == 80, "");
 _Static_assert(offsetof(struct shm_lane, limit) == 200, "");
-_Static_assert(offsetof(struct shm_lane, owed) == 208, "");
 _Static_assert(offsetof(struct shm_lane, depth) == 212, "");
 _Static_assert(offsetof(struct shm_lane, attention) == 216, "");
-_Static_assert(offsetof(struct shm_lane, busy) == 220, "");
 _Static_assert(offsetof(struct shm_lane, next_instance) == 224, "");
 _Static_assert(offsetof(struct shm_lane, doorbell_at) == 232, "");
 _Static_assert(offsetof(struct shm_lane, beyond) == 240, "");

@@ -12,7 +12,7 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
-#include "client/thread.h"
+#include "client/record.h"
 
 #if defined(__x86_64__)
 #define breakpoint() __asm__ volatile("int3" ::: "memory")
@@ -279,7 +279,7 @@ static void wrap(void) {
 
 /* Until one more enter has no room. */
 static void fill(uint32_t slot) {
-        spin(slot, (room() - 3 - sa_self.lane->owed) / 2 + 1);
+        spin(slot, (room() - 3 - sa_owed(sa_self.lane)) / 2 + 1);
 }
 
 /* A full ring: refused scopes, enters, opens, their exits; what is lost goes out with the next exit that has a frame. */
@@ -306,7 +306,7 @@ static void refused(void) {
         end(2);
         work(7);
         policy(STEP_HOLD);
-        while (room() > sa_self.lane->owed)
+        while (room() > sa_owed(sa_self.lane))
                 open_(5, 3, 0), close_(5);
         policy(STEP_EACH | STEP_HOLD);
         open_(4, 4, STEP_REFUSED);

@@ -285,7 +285,8 @@ class scope {
         explicit scope(spanalloc_site *site) : span_(spanalloc_scope_begin(site)) {
         }
         ~scope() {
-                spanalloc_scope_end(span_);
+                if (span_.instance)
+                        spanalloc_scope_end(span_);
         }
         scope(const scope &) = delete;
         scope &operator=(const scope &) = delete;
@@ -300,7 +301,8 @@ extern "C" {
         const ::spanalloc::scope SPANALLOC_CAT_(spanalloc_scope_, n)(&SPANALLOC_CAT_(spanalloc_site_, n))
 #else
 static inline void spanalloc_scope_cleanup_(spanalloc_span *span) {
-        spanalloc_scope_end(*span);
+        if (span->instance)
+                spanalloc_scope_end(*span);
 }
 #define SPANALLOC_SCOPE_(name, n)                                                                                      \
         SPANALLOC_SITE(SPANALLOC_CAT_(spanalloc_site_, n), name);                                                      \

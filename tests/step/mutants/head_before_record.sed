@@ -2,7 +2,7 @@
 # Script: claim, open, enter, exit, close, counted in place
 # File: client/spans.c
 # Sources: client/spans.c
-/^static inline void enter/,/^}/ {
+/^static sa_inline void put_enter/,/^}/ {
         /ring_publish/d
-        s/^        sa_live(lane, at);/&\n        ring_publish(lane, head + 1);/
+        s/^        struct sa_now now = sa_now(lane);/&\n        ring_publish(lane, at.head + 1);/
 }

@@ -1,0 +1,42 @@
+#!/bin/bash
+# What the hot calls cost in instructions, against the numbers below: no more than a tenth above them.  They hold for the
+# release build with Debian 12's gcc on x86-64; where one is meant to change, it changes here.
+#
+# Timeout: 300
+. "$(dirname "$0")/../support/lib.sh"
+
+# In hundredths, for one iteration: a pair of calls through the PLT with their arguments, less an empty loop.
+declare -A stored=(
+        [alone_pair]=2400  # no collector: enter and exit of no span
+        [alone_scope]=2290 # … a scope, and the look for a collector now and then
+        [pair]=9700        # enter and exit: 89 in the two functions
+        [scope]=12210      # the whole of a span in one block
+        [nested]=12160     # … one of four inside one another
+        [life]=20220       # open, enter, exit, close
+)
+# What counting adds to malloc(64) and free, with a collector: the difference of two counts, as libc has its own.
+stored_malloc=8820
+
+[ "$(uname -m)" = x86_64 ] || skip "the numbers are of x86-64"
+[ -x "$BUILD/bench/calls" ] || skip "this build has no benchmarks"
+command -v valgrind >/dev/null || skip "valgrind is not there"
+grep -q '^CMAKE_BUILD_TYPE:STRING=RelWithDebInfo$' "$BUILD/CMakeCache.txt" || skip "the numbers are of the release build"
+grep -q '^CMAKE_C_FLAGS:STRING=$' "$BUILD/CMakeCache.txt" || skip "the numbers are of the release build"
+grep -q '^CMAKE_C_COMPILER:[A-Z]*=.*gcc\|^CMAKE_C_COMPILER:[A-Z]*=.*/cc$' "$BUILD/CMakeCache.txt" ||
+        skip "the numbers are gcc's"
+
+declare -A counted
+while read -r kind count; do
+        counted[$kind]=$count
+        note "$kind: $count"
+done < <("$SOURCE/bench/instructions.sh" "$BUILD" "$DAEMON")
+[ -n "${counted[malloc_counted]:-}" ] || fail "nothing was counted"
+
+# check NAME COUNT STORED
+check() {
+        [ "$2" -le $(($3 * 11 / 10)) ] || fail "$1 takes $2 hundredths of an instruction, and took $3"
+}
+for kind in "${!stored[@]}"; do
+        check "$kind" "${counted[$kind]}" "${stored[$kind]}"
+done
+check "counting malloc and free" $((counted[malloc_counted] - counted[malloc_plain])) "$stored_malloc"
