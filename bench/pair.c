@@ -1,41 +1,28 @@
 /*
  * What a span costs its program.
  *
- *     pair time      ns for a pair of enter and exit, and for a whole scope: the median over many short batches.
- *                    paced: with pauses, so that the collector keeps up, as in a service; saturated: without, so
- *                    that rings fill and enters are refused as well
- *     pair memory    KiB for each thread that opens spans, of the segment that it shares with the collector
+ *     pair cost [PREFIX]    one line "NAME VALUE" each: ns for a pair of enter and exit and for a whole scope, paced (200,
+ *                           then 200 us of other work, as at a million a second: nothing is refused) and saturated
+ *                           (nothing else: rings fill, and what was refused is told in percent)
+ *     pair tail             one pair after the other, each a microsecond after the last: median and 99.9 %
+ *     pair threads          ns of processor time a pair: 1 thread; 8 with spans of their own; 8 in one shared span
+ *     pair alone            ns for a scope where no collector is
+ *     pair malloc           ns for malloc(64) and free
+ *     pair memory           KiB for each thread that opens spans, of the segment that it shares with the collector
  */
 #include <pthread.h>
 #include <spanalloc/spanalloc.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum {
-        BATCH = 200,
-        BATCHES = 4000,
-        PAUSE_NS = 1000000,
-        THREADS = 64,
-        PAIRS_EACH = 20000,
-};
+#include "bench/measure.h"
+
+enum { BATCH = 200, BATCHES = 1500, PAUSE_NS = 200000, SINGLES = 200000, THREADS = 64, PAIRS_EACH = 20000 };
 
 SPANALLOC_SITE(pair_site, "pair");
 
-static uint64_t now_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
-
-        return (x > y) - (x < y);
-}
+static const char *prefix = "";
+static double costs[SINGLES];
 
 static void pairs(spanalloc_span span) {
         for (int i = 0; i < BATCH; i++) {
@@ -51,41 +38,150 @@ static void scopes(spanalloc_span span) {
         }
 }
 
-static void measure(const char *name, void (*body)(spanalloc_span), int paced, int batches) {
-        static double costs[BATCHES];
-        struct spanalloc_stats before = {.size = sizeof before}, after = {.size = sizeof after};
-        spanalloc_span span = spanalloc_open(&pair_site);
-        uint64_t begun;
+static void heap(spanalloc_span span) {
+        (void)span;
+        for (int i = 0; i < BATCH; i++) {
+                void *block = malloc(64);
 
-        body(span);
-        spanalloc_stats(&before);
-        for (int i = 0; i < batches; i++) {
-                if (paced)
-                        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
-                begun = now_ns();
-                body(span);
-                costs[i] = (double)(now_ns() - begun) / BATCH;
+                __asm__ volatile("" : "+r"(block)::"memory");
+                free(block);
         }
-        spanalloc_stats(&after);
-        spanalloc_close(span);
-        qsort(costs, (size_t)batches, sizeof *costs, by_value);
-        printf("%-5s %-9s %-12s %6.1f ns median, %6.1f ns at 99 %%; %.1f %% refused\n", name,
-               paced ? "paced" : "saturated", after.attached ? "collector" : "no collector", costs[batches / 2],
-               costs[batches * 99 / 100],
-               100. * (double)(after.refused_enters - before.refused_enters) / (double)batches / BATCH);
 }
 
-/* -------------------------------------------------------------------------------------------------- memory -- */
+static void nothing(spanalloc_span span) {
+        (void)span;
+        for (int i = 0; i < BATCH; i++)
+                __asm__ volatile("" ::: "memory");
+}
+
+static double refused_now(void) {
+        struct spanalloc_stats stats = {.size = sizeof stats};
+
+        spanalloc_stats(&stats);
+        return (double)stats.refused_enters;
+}
+
+static double measure(void (*body)(spanalloc_span), spanalloc_span span, double pause_ns) {
+        body(span);
+        for (int i = 0; i < BATCHES; i++) {
+                double begun;
+
+                if (pause_ns > 0)
+                        measure_work(pause_ns);
+                begun = measure_now(CLOCK_MONOTONIC);
+                body(span);
+                costs[i] = (measure_now(CLOCK_MONOTONIC) - begun) / BATCH;
+        }
+        return measure_percentile(costs, BATCHES, .5);
+}
+
+static void say(const char *name, double value) {
+        printf("%s%s %.2f\n", prefix, name, value);
+}
+
+static int cost(void) {
+        spanalloc_span span = spanalloc_open(&pair_site);
+        double refused;
+
+        say("pair_paced", measure(pairs, span, PAUSE_NS));
+        say("scope_paced", measure(scopes, span, PAUSE_NS));
+        refused = refused_now();
+        say("pair_saturated", measure(pairs, span, 0));
+        say("pair_saturated_refused_percent", 100 * (refused_now() - refused) / BATCH / BATCHES);
+        refused = refused_now();
+        say("scope_saturated", measure(scopes, span, 0));
+        say("scope_saturated_refused_percent", 100 * (refused_now() - refused) / BATCH / BATCHES);
+        spanalloc_close(span);
+        return 0;
+}
+
+static int tail(void) {
+        spanalloc_span span = spanalloc_open(&pair_site);
+        double next = measure_now(CLOCK_MONOTONIC), clock[1001];
+
+        for (int i = 0; i < 1001; i++) {
+                clock[i] = measure_now(CLOCK_MONOTONIC);
+                clock[i] = measure_now(CLOCK_MONOTONIC) - clock[i];
+        }
+        for (int i = 0; i < SINGLES; i++) {
+                double begun;
+
+                while ((begun = measure_now(CLOCK_MONOTONIC)) < next)
+                        ;
+                next = begun + 1000;
+                begun = measure_now(CLOCK_MONOTONIC);
+                spanalloc_enter(span);
+                spanalloc_exit(span);
+                costs[i] = measure_now(CLOCK_MONOTONIC) - begun;
+        }
+        /* Both with the clock: what it costs is told beside them. */
+        say("tail_clock", measure_percentile(clock, 1001, .5));
+        say("tail_median", measure_percentile(costs, SINGLES, .5));
+        say("tail_999", measure_percentile(costs, SINGLES, .999));
+        spanalloc_close(span);
+        return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ threads -- */
+
+static spanalloc_span shared_span;
+static double thread_ns[8];
+
+/* By processor time: the threads have fewer processors than they are. */
+static void *run_thread(void *userdata) {
+        int slot = (int)(intptr_t)userdata;
+        spanalloc_span span = shared_span.instance ? shared_span : spanalloc_open(&pair_site);
+        double sum = 0;
+
+        for (int i = 0; i < BATCHES / 4; i++) {
+                double begun;
+
+                nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+                begun = measure_now(CLOCK_THREAD_CPUTIME_ID);
+                pairs(span);
+                costs[slot * (BATCHES / 4) + i] = (measure_now(CLOCK_THREAD_CPUTIME_ID) - begun) / BATCH;
+        }
+        sum = measure_percentile(&costs[slot * (BATCHES / 4)], BATCHES / 4, .5);
+        thread_ns[slot] = sum;
+        if (!shared_span.instance)
+                spanalloc_close(span);
+        return NULL;
+}
+
+static double run_threads(int n) {
+        pthread_t threads[8];
+        double sum = 0;
+
+        for (int i = 0; i < n; i++)
+                if (pthread_create(&threads[i], NULL, run_thread, (void *)(intptr_t)i) != 0)
+                        exit(1);
+        for (int i = 0; i < n; i++) {
+                pthread_join(threads[i], NULL);
+                sum += thread_ns[i];
+        }
+        return sum / n;
+}
+
+static int threads(void) {
+        say("threads_1", run_threads(1));
+        say("threads_8", run_threads(8));
+        shared_span = spanalloc_open(&pair_site);
+        say("threads_8_shared", run_threads(8));
+        spanalloc_close(shared_span);
+        return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------- memory -- */
 
 static pthread_barrier_t filled, looked_at;
 
-static void *fill(void *userdata) {
+static void *fill(void *unused) {
         spanalloc_span span = spanalloc_open(&pair_site);
 
-        (void)userdata;
+        (void)unused;
         for (int i = 0; i < PAIRS_EACH; i += BATCH) {
                 pairs(span);
-                nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+                nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         }
         spanalloc_close(span);
         pthread_barrier_wait(&filled);
@@ -111,44 +207,64 @@ static unsigned long segment_kib(void) {
         return sum;
 }
 
-static int measure_memory(void) {
-        pthread_t threads[THREADS];
-        unsigned long before, after;
+static int memory(int n) {
+        pthread_t *all = calloc((size_t)n, sizeof *all);
+        pthread_attr_t attr;
+        unsigned long before;
 
         {
                 spanalloc_span span = spanalloc_open(&pair_site);
 
-                pairs(span);
+                spanalloc_enter(span);
+                spanalloc_exit(span);
                 spanalloc_close(span);
         }
         before = segment_kib();
-        pthread_barrier_init(&filled, NULL, THREADS + 1);
-        pthread_barrier_init(&looked_at, NULL, THREADS + 1);
-        for (int i = 0; i < THREADS; i++)
-                if (pthread_create(&threads[i], NULL, fill, NULL) != 0)
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, 65536);
+        pthread_barrier_init(&filled, NULL, (unsigned)n + 1);
+        pthread_barrier_init(&looked_at, NULL, (unsigned)n + 1);
+        for (int i = 0; i < n; i++)
+                if (!all || pthread_create(&all[i], &attr, fill, NULL) != 0)
                         return 1;
         pthread_barrier_wait(&filled);
-        after = segment_kib();
+        say("memory_first_kib", (double)before);
+        printf("memory_%d_threads_mib %.2f\n", n, (double)segment_kib() / 1024);
         pthread_barrier_wait(&looked_at);
-        for (int i = 0; i < THREADS; i++)
-                pthread_join(threads[i], NULL);
-        printf("memory of the segment: %lu KiB with 1 thread, %.1f KiB for each one more that has filled its ring\n",
-               before, (double)(after - before) / THREADS);
+        for (int i = 0; i < n; i++)
+                pthread_join(all[i], NULL);
+        free(all);
         return 0;
 }
 
 int main(int argc, char **argv) {
-        /* Once, so that no batch pays for it; an error means that there is no collector, and the output says so. */
-        spanalloc_attach(NULL);
-        if (argc == 2 && strcmp(argv[1], "memory") == 0)
-                return measure_memory();
-        if (argc != 2 || strcmp(argv[1], "time") != 0) {
-                fprintf(stderr, "usage: pair time|memory\n");
-                return 2;
+        const char *what = argc > 1 ? argv[1] : "";
+        double empty;
+
+        if (argc > 2)
+                prefix = argv[2];
+        if (strcmp(what, "threads") != 0 && strcmp(what, "memory") != 0)
+                measure_pin(0);
+        /* Once, so that no batch pays for it. */
+        if (strcmp(what, "alone") != 0)
+                spanalloc_attach(NULL);
+        if (strcmp(what, "cost") == 0)
+                return cost();
+        if (strcmp(what, "tail") == 0)
+                return tail();
+        if (strcmp(what, "threads") == 0)
+                return threads();
+        if (strcmp(what, "memory") == 0)
+                return memory(argc > 2 ? atoi(argv[2]) : THREADS);
+        empty = measure(nothing, (spanalloc_span)SPANALLOC_SPAN_INIT, 0);
+        if (strcmp(what, "alone") == 0) {
+                say("alone_scope", measure(scopes, (spanalloc_span)SPANALLOC_SPAN_INIT, 0) - empty);
+                return 0;
         }
-        measure("pair", pairs, 1, BATCHES);
-        measure("scope", scopes, 1, BATCHES);
-        measure("pair", pairs, 0, BATCHES);
-        measure("scope", scopes, 0, BATCHES);
-        return 0;
+        if (strcmp(what, "malloc") == 0) {
+                say("malloc", measure(heap, (spanalloc_span)SPANALLOC_SPAN_INIT, 0) - empty);
+                return 0;
+        }
+        fprintf(stderr, "usage: pair cost|tail|threads|alone|malloc|memory [PREFIX or N]\n");
+        return 2;
 }
