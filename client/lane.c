@@ -102,15 +102,19 @@ static void lock_owner(struct shm_lane *lane) {
                 pthread_mutex_consistent(&lane->owner);
 }
 
-/* Starts the thread's books in this lane: its own counts so far are `before`; the lane's counters go on from what
- * they were.  In this order: if the process dies meanwhile, all of `offset` is where the last thread's counts end as soon as
+/* Starts the thread's books in this lane: its own counts so far are `before`, but for what an earlier collector should
+ * have booked and had not; the lane's counters go on from what they were.  In this order: if the process dies meanwhile, all of `offset` is where the last thread's counts end as soon as
  * any of `before` is there to be taken from what follows.  The fences are for the compiler. */
-static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTERS]) {
+static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTERS], const uint64_t gap[SHM_COUNTERS]) {
         for (int i = 0; i < SHM_COUNTERS; i++)
                 shm_store(lane->offset[i], atomic_load_explicit(&lane->live[i], memory_order_relaxed));
         atomic_signal_fence(memory_order_seq_cst);
         for (int i = 0; i < SHM_COUNTERS; i++)
-                shm_add(lane->before[i], own[i]);
+                shm_add(lane->before[i], own[i] - gap[i]);
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                shm_add(lane->gap[i], gap[i]);
+                shm_store(lane->own[i], own[i]);
+        }
         atomic_signal_fence(memory_order_seq_cst);
         for (int i = 0; i < SHM_COUNTERS; i++)
                 atomic_store_explicit(&lane->live[i], lane->offset[i] + own[i], memory_order_relaxed);
@@ -128,7 +132,7 @@ static void sign_in(struct shm_lane *lane) {
 }
 
 static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_records,
-                  const uint64_t own[SHM_COUNTERS]) {
+                  const uint64_t own[SHM_COUNTERS], const uint64_t gap[SHM_COUNTERS]) {
         static const uint64_t nothing[SHM_COUNTERS];
         char comm[SHM_COMM_BYTES] = {0};
         uint64_t head;
@@ -160,14 +164,15 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         for (unsigned i = 0; i < SHM_DEPTH; i++)
                 atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
         atomic_store_explicit(&lane->attention, sa_slow_attention(), memory_order_relaxed);
-        begin_counters(lane, own);
+        begin_counters(lane, own, gap);
         sign_in(lane);
         /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all above. */
         atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
         shm_tell_call_ends(lane);
 }
 
-static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS]) {
+static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS],
+                              const uint64_t gap[SHM_COUNTERS]) {
         struct shm_lane *lane;
         uint32_t i;
 
@@ -186,7 +191,7 @@ static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, c
         self->lane_index = (uint16_t)i;
         self->ring = shm_ring_at(a->map, &a->geometry, i);
         self->mask = shm_ring_records(&a->geometry, i) - 1;
-        begin(self, lane, self->mask + 1, own);
+        begin(self, lane, self->mask + 1, own, gap);
         atomic_fetch_add(&sa_root.threads, 1);
         return lane;
 }
@@ -215,6 +220,20 @@ static void own_counters(const struct sa_thread *self, uint64_t own[SHM_COUNTERS
         for (int i = 0; i < SHM_COUNTERS; i++)
                 own[i] = atomic_load_explicit(&self->lane->live[i], memory_order_relaxed) - self->lane->offset[i] +
                          self->pending[i];
+}
+
+/* What of it no collector has booked: the one that had the old segment is gone. */
+static void unbooked(const struct shm_lane *old, const uint64_t own[SHM_COUNTERS], uint64_t ret_gap[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                /* Relaxed: a look that comes too early takes for lost what is booked a moment later, by one who is not asked
+                 * any more. */
+                uint64_t booked = atomic_load_explicit(&old->booked[i], memory_order_relaxed);
+                uint64_t known = booked > old->offset[i] ? booked - old->offset[i] : 0;
+
+                if (known < old->own[i]) /* what it had counted before it came is before, whoever knows it */
+                        known = old->own[i];
+                ret_gap[i] = own[i] > known ? own[i] - known : 0;
+        }
 }
 
 static void leave(struct shm_lane *lane) {
@@ -250,10 +269,12 @@ void sa_notice_fork_slow(void) {
 
 static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a, uint32_t epoch) {
         struct shm_lane *old = self->lane, *lane;
-        uint64_t own[SHM_COUNTERS];
+        uint64_t own[SHM_COUNTERS], gap[SHM_COUNTERS] = {0};
 
         own_counters(self, own);
-        lane = claim(self, a, own);
+        if (old)
+                unbooked(old, own, gap);
+        lane = claim(self, a, own, gap);
         if (!lane) {
                 self->patience = SA_NO_LANE | 4096;
                 return NULL;

@@ -209,7 +209,8 @@ struct shm_past {
         char comm[SHM_COMM_BYTES];
         uint64_t offset[SHM_COUNTERS]; /* the lane's counters at that moment */
         uint64_t before[SHM_COUNTERS]; /* shm_lane.before, with its own */
-        uint64_t reserved1[5];
+        uint64_t gap[SHM_COUNTERS];    /* shm_lane.gap, likewise */
+        uint64_t reserved1;
 };
 _Static_assert(sizeof(struct shm_past) == 2 * SHM_LINE, "");
 
@@ -247,7 +248,7 @@ struct shm_lane {
 
         /* line 2: what the occupants had counted before they moved in, cumulative over all of them */
         uint64_t before[SHM_COUNTERS];
-        uint8_t before_pad[SHM_LINE - 32];
+        uint64_t gap[SHM_COUNTERS]; /* … and an earlier collector had not booked when they left its segment */
 
         /* line 3 */
         _Atomic uint64_t head; /* records written, ever */
@@ -283,12 +284,14 @@ struct shm_lane {
 
         /* line 7 */
         uint64_t offset[SHM_COUNTERS]; /* live - offset: what this occupant has counted in its own life */
-        uint64_t reserved7[4];
+        uint64_t own[SHM_COUNTERS];    /* what it had counted when it came */
 
         /* line 8 */
         _Atomic uint64_t tail;    /* records drained, ever */
         _Atomic uint32_t retired; /* the occupancy up to which this lane is settled: it may be claimed again */
-        uint32_t reserved8[13];
+        uint32_t reserved8;
+        _Atomic uint64_t booked[SHM_COUNTERS]; /* where the books of this lane stand, in its terms */
+        uint64_t reserved8b[2];
 
         /* lines 9 and 10 */
         struct shm_lost {
@@ -556,6 +559,9 @@ _Static_assert(offsetof(struct shm_lane, lost_turn) == 344, "");
 _Static_assert(offsetof(struct shm_lane, taken) == 352, "");
 _Static_assert(offsetof(struct shm_lane, taken_until) == 360, "");
 _Static_assert(offsetof(struct shm_lane, retired) == 520, "");
+_Static_assert(offsetof(struct shm_lane, booked) == 528, "");
+_Static_assert(offsetof(struct shm_lane, gap) == 160, "");
+_Static_assert(offsetof(struct shm_lane, own) == 480, "");
 _Static_assert(offsetof(struct shm_lost, since) == 32, "");
 _Static_assert(offsetof(struct shm_refused, enters_depth) == 8, "");
 _Static_assert(offsetof(struct shm_refused, opens) == 16, "");

@@ -25,9 +25,10 @@
 struct drain {
         struct reader reader;
         struct books *books;
-        uint64_t *released; /* for each lane, the position that its producer knows */
-        uint64_t *targets;  /* heads of the second look */
-        uint32_t *closes;   /* slots of the overflow list that were taken in this batch */
+        uint64_t *released;               /* for each lane, the position that its producer knows */
+        uint64_t (*booked)[SHM_COUNTERS]; /* … and counters, up to which it knows them to be in the books */
+        uint64_t *targets;                /* heads of the second look */
+        uint32_t *closes;                 /* slots of the overflow list that were taken in this batch */
         uint32_t close_count;
         uint32_t first;        /* the lane with which the next first look begins */
         uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
@@ -49,9 +50,12 @@ int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry
                 return -ENOMEM;
         drain->books = books;
         drain->released = calloc(geometry->lane_capacity, sizeof *drain->released);
+        drain->booked = calloc(geometry->lane_capacity, sizeof *drain->booked);
         drain->targets = calloc(geometry->lane_capacity, sizeof *drain->targets);
         drain->closes = calloc(geometry->close_capacity + 1, sizeof *drain->closes);
-        r = drain->released && drain->targets && drain->closes ? reader_init(&drain->reader, memfd, geometry) : -ENOMEM;
+        r = drain->released && drain->booked && drain->targets && drain->closes
+                    ? reader_init(&drain->reader, memfd, geometry)
+                    : -ENOMEM;
         if (r < 0) {
                 drain_free(drain);
                 return r;
@@ -66,6 +70,7 @@ struct drain *drain_free(struct drain *drain) {
         quota_give(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes);
         reader_deinit(&drain->reader);
         free(drain->released);
+        free(drain->booked);
         free(drain->targets);
         free(drain->closes);
         free(drain);
@@ -89,6 +94,10 @@ static void commit(struct drain *drain) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 uint64_t position = drain->books->lanes[i].position;
 
+                if (memcmp(drain->booked[i], drain->books->lanes[i].last, sizeof drain->booked[i]) != 0) {
+                        memcpy(drain->booked[i], drain->books->lanes[i].last, sizeof drain->booked[i]);
+                        reader_book(&drain->reader, i, drain->booked[i]);
+                }
                 if (drain->released[i] == position)
                         continue;
                 drain->released[i] = position;
@@ -220,12 +229,14 @@ static void receive(struct drain *drain, uint32_t i, const struct reader_occupan
                         frames_settle(books, i, past.offset);
                         meet(books, lane, &past);
                         frames_before(books, i, past.before);
+                        frames_gap(books, i, past.gap);
                 }
                 frames_settle(books, i, who->offset);
                 if (occupancy == who->occupancy)
                         meet(books, lane, who);
         }
         frames_before(books, i, who->before);
+        frames_gap(books, i, who->gap);
 }
 
 /* The same at the thread's first records: what it counted before them is its own, not its predecessor's. */

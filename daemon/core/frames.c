@@ -91,6 +91,20 @@ void frames_before(struct books *books, uint32_t i, const uint64_t before[SHM_CO
         lane->has_pending = 1;
 }
 
+void frames_gap(struct books *books, uint32_t i, const uint64_t gap[SHM_COUNTERS]) {
+        struct lane *lane = &books->lanes[i];
+        uint64_t delta[SHM_COUNTERS];
+
+        difference(delta, gap, lane->gap_seen);
+        if (!(delta[0] | delta[1] | delta[2] | delta[3]))
+                return;
+        state_touch(&books->state, &lane->has_pending, 64);
+        state_touch(&books->state, lane->pending_lost, sizeof lane->pending_lost);
+        add(lane->gap_seen, delta);
+        add(lane->pending_lost, delta);
+        lane->has_pending = 1;
+}
+
 static void lost(struct books *books, struct lane *lane, const uint64_t counters[SHM_COUNTERS]) {
         state_touch(&books->state, lane->pending_lost, sizeof lane->pending_lost);
         touch(books, &lane->has_pending);

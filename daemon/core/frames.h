@@ -27,6 +27,9 @@ bool frames_apply_closes(struct books *books);
 /* What a lane's threads had counted before they came to it, cumulative. */
 void frames_before(struct books *books, uint32_t lane, const uint64_t before[SHM_COUNTERS]);
 
+/* … and of it no collector had booked: it is lost. */
+void frames_gap(struct books *books, uint32_t lane, const uint64_t gap[SHM_COUNTERS]);
+
 /* Ends an interval at the thread's live counters. */
 void frames_settle(struct books *books, uint32_t lane, const uint64_t live[SHM_COUNTERS]);
 

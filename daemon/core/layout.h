@@ -102,12 +102,15 @@ struct lane {
         uint64_t pending_before[SHM_COUNTERS]; /* likewise */
 
         uint32_t has_pending, reserved0;
-        uint64_t self[SHM_COUNTERS]; /* kept in checking builds only: for books_check() */
+        uint64_t gap_seen[SHM_COUNTERS]; /* as before_seen, of what no collector had booked */
         uint64_t reserved[3];
+
+        uint64_t self[SHM_COUNTERS]; /* kept in checking builds only: for books_check() */
+        uint64_t reserved1[4];
 
         struct frame frames[SHM_DEPTH];
 };
-_Static_assert(sizeof(struct lane) == 5 * 64 + SHM_DEPTH * 128, "");
+_Static_assert(sizeof(struct lane) == 6 * 64 + SHM_DEPTH * 128, "");
 _Static_assert(offsetof(struct lane, frames) % 64 == 0, "");
 
 enum instance_flag {
@@ -186,7 +189,7 @@ _Static_assert(sizeof(struct last_span) == 64, "");
 
 /* What the arena's header says of the data.  A version never changes its meaning: where anything in this file changes its
  * place, there is a new one. */
-#define BOOKS_LAYOUT 2u
+#define BOOKS_LAYOUT 4u
 struct books_owner {
         uint32_t layout;
         _Atomic uint32_t label_turn; /* which label counts; 0: none yet */

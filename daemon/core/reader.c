@@ -278,6 +278,7 @@ bool reader_past(const struct reader *reader, uint32_t i, uint32_t occupancy, st
         *ret = (struct reader_occupant){.occupancy = occupancy};
         shm_load_text(ret->comm, past->comm, sizeof ret->comm);
         shm_load_counters(ret->before, past->before);
+        shm_load_counters(ret->gap, past->gap);
         shm_load_counters(ret->offset, past->offset);
         return is == occupancy;
 }
@@ -292,6 +293,7 @@ bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occu
         ret->tid = shm_load(lane->tid);
         shm_load_text(ret->comm, lane->comm, sizeof ret->comm);
         shm_load_counters(ret->before, lane->before);
+        shm_load_counters(ret->gap, lane->gap);
         shm_load_counters(ret->offset, lane->offset);
         return !(occupancy & 1) && reader_is_still(reader, i, occupancy);
 }
@@ -397,6 +399,12 @@ enum shm_counting reader_counting(const struct reader *reader) {
 void reader_retire(struct reader *reader, uint32_t lane, uint32_t occupancy) {
         /* [O2] release of `retired`, pairs with the acquire in is_vacant(): the stack has been read. */
         atomic_store_explicit(&lane_at(reader, lane)->retired, occupancy, memory_order_release);
+}
+
+void reader_book(struct reader *reader, uint32_t lane, const uint64_t booked[SHM_COUNTERS]) {
+        /* Relaxed: read when this collector is gone, or asked no more. */
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                atomic_store_explicit(&lane_at(reader, lane)->booked[c], booked[c], memory_order_relaxed);
 }
 
 void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits) {

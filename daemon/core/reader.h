@@ -49,7 +49,7 @@ struct reader_occupant {
         uint32_t tid;
         bool alive;
         char comm[SHM_COMM_BYTES];
-        uint64_t before[SHM_COUNTERS];
+        uint64_t before[SHM_COUNTERS], gap[SHM_COUNTERS];
         uint64_t offset[SHM_COUNTERS]; /* what the lane's counters stood at when it came */
 };
 /* Who has the lane.  False while somebody moves in; *ret is then what there is of it. */
@@ -78,5 +78,7 @@ uint64_t reader_refused_threads(const struct reader *reader);
 enum shm_counting reader_counting(const struct reader *reader);
 /* Says that the lane's books are closed up to `occupancy`. */
 void reader_retire(struct reader *reader, uint32_t lane, uint32_t occupancy);
+/* Says where the lane's books stand. */
+void reader_book(struct reader *reader, uint32_t lane, const uint64_t booked[SHM_COUNTERS]);
 void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits);
 uint64_t reader_instance_floor(const struct reader *reader);
