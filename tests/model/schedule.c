@@ -279,9 +279,9 @@ static void put_step(struct maker *m, unsigned thread) {
                 put_enter(m, thread);
         else if (kind < 910)
                 put_exit(m, thread);
-        else if (kind < 965)
+        else if (kind < 955)
                 put_close(m, thread);
-        else if (kind < 993)
+        else if (kind < 988)
                 put(m, ACT_CURRENT, thread);
         else
                 put(m, ACT_END, thread);
@@ -408,7 +408,7 @@ static void put_relay(struct maker *m) {
                 put_open(m, dice_below(m->dice, threads), ACT_OPEN);
                 span = *m->spans;
                 /* Something that keeps the drain on one lane, while the span passes through those before and after it. */
-                for (unsigned i = dice_permille(m->dice, 300) ? 50 : 0; i--;) {
+                for (unsigned i = dice_permille(m->dice, 60) ? 50 : 0; i--;) {
                         put_span(m, ACT_ENTER, busy, span);
                         put_span(m, ACT_EXIT, busy, span);
                 }
