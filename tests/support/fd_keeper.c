@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -178,6 +179,7 @@ static void be_daemon(void) {
         static char names[MAX * 64], number[32];
         int n = 0, base = 0;
 
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a keeper that is ended by a signal takes it along */
         /* Out of the way of 3 and what follows, then to their places. */
         for (int i = 0; i < socket_count; i++)
                 if (sockets[i] >= base)
