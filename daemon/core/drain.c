@@ -257,15 +257,32 @@ static void count_records(struct books *books, uint64_t n) {
         books->book->records += n;
 }
 
+/* Records ahead of the present one, when the memory of their spans is fetched: first the index, then the entry. */
+enum { FAR_AHEAD = 16, AHEAD = 8, LIVE_FITS_CACHE = 4096 };
+
+/* Spans that live long lie anywhere in the books: without it, each record waits for memory several times. */
+static void look_ahead(const struct drain *drain, uint32_t i, uint64_t position) {
+        uint64_t instance = reader_span_ahead(&drain->reader, i, position + FAR_AHEAD);
+
+        if (instance)
+                live_expect(drain->books, instance);
+        instance = reader_span_ahead(&drain->reader, i, position + AHEAD);
+        if (instance)
+                live_expect_soon(drain->books, instance);
+}
+
 static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
         uint64_t position = lane->position, counted = position;
+        bool ahead = books->book->live >= LIVE_FITS_CACHE;
         int r = 0;
 
         while (position < to) {
                 struct shm_record record;
 
+                if (ahead && to - position > FAR_AHEAD)
+                        look_ahead(drain, i, position);
                 r = reader_record(&drain->reader, i, position, &record);
                 if (r < 0)
                         break;

@@ -26,6 +26,19 @@ static uint32_t find_slot(const struct books *books, uint64_t instance) {
         return slot;
 }
 
+void live_expect(const struct books *books, uint64_t instance) {
+        __builtin_prefetch(&books->index[hash(books, instance) & books->index_mask]);
+}
+
+/* The first entry that a search looks at is mostly the one; with its mark in the undo log, as it is about to change. */
+void live_expect_soon(const struct books *books, uint64_t instance) {
+        uint32_t n = books->index[hash(books, instance) & books->index_mask];
+        const struct instance *entry = &books->instances[n ? n - 1 : 0];
+
+        __builtin_prefetch(entry, 1);
+        state_expect(&books->state, entry);
+}
+
 struct instance *live_find(struct books *books, uint64_t instance) {
         uint32_t n = books->index[find_slot(books, instance)];
 

@@ -9,6 +9,11 @@
 
 #include "daemon/core/layout.h"
 
+/* Has the memory of a span's entry fetched, in two steps: its slot of the index first, and later what that leads to.  Only a
+ * hint: the number may be anything. */
+void live_expect(const struct books *books, uint64_t instance);
+void live_expect_soon(const struct books *books, uint64_t instance);
+
 struct instance *live_find(struct books *books, uint64_t instance);
 /* Finds or makes.  *ret_new says which.  Never NULL: something is evicted if need be. */
 struct instance *live_get(struct books *books, uint64_t instance, uint32_t path, bool *ret_new);

@@ -70,6 +70,13 @@ static bool is_of_span(uint16_t kind) {
         return (kind >= SHM_KIND_ENTER && kind <= SHM_KIND_CLOSE) || kind == SHM_KIND_RESYNC;
 }
 
+uint64_t reader_span_ahead(const struct reader *reader, uint32_t lane, uint64_t position) {
+        uint32_t mask = shm_ring_records(&reader->geometry, lane) - 1;
+        const struct shm_record *record = &shm_ring_at(reader->map, &reader->geometry, lane)[position & mask];
+
+        return is_of_span(record->kind) && !(record->flags & SHM_FLAG_SCOPE) ? record->instance : 0;
+}
+
 int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struct shm_record *ret) {
         uint32_t mask = shm_ring_records(&reader->geometry, lane) - 1;
 

@@ -27,6 +27,9 @@ int reader_lanes(struct reader *reader);
 /* The head of a lane, checked against `position`, up to which it was drained. */
 int reader_head(struct reader *reader, uint32_t lane, uint64_t position, uint64_t *ret_head);
 bool reader_has_records(const struct reader *reader, uint32_t lane, uint64_t position);
+/* The span that the record at `position` is of, where it is one that the books follow by itself; else 0.  Unchecked: for a
+ * hint. */
+uint64_t reader_span_ahead(const struct reader *reader, uint32_t lane, uint64_t position);
 /* Copies the record at `position`. */
 int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struct shm_record *ret);
 /* Lets the producer have what is below `position` again. */

@@ -75,6 +75,11 @@ static inline bool state_has_room(const struct state *state, uint64_t lines) {
 
 void state_log_line(struct state *state, uint32_t line);
 
+/* Has the mark fetched that state_touch() will look at for `p`. */
+static inline void state_expect(const struct state *state, const void *p) {
+        __builtin_prefetch(&state->touched[(size_t)((const char *)p - state->base) / STATE_LINE], 1);
+}
+
 /* To be called before changing [p, p + n) of the arena. */
 static inline void state_touch(struct state *state, const void *p, size_t n) {
         size_t offset = (size_t)((const char *)p - state->base);
