@@ -228,7 +228,10 @@ void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span
         uint64_t head, at[SHM_COUNTERS];
         uint32_t depth, need;
 
-        sa_slow_attend(self, lane);
+        /* A scope's call has attended before it looked for its parent.  Twice in one call would be two moments: the parent
+         * is of the one, and what is booked from here on of the other. */
+        if (!(flags & SHM_FLAG_SCOPE))
+                sa_slow_attend(self, lane);
         now(lane, at);
         leave_top(lane, at);
         head = atomic_load_explicit(&lane->head, memory_order_relaxed);
@@ -274,7 +277,8 @@ static bool put_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_sp
 }
 
 bool sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
-        sa_slow_attend(self, lane);
+        if (kind == SHM_KIND_CLOSE) /* an opening has attended, as in sa_slow_enter() */
+                sa_slow_attend(self, lane);
         return put_mark(self, lane, span, kind);
 }
 

@@ -8,6 +8,7 @@
 
 #include "client/lane.h"
 
+/* Attends first; what opens a span (a scope's enter, an OPEN) must have done so before. */
 void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags);
 void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags);
 /* OPEN or CLOSE.  Whether it found room; a CLOSE may then still have gone to the overflow list. */

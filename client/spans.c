@@ -435,13 +435,19 @@ EXPORT spanalloc_span spanalloc_open(spanalloc_site *site) {
         return sa_likely(span.instance) ? span : open_aside(site, lane);
 }
 
+static sa_cold spanalloc_span open_under_aside(spanalloc_site *site, spanalloc_span parent, struct shm_lane *lane) {
+        if (attention(lane))
+                sa_slow_attend(&sa_self, lane);
+        return open_at(&sa_self, lane, site, parent.instance ? parent.path : 0);
+}
+
 static sa_cold spanalloc_span open_under_slow(spanalloc_site *site, spanalloc_span parent) {
         struct shm_lane *lane;
 
         if (gate_epoch() || sa_attach_is_due(&sa_self)) {
                 lane = begin_slow(&sa_self, true);
                 if (lane)
-                        return open_at(&sa_self, lane, site, parent.instance ? parent.path : 0);
+                        return open_under_aside(site, parent, lane);
         }
         return other() ? other()->open_under(site, parent) : none;
 }
@@ -458,7 +464,7 @@ EXPORT spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span 
                 return open_under_slow(site, parent);
         lane = self->lane;
         span = open_fast(self, lane, place_of(lane), site, parent.instance ? parent.path : 0);
-        return sa_likely(span.instance) ? span : open_at(self, lane, site, parent.instance ? parent.path : 0);
+        return sa_likely(span.instance) ? span : open_under_aside(site, parent, lane);
 }
 
 static sa_aside void close_aside(spanalloc_span span, struct shm_lane *lane) {

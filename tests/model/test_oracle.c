@@ -24,8 +24,8 @@
 #include "tests/model/play.h"
 
 #define LENGTH   3000u
-#define PATIENCE 60u /* seconds a schedule may take before it counts as hanging */
-#define REPEATS  4   /* of a shortened schedule with threads at once, before it counts as right */
+#define PATIENCE 300u /* seconds a schedule may take before it counts as hanging */
+#define REPEATS  4    /* of a shortened schedule with threads at once, before it counts as right */
 #define JOBS_MAX 8
 
 static struct record *records[JOBS_MAX];
