@@ -180,7 +180,7 @@ static int look_at_lanes(struct drain *drain) {
 
 /* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
 static uint32_t thread_entry(struct books *books, const char *comm) {
-        char name[SHM_COMM_BYTES];
+        char name[SHM_COMM_BYTES] = {0};
         uint32_t n = books->book->threads;
 
         text_clean(name, sizeof name, comm, SHM_COMM_BYTES - 1);

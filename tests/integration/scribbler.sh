@@ -37,7 +37,7 @@ follows() {
 beside() {
         local times=$WORK/times.$1 spans count bytes
         rm -f "$times"*
-        rm -f "$WORK/hold" "$WORK/events"
+        rm -f "$WORK/hold" "$WORK/events" "$WORK/ledger"
         mkfifo "$WORK/hold" "$WORK/events"
         exec 8<>"$WORK/hold"
         "$CTL" --socket "$QUERY" --json=short follow --filter neighbour >"$WORK/events" 2>"$WORK/follow.err" 8>&- &
