@@ -21,6 +21,7 @@ struct drawing {
         struct ancestor *ancestors;
         size_t depth;
         size_t process_line;
+        size_t drawn, most;      /* spans, not processes nor what stands for several */
         uint64_t min_ppm, least; /* what a row of this process has to have allocated to be drawn */
         struct folded {
                 size_t rows, row; /* how many, and the last */
@@ -77,11 +78,12 @@ static int draw_cells(struct drawing *drawing, size_t row, size_t depth, const c
         *ret_line = render_row(drawing->render, depth ? drawing->ancestors[depth - 1].line : drawing->process_line,
                                cells);
         free(bufs);
+        drawing->drawn++;
         return *ret_line == RENDER_ROOT ? -ENOMEM : 0;
 }
 
-/* Says below a row what is not drawn there, once its last child has been.  One row alone is drawn after all: it takes
- * no more room. */
+/* Says below a row what is not drawn there, once its last child has been.  One row alone is drawn after all, if it may: it
+ * takes no more room. */
 static int close_row(struct drawing *drawing, size_t depth) {
         struct folded folded = drawing->folded[depth];
         const char *cells[OPTIONS_COLUMNS_MAX + 1] = {NULL};
@@ -91,7 +93,7 @@ static int close_row(struct drawing *drawing, size_t depth) {
         drawing->folded[depth] = (struct folded){.rows = 0};
         if (!folded.rows)
                 return 0;
-        if (folded.rows == 1)
+        if (folded.rows == 1 && drawing->drawn < drawing->most)
                 return draw_cells(drawing, folded.row, depth, table_text(drawing->tree, folded.row, "span"), &line);
         snprintf(name, sizeof(name), "(%zu more)", folded.rows);
         cells[0] = name;
@@ -166,7 +168,8 @@ static int draw_columns(struct drawing *drawing) {
         return r;
 }
 
-int render_tree(const struct options *options, const struct table *tree, FILE *stream) {
+int render_tree(const struct options *options, const struct table *tree, FILE *stream, size_t *ret_left) {
+        size_t row = 0;
         struct drawing drawing = {
                 .tree = tree,
                 .columns = options->n_columns ? options->columns : default_columns,
@@ -175,6 +178,7 @@ int render_tree(const struct options *options, const struct table *tree, FILE *s
                 .ancestors = calloc(tree->row_count + 1, sizeof(*drawing.ancestors)),
                 .folded = calloc(tree->row_count + 2, sizeof(*drawing.folded)),
                 .process_line = RENDER_ROOT,
+                .most = options->limit ? (size_t)options->limit : SIZE_MAX,
                 .min_ppm = options->min_ppm,
         };
         int r = drawing.ancestors && drawing.folded
@@ -183,7 +187,7 @@ int render_tree(const struct options *options, const struct table *tree, FILE *s
 
         if (r == 0)
                 r = draw_columns(&drawing);
-        for (size_t row = 0; row < tree->row_count && r == 0;) {
+        while (row < tree->row_count && drawing.drawn < drawing.most && r == 0) {
                 size_t next;
 
                 if (row == 0 || table_uint(tree, row, "process") != table_uint(tree, row - 1, "process")) {
@@ -203,5 +207,7 @@ int render_tree(const struct options *options, const struct table *tree, FILE *s
         render_free(drawing.render);
         free(drawing.ancestors);
         free(drawing.folded);
+        if (r == 0)
+                *ret_left = tree->row_count - row;
         return r;
 }

@@ -9,5 +9,5 @@
 #include "ctl/options.h"
 #include "ctl/table.h"
 
-/* A whole tree, or with `span` only the rows of that name, each under its path.  0 or -errno. */
-int render_tree(const struct options *options, const struct table *tree, FILE *stream);
+/* As many spans as options->limit allows; *ret_left: how many rows come after those.  0 or -errno. */
+int render_tree(const struct options *options, const struct table *tree, FILE *stream, size_t *ret_left);

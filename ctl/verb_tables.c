@@ -99,7 +99,8 @@ static void note_memory(FILE *stream, const struct table *table, size_t width) {
 }
 
 /* What the figures alone do not say.  Freed by the caller; NULL: nothing, or no memory. */
-static char *ps_note(const struct table *table, size_t width) {
+static char *ps_note(const struct options *options, const struct table *table) {
+        size_t width = render_width(options);
         bool balanced = true;
         size_t uncounted = 0;
         char *text = NULL, line[512];
@@ -121,10 +122,11 @@ static char *ps_note(const struct table *table, size_t width) {
         if (uncounted > NOTES_MAX)
                 fprintf(stream, "and %zu more that are not counted\n", uncounted - NOTES_MAX);
         note_memory(stream, table, width);
-        if (!table->row_count)
+        if (!table->row_count && (options->unit || options->filter))
+                fputs("No process matches; \"spanallocctl ps\" lists all.\n", stream);
+        else if (!table->row_count)
                 fputs("No processes. Programs attach by themselves when they open their first span; one without spans "
-                      "is "
-                      "counted when it is started with LD_PRELOAD=libspanalloc-malloc.so.0.\n",
+                      "is counted when it is started with LD_PRELOAD=libspanalloc-malloc.so.0.\n",
                       stream);
         if (!balanced)
                 fputs("Books that do not balance: before + self + outside + lost is not alloc. Please report it.\n",
@@ -167,7 +169,7 @@ int verb_ps(struct ctl *ctl, int argc, char **argv) {
         } else if (ctl->options.json) {
                 r = ask_print_json(ctl, "processes", table);
         } else {
-                note = ps_note(table, render_width(&ctl->options));
+                note = ps_note(&ctl->options, table);
                 r = show_table(ctl, table, view, sizeof(view) / sizeof(view[0]), note);
                 free(note);
         }

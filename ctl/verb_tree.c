@@ -1,35 +1,92 @@
 /*
  * tree: the causal tree of each process.
  */
+#include <string.h>
+
 #include "ctl/ask.h"
+#include "ctl/bars.h"
 #include "ctl/pager.h"
 #include "ctl/render_tree.h"
+#include "ctl/tree_order.h"
+
+static void print_note(const struct options *options, const struct table *tree, size_t left, FILE *stream) {
+        if (left)
+                fprintf(stream, "%s %zu more; --limit=0 shows all.\n", bars_utf8() ? "…" : "...", left);
+        if (!tree->row_count && (options->pid || options->unit || options->filter))
+                fputs("No span matches.\n", stream);
+        else if (!tree->row_count)
+                fputs("No span to show; see \"spanallocctl ps\".\n", stream);
+        if (!tree->complete && options->since_ns)
+                fputs("What a row shows may be more than was asked for: no mark reaches so far back.\n", stream);
+        else if (!tree->complete)
+                fputs("There are more rows than an answer holds; --unit, --pid or --filter choose.\n", stream);
+}
 
 static int show_tree(struct ctl *ctl, const struct table *tree) {
         struct pager pager;
+        size_t left = 0;
         int r = pager_init(&pager);
 
         if (r < 0)
                 return ask_printed(r);
-        r = render_tree(&ctl->options, tree, pager.stream);
-        if (!tree->row_count && !ctl->options.no_legend)
-                fputs("No span to show; see \"spanallocctl ps\".\n", pager.stream);
+        r = render_tree(&ctl->options, tree, pager.stream, &left);
+        if (r == 0 && !ctl->options.no_legend)
+                print_note(&ctl->options, tree, left, pager.stream);
         if (r == 0)
                 r = pager_show(&pager, &ctl->options);
         return ask_printed(r);
 }
 
+/* A document folds nothing, so its rows are those of the answer. */
+static int print_json(struct ctl *ctl, const struct table *tree) {
+        struct table shown = *tree;
+
+        if (ctl->options.limit && shown.row_count > ctl->options.limit) {
+                shown.row_count = (size_t)ctl->options.limit;
+                shown.complete = false;
+        }
+        return ask_print_json(ctl, "tree", &shown);
+}
+
+static bool names(const struct options *options, const char *column) {
+        for (size_t i = 0; i < options->n_columns; i++)
+                if (!strcmp(options->columns[i], column))
+                        return true;
+        return options->sort && !strcmp(options->sort + (*options->sort == '-'), column);
+}
+
+/* Some columns are sent only when they are named, and the drawing needs others than those that it shows: then all are
+ * named. */
+static const char *all_columns(char buf[COLUMNS_TEXT_MAX]) {
+        const struct wire_columns *known = wire_columns("tree");
+        size_t used = 0;
+
+        for (size_t i = 0; i < known->count && used < COLUMNS_TEXT_MAX; i++)
+                used += (size_t)snprintf(buf + used, COLUMNS_TEXT_MAX - used, "%s%s", i ? "," : "",
+                                         known->columns[i].name);
+        return used < COLUMNS_TEXT_MAX ? buf : NULL;
+}
+
 int verb_tree(struct ctl *ctl, int argc, char **argv) {
         struct client_params params = ask_params(&ctl->options);
+        char columns[COLUMNS_TEXT_MAX];
         struct table *tree = NULL;
-        int r = ask_table(ctl, "tree", &params, &tree);
+        int r;
 
+        /* The order and the number of rows are made here: an answer is the whole tree. */
+        params.sort = NULL;
+        params.limit = 0;
+        if (names(&ctl->options, "per_call_p99"))
+                params.columns = all_columns(columns);
+        r = ask_table(ctl, "tree", &params, &tree);
         if (r != CTL_OK)
                 return r;
         if (!tree->row_count)
                 r = ask_pid_known(ctl);
+        if (r == CTL_OK && ctl->options.sort)
+                r = ask_printed(tree_order(tree, ctl->options.sort));
         if (r == CTL_OK)
-                r = ctl->options.json ? ask_print_json(ctl, "tree", tree) : show_tree(ctl, tree);
+                r = ctl->options.json ? print_json(ctl, tree) : show_tree(ctl, tree);
         table_free(tree);
         return r;
 }

@@ -22,6 +22,11 @@ _spanallocctl_spans() {
         _spanallocctl_ask spans --columns=span | sed 's/ *$//' | sort -u
 }
 
+# What --filter of ps looks at, but for executables.
+_spanallocctl_processes() {
+        { _spanallocctl_ask ps --columns=comm; _spanallocctl_ask ps --columns=unit; } | sed 's/ *$//' | grep -v '^-*$' | sort -u
+}
+
 _spanallocctl_services() {
         systemctl list-unit-files --type=service --no-legend --no-pager 2>/dev/null | awk '{ print $1 }'
 }
@@ -48,9 +53,9 @@ _spanallocctl() {
         local verbs='status ps spans tree show top follow run enable disable reset doctor demo version help'
         local everywhere='--system --user --socket --json --no-pager --no-legend --full --raw --color --help --version'
         local -A own=(
-                [ps]='--pid --unit --sort --limit --columns'
+                [ps]='--pid --unit --filter --sort --limit --columns'
                 [spans]='--pid --unit --filter --since --sort --limit --columns'
-                [tree]='--pid --unit --filter --since --min-percent --columns'
+                [tree]='--pid --unit --filter --since --min-percent --sort --limit --columns'
                 [show]='--pid --unit --since'
                 [top]='--pid --unit --filter --sort --limit --batch --once --count --delay'
                 [follow]='--pid --unit --filter --limit --columns'
@@ -128,7 +133,11 @@ _spanallocctl() {
                 return
                 ;;
         --filter | -f)
-                _spanallocctl_lines "$(_spanallocctl_spans)"
+                if [[ $verb == ps ]]; then
+                        _spanallocctl_lines "$(_spanallocctl_processes)"
+                else
+                        _spanallocctl_lines "$(_spanallocctl_spans)"
+                fi
                 return
                 ;;
         --columns | -c)

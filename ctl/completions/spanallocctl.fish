@@ -26,6 +26,14 @@ function __spanallocctl_units
     __spanallocctl_ask ps --columns=unit | string trim | sort -u | string match -v -- -
 end
 
+# What --filter of ps looks at, but for executables.
+function __spanallocctl_processes
+    begin
+        __spanallocctl_ask ps --columns=comm
+        __spanallocctl_ask ps --columns=unit
+    end | string trim | sort -u | string match -v -- -
+end
+
 function __spanallocctl_services
     systemctl list-unit-files --type=service --no-legend --no-pager 2>/dev/null | string replace -r ' .*' ''
 end
@@ -79,10 +87,11 @@ set -l rows '__fish_seen_subcommand_from ps spans tree top follow show'
 complete -c spanallocctl -n $rows -s p -l pid -x -a '(__spanallocctl_pids)' -d 'Only this process'
 complete -c spanallocctl -n $rows -s u -l unit -x -a '(__spanallocctl_units)' -d 'Only processes of this unit'
 complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree top follow' -s f -l filter -x -a '(__spanallocctl_spans)' -d 'Only spans with this in name or path'
+complete -c spanallocctl -n '__fish_seen_subcommand_from ps' -s f -l filter -x -a '(__spanallocctl_processes)' -d 'Only processes with this in name, executable or unit'
 complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree show' -l since -x -a '1m 5m 10m' -d 'Only the last so long'
 complete -c spanallocctl -n '__fish_seen_subcommand_from tree' -l min-percent -x -d 'Fold what is below N %'
-complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans top' -s s -l sort -x -a '(__spanallocctl_columns)' -d 'Sort by this column'
-complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans top follow' -l limit -x -d 'At most so many rows'
+complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree top' -s s -l sort -x -a '(__spanallocctl_columns)' -d 'Sort by this column'
+complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree top follow' -l limit -x -d 'At most so many rows'
 complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree follow' -s c -l columns -x -a 'all (__spanallocctl_columns)' -d 'Show these columns'
 set -l screens '__fish_seen_subcommand_from top demo'
 complete -c spanallocctl -n $screens -s b -l batch -d 'Plain screens'

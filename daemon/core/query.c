@@ -151,7 +151,8 @@ static const struct method {
 } methods[] = {
         {"hello", method_hello, QUERY_PARAM_PROTOCOL | QUERY_PARAM_CLIENT, QUERY_GREETED},
         {"status", query_method_status, 0, QUERY_ANSWERED},
-        {"ps", query_method_ps, QUERY_PARAMS_PROCESS | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT | QUERY_PARAM_COLUMNS,
+        {"ps", query_method_ps,
+         QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT | QUERY_PARAM_COLUMNS,
          QUERY_ANSWERED},
         {"spans", query_method_spans,
          QUERY_PARAMS_PROCESS | QUERY_PARAM_SPAN | QUERY_PARAM_FILTER | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT |

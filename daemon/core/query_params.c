@@ -108,6 +108,14 @@ bool query_params_select_process(const struct query_params *params, const struct
         return true;
 }
 
+bool query_params_select_texts(const struct query_params *params, const struct process *process) {
+        if (!(params->given & QUERY_PARAM_FILTER))
+                return true;
+
+        return strstr(process->comm, params->filter) || strstr(process->exe, params->filter) ||
+               strstr(process->unit, params->filter);
+}
+
 bool query_params_select_path(const struct query_params *params, const char *name, const char *path) {
         if (!(params->given & QUERY_PARAM_FILTER))
                 return true;

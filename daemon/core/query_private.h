@@ -70,6 +70,8 @@ int query_params_parse(struct query_params *ret, unsigned allowed, struct wire_v
                        struct query_error *ret_error);
 bool query_params_select_process(const struct query_params *params, const struct query_peer *peer,
                                  const struct process *process);
+/* Whether `filter` selects a process by its own texts, which is what it means for `ps`. */
+bool query_params_select_texts(const struct query_params *params, const struct process *process);
 /* Whether `filter` selects a span of that name on that path. */
 bool query_params_select_path(const struct query_params *params, const char *name, const char *path);
 

@@ -215,7 +215,7 @@ int query_method_ps(struct query *query, const struct query_peer *peer, const st
 
         query_refresh(query, peer);
         for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
-                if (!query_params_select_process(params, peer, process))
+                if (!query_params_select_process(params, peer, process) || !query_params_select_texts(params, process))
                         continue;
 
                 query_check_books(process);

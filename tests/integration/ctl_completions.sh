@@ -45,6 +45,7 @@ expect "span names" "$(completes --socket "$QUERY" show '')" "child job parse po
 expect "span names with p" "$(completes --socket "$QUERY" show p)" "parse poke"
 expect "pids" "$(completes --socket "$QUERY" spans --pid '')" "$program"
 expect "pids after =" "$(completes --socket = "$QUERY" ps --pid = "${program:0:1}")" "$program"
+expect "filters of ps" "$(completes --socket "$QUERY" ps --filter span_)" "span_scripted"
 expect "filters" "$(completes --socket "$QUERY" tree --filter ch)" "child"
 expect "columns" "$(completes spans --columns net)" "net_bytes"
 expect "sort" "$(completes top --sort -net)" "-net_bytes"

@@ -42,12 +42,30 @@ same spans-filter.txt ctl --no-legend spans --filter=ar --columns=span,path
 same tree.txt ctl tree --min-percent=0
 same tree-folded.txt ctl tree --min-percent=20
 same tree-columns.txt ctl tree --min-percent=0 --columns=cycles,migrated,alloc_count,quality
+same tree-sorted.txt ctl tree --min-percent=0 --sort=span --columns=closed,alloc_bytes
+same tree-limit.txt ctl tree --min-percent=0 --sort=-net_bytes --limit=3
+same tree-sorted.json bash -c "'$CTL' --socket '$QUERY' --json tree --sort=-path --limit=4 --columns=path | jq 'del(.time_ns)'"
 same ps.txt ctl ps --columns=pid,comm,alive,spans,records,alloc_bytes,self_alloc_bytes,outside_alloc_bytes,lost_alloc_bytes,before_alloc_bytes,net_bytes,coverage_ppm,balanced
 same show-request.txt ctl show request
 same show-task.txt ctl show task
 same top.txt bash -c "'$CTL' --socket '$QUERY' top -n 1 --sort=-alloc_bytes | sed 1d"
 same spans.json bash -c "'$CTL' --socket '$QUERY' --json=pretty spans --columns=span,path,opened,closed,open,cycles,alloc_count,alloc_bytes,dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,migrated,per_call,quality | jq 'del(.time_ns)'"
 same tree.json bash -c "'$CTL' --socket '$QUERY' --json tree --columns=depth,path,alloc_bytes,self_alloc_bytes,quality | jq 'del(.time_ns)'"
+
+note "tree --limit and ps --filter"
+expect "tree without hints" "$(ctl --no-legend tree --min-percent=0 --limit=2 | wc -l)" 3
+expect "what is folded before the last row" "$(ctl tree --min-percent=20 --limit=1 | tail -n 1)" "… 6 more; --limit=0 shows all."
+! ctl tree --min-percent=0 --limit=7 | grep -q more || fail "seven of seven rows are not all"
+expect "a locale without an ellipsis" "$(LC_ALL=C ctl tree --limit=1 | tail -n 1)" "... 6 more; --limit=0 shows all."
+expect_match "a column that is sent only when it is named" "$(ctl tree --columns=per_call_p99 --sort=-per_call_p99)" 'job +[0-9.]+K'
+for filter in scripted "$(json '.processes[0].exe' ps | cut -c 2-20)" ''; do
+        expect "processes with '$filter'" "$(json '[.processes[].pid] | @csv' ps --filter "$filter")" "$program"
+done
+expect "processes with nonsense" "$(json '.processes | length' ps --filter Scripted)" 0
+expect "what ps says then" "$(ctl ps --filter Scripted)" 'No process matches; "spanallocctl ps" lists all.'
+expect "what tree says then" "$(ctl tree --filter nonsense)" 'No span matches.'
+expect_status 2 "$CTL" --socket "$QUERY" tree --sort=net_byte
+grep -q 'did you mean "net_bytes"' "$WORK/err" || fail "$(cat "$WORK/err")"
 
 note "show says what net means, and never more"
 ctl show job >"$WORK/out"

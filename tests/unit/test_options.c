@@ -166,6 +166,15 @@ static void test_columns(void **state) {
         assert_string_equal(o.columns[0], "span");
         assert_string_equal(o.columns[2], "per_call");
         assert_string_equal(o.sort, "-net_bytes");
+        assert_int_equal(parse(&o, "tree --sort=-self_alloc_bytes --limit 5"), 0);
+        assert_string_equal(o.sort, "-self_alloc_bytes");
+        assert_int_equal(o.limit, 5);
+        refused("tree --sort=-self_aloc_bytes", "did you mean \"self_alloc_bytes\"");
+        refused("tree --sort=pid,span", "no column \"pid,span\"");
+        assert_int_equal(parse(&o, "ps --filter shop"), 0);
+        assert_string_equal(o.filter, "shop");
+        refused("status --filter shop", "not for status");
+        refused("top --since 10m", "not for top");
         assert_int_equal(parse(&o, "ps --columns all"), 0);
         assert_int_equal(o.n_columns, wire_columns("ps")->count);
         refused("spans --columns span,aloc_bytes", "did you mean \"alloc_bytes\"");

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -240,6 +241,13 @@ static void test_filters_and_visibility(void **state) {
         assert_rows(fixture, &all, 2, "spans", "filter", "eque");
         assert_rows(fixture, &all, 6, "spans", "filter", "");
         assert_rows(fixture, &all, 0, "spans", "filter", "nothing");
+        assert_rows(fixture, &all, 1, "ps", "filter", "p20");
+        assert_rows(fixture, &all, 3, "ps", "filter", "0");
+        assert_rows(fixture, &user, 2, "ps", "filter", "");
+        assert_rows(fixture, &all, 0, "ps", "filter", "P200");
+        assert_rows(fixture, &all, 1, "ps", "filter", "eb.serv");
+        strcpy(fixture->collector->members[2]->process.exe, "/usr/bin/shop");
+        assert_rows(fixture, &all, 1, "ps", "filter", "bin/sh");
         /* Ancestors come with what is below them, so that it stays a tree. */
         assert_rows(fixture, &all, 4, "tree", "filter", "dd/parse");
         assert_rows(fixture, &all, 8, "tree", "filter", "parse");

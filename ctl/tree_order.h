@@ -1,0 +1,10 @@
+/*
+ * The rows of `tree` in another order: parents still before their children, siblings by a column.
+ */
+#pragma once
+
+#include "ctl/table.h"
+
+/* `sort` is a column's name, with '-' before it for descending.  Processes keep their order, and so do siblings that
+ * are alike.  A column that is not there changes nothing.  0 or -ENOMEM, then nothing has changed. */
+int tree_order(struct table *tree, const char *sort);
