@@ -5,11 +5,20 @@
 
 #include "ctl/options.h"
 #include "ctl/options_table.h"
+#include "ctl/text.h"
 #include "daemon/wire/columns.h"
 
-enum { HELP_COLUMN = 30 };
+enum { HELP_COLUMN = 33 };
 
-static void print_option(FILE *stream, const struct option_entry *entry) {
+/* A word and what it means, side by side. */
+static void print_entry(FILE *stream, const char *word, const char *help, size_t width) {
+        size_t used = 2 + text_width(word);
+
+        fprintf(stream, "  %s%*s", word, used < HELP_COLUMN ? (int)(HELP_COLUMN - used) : 1, "");
+        text_print_wrapped(stream, help, HELP_COLUMN, width);
+}
+
+static void print_option(FILE *stream, const struct option_entry *entry, size_t width) {
         char text[80];
         int n = 0;
 
@@ -21,20 +30,20 @@ static void print_option(FILE *stream, const struct option_entry *entry) {
         if (entry->argument)
                 snprintf(text + n, sizeof(text) - (size_t)n, entry->argument_optional ? "[=%s]" : "=%s",
                          entry->argument);
-        fprintf(stream, "  %-*s %s\n", HELP_COLUMN, text, entry->help);
+        print_entry(stream, text, entry->help, width);
 }
 
 /* A letter that means the same for every verb is global; the rest is shown with its verb. */
-static void print_options(FILE *stream, bool global, unsigned verb_mask) {
+static void print_options(FILE *stream, bool global, unsigned verb_mask, size_t width) {
         for (size_t i = 0; i < options_table_size; i++) {
                 const struct option_entry *entry = &options_table[i];
 
                 if ((entry->verbs == OPTION_GLOBAL) == global && (entry->verbs & verb_mask))
-                        print_option(stream, entry);
+                        print_option(stream, entry, width);
         }
 }
 
-void options_print_help(FILE *stream) {
+void options_print_help(FILE *stream, size_t width) {
         fputs("spanallocctl [OPTION…] [VERB]\n\n"
               "Which unit of work, in which process, allocates heap: what the collector knows.\n\n"
               "Verbs:\n",
@@ -44,23 +53,22 @@ void options_print_help(FILE *stream) {
 
                 snprintf(text, sizeof(text), "%s%s%s", verbs[i].name, *verbs[i].arguments ? " " : "",
                          i == VERB_RUN ? "-- COMMAND…" : verbs[i].arguments);
-                /* The ellipsis is three bytes and one column. */
-                fprintf(stream, "  %-*s %s\n", HELP_COLUMN + (i == VERB_RUN ? 2 : 0), text, verbs[i].help);
+                print_entry(stream, text, verbs[i].help, width);
         }
         fputs("\nOptions, before or after the verb:\n", stream);
-        print_options(stream, true, OPTION_GLOBAL);
+        print_options(stream, true, OPTION_GLOBAL, width);
         fputs("\n\"spanallocctl help VERB\" shows the options and columns of a verb.\n"
               "Exit status: 0, 1 failure, 2 usage, 3 collector unreachable, 4 not found.\n",
               stream);
 }
 
-static void print_columns(FILE *stream, const struct wire_columns *columns) {
+static void print_columns(FILE *stream, const struct wire_columns *columns, size_t width) {
         fprintf(stream, "\n%s:\n", !strcmp(columns->table, "status") ? "Fields" : "Columns");
         for (size_t i = 0; i < columns->count; i++)
-                fprintf(stream, "  %-*s %s\n", HELP_COLUMN, columns->columns[i].name, columns->columns[i].help);
+                print_entry(stream, columns->columns[i].name, columns->columns[i].help, width);
 }
 
-void options_print_verb_help(FILE *stream, enum verb_id verb) {
+void options_print_verb_help(FILE *stream, enum verb_id verb, size_t width) {
         const struct verb *v = &verbs[verb];
         unsigned mask = 1u << verb, any = 0;
 
@@ -70,10 +78,10 @@ void options_print_verb_help(FILE *stream, enum verb_id verb) {
                 any |= options_table[i].verbs != OPTION_GLOBAL && options_table[i].verbs & mask;
         if (any) {
                 fputs("\nOptions:\n", stream);
-                print_options(stream, false, mask);
+                print_options(stream, false, mask, width);
         }
         fputs("\nOptions of all verbs:\n", stream);
-        print_options(stream, true, mask);
+        print_options(stream, true, mask, width);
         if (v->columns)
-                print_columns(stream, wire_columns(v->columns));
+                print_columns(stream, wire_columns(v->columns), width);
 }

@@ -38,12 +38,13 @@ int main(int argc, char **argv) {
         if (options_parse(&ctl.options, argc, argv, error, sizeof(error)) < 0)
                 return ctl_fail(CTL_USAGE, "%s", error);
         format_set_raw(ctl.options.raw);
-        if (ctl.options.help && ctl.options.verb_given) {
-                options_print_verb_help(stdout, ctl.options.verb);
-                return CTL_OK;
+        /* "VERB --help" is "help VERB", pager and all. */
+        if (ctl.options.help) {
+                char name[32], *words[] = {name, NULL};
+
+                snprintf(name, sizeof(name), "%s", verbs[ctl.options.verb].name);
+                return verb_help(&ctl, ctl.options.verb_given, words);
         }
-        if (ctl.options.help)
-                ctl.options.verb = VERB_HELP;
         r = functions[ctl.options.verb](&ctl, ctl.options.argc, ctl.options.argv);
         client_free(ctl.client);
         return r;

@@ -80,6 +80,6 @@ int options_parse(struct options *ret, int argc, char **argv, char *error, size_
 /* The verb of that name, or -ENOENT. */
 int options_find_verb(const char *name);
 
-/* Help: of everything, or of one verb. */
-void options_print_help(FILE *stream);
-void options_print_verb_help(FILE *stream, enum verb_id verb);
+/* Help: of everything, or of one verb; in lines of at most `width` columns, 0: of any length. */
+void options_print_help(FILE *stream, size_t width);
+void options_print_verb_help(FILE *stream, enum verb_id verb, size_t width);

@@ -8,6 +8,7 @@
 #include "ctl/ask.h"
 #include "ctl/format.h"
 #include "ctl/pager.h"
+#include "ctl/render.h"
 
 static uint64_t epoch_ns(void) {
         struct timespec now;
@@ -139,8 +140,8 @@ int verb_help(struct ctl *ctl, int argc, char **argv) {
         if (r < 0)
                 return ask_printed(r);
         if (argc)
-                options_print_verb_help(pager.stream, (enum verb_id)verb);
+                options_print_verb_help(pager.stream, (enum verb_id)verb, render_width(&ctl->options));
         else
-                options_print_help(pager.stream);
+                options_print_help(pager.stream, render_width(&ctl->options));
         return ask_printed(pager_show(&pager, &ctl->options));
 }

@@ -189,9 +189,9 @@ static void test_help(void **state) {
         size_t size;
         FILE *stream = open_memstream(&text, &size);
 
-        options_print_help(stream);
+        options_print_help(stream, 0);
         for (int i = 0; i < VERB_COUNT; i++)
-                options_print_verb_help(stream, (enum verb_id)i);
+                options_print_verb_help(stream, (enum verb_id)i, 0);
         fclose(stream);
         for (int i = 0; i < VERB_COUNT; i++)
                 assert_non_null(strstr(text, verbs[i].help));
@@ -200,6 +200,34 @@ static void test_help(void **state) {
                 assert_non_null(strstr(text, options_table[i].help));
         }
         free(text);
+}
+
+/* No line is broken by the terminal, and nothing but blanks changes. */
+static void test_help_on_a_terminal(void **state) {
+        char *text[2] = {NULL}, *line, *word, *rest[2];
+        size_t size;
+
+        for (int i = 0; i < 2; i++) {
+                FILE *stream = open_memstream(&text[i], &size);
+
+                options_print_help(stream, i ? 80 : 0);
+                for (int verb = 0; verb < VERB_COUNT; verb++)
+                        options_print_verb_help(stream, (enum verb_id)verb, i ? 80 : 0);
+                fclose(stream);
+        }
+        for (line = text[1]; *line; line += strcspn(line, "\n") + 1)
+                if (strcspn(line, "\n") > 80)
+                        fail_msg("too long: %.*s", (int)strcspn(line, "\n"), line);
+        assert_true(strlen(text[1]) > strlen(text[0]));
+        line = strtok_r(text[1], " \n", &rest[1]);
+        for (word = strtok_r(text[0], " \n", &rest[0]); word; word = strtok_r(NULL, " \n", &rest[0])) {
+                assert_non_null(line);
+                assert_string_equal(line, word);
+                line = strtok_r(NULL, " \n", &rest[1]);
+        }
+        assert_null(line);
+        free(text[0]);
+        free(text[1]);
 }
 
 static void test_durations(void **state) {
@@ -255,9 +283,15 @@ static void test_numbers(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_verbs),     cmocka_unit_test(test_places),  cmocka_unit_test(test_run),
-                cmocka_unit_test(test_values),    cmocka_unit_test(test_columns), cmocka_unit_test(test_help),
-                cmocka_unit_test(test_durations), cmocka_unit_test(test_numbers),
+                cmocka_unit_test(test_verbs),
+                cmocka_unit_test(test_places),
+                cmocka_unit_test(test_run),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_columns),
+                cmocka_unit_test(test_help),
+                cmocka_unit_test(test_help_on_a_terminal),
+                cmocka_unit_test(test_durations),
+                cmocka_unit_test(test_numbers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
