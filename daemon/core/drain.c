@@ -9,7 +9,7 @@
  * A user's share of a pass may end in the middle of either.  After (1), so far as it came, (2) is begun all the same: a lane
  * that (1) did not reach is drained by (2).  After (2), the next pass goes on with it, to the same heads.
  */
-#include "daemon/core/drain.h"
+#include "daemon/core/drain_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,22 +21,6 @@
 #include "daemon/core/reader.h"
 #include "daemon/core/text.h"
 #include "shm/segment.h"
-
-struct drain {
-        struct reader reader;
-        struct books *books;
-        uint64_t *released;               /* for each lane, the position that its producer knows */
-        uint64_t (*booked)[SHM_COUNTERS]; /* … and counters, up to which it knows them to be in the books */
-        uint64_t *targets;                /* heads of the second look */
-        uint32_t *closes;                 /* slots of the overflow list that were taken in this batch */
-        uint32_t close_count;
-        uint32_t first;        /* the lane with which the next first look begins */
-        uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
-        bool is_unbounded;     /* the process is dead: all of it, whatever its user's share */
-        uint64_t now_ns;
-        uint64_t fill_ns; /* when fill[0] began */
-        uint32_t fill[2]; /* the fullest ring of this stretch of time and of the one before, in millionths */
-};
 
 /* A high-water mark that forgets: two stretches of five seconds. */
 #define FILL_NS UINT64_C(5000000000)
@@ -89,7 +73,7 @@ static uint64_t share(const struct drain *drain) {
 /* ------------------------------------------------------------------------------------------------------ batches -- */
 
 /* Commits; only then may the producers overwrite what was drained. */
-static void commit(struct drain *drain) {
+void drain_commit(struct drain *drain) {
         books_commit(drain->books);
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 uint64_t position = drain->books->lanes[i].position;
@@ -107,17 +91,17 @@ static void commit(struct drain *drain) {
                 reader_free_close(&drain->reader, drain->closes[--drain->close_count]);
 }
 
-static void next_batch(struct drain *drain) {
-        commit(drain);
+void drain_next_batch(struct drain *drain) {
+        drain_commit(drain);
         books_begin(drain->books, drain->now_ns);
 }
 
-static void begin(struct drain *drain, uint64_t now_ns) {
+void drain_begin(struct drain *drain, uint64_t now_ns) {
         drain->now_ns = now_ns;
         books_begin(drain->books, now_ns);
 }
 
-static void publish_retired(struct drain *drain) {
+void drain_publish_retired(struct drain *drain) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++)
                 if (drain->books->lanes[i].retired)
                         reader_retire(&drain->reader, i, drain->books->lanes[i].retired);
@@ -134,7 +118,7 @@ void drain_resume(struct drain *drain) {
                 drain->released[i] = books->lanes[i].position;
                 reader_release(&drain->reader, i, books->lanes[i].position);
         }
-        publish_retired(drain);
+        drain_publish_retired(drain);
         /* A close is given once, so one that is there still was taken before the slot could be freed. */
         for (uint32_t slot = 0; slot < drain->reader.geometry.close_capacity; slot++)
                 if (books->closes[slot] && reader_close(&drain->reader, slot, &close) &&
@@ -153,7 +137,7 @@ static uint32_t limit_lanes(const struct drain *drain, uint32_t claimed) {
         return n <= reader->lanes || n - reader->lanes <= room ? n : reader->lanes + (uint32_t)room;
 }
 
-static int look_at_lanes(struct drain *drain) {
+int drain_look_at_lanes(struct drain *drain) {
         struct book *book = drain->books->book;
         uint32_t before = drain->reader.lanes, claimed;
         int r;
@@ -176,78 +160,6 @@ static int look_at_lanes(struct drain *drain) {
                 book->instance_floor = reader_instance_floor(&drain->reader);
         }
         return 0;
-}
-
-/* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
-static uint32_t thread_entry(struct books *books, const char *comm) {
-        char name[SHM_COMM_BYTES] = {0};
-        uint32_t n = books->book->threads;
-
-        text_clean(name, sizeof name, comm, SHM_COMM_BYTES - 1);
-        for (uint32_t i = 0; i < n; i++)
-                if (!strncmp(books->threads[i].name, name, sizeof name))
-                        return i;
-        if (n == books->limits.threads)
-                return 0;
-        touch(books, &books->threads[n].name);
-        memcpy(books->threads[n].name, name, sizeof name);
-        touch(books, &books->book->threads);
-        books->book->threads++;
-        return n;
-}
-
-static void set_thread(struct books *books, struct lane *lane, uint32_t entry) {
-        if (lane->thread == entry)
-                return;
-        touch(books, &lane->thread);
-        lane->thread = entry;
-}
-
-/* A thread that the books have not met has the lane, and all that came before it is booked. */
-static void meet(struct books *books, struct lane *lane, const struct reader_occupant *who) {
-        if (lane->occupancy == who->occupancy)
-                return;
-        touch(books, &lane->occupancy);
-        lane->occupancy = who->occupancy;
-        set_thread(books, lane, thread_entry(books, who->comm));
-}
-
-/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not.  Where one
- * died while it moved in, `offset` is old as long as `before` is, and then nothing is taken for it. */
-static void receive(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
-        struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
-        struct reader_occupant past;
-        uint32_t occupancy = who->occupancy + (who->occupancy & 1), missed = occupancy - lane->occupancy;
-
-        if (missed) {
-                /* Those who came and went since the last look, one after the other; not the oldest entry, in which the next
-                 * one may be signing in. */
-                for (uint32_t k = missed / 2 < SHM_PAST ? missed / 2 : SHM_PAST - 1; k-- > 1;) {
-                        if (!reader_past(&drain->reader, i, occupancy - 2 * k, &past))
-                                continue;
-                        frames_settle(books, i, past.offset);
-                        meet(books, lane, &past);
-                        frames_before(books, i, past.before);
-                        frames_gap(books, i, past.gap);
-                }
-                frames_settle(books, i, who->offset);
-                if (occupancy == who->occupancy)
-                        meet(books, lane, who);
-        }
-        frames_before(books, i, who->before);
-        frames_gap(books, i, who->gap);
-}
-
-/* The same at the thread's first records: what it counted before them is its own, not its predecessor's. */
-static void receive_at_before(struct drain *drain, uint32_t i, uint64_t occupancy) {
-        struct reader_occupant who;
-
-        if (drain->books->lanes[i].occupancy == occupancy || occupancy > UINT32_MAX)
-                return;
-        if ((reader_occupant(&drain->reader, i, &who) && who.occupancy == occupancy) ||
-            reader_past(&drain->reader, i, (uint32_t)occupancy, &who))
-                receive(drain, i, &who);
 }
 
 static void count_records(struct books *books, uint64_t n) {
@@ -289,13 +201,13 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 if (books_batch_is_full(books)) {
                         count_records(books, position - counted);
                         counted = position;
-                        next_batch(drain);
+                        drain_next_batch(drain);
                 }
                 if (record.path || (record.kind >= SHM_KIND_ENTER && record.kind <= SHM_KIND_CLOSE) ||
                     record.kind == SHM_KIND_RESYNC)
                         record.path = reader_path(&drain->reader, books, record.path);
                 if (record.kind == SHM_KIND_BEFORE)
-                        receive_at_before(drain, i, record.instance);
+                        drain_receive_at_before(drain, i, record.instance);
                 frames_feed(books, i, &record, pass);
                 touch(books, &lane->position);
                 lane->position = ++position;
@@ -326,7 +238,7 @@ uint32_t drain_fill_ppm(const struct drain *drain) {
 }
 
 /* Up to `to`, or to the end of the user's share. */
-static int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
+int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
         uint64_t position = drain->books->lanes[i].position, left = share(drain);
         int r;
 
@@ -371,7 +283,7 @@ static void take_overflow(struct drain *drain, enum frames_pass pass) {
                 if (!reader_close(&drain->reader, slot, &close))
                         continue;
                 if (books_batch_is_full(drain->books))
-                        next_batch(drain);
+                        drain_next_batch(drain);
                 frames_close(drain->books, close.instance, reader_path(&drain->reader, drain->books, close.path),
                              close.flags, pass);
                 touch(drain->books, &drain->books->closes[slot]);
@@ -384,7 +296,7 @@ static int begin_second_look(struct drain *drain) {
         uint32_t n;
         int r;
 
-        r = look_at_lanes(drain);
+        r = drain_look_at_lanes(drain);
         n = drain->reader.lanes;
         for (uint32_t i = 0; r >= 0 && i < n; i++)
                 r = reader_head(&drain->reader, i, drain->books->lanes[i].position, &drain->targets[i]);
@@ -405,14 +317,14 @@ static int second_look(struct drain *drain) {
                 return r;
         drain->target_count = 0;
         while (!frames_apply_closes(drain->books))
-                next_batch(drain);
+                drain_next_batch(drain);
         return 0;
 }
 
-static int pass(struct drain *drain, bool *any) {
+int drain_look(struct drain *drain, bool *any) {
         int r;
 
-        r = look_at_lanes(drain);
+        r = drain_look_at_lanes(drain);
         if (r < 0)
                 return r;
         if (!drain->target_count) {
@@ -428,7 +340,7 @@ static int pass(struct drain *drain, bool *any) {
         return r;
 }
 
-static bool has_closes(const struct drain *drain) {
+bool drain_has_closes(const struct drain *drain) {
         return drain->books->book->queued_first || drain->books->book->later_first;
 }
 
@@ -437,15 +349,15 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
         int r;
 
         age_fill(drain, now_ns);
-        if (!drain_has_records(drain) && !has_closes(drain))
+        if (!drain_has_records(drain) && !drain_has_closes(drain))
                 return DRAIN_IDLE;
         if (!share(drain)) {
                 quota_hit(drain->reader.quota, QUOTA_RECORDS);
                 return DRAIN_MORE;
         }
-        begin(drain, now_ns);
-        r = pass(drain, &any);
-        commit(drain);
+        drain_begin(drain, now_ns);
+        r = drain_look(drain, &any);
+        drain_commit(drain);
         if (r < 0)
                 return r;
         if (!share(drain)) {
@@ -454,11 +366,11 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
         }
         /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at once
          * would be to spin as long as anybody writes. */
-        return any || has_closes(drain) ? DRAIN_SOME : DRAIN_IDLE;
+        return any || drain_has_closes(drain) ? DRAIN_SOME : DRAIN_IDLE;
 }
 
-/* A look ahead of look_at_lanes(), which checks the number. */
-static uint32_t claimed_now(const struct drain *drain) {
+/* A look ahead of drain_look_at_lanes(), which checks the number. */
+uint32_t drain_claimed(const struct drain *drain) {
         const struct shm_header *header = drain->reader.map;
 
         return limit_lanes(drain, atomic_load_explicit(&header->lanes_claimed, memory_order_acquire));
@@ -466,7 +378,7 @@ static uint32_t claimed_now(const struct drain *drain) {
 
 bool drain_has_records(const struct drain *drain) {
         const struct shm_header *header = drain->reader.map;
-        uint32_t n = claimed_now(drain);
+        uint32_t n = drain_claimed(drain);
 
         if (atomic_load_explicit(&header->closes_posted, memory_order_acquire) != drain->reader.closes_posted)
                 return true;
@@ -474,261 +386,4 @@ bool drain_has_records(const struct drain *drain) {
                 if (reader_has_records(&drain->reader, i, drain->books->lanes[i].position))
                         return true;
         return false;
-}
-
-/* ------------------------------------------------------------------------------------------------------ settling -- */
-
-/* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
-static void retire(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
-        struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
-        struct frames_remains remains;
-        uint64_t last[SHM_COUNTERS];
-
-        if (lane->retired == who->occupancy)
-                return;
-        reader_last_counters(&drain->reader, i, last);
-        reader_remains(&drain->reader, i, lane->position, last, &remains);
-        if (!reader_is_still(&drain->reader, i, who->occupancy))
-                return;
-        receive(drain, i, who);
-        frames_retire(books, i, last, &remains);
-        touch(books, &lane->retired);
-        lane->retired = who->occupancy;
-}
-
-/* Brings one lane up to its thread's live counters, or ends it if the thread is dead. */
-static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
-        struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
-        struct reader_occupant who;
-        uint64_t live[SHM_COUNTERS], head;
-        int r;
-
-        if (!reader_occupant(&drain->reader, i, &who) && !is_dead)
-                return 0;
-        if (!who.occupancy)
-                return 0;
-        if (who.alive && !is_dead) {
-                bool is_live = reader_live(&drain->reader, i, lane->position, live);
-
-                if (reader_has_records(&drain->reader, i, lane->position) ||
-                    !reader_is_still(&drain->reader, i, who.occupancy))
-                        return 0;
-                /* What its predecessor left is settled also while something refused is about. */
-                receive(drain, i, &who);
-                if (is_live)
-                        frames_settle(books, i, live);
-                return 0;
-        }
-        /* [O1] The owner is dead, so nothing more will come: the head that is read now is the last. */
-        atomic_thread_fence(memory_order_acquire);
-        r = reader_head(&drain->reader, i, lane->position, &head);
-        if (r >= 0)
-                r = drain_some(drain, i, head, FRAMES_SECOND_LOOK);
-        if (r < 0 || lane->position != head)
-                return r;
-        retire(drain, i, &who);
-        return 0;
-}
-
-static void settle_refused(struct drain *drain) {
-        struct shm_refused refused = {0};
-
-        for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                reader_refused(&drain->reader, i, &refused);
-        books_set_refused(drain->books, &refused, reader_refused_threads(&drain->reader));
-        for (uint32_t path = 1; path <= drain->books->book->paths; path++) {
-                if (!drain->books->tallies[path].name)
-                        continue;
-                if (books_batch_is_full(drain->books))
-                        next_batch(drain);
-                books_set_path_refused(drain->books, path, reader_path_refused(&drain->reader, path));
-        }
-}
-
-static int settle(struct drain *drain, bool is_dead) {
-        int r;
-
-        r = look_at_lanes(drain);
-        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++) {
-                if (books_batch_is_full(drain->books))
-                        next_batch(drain);
-                r = settle_lane(drain, i, is_dead);
-        }
-        if (r >= 0)
-                settle_refused(drain);
-        return r;
-}
-
-int drain_settle(struct drain *drain, uint64_t now_ns) {
-        bool any = false;
-        int r = 0;
-
-        begin(drain, now_ns);
-        if (has_closes(drain)) /* of the last pass's second look */
-                r = pass(drain, &any);
-        if (r >= 0)
-                r = settle(drain, false);
-        commit(drain);
-        publish_retired(drain);
-        return r;
-}
-
-int drain_finish(struct drain *drain, uint64_t now_ns) {
-        uint32_t path = 1;
-        bool any = false;
-        int r;
-
-        drain->is_unbounded = true;
-        begin(drain, now_ns);
-        r = drain->target_count ? pass(drain, &any) : 0; /* first what it is in the middle of */
-        if (r >= 0)
-                r = pass(drain, &any);
-        if (r >= 0)
-                r = settle(drain, true);
-        if (r >= 0) {
-                /* Nobody writes any more: what is queued has nothing to wait for. */
-                for (int look = 0; look < 2; look++)
-                        while (!frames_apply_closes(drain->books))
-                                next_batch(drain);
-                while (!frames_finish(drain->books, &path))
-                        next_batch(drain);
-        }
-        commit(drain);
-        return r;
-}
-
-void drain_abandon(struct books *books, uint64_t now_ns) {
-        static const struct frames_remains nothing;
-        uint32_t path = 1;
-
-        books_begin(books, now_ns);
-        for (uint32_t i = 0; i < books->book->lanes; i++) {
-                if (books_batch_is_full(books)) {
-                        books_commit(books);
-                        books_begin(books, now_ns);
-                }
-                frames_retire(books, i, books->lanes[i].last, &nothing);
-        }
-        while (!frames_finish(books, &path)) {
-                books_commit(books);
-                books_begin(books, now_ns);
-        }
-        books_commit(books);
-}
-
-/* ------------------------------------------------------------------------------------------------------ for others -- */
-
-bool drain_check(const struct drain *drain, char *why, size_t size) {
-        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
-                const struct lane *lane = &drain->books->lanes[i];
-                struct reader_occupant who;
-                uint64_t live[SHM_COUNTERS];
-                bool is_settled;
-
-                if (!reader_occupant(&drain->reader, i, &who))
-                        continue;
-                reader_last_counters(&drain->reader, i, live);
-                if (!reader_is_still(&drain->reader, i, who.occupancy))
-                        continue;
-                is_settled = lane->retired == who.occupancy;
-                for (int c = 0; c < SHM_COUNTERS; c++) {
-                        if (is_settled ? lane->last[c] == live[c] : lane->last[c] <= live[c])
-                                continue;
-                        snprintf(why, size, "lane %u's thread has counted %llu of counter %d, its books %llu", i,
-                                 (unsigned long long)live[c], c, (unsigned long long)lane->last[c]);
-                        return false;
-                }
-        }
-        return true;
-}
-
-bool drain_is_abandoned(const struct drain *drain) {
-        uint32_t n = drain->reader.lanes;
-
-        for (uint32_t i = 0; i < n; i++)
-                if (reader_is_alive(&drain->reader, i))
-                        return false;
-        return n > 0;
-}
-
-bool drain_was_left(const struct drain *drain) {
-        uint32_t n = claimed_now(drain);
-
-        for (uint32_t i = 0; i < n; i++)
-                if (reader_was_left(&drain->reader, i) || reader_is_alive(&drain->reader, i))
-                        return true;
-        return false;
-}
-
-bool drain_has_lanes(const struct drain *drain) {
-        return claimed_now(drain) > 0;
-}
-
-uint32_t drain_threads(const struct drain *drain) {
-        uint32_t n = 0;
-
-        for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                n += reader_is_alive(&drain->reader, i);
-        return n;
-}
-
-uint32_t drain_lanes(const struct drain *drain) {
-        return drain->reader.lanes;
-}
-
-enum shm_counting drain_counting(const struct drain *drain) {
-        return reader_counting(&drain->reader);
-}
-
-uint64_t drain_refused(const struct drain *drain) {
-        const struct shm_refused *r = &drain->books->book->refused;
-
-        return r->enters + r->enters_depth + r->opens + r->closes;
-}
-
-uint64_t drain_refused_threads(const struct drain *drain) {
-        const struct shm_header *header = drain->reader.map;
-        uint32_t claimed = atomic_load_explicit(&header->lanes_claimed, memory_order_relaxed); /* a count by itself */
-
-        /* What the client itself had no lane for, and lanes that its user's share leaves out. */
-        return drain->books->book->refused_threads +
-               (claimed > drain->reader.lanes && claimed <= drain->books->limits.lanes ? claimed - drain->reader.lanes
-                                                                                       : 0);
-}
-
-uint64_t drain_activity(const struct drain *drain) {
-        return reader_activity(&drain->reader);
-}
-
-bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid) {
-        if (lane >= drain->reader.lanes)
-                return false;
-        *ret_tid = reader_tid(&drain->reader, lane);
-        return true;
-}
-
-void drain_name_thread(struct drain *drain, uint32_t lane, uint32_t tid, const char *comm) {
-        struct books *books = drain->books;
-
-        if (lane >= drain->reader.lanes || reader_tid(&drain->reader, lane) != tid)
-                return;
-        books_begin(books, books->book->now_ns);
-        set_thread(books, &books->lanes[lane], thread_entry(books, comm));
-        commit(drain);
-}
-
-const uint32_t *drain_bell(const struct drain *drain) {
-        return (const uint32_t *)&((struct shm_header *)drain->reader.map)->bell;
-}
-
-void drain_ask_doorbell(struct drain *drain) {
-        for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                if (reader_is_alive(&drain->reader, i))
-                        reader_attend(&drain->reader, i, SHM_ATTENTION_DOORBELL);
-}
-
-const char *drain_fault(const struct drain *drain) {
-        return drain->reader.fault;
 }

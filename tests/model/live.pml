@@ -7,7 +7,7 @@
  *                              collector's live look can see them; ring_publish()
  *   refuse, exit of a refused  refuse(), leave_top(), take_out() or exit_beyond()
  *   flush_lost                 the same
- *   a settling                 drain_settle(), settle_lane() in daemon/core/drain.c, reader_live() in reader.c
+ *   a settling                 drain_settle(), settle_lane() in daemon/core/settle.c, reader_live() in reader.c
  *   feed, interval             frames_feed(), interval(), lost() in frames.c
  *   true_…                      what a program would know: see reserve.pml
  *

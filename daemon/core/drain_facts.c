@@ -1,0 +1,83 @@
+/*
+ * What others want to know of a drain, and the few things that they may ask of it.
+ */
+#include "daemon/core/drain_private.h"
+
+bool drain_is_abandoned(const struct drain *drain) {
+        uint32_t n = drain->reader.lanes;
+
+        for (uint32_t i = 0; i < n; i++)
+                if (reader_is_alive(&drain->reader, i))
+                        return false;
+        return n > 0;
+}
+
+bool drain_was_left(const struct drain *drain) {
+        uint32_t n = drain_claimed(drain);
+
+        for (uint32_t i = 0; i < n; i++)
+                if (reader_was_left(&drain->reader, i) || reader_is_alive(&drain->reader, i))
+                        return true;
+        return false;
+}
+
+bool drain_has_lanes(const struct drain *drain) {
+        return drain_claimed(drain) > 0;
+}
+
+uint32_t drain_threads(const struct drain *drain) {
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                n += reader_is_alive(&drain->reader, i);
+        return n;
+}
+
+uint32_t drain_lanes(const struct drain *drain) {
+        return drain->reader.lanes;
+}
+
+enum shm_counting drain_counting(const struct drain *drain) {
+        return reader_counting(&drain->reader);
+}
+
+uint64_t drain_refused(const struct drain *drain) {
+        const struct shm_refused *r = &drain->books->book->refused;
+
+        return r->enters + r->enters_depth + r->opens + r->closes;
+}
+
+uint64_t drain_refused_threads(const struct drain *drain) {
+        const struct shm_header *header = drain->reader.map;
+        uint32_t claimed = atomic_load_explicit(&header->lanes_claimed, memory_order_relaxed); /* a count by itself */
+
+        /* What the client itself had no lane for, and lanes that its user's share leaves out. */
+        return drain->books->book->refused_threads +
+               (claimed > drain->reader.lanes && claimed <= drain->books->limits.lanes ? claimed - drain->reader.lanes
+                                                                                       : 0);
+}
+
+uint64_t drain_activity(const struct drain *drain) {
+        return reader_activity(&drain->reader);
+}
+
+bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid) {
+        if (lane >= drain->reader.lanes)
+                return false;
+        *ret_tid = reader_tid(&drain->reader, lane);
+        return true;
+}
+
+const uint32_t *drain_bell(const struct drain *drain) {
+        return (const uint32_t *)&((struct shm_header *)drain->reader.map)->bell;
+}
+
+void drain_ask_doorbell(struct drain *drain) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                if (reader_is_alive(&drain->reader, i))
+                        reader_attend(&drain->reader, i, SHM_ATTENTION_DOORBELL);
+}
+
+const char *drain_fault(const struct drain *drain) {
+        return drain->reader.fault;
+}

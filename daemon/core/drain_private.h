@@ -1,0 +1,50 @@
+/*
+ * Inside the drain: its state, and what its files ask of one another.
+ *
+ *     drain.c         batches and passes: from the rings into the books
+ *     occupant.c      whose lane it is, and what its last thread had not told
+ *     settle.c        live counters, dead threads, the end of a process
+ *     drain_facts.c   what others want to know
+ */
+#pragma once
+
+#include "daemon/core/drain.h"
+#include "daemon/core/frames.h"
+#include "daemon/core/reader.h"
+
+struct drain {
+        struct reader reader;
+        struct books *books;
+        uint64_t *released;               /* for each lane, the position that its producer knows */
+        uint64_t (*booked)[SHM_COUNTERS]; /* … and counters, up to which it knows them to be in the books */
+        uint64_t *targets;                /* heads of the second look */
+        uint32_t *closes;                 /* slots of the overflow list that were taken in this batch */
+        uint32_t close_count;
+        uint32_t first;        /* the lane with which the next first look begins */
+        uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
+        bool is_unbounded;     /* the process is dead: all of it, whatever its user's share */
+        uint64_t now_ns;
+        uint64_t fill_ns; /* when fill[0] began */
+        uint32_t fill[2]; /* the fullest ring of this stretch of time and of the one before, in millionths */
+};
+
+/* drain.c: a batch.  The commit tells the producers how far their records are in the books. */
+void drain_begin(struct drain *drain, uint64_t now_ns);
+void drain_commit(struct drain *drain);
+void drain_next_batch(struct drain *drain);
+/* Frees the lanes of threads that are settled, after the commit that says so. */
+void drain_publish_retired(struct drain *drain);
+
+/* drain.c: in a batch.  Each returns 0, -EBADMSG or another -errno. */
+int drain_look_at_lanes(struct drain *drain);
+/* One lane up to `to`, or as far as its user's share reaches. */
+int drain_some(struct drain *drain, uint32_t lane, uint64_t to, enum frames_pass pass);
+/* Both looks of a pass; *any: whether there were records. */
+int drain_look(struct drain *drain, bool *any);
+
+bool drain_has_closes(const struct drain *drain);  /* that wait for the next look */
+uint32_t drain_claimed(const struct drain *drain); /* lanes, as the segment says at this moment */
+
+/* occupant.c: in a batch. */
+void drain_receive(struct drain *drain, uint32_t lane, const struct reader_occupant *who);
+void drain_receive_at_before(struct drain *drain, uint32_t lane, uint64_t occupancy);

@@ -1,0 +1,170 @@
+/*
+ * What happens between records: books are brought up to live counters, dead threads are ended, and processes.
+ */
+#include <stdio.h>
+
+#include "daemon/core/drain_private.h"
+
+/* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
+static void retire(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
+        struct books *books = drain->books;
+        struct lane *lane = &books->lanes[i];
+        struct frames_remains remains;
+        uint64_t last[SHM_COUNTERS];
+
+        if (lane->retired == who->occupancy)
+                return;
+        reader_last_counters(&drain->reader, i, last);
+        reader_remains(&drain->reader, i, lane->position, last, &remains);
+        if (!reader_is_still(&drain->reader, i, who->occupancy))
+                return;
+        drain_receive(drain, i, who);
+        frames_retire(books, i, last, &remains);
+        touch(books, &lane->retired);
+        lane->retired = who->occupancy;
+}
+
+/* Brings one lane up to its thread's live counters, or ends it if the thread is dead. */
+static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
+        struct books *books = drain->books;
+        struct lane *lane = &books->lanes[i];
+        struct reader_occupant who;
+        uint64_t live[SHM_COUNTERS], head;
+        int r;
+
+        if (!reader_occupant(&drain->reader, i, &who) && !is_dead)
+                return 0;
+        if (!who.occupancy)
+                return 0;
+        if (who.alive && !is_dead) {
+                bool is_live = reader_live(&drain->reader, i, lane->position, live);
+
+                if (reader_has_records(&drain->reader, i, lane->position) ||
+                    !reader_is_still(&drain->reader, i, who.occupancy))
+                        return 0;
+                /* What its predecessor left is settled also while something refused is about. */
+                drain_receive(drain, i, &who);
+                if (is_live)
+                        frames_settle(books, i, live);
+                return 0;
+        }
+        /* [O1] The owner is dead, so nothing more will come: the head that is read now is the last. */
+        atomic_thread_fence(memory_order_acquire);
+        r = reader_head(&drain->reader, i, lane->position, &head);
+        if (r >= 0)
+                r = drain_some(drain, i, head, FRAMES_SECOND_LOOK);
+        if (r < 0 || lane->position != head)
+                return r;
+        retire(drain, i, &who);
+        return 0;
+}
+
+static void settle_refused(struct drain *drain) {
+        struct shm_refused refused = {0};
+
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+                reader_refused(&drain->reader, i, &refused);
+        books_set_refused(drain->books, &refused, reader_refused_threads(&drain->reader));
+        for (uint32_t path = 1; path <= drain->books->book->paths; path++) {
+                if (!drain->books->tallies[path].name)
+                        continue;
+                if (books_batch_is_full(drain->books))
+                        drain_next_batch(drain);
+                books_set_path_refused(drain->books, path, reader_path_refused(&drain->reader, path));
+        }
+}
+
+static int settle(struct drain *drain, bool is_dead) {
+        int r;
+
+        r = drain_look_at_lanes(drain);
+        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++) {
+                if (books_batch_is_full(drain->books))
+                        drain_next_batch(drain);
+                r = settle_lane(drain, i, is_dead);
+        }
+        if (r >= 0)
+                settle_refused(drain);
+        return r;
+}
+
+int drain_settle(struct drain *drain, uint64_t now_ns) {
+        bool any = false;
+        int r = 0;
+
+        drain_begin(drain, now_ns);
+        if (drain_has_closes(drain)) /* of the last pass's second look */
+                r = drain_look(drain, &any);
+        if (r >= 0)
+                r = settle(drain, false);
+        drain_commit(drain);
+        drain_publish_retired(drain);
+        return r;
+}
+
+int drain_finish(struct drain *drain, uint64_t now_ns) {
+        uint32_t path = 1;
+        bool any = false;
+        int r;
+
+        drain->is_unbounded = true;
+        drain_begin(drain, now_ns);
+        r = drain->target_count ? drain_look(drain, &any) : 0; /* first what it is in the middle of */
+        if (r >= 0)
+                r = drain_look(drain, &any);
+        if (r >= 0)
+                r = settle(drain, true);
+        if (r >= 0) {
+                /* Nobody writes any more: what is queued has nothing to wait for. */
+                for (int look = 0; look < 2; look++)
+                        while (!frames_apply_closes(drain->books))
+                                drain_next_batch(drain);
+                while (!frames_finish(drain->books, &path))
+                        drain_next_batch(drain);
+        }
+        drain_commit(drain);
+        return r;
+}
+
+void drain_abandon(struct books *books, uint64_t now_ns) {
+        static const struct frames_remains nothing;
+        uint32_t path = 1;
+
+        books_begin(books, now_ns);
+        for (uint32_t i = 0; i < books->book->lanes; i++) {
+                if (books_batch_is_full(books)) {
+                        books_commit(books);
+                        books_begin(books, now_ns);
+                }
+                frames_retire(books, i, books->lanes[i].last, &nothing);
+        }
+        while (!frames_finish(books, &path)) {
+                books_commit(books);
+                books_begin(books, now_ns);
+        }
+        books_commit(books);
+}
+
+bool drain_check(const struct drain *drain, char *why, size_t size) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
+                const struct lane *lane = &drain->books->lanes[i];
+                struct reader_occupant who;
+                uint64_t live[SHM_COUNTERS];
+                bool is_settled;
+
+                if (!reader_occupant(&drain->reader, i, &who))
+                        continue;
+                reader_last_counters(&drain->reader, i, live);
+                if (!reader_is_still(&drain->reader, i, who.occupancy))
+                        continue;
+                is_settled = lane->retired == who.occupancy;
+                for (int c = 0; c < SHM_COUNTERS; c++) {
+                        if (is_settled ? lane->last[c] == live[c] : lane->last[c] <= live[c])
+                                continue;
+                        snprintf(why, size, "lane %u's thread has counted %llu of counter %d, its books %llu", i,
+                                 (unsigned long long)live[c], c, (unsigned long long)lane->last[c]);
+                        return false;
+                }
+        }
+        return true;
+}
