@@ -33,6 +33,14 @@ refused 2 'takes no argument' --no-pager=x
 refused 2 'no verb ""' ''
 refused 2 'a time' top -d soon
 refused 2 'no verb "nonsense"' help nonsense
+refused 2 'did you mean "net_bytes"' tree --sort=-net_byte
+refused 2 'not for top' top --since=10m
+for verb in status ps spans tree show top follow run enable disable reset doctor demo version help; do
+        refused 2 'no option --nonsense' "$verb" --nonsense
+done
+for verb in status ps spans tree top follow reset doctor demo version; do
+        refused 2 "$verb does not know what to do with \"more\"" "$verb" more
+done
 
 # ------------------------------------------------------------------------------- what needs no collector works
 expect_status 0 "$CTL" help
