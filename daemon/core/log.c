@@ -4,6 +4,8 @@
 #include "daemon/core/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -135,6 +137,30 @@ static void say_to_journal(enum log_message message, const struct log_peer *peer
         sd_journal_sendv(vector, fields.count);
 }
 
+/* Whoever reads our stderr may have stopped: the line is dropped then, and the next one that finds room says how many were.
+ * Asked for beforehand, since O_NONBLOCK would be everybody's who has the same file.  What is ready has room for a page in
+ * a pipe, and for more than a line in a socket. */
+static void say_to_stderr(const char *text) {
+        static unsigned long long dropped;
+        struct pollfd stderr_room = {.fd = STDERR_FILENO, .events = POLLOUT};
+        char line[1400], more[128] = "";
+        int n;
+
+        if (poll(&stderr_room, 1, 0) != 1 || !(stderr_room.revents & POLLOUT)) {
+                dropped++;
+                return;
+        }
+        if (dropped)
+                snprintf(more, sizeof more, "%.32s: the log was full: %llu lines are missing here\n",
+                         program_invocation_short_name, dropped);
+        n = snprintf(line, sizeof line, "%s%.32s: %s\n", more, program_invocation_short_name, text);
+        if (write(STDERR_FILENO, line, (size_t)n) < 0)
+                dropped++;
+        else
+                dropped = 0;
+}
+_Static_assert(1400 <= PIPE_BUF, "a pipe that is ready takes a line whole");
+
 void log_event(enum log_message message, const struct log_peer *peer, const char *format, ...) {
         char text[1024], more[64] = "";
         unsigned unsaid;
@@ -152,5 +178,5 @@ void log_event(enum log_message message, const struct log_peer *peer, const char
         if (to_journal)
                 say_to_journal(message, peer, text);
         else
-                fprintf(stderr, "%s: %s\n", program_invocation_short_name, text);
+                say_to_stderr(text);
 }
