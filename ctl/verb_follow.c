@@ -1,8 +1,9 @@
 /*
- * follow: one line for each span, as it closes.
+ * follow: one line for each span, as it closes; over a restart of the collector, too.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,6 +11,17 @@
 #include "ctl/format.h"
 #include "ctl/render.h"
 #include "ctl/text.h"
+
+/* Reasons of markers that are our own; the collector knows of neither. */
+#define RESTARTED    "restarted"
+#define DISCONNECTED "disconnected"
+
+/* Which collector it is: what is followed, and over which socket. */
+struct followed {
+        struct ctl *ctl;
+        char *socket;
+        uint64_t pid, generation, seen;
+};
 
 /* Fixed widths: there is no end to wait for, and what is longer moves its line only.  The name comes last. */
 static const struct {
@@ -105,7 +117,13 @@ static int print_marker(const struct options *options, const struct client_marke
         int r;
 
         if (!options->json) {
-                r = printf("-- %s: %" PRIu64 " closed spans are missing here\n", marker->reason, marker->dropped);
+                if (!strcmp(marker->reason, RESTARTED))
+                        r = printf("-- the collector was restarted; what closed meanwhile is not shown --\n");
+                else if (!strcmp(marker->reason, DISCONNECTED))
+                        r = printf("-- the connection was lost; what closed meanwhile is not shown --\n");
+                else
+                        r = printf("-- %s: %" PRIu64 " closed spans are missing here\n", marker->reason,
+                                   marker->dropped);
                 return r < 0 || fflush(stdout) == EOF ? -errno : 0;
         }
         clock_gettime(CLOCK_REALTIME, &now);
@@ -120,8 +138,56 @@ static int print_marker(const struct options *options, const struct client_marke
         return r;
 }
 
+/* Asks for events, having asked who it is that answers. */
+static int begin(struct followed *followed, struct client_error *ret_error) {
+        struct client_params params = ask_params(&followed->ctl->options);
+        struct table *status = NULL;
+        int r = client_call(followed->ctl->client, "status", NULL, &status, ret_error);
+
+        if (r < 0)
+                return r;
+        followed->pid = table_uint(status, 0, "pid");
+        followed->generation = table_uint(status, 0, "generation");
+        table_free(status);
+        params.limit = 0; /* an end of our own; the collector knows of none */
+        return client_follow(followed->ctl->client, &params, ret_error);
+}
+
+/* Gone, and may come back: as opposed to one that is of another version, or does not let us. */
+static bool may_come_back(const struct client_error *error) {
+        return error->exit_code == CTL_UNREACHABLE && error->code != EBADMSG && error->code != EACCES &&
+               error->code != EPERM;
+}
+
+/* Waits for a collector at the same socket, however long it takes, and says that something is missing.  Exit status. */
+static int begin_again(struct followed *followed) {
+        struct client_options options = {.socket = followed->socket};
+        struct client_marker marker = {.reason = DISCONNECTED};
+        uint64_t pid = followed->pid, generation = followed->generation;
+        struct timespec pause = {0, 50000000};
+        struct client_error error;
+        int r;
+
+        for (;;) {
+                followed->ctl->client = client_free(followed->ctl->client);
+                r = client_new(&followed->ctl->client, &options, &error);
+                if (r >= 0)
+                        r = begin(followed, &error);
+                if (r >= 0)
+                        break;
+                if (!may_come_back(&error))
+                        return ctl_fail(error.exit_code, "%s", error.text);
+                nanosleep(&pause, NULL);
+                pause.tv_nsec = pause.tv_nsec < 400000000 ? pause.tv_nsec * 2 : 800000000;
+        }
+        if (followed->pid != pid || followed->generation != generation)
+                snprintf(marker.reason, sizeof(marker.reason), RESTARTED);
+        return ask_printed(print_marker(&followed->ctl->options, &marker));
+}
+
 /* Waits for one event and prints it.  Exit status. */
-static int show_next(struct ctl *ctl, uint64_t *seen) {
+static int show_next(struct followed *followed) {
+        struct ctl *ctl = followed->ctl;
         struct client_marker marker;
         struct client_error error;
         struct table *event = NULL;
@@ -130,9 +196,9 @@ static int show_next(struct ctl *ctl, uint64_t *seen) {
         if (r == -EINTR)
                 return CTL_OK;
         if (r < 0)
-                return ctl_fail(error.exit_code, "%s", error.text);
+                return may_come_back(&error) ? begin_again(followed) : ctl_fail(error.exit_code, "%s", error.text);
         if (r == CLIENT_SPAN) {
-                ++*seen;
+                followed->seen++;
                 r = print_span(&ctl->options, event);
         } else if (r == CLIENT_MARKER) {
                 r = print_marker(&ctl->options, &marker);
@@ -142,19 +208,21 @@ static int show_next(struct ctl *ctl, uint64_t *seen) {
 }
 
 int verb_follow(struct ctl *ctl, int argc, char **argv) {
-        struct client_params params = ask_params(&ctl->options);
+        struct followed followed = {.ctl = ctl};
         struct client_error error;
-        uint64_t seen = 0;
         int r = ask_connect(ctl);
 
         if (r != CTL_OK)
                 return r;
-        params.limit = 0; /* an end of our own; the collector knows of none */
-        if (client_follow(ctl->client, &params, &error) < 0)
+        if (begin(&followed, &error) < 0)
                 return ctl_fail(error.exit_code, "%s", error.text);
+        followed.socket = strdup(client_path(ctl->client));
+        if (!followed.socket)
+                return ctl_fail(CTL_FAILURE, "Out of memory: end other programs and try again.");
         if (!ctl->options.json && !ctl->options.no_legend)
                 r = ask_printed(print_legend(&ctl->options));
-        while (r == CTL_OK && (!ctl->options.limit || seen < ctl->options.limit))
-                r = show_next(ctl, &seen);
+        while (r == CTL_OK && (!ctl->options.limit || followed.seen < ctl->options.limit))
+                r = show_next(&followed);
+        free(followed.socket);
         return r;
 }
