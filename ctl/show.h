@@ -13,6 +13,7 @@ struct show {
         const char *name;
         struct table *spans; /* rows of that very name */
         struct table *tree;  /* rows with the name anywhere in their path */
+        struct table *ps;    /* how processes ended; NULL when none did with it open, or not asked */
         uint64_t per_call[SHOW_PER_CALL];
 };
 

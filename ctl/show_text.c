@@ -186,6 +186,54 @@ static int print_processes(const struct show *show, FILE *stream) {
         return render_view(&show->ctl->options, show->spans, view, sizeof(view) / sizeof(view[0]), stream);
 }
 
+static const char *how_it_ended(const struct show *show, size_t row, const struct table_map **ret_open) {
+        uint64_t process = table_uint(show->spans, row, "process");
+
+        for (size_t i = 0; show->ps && i < show->ps->row_count; i++)
+                if (table_uint(show->ps, i, "process") == process) {
+                        *ret_open = table_map(show->ps, i, "last_spans");
+                        return table_text(show->ps, i, "ended");
+                }
+        return "";
+}
+
+/* What those of the name that were open at the end had allocated, on all their paths. */
+static uint64_t bytes_at_end(const struct show *show, const struct table_map *open) {
+        size_t length = strlen(show->name);
+        uint64_t bytes = 0;
+
+        for (size_t i = 0; open && i < open->count; i++) {
+                const char *path = open->entries[i].name;
+                size_t n = strlen(path);
+
+                if (n >= length && !strcmp(path + n - length, show->name) &&
+                    (n == length || path[n - length - 1] == '/'))
+                        bytes += open->entries[i].values[1];
+        }
+        return bytes;
+}
+
+/* Which processes were in the midst of it when they ended. */
+static void print_ends(const struct show *show, FILE *stream) {
+        const struct table_map *open = NULL;
+        char bytes[FORMAT_MAX];
+        bool any = false;
+
+        for (size_t row = 0; row < show->spans->row_count; row++) {
+                uint64_t aborted = table_uint(show->spans, row, "aborted");
+                const char *ended = aborted ? how_it_ended(show, row, &open) : "";
+
+                if (!*ended)
+                        continue;
+                if (!any)
+                        fputs("\nOpen when the process ended:\n", stream);
+                any = true;
+                fprintf(stream, "  process %" PRIu64 ", %s: %" PRIu64 " open, with %s\n",
+                        table_uint(show->spans, row, "pid"), ended, aborted,
+                        format_bytes(bytes, bytes_at_end(show, open)));
+        }
+}
+
 int show_text(const struct show *show) {
         struct pager pager;
         int r = pager_init(&pager);
@@ -196,6 +244,7 @@ int show_text(const struct show *show) {
         print_sums(show, pager.stream);
         print_per_call(show, pager.stream);
         print_threads(show, pager.stream);
+        print_ends(show, pager.stream);
         if (!show->ctl->options.no_legend)
                 print_meaning(show, pager.stream);
         r = print_paths(show, pager.stream);

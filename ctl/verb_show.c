@@ -16,6 +16,8 @@
         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,quality,per_call,"     \
         "paths,site,key,per_call_histogram,threads"
 
+#define PS_COLUMNS "process,pid,ended,last_spans"
+
 /* The columns that can be summed over processes, in the order of a row. */
 static const char *const summed[] = {
         "opened",
@@ -145,10 +147,15 @@ int verb_show(struct ctl *ctl, int argc, char **argv) {
         params.span = params.columns = NULL;
         params.filter = show.name;
         r = show.spans->row_count ? ask_table(ctl, "tree", &params, &show.tree) : not_found(&show);
+        if (r == CTL_OK && !ctl->options.json && show_sum(&show, "aborted")) {
+                params = (struct client_params){.pid = params.pid, .unit = params.unit, .columns = PS_COLUMNS};
+                r = ask_table(ctl, "ps", &params, &show.ps);
+        }
         if (r == CTL_OK) {
                 merge_per_call(&show);
                 r = ctl->options.json ? show_json(&show) : show_text(&show);
         }
+        table_free(show.ps);
         table_free(show.tree);
         table_free(show.spans);
         return r;

@@ -34,6 +34,13 @@ for how in kill abort segv; do
         die $how "killed by SIG$(tr a-z A-Z <<<"${how/abort/abrt}")"
         expect "spans open then" "$(ps_field "$pid" 'last_spans | map_values(.[1]) | tojson')" \
                 '{"batch":5000,"request":1100,"request/query":1000,"job":10}'
+        # The same question, of one name.
+        ended=$(ps_field "$pid" ended)
+        [ -n "$ended" ] || fail "ps does not say how $pid ended"
+        expect "what show says of request" "$(ctl show request | grep "^  process $pid,")" \
+                "  process $pid, $ended: 1 open, with 1.1K"
+        expect "what show says of query" "$(ctl show query | grep "^  process $pid,")" \
+                "  process $pid, $ended: 1 open, with 1000B"
         wait_for "the line about it" grep -q "process $pid (span_dies).*open then" "$WORK/collector.log"
         expect_match "the line" "$(grep "process $pid.*open then" "$WORK/collector.log")" \
                 'open then: batch 4.9 KiB, request 1.1 KiB, request/query 1000 B, job 10 B; last minute: [0-9.]+ [KM]?i?B/s'
@@ -67,6 +74,7 @@ has_ended() {
         [ "$(ps_field "$pid" threads)" = 1 ]
 }
 wait_for "the thread's end" has_ended
+! ctl show batch | grep -q "^  process $pid," || fail "show says that a living process has ended"
 json_true "it lives" ".processes[] | select(.pid == $pid) | .alive and .last_spans == {}" ps
 # Somebody may still close it.
 expect "batch" "$(span_field "$pid" batch open)" 1
