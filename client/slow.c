@@ -184,16 +184,24 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
 
 /* ------------------------------------------------------------------------------------------------ records -- */
 
-/* The first records of this thread in this lane. */
+/* The first records of this thread in this lane: BEFORE, where its predecessor's last interval ends; and BASE, which ends
+ * its own first one.  What was lost in that is to be told between the two. */
+static uint64_t put_before(struct sa_thread *self, struct shm_lane *lane, uint64_t head) {
+        uint64_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed);
+
+        sa_put(self, head, occupancy, 0, SHM_KIND_BEFORE, 0, 0, lane->before);
+        ring_publish(lane, head + 1);
+        return head + 1;
+}
+
 static uint64_t put_base(struct sa_thread *self, struct shm_lane *lane, uint64_t head,
                          const uint64_t at[SHM_COUNTERS]) {
         uint64_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed);
 
-        sa_put(self, head, occupancy, 0, SHM_KIND_BEFORE, 0, 0, lane->before);
-        sa_put(self, head + 1, occupancy, 0, SHM_KIND_BASE, 0, timestamp(lane), at);
-        ring_publish(lane, head + 2);
+        sa_put(self, head, occupancy, 0, SHM_KIND_BASE, 0, timestamp(lane), at);
+        ring_publish(lane, head + 1);
         lane->ring_used = 1;
-        return head + 2;
+        return head + 1;
 }
 
 /* How far the short calls may go by themselves: not before BASE is written, nor past where the bell is to be rung, for all
@@ -242,6 +250,8 @@ void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span
                 refuse(lane, span, flags, at);
                 return;
         }
+        if (!lane->ring_used)
+                head = put_before(self, lane, head);
         head = flush_lost(self, lane, head);
         if (!lane->ring_used)
                 head = put_base(self, lane, head, at);
@@ -503,7 +513,7 @@ void sa_slow_resync(struct sa_thread *self, struct shm_lane *from, struct shm_la
         if (!depth)
                 ;
         else if (ring_has_room(to, head, 2 + 3 * (uint64_t)depth, self->mask + 1))
-                resync_frames(self, from, to, depth, put_base(self, to, head, at), at);
+                resync_frames(self, from, to, depth, put_base(self, to, put_before(self, to, head), at), at);
         else /* what this lane's last thread wrote is still in the way */
                 resync_refused(from, to, depth, at);
         bound_short_calls(to);

@@ -114,7 +114,7 @@ enum shm_kind {
         SHM_KIND_CLOSE = 5,  /* likewise */
         SHM_KIND_LOST = 6,   /* counters: the four deltas spent under refused frames since the last interval end */
         SHM_KIND_RESYNC = 7, /* a frame that was open before this segment; counters: its values at its enter */
-        SHM_KIND_BEFORE = 8, /* stands right before BASE; counters: all that this lane's threads counted before
+        SHM_KIND_BEFORE = 8, /* stands before BASE; counters: all that this lane's threads counted before
                                 they had it, cumulative */
         SHM_KIND_MAX = SHM_KIND_BEFORE,
 };
