@@ -4,7 +4,7 @@
  *     test_oracle [--actions N] [--seed S]     so many actions in all (the default: a million), from this seed on
  *                 [--forever]                  until something differs
  *                 [--replay FILE]              one schedule, as a failure printed it
- *                 [--quick]                    no shrinking: for those who expect a failure
+ *                 [--quick]                    no shrinking, little patience: for those who expect a failure
  *                 [--hazards N]                each hazard has to occur so often
  *                 [--relays]                   mostly spans that go from hand to hand and are closed at once
  *
@@ -24,11 +24,11 @@
 #include "tests/model/play.h"
 
 #define LENGTH   3000u
-#define PATIENCE 300u /* seconds a schedule may take before it counts as hanging */
-#define REPEATS  4    /* of a shortened schedule with threads at once, before it counts as right */
+#define REPEATS  4 /* of a shortened schedule with threads at once, before it counts as right */
 #define JOBS_MAX 8
 
 static struct record *records[JOBS_MAX];
+static unsigned patience = 300; /* seconds that a schedule may take before it counts as hanging */
 
 static void *shared(size_t size) {
         void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -48,7 +48,7 @@ static pid_t begin(struct record *record) {
                 exit(2);
         }
         if (!pid) {
-                alarm(PATIENCE);
+                alarm(patience);
                 _exit(play(record) ? 0 : 1);
         }
         return pid;
@@ -260,6 +260,7 @@ int main(int argc, char **argv) {
                         break;
                 case 'q':
                         quick = true;
+                        patience = 15;
                         break;
                 case 'y':
                         relays = true;
