@@ -56,7 +56,7 @@ static bool is_call_of(const struct oracle *o, uint32_t span, uint32_t path, int
 }
 
 static void differ_calls(struct verdict *v, const char *who, const struct oracle *o, uint32_t path, int name,
-                         const struct books_per_call *got) {
+                         const struct books_per_call *got, bool is_crowded) {
         static uint64_t values[SCHEDULE_SPANS];
         uint32_t n = 0;
 
@@ -66,6 +66,8 @@ static void differ_calls(struct verdict *v, const char *who, const struct oracle
         qsort(values, n, sizeof values[0], by_value);
         differ(v, who, "per_call.count", got->count, n);
         differ(v, who, "per_call.max", got->max, n ? values[n - 1] : 0);
+        if (is_crowded) /* count and largest value are exact all the same */
+                return;
         differ_percentile(v, who, "per_call.p50", got->p50, values, n, 500);
         differ_percentile(v, who, "per_call.p90", got->p90, values, n, 900);
         differ_percentile(v, who, "per_call.p99", got->p99, values, n, 990);
@@ -185,9 +187,10 @@ static void compare_paths(struct verdict *v, struct side *side, const struct ora
                 add_row(&want, p, &o->base[path]);
                 differ_row(v, text, o, &row, &want, p->opened - p->closed - p->aborted);
                 differ_rate(v, text, o, p, row.rate);
-                if (!o->setup.is_evicting && !is_crowded(o, &row)) {
-                        differ_calls(v, text, o, path, -1, &row.per_call);
-                        differ(v, text, "quality", row.quality, quality_of(p));
+                if (!o->setup.is_evicting) {
+                        differ_calls(v, text, o, path, -1, &row.per_call, is_crowded(o, &row));
+                        if (!is_crowded(o, &row))
+                                differ(v, text, "quality", row.quality, quality_of(p));
                 }
         }
         for (uint32_t at = 1; at <= books_path_count(side->books); at++)
@@ -219,9 +222,10 @@ static void compare_names(struct verdict *v, const struct side *side, const stru
                 }
                 differ_row(v, text, o, &row, &want, open);
                 differ(v, text, "paths", paths, n);
-                if (!o->setup.is_evicting && !is_crowded(o, &row)) {
-                        differ_calls(v, text, o, 0, (int)name, &row.per_call);
-                        differ(v, text, "quality", row.quality, quality);
+                if (!o->setup.is_evicting) {
+                        differ_calls(v, text, o, 0, (int)name, &row.per_call, is_crowded(o, &row));
+                        if (!is_crowded(o, &row))
+                                differ(v, text, "quality", row.quality, quality);
                 }
         }
 }
