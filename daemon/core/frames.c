@@ -131,6 +131,11 @@ static bool is_past(const struct books *books, uint64_t instance) {
         return instance <= books->lanes[lane].opened_max;
 }
 
+/* Whether a span that is no scope may have had an entry before. */
+static bool is_seen(const struct books *books, uint64_t instance) {
+        return is_past(books, instance) || is_older(books, instance);
+}
+
 /* Whether a span that is not among the live, and whose opening found room, is closed.  Where spans were evicted, it may be
  * one of these. */
 static bool is_stale(const struct books *books, uint64_t instance) {
@@ -222,16 +227,18 @@ static void close_instance(struct books *books, struct instance *entry) {
 }
 
 void frames_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum frames_pass pass) {
+        const struct frame *scope = scope_frame(books, instance);
         bool is_new;
         struct instance *entry;
 
-        if (!(flags & SHM_FLAG_LATE) && !live_find(books, instance) && is_stale(books, instance) &&
-            !scope_frame(books, instance)) {
+        if (!(flags & SHM_FLAG_LATE) && !live_find(books, instance) && is_stale(books, instance) && !scope) {
                 count_stale(books);
                 return;
         }
         /* It may still be unknown: its OPEN can lie on a lane that this look has not come to. */
         entry = live_get(books, instance, path, &is_new);
+        if (is_new && books->book->evicted && (scope ? scope->flags & FRAME_FOLLOWED : is_seen(books, instance)))
+                entry->flags |= INSTANCE_PARTIAL;
         if (entry->flags & (INSTANCE_QUEUED | INSTANCE_CLOSING)) {
                 if (!(flags & SHM_FLAG_LATE))
                         count_stale(books);
@@ -323,7 +330,7 @@ static void enter_instance(struct books *books, struct lane *lane, const struct 
                 bool is_known = !is_late && is_past(books, instance);
                 bool is_from_elsewhere = is_older(books, instance) || record->kind == SHM_KIND_RESYNC;
 
-                entry = open_instance(books, instance, record->path, is_known,
+                entry = open_instance(books, instance, record->path, is_known || is_older(books, instance),
                                       !is_known && (is_late || is_from_elsewhere));
         }
         entry->entered++;

@@ -873,6 +873,30 @@ static void test_eviction_of_entered_ones(void **state) {
         assert_cycles(f, A, 10, 0);
 }
 
+/* A close is seen before the enter that it came after: the entry that it makes must not pass for the whole of a span that
+ * was evicted. */
+static void test_close_of_an_evicted_one_before_its_last_cycle(void **state) {
+        struct fixture *f = *state;
+        uint64_t s = span_of(0, 1);
+
+        base(f, 0, 0, 0);
+        rec(f, 0, OPEN, 0, s, A, 0);
+        rec(f, 0, ENTER, 0, s, A, 10);
+        rec(f, 0, EXIT, 0, s, A, 60);
+        for (uint32_t i = 2; i <= 10; i++)
+                rec(f, 0, OPEN, 0, span_of(0, i), B, 60);
+        assert_null(live_find(f->books, s));
+        rec(f, 1, CLOSE, 0, s, A, 0);
+        rec(f, 0, ENTER, 0, s, A, 70);
+        rec(f, 0, EXIT, 0, s, A, 75);
+        apply(f);
+        assert_spans(f, A, 1, 1, 0);
+        assert_total(f, A, 55);
+        assert_int_equal(f->event_count, 0); /* an event with 5 would be wrong */
+        assert_int_equal(row_of(f, A).per_call.count, 0);
+        assert_int_equal(row_of(f, A).quality, BOOKS_ESTIMATED);
+}
+
 /* -------------------------------------------------------------------------------------------- resets and marks -- */
 
 static void test_reset_and_marks(void **state) {
@@ -1110,6 +1134,8 @@ int main(void) {
                 TEST(test_finish),
                 cmocka_unit_test_setup_teardown(test_eviction, setup_tiny, teardown),
                 cmocka_unit_test_setup_teardown(test_eviction_of_entered_ones, setup_tiny, teardown),
+                cmocka_unit_test_setup_teardown(test_close_of_an_evicted_one_before_its_last_cycle, setup_tiny,
+                                                teardown),
                 TEST(test_reset_and_marks),
                 TEST(test_reset_after_a_mark_without_an_event),
                 TEST(test_nonsense_balances),
