@@ -4,6 +4,7 @@
 #pragma once
 
 #include "client/thread.h"
+#include "shm/clock.h"
 #include "shm/ring.h"
 
 static inline void sa_live(const struct shm_lane *lane, uint64_t ret[SHM_COUNTERS]) {
@@ -49,20 +50,6 @@ static sa_inline uint64_t sa_handle_half(spanalloc_span span) {
 /* What is beside the path in a record, and in a frame. */
 static sa_inline uint64_t sa_kind_and_flags(uint16_t kind, uint16_t flags) {
         return (uint64_t)kind << 32 | (uint64_t)flags << 48;
-}
-
-/* The clock of timestamps: cheap and monotonic on one processor; the collector learns its rate. */
-static sa_inline uint64_t sa_timestamp(void) {
-#if defined(__x86_64__)
-        return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-        uint64_t t;
-
-        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
-        return t;
-#else
-        return 0;
-#endif
 }
 
 /* `what`: path, kind and flags as they lie in a record. */

@@ -38,7 +38,7 @@ static uint32_t attention(const struct shm_lane *lane) {
 }
 
 static uint64_t timestamp(const struct shm_lane *lane) {
-        return attention(lane) & SHM_ATTENTION_TIMING ? sa_timestamp() : 0;
+        return attention(lane) & SHM_ATTENTION_TIMING ? shm_clock() : 0;
 }
 
 /* The thread's counters now, in the lane's terms. */

@@ -141,7 +141,7 @@ static void enter_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_s
 
         if (attention(lane) == SHM_ATTENTION_TIMING && can_enter(lane, at))
                 put_enter(self, lane, at, span.instance, sa_handle_half(span) | sa_kind_and_flags(0, flags),
-                          sa_timestamp());
+                          shm_clock());
         else
                 sa_slow_enter(self, lane, span, sa_handle_flags(span) | flags);
 }
@@ -219,7 +219,7 @@ static void leave_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_s
         if (state & SHM_FRAME_SHARED)
                 flags |= SHM_FLAG_SHARED;
         if (attention(lane))
-                put_exit(self, lane, at, span, flags | SHM_FLAG_TIMED, sa_timestamp());
+                put_exit(self, lane, at, span, flags | SHM_FLAG_TIMED, shm_clock());
         else
                 put_exit(self, lane, at, span, flags, 0);
 }

@@ -117,6 +117,22 @@ static double unit_seconds(const char *text, size_t *ret_length) {
         return *text ? 0 : 1;
 }
 
+char *format_short_duration(char buf[FORMAT_MAX], uint64_t ns) {
+        static const char *const units[] = {"ns", "us", "ms", "s"};
+        double value = (double)ns;
+        size_t unit = 0;
+
+        if (ns >= 60 * NSEC_PER_SEC)
+                return format_duration(buf, ns);
+        for (; value >= 999.5 && unit < 3; unit++)
+                value /= 1000;
+        if (!unit || value >= 99.95)
+                snprintf(buf, FORMAT_MAX, "%.0f%s", value, units[unit]);
+        else
+                snprintf(buf, FORMAT_MAX, value >= 9.995 ? "%.1f%s" : "%.2f%s", value, units[unit]);
+        return buf;
+}
+
 int format_parse_duration(const char *text, uint64_t *ret_ns) {
         double sum = 0;
 

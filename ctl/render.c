@@ -140,8 +140,8 @@ static const char *uint_text(const struct wire_column *column, uint64_t value, c
 
         if (!strcmp(column->name, "coverage_ppm"))
                 format_ppm(number, value);
-        else if (!strcmp(column->name, "uptime_ns"))
-                format_duration(number, value);
+        else if (column->unit == WIRE_UNIT_DURATION)
+                format_short_duration(number, value);
         else if (column->unit == WIRE_UNIT_TIME)
                 return date_text(value, buf);
         else if (column->unit == WIRE_UNIT_BYTES || column->unit == WIRE_UNIT_RATE)

@@ -6,6 +6,7 @@
 
 #include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
+#include "daemon/core/times.h"
 
 #define UNDO_LINES  65536u
 #define EVENTS_KEPT 1024u /* room that is not given back after a batch */
@@ -19,7 +20,7 @@ const struct books_limits books_limits_default = {
 };
 
 struct sizes { /* of each region, in the order in which they lie */
-        uint64_t book, names, tallies, lanes, instances, index, chunks, threads, closes, sums;
+        uint64_t book, names, tallies, lanes, instances, index, chunks, threads, closes, sums, times, time_sums;
 };
 
 static uint64_t page_up(uint64_t n) {
@@ -46,12 +47,14 @@ static struct sizes measure(const struct books_limits *l) {
                 .threads = page_up((uint64_t)l->threads * sizeof(struct thread_name)),
                 .closes = page_up(SHM_CLOSES_MAX * sizeof(uint64_t)),
                 .sums = page_up((uint64_t)l->paths * sizeof(struct sums)),
+                .times = page_up((uint64_t)l->paths * sizeof(struct times)),
+                .time_sums = page_up((uint64_t)l->paths * sizeof(struct time_sums)),
         };
 }
 
 static uint64_t total(const struct sizes *s) {
         return s->book + s->names + s->tallies + s->lanes + s->instances + s->index + s->chunks + s->threads +
-               s->closes + (2 + BOOKS_MARKS) * s->sums;
+               s->closes + s->times + (2 + BOOKS_MARKS) * (s->sums + s->time_sums);
 }
 
 static void *lay(char **at, uint64_t size) {
@@ -80,6 +83,11 @@ static void point(struct books *books) {
                 books->baselines[i] = lay(&at, s.sums);
         for (unsigned i = 0; i < BOOKS_MARKS; i++)
                 books->marks[i] = lay(&at, s.sums);
+        books->times = lay(&at, s.times);
+        for (int i = 0; i < 2; i++)
+                books->time_baselines[i] = lay(&at, s.time_sums);
+        for (unsigned i = 0; i < BOOKS_MARKS; i++)
+                books->time_marks[i] = lay(&at, s.time_sums);
 }
 
 static struct books_owner *owner(const struct books *books) {
@@ -282,9 +290,42 @@ void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused
         t->refused = refused;
 }
 
+/* ------------------------------------------------------------------------------------------------------ timing -- */
+
+void books_set_timing(struct books *books, bool on, uint64_t now_ns) {
+        if (on == books_timing(books))
+                return;
+        touch(books, &books->book->timed_ns);
+        books->book->timed_ns = on ? now_ns : 0;
+}
+
+bool books_timing(const struct books *books) {
+        return books->book->timed_ns;
+}
+
+void books_set_clock_rate(struct books *books, uint64_t ticks) {
+        if (books->book->clock_rate == ticks)
+                return;
+        touch(books, &books->book->clock_rate);
+        books->book->clock_rate = ticks;
+}
+
+uint64_t books_to_ns(const struct books *books, uint64_t ticks) {
+        return times_to_ns(books, ticks);
+}
+
 /* ------------------------------------------------------------------------------------------ resets and marks -- */
 
-static void remember(struct books *books, struct sums *to) {
+/* What was never timed is left as it is: zeros, which take no memory. */
+static void remember_time(const struct books *books, uint32_t path, struct time_sums *to) {
+        const struct times *times = &books->times[path];
+        uint64_t total = times->total + books_open_total(books, path)->ticks;
+
+        if (times->self | total | times->calls)
+                *to = (struct time_sums){times->self, total, times->calls, times->calls_total};
+}
+
+static void remember(struct books *books, struct sums *to, struct time_sums *times) {
         books_sum_open_frames(books);
         for (uint32_t path = 1; path <= books->book->paths; path++) {
                 const struct tally *t = &books->tallies[path];
@@ -293,13 +334,14 @@ static void remember(struct books *books, struct sums *to) {
                         continue;
                 memcpy(to[path].self, t->self, sizeof t->self);
                 for (int c = 0; c < SHM_COUNTERS; c++)
-                        to[path].total[c] = t->total[c] + books_open_total(books, path)[c];
+                        to[path].total[c] = t->total[c] + books_open_total(books, path)->counters[c];
                 to[path].cycles = t->cycles;
                 to[path].opened = t->opened;
                 to[path].closed = t->closed;
                 to[path].migrated = t->migrated;
                 to[path].aborted = t->aborted;
                 to[path].refused = t->refused;
+                remember_time(books, path, &times[path]);
         }
 }
 
@@ -307,7 +349,7 @@ static void remember(struct books *books, struct sums *to) {
 void books_mark(struct books *books, uint64_t now_ns) {
         uint32_t slot = books->book->marks % BOOKS_MARKS;
 
-        remember(books, books->marks[slot]);
+        remember(books, books->marks[slot], books->time_marks[slot]);
         touch(books, &books->book->marks);
         touch(books, &books->book->mark_ns[slot]);
         books->book->mark_ns[slot] = now_ns;
@@ -328,7 +370,7 @@ void books_reset(struct books *books, uint64_t now_ns) {
                         base->lost[c] += books->lanes[i].lost[c];
                         base->before[c] += books->lanes[i].before[c];
                 }
-        remember(books, books->baselines[spare]);
+        remember(books, books->baselines[spare], books->time_baselines[spare]);
         touch(books, &books->book->baseline);
         books->book->baseline = spare;
         hist_clear_all(books); /* a largest value cannot be subtracted */

@@ -39,6 +39,7 @@ struct books_event {
         uint32_t path;
         uint32_t cycles;
         uint64_t sums[SHM_COUNTERS];
+        uint64_t ticks; /* spent in its cycles, see books_to_ns(); 0: they were not timed */
 };
 typedef void (*books_event_fn)(void *userdata, const struct books_event *event);
 
@@ -82,6 +83,15 @@ struct books_per_call {
         uint64_t count, p50, p90, p99, max; /* bytes; the percentiles within 3.2 % */
 };
 
+/* Nanoseconds, of what was timed: see books_set_timing(). */
+struct books_time {
+        uint64_t self_ns, total_ns;
+        uint64_t calls;      /* spans that closed, timed from beginning to end */
+        uint64_t calls_ns;   /* … and how long they were entered, together */
+        uint64_t longest_ns; /* the longest of them since the last reset */
+        double calls_rate;   /* a second, decayed over 10 s */
+};
+
 enum books_quality { BOOKS_EXACT, BOOKS_MIGRATED, BOOKS_LOST, BOOKS_ESTIMATED };
 
 /* A path, or the sum over several. */
@@ -91,6 +101,7 @@ struct books_row {
         uint64_t opened, closed, open, cycles, migrated, aborted, refused;
         double rate[3]; /* self bytes allocated a second over 10 s, 1 min, 10 min */
         struct books_per_call per_call;
+        struct books_time time;
         enum books_quality quality;
 };
 
@@ -166,6 +177,13 @@ uint64_t books_threads_in(const struct books *books, uint32_t index, uint32_t na
 /* What the client itself counts as refused, over all its lanes; replaced, not added.  In a batch. */
 void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads);
 void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused);
+
+/* In a batch: whether the process's threads are asked for timestamps, from now on.  Kept with the books. */
+void books_set_timing(struct books *books, bool on, uint64_t now_ns);
+bool books_timing(const struct books *books);
+/* In a batch: how fast the clock of the timestamps is, in ticks a second. */
+void books_set_clock_rate(struct books *books, uint64_t ticks);
+uint64_t books_to_ns(const struct books *books, uint64_t ticks);
 
 /* In a batch: sets the mark of this minute, for books_name_row_since.  Call it once a minute. */
 void books_mark(struct books *books, uint64_t now_ns);

@@ -10,6 +10,7 @@
 #include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
 #include "daemon/core/tally.h"
+#include "daemon/core/times.h"
 
 static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
@@ -103,27 +104,34 @@ void books_sum_open_frames(struct books *books) {
                         if (!(frame->flags & FRAME_OUTER_NAME) || frame->path >= paths)
                                 continue;
                         for (int c = 0; c < SHM_COUNTERS; c++)
-                                books->open_totals[frame->path][c] += minus(lane->last[c], frame->credit[c]);
+                                books->open_totals[frame->path].counters[c] += minus(lane->last[c], frame->credit[c]);
+                        books->open_totals[frame->path].ticks += times_open(lane, frame);
                 }
         }
 }
 
-const uint64_t *books_open_total(const struct books *books, uint32_t path) {
-        static const uint64_t zero[SHM_COUNTERS];
+const struct open_total *books_open_total(const struct books *books, uint32_t path) {
+        static const struct open_total zero;
 
-        return books->open_totals && path < books->open_totals_paths ? books->open_totals[path] : zero;
+        return books->open_totals && path < books->open_totals_paths ? &books->open_totals[path] : &zero;
 }
 
 /* -------------------------------------------------------------------------------------------------------- rows -- */
 
-static void add_path(struct books *books, uint32_t path, const struct sums *base, uint64_t now_ns,
-                     struct books_row *row) {
+/* What stood there before; a path's time apart from the rest, as most have none. */
+struct base {
+        const struct sums *sums;
+        const struct time_sums *times;
+};
+
+static void add_path(struct books *books, uint32_t path, struct base from, uint64_t now_ns, struct books_row *row) {
         const struct tally *t = &books->tallies[path];
+        const struct sums *base = from.sums;
         double rate[3];
 
         for (int c = 0; c < SHM_COUNTERS; c++) {
                 row->self[c] += minus(t->self[c], base->self[c]);
-                row->total[c] += minus(t->total[c] + books_open_total(books, path)[c], base->total[c]);
+                row->total[c] += minus(t->total[c] + books_open_total(books, path)->counters[c], base->total[c]);
         }
         row->opened += minus(t->opened, base->opened);
         row->closed += minus(t->closed, base->closed);
@@ -135,6 +143,7 @@ static void add_path(struct books *books, uint32_t path, const struct sums *base
         tally_rates(books, t, now_ns, rate);
         for (int i = 0; i < 3; i++)
                 row->rate[i] += rate[i];
+        times_add_row(books, path, from.times, now_ns, &row->time);
         if (t->estimated && row->quality < BOOKS_ESTIMATED)
                 row->quality = BOOKS_ESTIMATED;
         else if ((t->lost_touches || t->refused) && row->quality < BOOKS_LOST)
@@ -159,16 +168,30 @@ static uint64_t size_of(const struct sums *sums) {
         return n;
 }
 
-/* `older`: a mark, or NULL for the last reset; the younger of the two counts, and sums only grow, so it is the
- * larger. */
-static const struct sums *base_of(const struct books *books, const struct sums *older, uint32_t path) {
-        const struct sums *base = &books->baselines[books->book->baseline][path];
-
-        return older && size_of(&older[path]) >= size_of(base) ? &older[path] : base;
+static uint64_t size_of_time(const struct time_sums *times) {
+        return times->self + times->total + times->calls;
 }
 
-/* The youngest mark that is not younger than asked for, or NULL; 0 asks for none. */
-static const struct sums *find_mark(const struct books *books, uint64_t now_ns, uint64_t since_ns) {
+enum { NO_MARK = -1 };
+
+/* Of a mark and the last reset the younger counts; sums only grow, so that is the larger. */
+static struct base base_of(const struct books *books, int mark, uint32_t path) {
+        struct base base = {
+                .sums = &books->baselines[books->book->baseline][path],
+                .times = &books->time_baselines[books->book->baseline][path],
+        };
+
+        if (mark == NO_MARK)
+                return base;
+        if (size_of(&books->marks[mark][path]) >= size_of(base.sums))
+                base.sums = &books->marks[mark][path];
+        if (size_of_time(&books->time_marks[mark][path]) >= size_of_time(base.times))
+                base.times = &books->time_marks[mark][path];
+        return base;
+}
+
+/* The youngest mark that is not younger than asked for; `since_ns` 0 asks for none. */
+static int find_mark(const struct books *books, uint64_t now_ns, uint64_t since_ns) {
         uint64_t begin = now_ns > since_ns ? now_ns - since_ns : 0;
         uint32_t marks = books->book->marks;
 
@@ -176,19 +199,19 @@ static const struct sums *find_mark(const struct books *books, uint64_t now_ns, 
                 uint32_t slot = (marks - k) % BOOKS_MARKS;
 
                 if (books->book->mark_ns[slot] <= begin)
-                        return books->marks[slot];
+                        return (int)slot;
         }
-        return NULL;
+        return NO_MARK;
 }
 
-static bool reaches(const struct books *books, const struct sums *mark, uint64_t now_ns, uint64_t since_ns) {
-        return !since_ns || mark || books->book->born_ns >= (now_ns > since_ns ? now_ns - since_ns : 0);
+static bool reaches(const struct books *books, int mark, uint64_t now_ns, uint64_t since_ns) {
+        return !since_ns || mark != NO_MARK || books->book->born_ns >= (now_ns > since_ns ? now_ns - since_ns : 0);
 }
 
 bool books_path_sums(const struct books *const_books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret) {
         struct books *books = (struct books *)const_books; /* the cache of open frames is not the books */
-        const struct sums *mark = find_mark(books, now_ns, since_ns);
+        int mark = find_mark(books, now_ns, since_ns);
 
         *ret = (struct books_row){0};
         books_sum_open_frames(books);
@@ -199,7 +222,7 @@ bool books_path_sums(const struct books *const_books, uint32_t path, uint64_t no
 bool books_name_sums(const struct books *const_books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths) {
         struct books *books = (struct books *)const_books;
-        const struct sums *mark = find_mark(books, now_ns, since_ns);
+        int mark = find_mark(books, now_ns, since_ns);
         uint64_t most = 0;
 
         *ret = (struct books_row){0};

@@ -83,6 +83,7 @@ int collector_new(struct collector **ret, struct reactor *reactor, const struct 
                 return -ENOMEM;
         collector->reactor = reactor;
         take_options(collector, options);
+        rate_begin(&collector->clock);
         collector->stats.started_ns = reactor_now(reactor);
         r = schedule_init(collector);
         if (r == 0)
@@ -256,6 +257,23 @@ void collector_reaped(struct collector *collector, pid_t pid, int wait_status) {
                 return;
         member_end(member, PROCESS_EXITED, 0); /* if its pidfd has not told yet */
         member_set_status(member, wait_status);
+}
+
+int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size) {
+        uint64_t now_ns = reactor_now(collector->reactor);
+        int r = on ? rate_check(why, size) : 0;
+
+        if (r < 0)
+                return r;
+        if (!process->drain)
+                return -ESRCH;
+        books_begin(process->books, now_ns);
+        books_set_timing(process->books, on, now_ns);
+        if (on)
+                books_set_clock_rate(process->books, rate_measure(&collector->clock));
+        books_commit(process->books);
+        refresh(member_of(process), now_ns); /* settles it, by which its threads are asked */
+        return 0;
 }
 
 uint32_t collector_reset(struct collector *collector) {

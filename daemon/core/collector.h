@@ -138,5 +138,9 @@ void collector_announce(struct collector *collector, pid_t pid, const char *path
 /* Somebody waited for this process and knows its status (wait(2)'s); for `run`. */
 void collector_reaped(struct collector *collector, pid_t pid, int wait_status);
 
+/* Asks a process for timestamps, or no longer: it writes them from its next pass on.  The clock's rate is known from here
+ * on.  0, -EOPNOTSUPP with `why`, or -ESRCH: it has ended. */
+int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size);
+
 /* reset for every process.  Returns how many. */
 uint32_t collector_reset(struct collector *collector);

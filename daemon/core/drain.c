@@ -261,6 +261,7 @@ static int first_look(struct drain *drain, bool *any) {
                 r = reader_head(&drain->reader, i, position, &head);
                 if (r < 0)
                         return r;
+                reader_ask_timing(&drain->reader, i, books_timing(drain->books));
                 if (head == position)
                         continue;
                 *any = true;

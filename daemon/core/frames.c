@@ -4,6 +4,7 @@
 #include "daemon/core/last.h"
 #include "daemon/core/live.h"
 #include "daemon/core/tally.h"
+#include "daemon/core/times.h"
 
 static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
@@ -44,10 +45,12 @@ static void settle_pending(struct books *books, struct lane *lane, uint64_t delt
 }
 
 /* Ends the interval that began at `last`.  Counters that went back count nothing, and the books go on from the
- * larger value, so that they balance. */
-static void interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS]) {
+ * larger value, so that they balance.  ticks: as of times_interval(). */
+static void interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS], uint64_t ticks) {
         uint64_t delta[SHM_COUNTERS], any = 0;
 
+        if (times_are_due(lane, ticks))
+                times_interval(books, lane, ticks);
         difference(delta, at, lane->last);
         for (int i = 0; i < SHM_COUNTERS; i++)
                 any |= delta[i];
@@ -219,6 +222,10 @@ static void close_instance(struct books *books, struct instance *entry) {
                 event.cycles = 0;
                 tally_estimated(books, entry->path);
         }
+        if (event.cycles && !(entry->flags & INSTANCE_UNTIMED)) {
+                event.ticks = entry->ticks;
+                times_call(books, entry->path, entry->ticks);
+        }
         tally_closed(books, entry->path, entry->sums[SHM_ALLOC_BYTES], event.cycles);
         live_remove(books, entry);
         /* As in the tracing layer: a span that completed no cycle emits nothing. */
@@ -283,7 +290,7 @@ bool frames_apply_closes(struct books *books) {
 /* -------------------------------------------------------------------------------------------------- frames -- */
 
 static void push(struct books *books, struct lane *lane, const struct shm_record *record,
-                 const uint64_t enter[SHM_COUNTERS]) {
+                 const uint64_t enter[SHM_COUNTERS], uint64_t ticks) {
         struct frame *frame = &lane->frames[lane->depth];
         uint32_t name = books->tallies[record->path].name, flags = FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE;
 
@@ -295,13 +302,14 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
         }
         if (record->flags & SHM_FLAG_SCOPE)
                 flags |= FRAME_SCOPE;
-        state_touch(&books->state, frame, 24 + 2 * sizeof frame->enter);
+        state_touch(&books->state, frame, offsetof(struct frame, reserved));
         frame->instance = record->instance;
         frame->path = record->path;
         frame->name = name;
         frame->flags = flags;
         memcpy(frame->enter, enter, sizeof frame->enter);
         memcpy(frame->credit, enter, sizeof frame->credit);
+        frame->entered = frame->credited = ticks;
         touch(books, &lane->depth);
         lane->depth++;
 }
@@ -348,12 +356,14 @@ static void pass_on(struct books *books, struct lane *lane, uint32_t i, const ui
                         touch(books, next);
                         next->flags |= FRAME_OUTER_NAME;
                         memcpy(next->credit, at, sizeof next->credit);
+                        next->credited = lane->timed_until;
                         flags &= ~(uint32_t)FRAME_OUTER_NAME;
                 }
                 if ((flags & FRAME_OUTER_INSTANCE) && next->instance == gone->instance) {
                         touch(books, next);
                         next->flags |= FRAME_OUTER_INSTANCE;
                         memcpy(next->enter, at, sizeof next->enter);
+                        next->entered = lane->timed_until;
                         flags &= ~(uint32_t)FRAME_OUTER_INSTANCE;
                 }
         }
@@ -372,12 +382,22 @@ static void remove_frame(struct books *books, struct lane *lane, uint32_t i) {
 
 enum cycle_end { CYCLE_EXIT = 0, CYCLE_MIGRATED = 1, CYCLE_CLOSES = 2, CYCLE_SHARED = 4, CYCLE_ABORTED = 8 };
 
+/* What a cycle spent of its span's; nothing where another frame of the span is below. */
+struct spent {
+        uint64_t sums[SHM_COUNTERS], ticks;
+        bool is_timed;
+};
+
 /* A scope ends with its only cycle. */
-static void close_scope(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS]) {
+static void close_scope(struct books *books, const struct frame *frame, const struct spent *spent) {
         struct books_event event = {.instance = frame->instance, .path = frame->path, .cycles = 1};
 
-        memcpy(event.sums, sums, sizeof event.sums);
-        tally_closed(books, frame->path, sums[SHM_ALLOC_BYTES], 1);
+        memcpy(event.sums, spent->sums, sizeof event.sums);
+        if (spent->is_timed) {
+                event.ticks = spent->ticks;
+                times_call(books, frame->path, spent->ticks);
+        }
+        tally_closed(books, frame->path, spent->sums[SHM_ALLOC_BYTES], 1);
         books_emit(books, &event);
 }
 
@@ -405,19 +425,19 @@ static void end_closing(struct books *books, struct instance *entry, enum frames
                 live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
 }
 
-static void exit_instance(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS],
-                          unsigned end, enum frames_pass pass) {
+static void exit_instance(struct books *books, const struct frame *frame, const struct spent *spent, unsigned end,
+                          enum frames_pass pass) {
         struct instance *entry;
         bool is_scope = frame->flags & FRAME_SCOPE;
 
         if (frame->flags & FRAME_STALE)
                 return;
         if (is_scope && (end & CYCLE_ABORTED)) {
-                abort_scope(books, frame, sums);
+                abort_scope(books, frame, spent->sums);
                 return;
         }
         if (is_scope && (end & CYCLE_CLOSES) && !(end & CYCLE_SHARED)) {
-                close_scope(books, frame, sums);
+                close_scope(books, frame, spent);
                 return;
         }
         if (is_scope) {
@@ -431,7 +451,10 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
                 if (entry->entered)
                         entry->entered--;
         }
-        add(entry->sums, sums);
+        add(entry->sums, spent->sums);
+        entry->ticks += spent->ticks;
+        if (!spent->is_timed)
+                entry->flags |= INSTANCE_UNTIMED;
         entry->cycles += !(end & CYCLE_ABORTED);
         if (end & CYCLE_CLOSES)
                 live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
@@ -443,19 +466,23 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
 static void end_cycle(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS], unsigned end,
                       enum frames_pass pass) {
         struct frame frame = lane->frames[i];
-        uint64_t credit[SHM_COUNTERS], sums[SHM_COUNTERS] = {0};
+        struct spent spent = {.is_timed = true};
+        uint64_t credit[SHM_COUNTERS];
 
         if (frame.flags & FRAME_OUTER_NAME) {
                 difference(credit, at, frame.credit);
                 tally_total(books, frame.path, credit);
+                times_total(books, lane, &frame);
         }
-        if (frame.flags & FRAME_OUTER_INSTANCE)
-                difference(sums, at, frame.enter);
+        if (frame.flags & FRAME_OUTER_INSTANCE) {
+                difference(spent.sums, at, frame.enter);
+                spent.is_timed = times_cycle(lane, &frame, &spent.ticks);
+        }
         pass_on(books, lane, i, at);
         remove_frame(books, lane, i);
         if (!(end & CYCLE_ABORTED))
                 tally_cycle(books, frame.path, end & CYCLE_MIGRATED);
-        exit_instance(books, &frame, sums, end, pass);
+        exit_instance(books, &frame, &spent, end, pass);
 }
 
 /* The topmost frame of `instance` that an exit ends: for a scope's end, the scope's; else one that was entered by hand,
@@ -481,11 +508,15 @@ static void abort_all(struct books *books, struct lane *lane, enum frames_pass p
 
 /* -------------------------------------------------------------------------------------------------- records -- */
 
+static uint64_t clock_of(const struct shm_record *record) {
+        return record->flags & SHM_FLAG_TIMED ? record->timestamp : 0;
+}
+
 static void feed_exit(struct books *books, struct lane *lane, const struct shm_record *record, enum frames_pass pass) {
         unsigned end = 0;
         int i = find_frame(lane, record->instance, record->flags & SHM_FLAG_SCOPE);
 
-        interval(books, lane, record->counters);
+        interval(books, lane, record->counters, clock_of(record));
         if (i < 0) { /* after a restart of the collector without this frame's RESYNC; or a client's mistake */
                 count_stale(books);
                 return;
@@ -507,16 +538,16 @@ void frames_feed(struct books *books, uint32_t i, const struct shm_record *recor
                 frames_before(books, i, record->counters);
                 break;
         case SHM_KIND_BASE:
-                interval(books, lane, record->counters);
+                interval(books, lane, record->counters, clock_of(record));
                 abort_all(books, lane, pass);
                 break;
         case SHM_KIND_ENTER:
-                interval(books, lane, record->counters);
+                interval(books, lane, record->counters, clock_of(record));
                 if (lane->depth == SHM_DEPTH) {
                         count_stale(books);
                         break;
                 }
-                push(books, lane, record, lane->last);
+                push(books, lane, record, lane->last, lane->timed_until);
                 enter_instance(books, lane, record);
                 break;
         case SHM_KIND_RESYNC:
@@ -524,7 +555,7 @@ void frames_feed(struct books *books, uint32_t i, const struct shm_record *recor
                         count_stale(books);
                         break;
                 }
-                push(books, lane, record, record->counters);
+                push(books, lane, record, record->counters, 0);
                 enter_instance(books, lane, record);
                 break;
         case SHM_KIND_EXIT:
@@ -545,8 +576,8 @@ void frames_feed(struct books *books, uint32_t i, const struct shm_record *recor
         }
 }
 
-void frames_settle(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS]) {
-        interval(books, &books->lanes[i], live);
+void frames_settle(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS], uint64_t ticks) {
+        interval(books, &books->lanes[i], live, ticks);
 }
 
 /* Frames that another thread had exited are cycles like others; the rest are cut off. */
@@ -566,7 +597,7 @@ void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
 
         if (remains->lost[0] | remains->lost[1] | remains->lost[2] | remains->lost[3])
                 lost(books, lane, remains->lost);
-        interval(books, lane, live);
+        interval(books, lane, live, 0);
         retire_frames(books, lane, remains->marks);
 }
 

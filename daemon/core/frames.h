@@ -30,8 +30,8 @@ void frames_before(struct books *books, uint32_t lane, const uint64_t before[SHM
 /* … and of it no collector had booked: it is lost. */
 void frames_gap(struct books *books, uint32_t lane, const uint64_t gap[SHM_COUNTERS]);
 
-/* Ends an interval at the thread's live counters. */
-void frames_settle(struct books *books, uint32_t lane, const uint64_t live[SHM_COUNTERS]);
+/* Ends an interval at the thread's live counters.  ticks: the clock as they were read; 0: it is not to be timed. */
+void frames_settle(struct books *books, uint32_t lane, const uint64_t live[SHM_COUNTERS], uint64_t ticks);
 
 /* What a dead thread left behind unwritten: deltas under refused frames, and frames that another thread had exited. */
 struct frames_remains {

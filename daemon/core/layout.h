@@ -58,6 +58,22 @@ struct tally {
 };
 _Static_assert(sizeof(struct tally) == 448, "seven lines");
 
+/* Time spent on a path, in ticks of the clock (shm/clock.h); nothing but zeros where a process was never timed. */
+struct times {
+        uint64_t self, total;
+        uint64_t calls, calls_total; /* closed spans that were timed from beginning to end */
+        uint64_t longest;
+        uint64_t epoch;   /* of the book, when `longest` was set */
+        double decayed;   /* calls, each e^-(age / 10 s) */
+        uint64_t tick_ns; /* when that was decayed last */
+};
+_Static_assert(sizeof(struct times) == 64, "");
+
+/* … and what a reset or a mark remembers of it. */
+struct time_sums {
+        uint64_t self, total, calls, calls_total;
+};
+
 /* The sums that a reset or a mark remembers. */
 struct sums {
         uint64_t self[SHM_COUNTERS], total[SHM_COUNTERS];
@@ -80,7 +96,8 @@ struct frame {
         uint32_t flags, reserved0;
         uint64_t enter[SHM_COUNTERS];  /* since when it is the outermost of its instance */
         uint64_t credit[SHM_COUNTERS]; /* since when it is the outermost of its name */
-        uint64_t reserved[5];
+        uint64_t entered, credited;    /* the clock at `enter` and `credit`; 0: not timed */
+        uint64_t reserved[3];
 };
 _Static_assert(sizeof(struct frame) == 128, "");
 
@@ -103,7 +120,8 @@ struct lane {
 
         uint32_t has_pending, reserved0;
         uint64_t gap_seen[SHM_COUNTERS]; /* as before_seen, of what no collector had booked */
-        uint64_t reserved[3];
+        uint64_t timed_until;            /* the clock at the end of the last interval; 0: not timed */
+        uint64_t reserved[2];
 
         uint64_t self[SHM_COUNTERS]; /* kept in checking builds only: for books_check() */
         uint64_t reserved1[4];
@@ -122,6 +140,7 @@ enum instance_flag {
         INSTANCE_ABORTED = 1 << 5, /* counted as such: its close changes nothing any more */
         INSTANCE_COUNTED = 1 << 8, /* … in `opened` of its path */
         INSTANCE_PARTIAL = 1 << 7, /* came back after it was evicted: its sums lack what was before */
+        INSTANCE_UNTIMED = 1 << 9, /* a part of a cycle was not timed */
         INSTANCE_LATE = 1 << 6,    /* its opening found no room: a close may be all that is ever seen of it */
 };
 
@@ -132,8 +151,8 @@ struct instance {
         uint16_t flags, entered;
         uint64_t sums[SHM_COUNTERS];
         uint32_t cycles;
-        uint32_t next; /* of a free list, or of a queue of closes */
-        uint64_t reserved;
+        uint32_t next;  /* of a free list, or of a queue of closes */
+        uint64_t ticks; /* spent in its timed cycles */
 };
 _Static_assert(sizeof(struct instance) == 64, "");
 
@@ -169,7 +188,9 @@ struct book {
         uint64_t refused_threads;
         uint64_t hash_seed;  /* of the index of instances: a client chooses their numbers, not where they fall */
         uint64_t hist_epoch; /* raised by a reset: histograms of an earlier one are empty */
-        uint64_t reserved[4];
+        uint64_t timed_ns;   /* since when its threads are asked for timestamps; 0: they are not */
+        uint64_t clock_rate; /* ticks a second */
+        uint64_t reserved[2];
 
         /* what the process's own sums stood at, at the last reset: before, outside, lost, counters */
         struct baseline {
@@ -189,7 +210,7 @@ _Static_assert(sizeof(struct last_span) == 64, "");
 
 /* What the arena's header says of the data.  A version never changes its meaning: where anything in this file changes its
  * place, there is a new one. */
-#define BOOKS_LAYOUT 4u
+#define BOOKS_LAYOUT 5u
 struct books_owner {
         uint32_t layout;
         _Atomic uint32_t label_turn; /* which label counts; 0: none yet */
@@ -199,6 +220,11 @@ struct books_owner {
         uint8_t labels[2][BOOKS_LABEL_MAX];
 };
 _Static_assert(sizeof(struct books_owner) <= sizeof((struct state_header){0}.owner), "");
+
+/* What frames that are open now have of their path's totals. */
+struct open_total {
+        uint64_t counters[SHM_COUNTERS], ticks;
+};
 
 struct books {
         struct state state;
@@ -216,6 +242,9 @@ struct books {
         uint64_t *closes; /* for each slot of the overflow list, the close that was taken from it last */
         struct sums *baselines[2];
         struct sums *marks[BOOKS_MARKS];
+        struct times *times; /* by path, as the tallies */
+        struct time_sums *time_baselines[2];
+        struct time_sums *time_marks[BOOKS_MARKS];
 
         /* Events are told after the commit of their batch: of one that is undone nobody has heard. */
         books_event_fn on_event;
@@ -224,7 +253,7 @@ struct books {
         uint32_t event_count, event_capacity;
 
         /* totals of frames that are open now, by path; made when a query asks */
-        uint64_t (*open_totals)[SHM_COUNTERS];
+        struct open_total *open_totals;
         uint64_t open_totals_commit;
         uint32_t open_totals_paths;
 };
@@ -240,5 +269,5 @@ void books_emit(struct books *books, const struct books_event *event);
 
 /* books_rows.c */
 void books_sum_open_frames(struct books *books);
-const uint64_t *books_open_total(const struct books *books, uint32_t path);
+const struct open_total *books_open_total(const struct books *books, uint32_t path);
 void books_reset_threads(struct books *books);

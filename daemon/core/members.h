@@ -23,6 +23,7 @@
 #include "daemon/core/handover.h"
 #include "daemon/core/log.h"
 #include "daemon/core/procinfo.h"
+#include "daemon/core/rate.h"
 #include "daemon/core/waker.h"
 #include "shm/handshake.h"
 
@@ -118,6 +119,7 @@ struct collector {
         struct collector_stats forgotten; /* sums over processes that are gone */
         uint64_t rate_records, rate_ns;   /* what they were at the last tick */
         double rate;
+        struct rate clock;
 };
 
 static inline struct member *member_of(const struct process *process) {

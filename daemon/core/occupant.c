@@ -54,12 +54,12 @@ void drain_receive(struct drain *drain, uint32_t i, const struct reader_occupant
                 for (uint32_t k = missed / 2 < SHM_PAST ? missed / 2 : SHM_PAST - 1; k-- > 1;) {
                         if (!reader_past(&drain->reader, i, occupancy - 2 * k, &past))
                                 continue;
-                        frames_settle(books, i, past.offset);
+                        frames_settle(books, i, past.offset, 0);
                         meet(books, lane, &past);
                         frames_before(books, i, past.before);
                         frames_gap(books, i, past.gap);
                 }
-                frames_settle(books, i, who->offset);
+                frames_settle(books, i, who->offset, 0);
                 if (occupancy == who->occupancy)
                         meet(books, lane, who);
         }

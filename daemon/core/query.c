@@ -143,6 +143,30 @@ static int method_reset(struct query *query, const struct query_peer *peer, cons
         return 0;
 }
 
+/* Who may see a process may have it timed: that costs it some nanoseconds a call, as a debugger would, and less. */
+static int method_timing(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                         struct wire_buffer *out, struct query_error *ret_error) {
+        const struct process *process;
+        char why[192] = "";
+        uint64_t n = 0;
+        int r;
+
+        if (!(params->given & QUERY_PARAM_ON) || params->on > 1)
+                return query_fail(ret_error, EINVAL, "1 asks for timestamps, 0 no longer", "timing needs 'on', 0 or 1");
+        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
+                if (!process->drain || !query_params_select_process(params, peer, process))
+                        continue;
+                r = collector_set_timing(query->collector, process, params->on, why, sizeof(why));
+                if (r == -EOPNOTSUPP)
+                        return query_fail(ret_error, EOPNOTSUPP, "", "%s", why);
+                n += r == 0;
+        }
+        wire_put_map(out, 1);
+        wire_put_text(out, "processes");
+        wire_put_uint(out, n);
+        return 0;
+}
+
 static const struct method {
         const char *name;
         query_method_fn fn;
@@ -162,6 +186,7 @@ static const struct method {
          QUERY_ANSWERED},
         {"follow", query_method_follow, QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER, QUERY_FOLLOWS},
         {"reset", method_reset, 0, QUERY_ANSWERED},
+        {"timing", method_timing, QUERY_PARAMS_PROCESS | QUERY_PARAM_ON, QUERY_ANSWERED},
 };
 
 static const struct method *find_method(struct wire_value name) {
@@ -175,7 +200,7 @@ static const struct method *find_method(struct wire_value name) {
 static int fail_unknown_method(struct query_error *ret_error, struct wire_value name) {
         char quoted[48];
 
-        return query_fail(ret_error, ENOSYS, "the methods are hello, status, ps, spans, tree, follow and reset",
+        return query_fail(ret_error, ENOSYS, "the methods are hello, status, ps, spans, tree, follow, reset and timing",
                           "there is no method '%s'", query_quote(name, quoted, sizeof(quoted)));
 }
 

@@ -89,10 +89,11 @@ static int write_event(struct query *query, const struct process *process, const
         wire_put_int(out, (int64_t)(event->sums[SHM_ALLOC_BYTES] - event->sums[SHM_DEALLOC_BYTES]));
         wire_put_uint(out, event->cycles);
         wire_put_uint(out, query_realtime_ns());
+        wire_put_uint(out, books_to_ns(process->books, event->ticks));
         return wire_end(out, mark);
 }
 /* write_event writes what columns.h lists, in that order. */
-_Static_assert(WIRE_FOLLOW_alloc_count == 7 && WIRE_FOLLOW_net_bytes == 11 && WIRE_FOLLOW_COUNT == 14,
+_Static_assert(WIRE_FOLLOW_alloc_count == 7 && WIRE_FOLLOW_net_bytes == 11 && WIRE_FOLLOW_COUNT == 15,
                "columns.h has another order");
 
 static void give_event(struct query *query, size_t slot) {

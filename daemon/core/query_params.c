@@ -28,6 +28,7 @@ static const struct param {
         NUMBER("since_ns", QUERY_PARAM_SINCE, since_ns),
         NUMBER("protocol", QUERY_PARAM_PROTOCOL, protocol),
         TEXT("client", QUERY_PARAM_CLIENT, client),
+        NUMBER("on", QUERY_PARAM_ON, on),
         TEXT("columns", QUERY_PARAM_COLUMNS, columns),
 #undef NUMBER
 #undef TEXT

@@ -52,12 +52,13 @@ enum query_param {
         QUERY_PARAM_PROTOCOL = 1 << 8,
         QUERY_PARAM_CLIENT = 1 << 9,
         QUERY_PARAM_COLUMNS = 1 << 10,
+        QUERY_PARAM_ON = 1 << 11,
 };
 #define QUERY_PARAMS_PROCESS (QUERY_PARAM_PROCESS | QUERY_PARAM_PID | QUERY_PARAM_UNIT)
 
 struct query_params {
         unsigned given; /* enum query_param */
-        uint64_t process, pid, limit, since_ns, protocol;
+        uint64_t process, pid, limit, since_ns, protocol, on;
         char unit[128];
         char span[SHM_NAME_BYTES];
         char filter[256];

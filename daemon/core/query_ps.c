@@ -86,6 +86,8 @@ static uint64_t ps_number(const struct ps_row *row, int column) {
                 return process->drain ? drain_fill_ppm(process->drain) : 0;
         case WIRE_PS_evicted:
                 return row->books.evicted;
+        case WIRE_PS_timed:
+                return process->drain && books_timing(process->books);
         }
         return 0;
 }

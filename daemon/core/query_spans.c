@@ -14,8 +14,26 @@ struct span_row {
         struct books_row books;
 };
 
-static uint64_t rate(double bytes) {
-        return bytes > 0 ? (uint64_t)(bytes + 0.5) : 0;
+static uint64_t rate(double a_second) {
+        return a_second > 0 ? (uint64_t)(a_second + 0.5) : 0;
+}
+
+static uint64_t span_time(const struct books_time *time, int column) {
+        switch (column) {
+        case WIRE_SPANS_busy_ns:
+                return time->total_ns;
+        case WIRE_SPANS_self_busy_ns:
+                return time->self_ns;
+        case WIRE_SPANS_timed_calls:
+                return time->calls;
+        case WIRE_SPANS_timed_calls_ns:
+                return time->calls_ns;
+        case WIRE_SPANS_timed_call_max_ns:
+                return time->longest_ns;
+        case WIRE_SPANS_timed_calls_per_1000s:
+                return rate(time->calls_rate * 1000);
+        }
+        return 0;
 }
 
 static uint64_t span_number(const struct span_row *row, int column) {
@@ -54,7 +72,7 @@ static uint64_t span_number(const struct span_row *row, int column) {
         case WIRE_SPANS_per_call_p99:
                 return row->books.per_call.p99;
         }
-        return 0;
+        return span_time(&row->books.time, column);
 }
 
 const char *query_quality_text(enum books_quality quality) {

@@ -196,6 +196,12 @@ static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct b
                 return row->refused;
         case WIRE_TREE_per_call_p99:
                 return p99(tree->process->books, id);
+        case WIRE_TREE_busy_ns:
+                return row->time.total_ns;
+        case WIRE_TREE_timed_calls:
+                return row->time.calls;
+        case WIRE_TREE_timed_calls_ns:
+                return row->time.calls_ns;
         }
         return 0;
 }

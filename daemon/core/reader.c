@@ -418,6 +418,18 @@ void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits) {
         atomic_fetch_or_explicit(&lane_at(reader, lane)->attention, bits, memory_order_relaxed);
 }
 
+/* Each thread that comes to a lane begins without, so it is looked at again and again. */
+void reader_ask_timing(struct reader *reader, uint32_t i, bool on) {
+        struct shm_lane *lane = lane_at(reader, i);
+        /* Relaxed: nothing is published by it. */
+        uint32_t bits = atomic_load_explicit(&lane->attention, memory_order_relaxed);
+
+        if (on && !(bits & SHM_ATTENTION_TIMING))
+                atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_TIMING, memory_order_relaxed);
+        else if (!on && (bits & SHM_ATTENTION_TIMING))
+                atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_TIMING, memory_order_relaxed);
+}
+
 uint64_t reader_instance_floor(const struct reader *reader) {
         return atomic_load_explicit(&header(reader)->instance_floor, memory_order_relaxed);
 }

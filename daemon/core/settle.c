@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "daemon/core/drain_private.h"
+#include "shm/clock.h"
 
 /* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
 static void retire(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
@@ -32,12 +33,14 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         uint64_t live[SHM_COUNTERS], head;
         int r;
 
+        reader_ask_timing(&drain->reader, i, books_timing(books));
         if (!reader_occupant(&drain->reader, i, &who) && !is_dead)
                 return 0;
         if (!who.occupancy)
                 return 0;
         if (who.alive && !is_dead) {
                 bool is_live = reader_live(&drain->reader, i, lane->position, live);
+                uint64_t ticks = books_timing(books) ? shm_clock() : 0;
 
                 if (reader_has_records(&drain->reader, i, lane->position) ||
                     !reader_is_still(&drain->reader, i, who.occupancy))
@@ -45,7 +48,7 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
                 /* What its predecessor left is settled also while something refused is about. */
                 drain_receive(drain, i, &who);
                 if (is_live)
-                        frames_settle(books, i, live);
+                        frames_settle(books, i, live, ticks);
                 return 0;
         }
         /* [O1] The owner is dead, so nothing more will come: the head that is read now is the last. */

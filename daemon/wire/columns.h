@@ -2,7 +2,7 @@
  * The columns of every answer, once: daemon, command, JSON, help and man page are made from these tables.
  *
  * X(name, type, unit, help).  Types: UINT and INT (64 bits), TEXT, BOOL, MAP.  Units: NONE, BYTES, COUNT, RATE (bytes
- * a second), TIME (nanoseconds).  Within a schema number columns are only added, at the end.
+ * a second), TIME (nanoseconds since the epoch), DURATION (nanoseconds).  Within a schema number columns are only added, at the end.
  */
 #pragma once
 
@@ -45,7 +45,13 @@
         X(per_call_p99, UINT, BYTES, "the p99 of per_call by itself; only when asked for")                             \
         X(per_call_histogram, MAP, COUNT,                                                                              \
           "closed spans by bytes allocated: from which power of two on, how many; only when asked for")                \
-        X(threads, MAP, COUNT, "threads that are in it now, by name; only when asked for")
+        X(threads, MAP, COUNT, "threads that are in it now, by name; only when asked for")                             \
+        X(busy_ns, UINT, DURATION, "time in outermost cycles, children included, while the process was timed")         \
+        X(self_busy_ns, UINT, DURATION, "time while the span was innermost, while the process was timed")              \
+        X(timed_calls, UINT, COUNT, "spans that closed, timed from beginning to end")                                  \
+        X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")                                               \
+        X(timed_call_max_ns, UINT, DURATION, "of the longest of these since the last reset")                           \
+        X(timed_calls_per_1000s, UINT, COUNT, "these in a thousand seconds, as the last 10 s were")
 
 /* A row of `tree`: one process and one path, parents before children. */
 #define WIRE_TREE_COLUMNS(X)                                                                                           \
@@ -76,7 +82,10 @@
         X(aborted, UINT, COUNT, "spans that were open when their process or thread ended")                             \
         X(refused, UINT, COUNT, "enters and opens that found no room")                                                 \
         X(quality, TEXT, NONE, "exact, lost, migrated or estimated: the worst that touched the path")                  \
-        X(per_call_p99, UINT, BYTES, "p99 of bytes allocated by a closed span; only when asked for")
+        X(per_call_p99, UINT, BYTES, "p99 of bytes allocated by a closed span; only when asked for")                   \
+        X(busy_ns, UINT, DURATION, "time in the path's outermost cycles, while the process was timed")                 \
+        X(timed_calls, UINT, COUNT, "spans that closed, timed from beginning to end")                                  \
+        X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")
 
 /* A row of `ps`. */
 #define WIRE_PS_COLUMNS(X)                                                                                             \
@@ -127,7 +136,8 @@
           "open when it ended, the largest: path to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")         \
         X(ring_fill_ppm, UINT, NONE, "how full its fullest ring was in the last seconds, in millionths")               \
         X(evicted, UINT, COUNT, "live spans that the table had no room for")                                           \
-        X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes: what it has of malloc's memory now")
+        X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes: what it has of malloc's memory now")                    \
+        X(timed, BOOL, NONE, "whether it writes timestamps")
 
 /* An event of `follow`. */
 #define WIRE_FOLLOW_COLUMNS(X)                                                                                         \
@@ -144,14 +154,15 @@
         X(dealloc_bytes, UINT, BYTES, "over all cycles")                                                               \
         X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes")                                                        \
         X(cycles, UINT, COUNT, "completed enter/exit pairs")                                                           \
-        X(time_ns, UINT, TIME, "when the collector applied the close, since the epoch")
+        X(time_ns, UINT, TIME, "when the collector applied the close, since the epoch")                                \
+        X(busy_ns, UINT, DURATION, "time in all cycles; 0 where one was not timed")
 
 /* The fields of `status`, a single map. */
 #define WIRE_STATUS_FIELDS(X)                                                                                          \
         X(version, TEXT, NONE, "of the collector")                                                                     \
         X(pid, UINT, NONE, "of the collector; in a pid namespace of its own, as seen there")                           \
         X(uid, UINT, NONE, "the collector runs as")                                                                    \
-        X(uptime_ns, UINT, TIME, "since it started")                                                                   \
+        X(uptime_ns, UINT, DURATION, "since it started")                                                               \
         X(backend, TEXT, NONE, "poll or io_uring")                                                                     \
         X(backend_why, TEXT, NONE, "why not io_uring, or empty")                                                       \
         X(generation, UINT, NONE, "of the beacon")                                                                     \
@@ -191,6 +202,7 @@ enum wire_column_unit {
         WIRE_UNIT_COUNT,
         WIRE_UNIT_RATE,
         WIRE_UNIT_TIME,
+        WIRE_UNIT_DURATION,
 };
 
 struct wire_column {

@@ -90,7 +90,7 @@ static void settle(struct fixture *f, uint32_t lane, uint64_t n) {
 
         four(live, n);
         books_begin(f->books, 1);
-        frames_settle(f->books, lane, live);
+        frames_settle(f->books, lane, live, 0);
         books_commit(f->books);
         books_assert_balance(f->books);
 }
@@ -1012,7 +1012,7 @@ static void random_step(struct fixture *f) {
         f->pass = random() % 2 ? FRAMES_FIRST_LOOK : FRAMES_SECOND_LOOK;
         switch (random() % 24) {
         case 0:
-                frames_settle(books, i, record.counters);
+                frames_settle(books, i, record.counters, 0);
                 break;
         case 1:
                 random_counters(remains.lost, lane);

@@ -2,4 +2,4 @@
 # Script: a lane that changes hands unseen, counted in place
 # File: daemon/core/occupant.c
 # Sources: daemon/core/occupant.c
-s/^                frames_settle(books, i, who->offset);/                if (!(who->occupancy \& 1))\n&/
+s/^                frames_settle(books, i, who->offset, 0);/                if (!(who->occupancy \& 1))\n&/

@@ -1,0 +1,82 @@
+/* See rate.h. */
+#include "daemon/core/rate.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "shm/clock.h"
+
+#define LEAST_NS UINT64_C(20000000)
+#define TRIES    8
+
+#define SOURCES  "/sys/devices/system/clocksource/clocksource0/available_clocksource"
+
+static uint64_t raw_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* Of several pairs the one between whose readings least happened: a thread may be interrupted between the two. */
+static struct rate both(void) {
+        uint64_t least = UINT64_MAX;
+        struct rate best = {0};
+
+        for (int i = 0; i < TRIES; i++) {
+                uint64_t before = shm_clock(), ns = raw_ns(), after = shm_clock();
+
+                if (after - before >= least)
+                        continue;
+                least = after - before;
+                best = (struct rate){before + (after - before) / 2, ns};
+        }
+        return best;
+}
+
+void rate_begin(struct rate *rate) {
+        *rate = both();
+}
+
+uint64_t rate_measure(const struct rate *rate) {
+        uint64_t passed = raw_ns() - rate->ns;
+        struct rate now;
+
+        if (passed < LEAST_NS)
+                clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = (long)(LEAST_NS - passed)}, NULL);
+        now = both();
+        if (now.ns <= rate->ns)
+                return 0;
+        return (uint64_t)((unsigned __int128)(now.ticks - rate->ticks) * UINT64_C(1000000000) / (now.ns - rate->ns));
+}
+
+static bool is_listed(const char *sources, const char *name) {
+        const char *at = strstr(sources, name);
+
+        return at && (at == sources || at[-1] == ' ') && strchr(" \n", at[strlen(name)]);
+}
+
+int rate_check(char *why, size_t size) {
+#if defined(__aarch64__)
+        return 0; /* the architecture promises it */
+#elif defined(__x86_64__)
+        char sources[256] = "";
+        FILE *file = fopen(SOURCES, "re");
+
+        if (!file)
+                return 0; /* a container without /sys: nobody says that it is not steady */
+        if (!fgets(sources, sizeof sources, file))
+                sources[0] = 0;
+        fclose(file);
+        if (is_listed(sources, "tsc"))
+                return 0;
+        snprintf(why, size, "the kernel does not trust this processor's timestamp counter (no tsc in %s)", SOURCES);
+        return -EOPNOTSUPP;
+#else
+        snprintf(why, size, "there is no timestamp counter on this architecture");
+        return -EOPNOTSUPP;
+#endif
+}

@@ -1,0 +1,128 @@
+/* See times.h. */
+#include "daemon/core/times.h"
+
+#include <math.h>
+
+#define RATE_NS 10e9
+
+static struct times *change(struct books *books, uint32_t path) {
+        struct times *times = &books->times[path];
+
+        touch(books, times);
+        return times;
+}
+
+/* From here on the lane is timed.  Frames that are open begin a stretch of their total; how long their cycles were, nobody
+ * will know. */
+static void start(struct books *books, struct lane *lane, uint64_t ticks) {
+        for (uint32_t i = 0; i < lane->depth; i++) {
+                touch(books, &lane->frames[i].credited);
+                lane->frames[i].credited = ticks;
+        }
+}
+
+static void stop(struct books *books, struct lane *lane) {
+        for (uint32_t i = 0; i < lane->depth; i++) {
+                struct frame *frame = &lane->frames[i];
+
+                if (frame->flags & FRAME_OUTER_NAME)
+                        times_total(books, lane, frame);
+                touch(books, &frame->entered);
+                touch(books, &frame->credited);
+                frame->entered = frame->credited = 0;
+        }
+}
+
+void times_interval(struct books *books, struct lane *lane, uint64_t ticks) {
+        if (!lane->timed_until)
+                start(books, lane, ticks);
+        else if (!ticks)
+                stop(books, lane);
+        else if (ticks < lane->timed_until) /* of another processor, or a stranger's */
+                return;
+        else if (lane->depth)
+                change(books, lane->frames[lane->depth - 1].path)->self += ticks - lane->timed_until;
+        touch(books, &lane->timed_until);
+        lane->timed_until = ticks;
+}
+
+void times_total(struct books *books, const struct lane *lane, const struct frame *frame) {
+        uint64_t ticks = times_open(lane, frame);
+
+        if (ticks)
+                change(books, frame->path)->total += ticks;
+}
+
+/* Whether the decayed count is of an earlier time that the process was timed in. */
+static bool is_old(const struct books *books, const struct times *times) {
+        return times->tick_ns < books->book->timed_ns;
+}
+
+/* The batch's time is one for all its records, so the cost of exp() does not count. */
+static void decay(const struct books *books, struct times *times) {
+        uint64_t now_ns = books->book->now_ns;
+
+        if (is_old(books, times))
+                times->decayed = 0;
+        else if (now_ns > times->tick_ns)
+                times->decayed *= exp(-(double)(now_ns - times->tick_ns) / RATE_NS);
+        else
+                return;
+        times->tick_ns = now_ns;
+}
+
+void times_call(struct books *books, uint32_t path, uint64_t ticks) {
+        struct times *times = change(books, path);
+
+        times->calls++;
+        times->calls_total += ticks;
+        if (times->epoch != books->book->hist_epoch) {
+                times->epoch = books->book->hist_epoch;
+                times->longest = 0;
+        }
+        if (ticks > times->longest)
+                times->longest = ticks;
+        decay(books, times);
+        times->decayed++;
+}
+
+/* --------------------------------------------------------------------------------------------------------- rows -- */
+
+uint64_t times_to_ns(const struct books *books, uint64_t ticks) {
+        uint64_t rate = books->book->clock_rate;
+
+        if (!ticks || !rate)
+                return 0;
+        return (uint64_t)((unsigned __int128)ticks * 1000000000 / rate);
+}
+
+/* A decayed count S of an age has the rate S / (T (1 - e^(-age/T))), as in tally_rates(). */
+static double calls_rate(const struct books *books, const struct times *times, uint64_t now_ns) {
+        uint64_t timed_ns = books->book->timed_ns;
+        double since = now_ns > times->tick_ns ? (double)(now_ns - times->tick_ns) : 0;
+        double age = now_ns > timed_ns + 1000000000 ? (double)(now_ns - timed_ns) : 1e9;
+
+        if (is_old(books, times))
+                return 0;
+        return times->decayed * exp(-since / RATE_NS) / (RATE_NS / 1e9 * (1 - exp(-age / RATE_NS)));
+}
+
+static uint64_t minus(uint64_t a, uint64_t b) {
+        return a > b ? a - b : 0;
+}
+
+void times_add_row(const struct books *books, uint32_t path, const struct time_sums *base, uint64_t now_ns,
+                   struct books_time *row) {
+        const struct times *times = &books->times[path];
+        uint64_t open = books_open_total(books, path)->ticks;
+
+        if (!(times->self | times->total | times->calls | open))
+                return;
+        row->self_ns += times_to_ns(books, minus(times->self, base->self));
+        row->total_ns += times_to_ns(books, minus(times->total + open, base->total));
+        row->calls += minus(times->calls, base->calls);
+        row->calls_ns += times_to_ns(books, minus(times->calls_total, base->calls_total));
+        row->calls_rate += times->calls ? calls_rate(books, times, now_ns) : 0;
+        if (times->epoch == books->book->hist_epoch && times_to_ns(books, times->longest) > row->longest_ns)
+                row->longest_ns = times_to_ns(books, times->longest);
+}
