@@ -350,6 +350,8 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         /* [G1] release of `epoch`, pairs with the acquire in sa_lane_slow().  Publishes: the attachment, with all
          * names and paths. */
         atomic_store_explicit(&sa_gate.epoch, a->epoch, memory_order_release);
+        /* Only a thread that has its lane already compares with it. */
+        atomic_store(&sa_gate.quick_epoch, atomic_load(&sa_root.quick) ? a->epoch : 0);
         return 0;
 }
 

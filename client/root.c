@@ -244,6 +244,12 @@ void sa_root_set_counting(enum shm_counting counting) {
                 atomic_store(&sa_root.counting, counting);
 }
 
+void sa_root_set_quick(void) {
+        atomic_store(&sa_root.quick, 1);
+        /* Where a constructor that came before has opened a span. */
+        atomic_store(&sa_gate.quick_epoch, atomic_load(&sa_gate.epoch));
+}
+
 void sa_root_attach_early(void) {
         const struct sa_api *leader = sa_forward();
 
@@ -362,6 +368,7 @@ void sa_root_detach(void) {
                 return;
         sa_notice_fork();
         atomic_store(&sa_gate.epoch, 0);
+        atomic_store(&sa_gate.quick_epoch, 0);
         atomic_store(&sa_gate.attachment, NULL);
         atomic_store(&sa_root.next_try_ns, UINT64_MAX);
         sa_lane_slow(&sa_self);

@@ -16,6 +16,9 @@ void sa_root_init(void);
  * malloc stands before its own, in the executable or in a library loaded earlier (SHM_COUNTING_BYPASSED). */
 void sa_root_set_counting(enum shm_counting counting);
 
+/* For libspanalloc-malloc, before sa_root_attach_early, too: that it may count the quick way where this copy leads. */
+void sa_root_set_quick(void);
+
 /* Attaches at load time, for a process that may never open a span; does nothing with SPANALLOC=0.  Then children
  * that are forked attach by themselves when they first allocate. */
 void sa_root_attach_early(void);

@@ -50,6 +50,7 @@ struct sa_root {
 
         _Atomic uint32_t counting;
         _Atomic uint32_t early;   /* attach without a span: the counting allocator is here */
+        _Atomic uint32_t quick;   /* the gate gets a quick_epoch with its epoch */
         _Atomic uint32_t options; /* enum shm_option, of the last collector */
         spanalloc_snapshot_fn _Atomic snapshot;
 

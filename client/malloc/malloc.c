@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/malloc/headers.h"
 #include "client/malloc/next.h"
 #include "client/thread.h"
 
@@ -31,31 +32,71 @@ void *memalign(size_t alignment, size_t size);
 void *valloc(size_t size);
 void *pvalloc(size_t size);
 
-#define LOOK_MASK                                                                                                      \
-        63u /* which allocations look whether there is a new collector: those of programs without spans, too */
+/* Which allocations look whether there is a new collector: those of programs without spans, too. */
+#define LOOK_MASK 63
 
-static inline void count_alloc(size_t bytes) {
-        _Atomic uint64_t *counters = sa_counters();
-
-        sa_bump(&counters[SHM_ALLOC_COUNT], 1);
-        sa_bump(&counters[SHM_ALLOC_BYTES], bytes);
-        /* Relaxed, as in sa_bump(). */
-        if (sa_unlikely(!(atomic_load_explicit(&counters[SHM_ALLOC_COUNT], memory_order_relaxed) & LOOK_MASK)))
-                (void)sa_counters_slow();
+static sa_inline size_t size_of(void *block) {
+        return sa_likely(sa_has_header(block)) ? sa_header_size(block) : sa_call_next(usable)(block);
 }
 
-static inline void count_dealloc(size_t bytes) {
-        _Atomic uint64_t *counters = sa_counters();
+/* --------------------------------------------------------------------------------------------------- counting -- */
 
+static sa_inline bool is_time_to_look(const _Atomic uint64_t *counters) {
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+        bool is_time;
+
+        __asm__("testb %1, %2" : "=@ccz"(is_time) : "i"(LOOK_MASK), "m"(counters[SHM_ALLOC_COUNT]));
+        return is_time;
+#else
+        /* Relaxed, as in sa_bump(). */
+        return !(atomic_load_explicit(&counters[SHM_ALLOC_COUNT], memory_order_relaxed) & LOOK_MASK);
+#endif
+}
+
+static sa_aside void *look(void *block) {
+        (void)sa_counters_slow();
+        return block;
+}
+
+static sa_inline void add_alloc(_Atomic uint64_t *counters, size_t bytes) {
+        sa_bump(&counters[SHM_ALLOC_COUNT], 1);
+        sa_bump(&counters[SHM_ALLOC_BYTES], bytes);
+}
+
+static sa_inline void add_dealloc(_Atomic uint64_t *counters, size_t bytes) {
         sa_bump(&counters[SHM_DEALLOC_COUNT], 1);
         sa_bump(&counters[SHM_DEALLOC_BYTES], bytes);
 }
 
-static inline void *counted(void *block) {
-        if (sa_likely(block))
-                count_alloc(sa_call_next(usable)(block));
-        return block;
+/* Whatever is below, and whether there is a collector or not. */
+static sa_aside void *count_alloc(void *block) {
+        size_t bytes = size_of(block);
+        _Atomic uint64_t *counters = sa_counters();
+
+        add_alloc(counters, bytes);
+        return sa_likely(!is_time_to_look(counters)) ? block : look(block);
 }
+
+static void count_dealloc(size_t bytes) {
+        add_dealloc(sa_counters(), bytes);
+}
+
+/* What the next allocator answered.  Nearly every call of nearly every program goes on straight: glibc below, and a
+ * lane at hand. */
+static sa_inline void *counted(void *block) {
+        const struct sa_thread *self = &sa_self;
+        _Atomic uint64_t *counters;
+
+        if (sa_unlikely(!block))
+                return NULL;
+        if (sa_unlikely(!sa_is_quick(self)) || !sa_header_tells(block))
+                return count_alloc(block);
+        counters = self->lane->live;
+        add_alloc(counters, sa_header_size(block));
+        return sa_likely(!is_time_to_look(counters)) ? block : look(block);
+}
+
+/* ------------------------------------------------------------------------------------------------- the functions -- */
 
 /* By a name of its own too, which start.c can tell from whatever else is called malloc. */
 void *sa_malloc(size_t size);
@@ -64,10 +105,21 @@ void *sa_malloc(size_t size) {
 }
 EXPORT __typeof__(malloc) malloc __attribute__((alias("sa_malloc")));
 
+static sa_aside void free_aside(void *block) {
+        count_dealloc(size_of(block));
+        sa_call_next(free)(block);
+}
+
 EXPORT void free(void *block) {
+        const struct sa_thread *self = &sa_self;
+
         if (sa_unlikely(!block))
                 return;
-        count_dealloc(sa_call_next(usable)(block));
+        if (sa_unlikely(!sa_is_quick(self)) || !sa_header_tells(block)) {
+                free_aside(block);
+                return;
+        }
+        add_dealloc(self->lane->live, sa_header_size(block));
         sa_call_next(free)(block);
 }
 
@@ -78,7 +130,7 @@ EXPORT void *calloc(size_t count, size_t size) {
 /* realloc(block, 0): some allocators free the block and return NULL, some return a new one; and NULL may also mean
  * that there was no memory, which only errno tells. */
 static sa_cold void *reallocate_to_nothing(void *block) {
-        size_t old = sa_call_next(usable)(block);
+        size_t old = size_of(block);
         int error = errno;
         void *moved;
 
@@ -93,6 +145,7 @@ static sa_cold void *reallocate_to_nothing(void *block) {
 }
 
 static inline void *reallocate(void *block, size_t size) {
+        _Atomic uint64_t *counters;
         size_t old;
         void *moved;
 
@@ -100,12 +153,14 @@ static inline void *reallocate(void *block, size_t size) {
                 return counted(sa_call_next(realloc)(NULL, size));
         if (sa_unlikely(!size))
                 return reallocate_to_nothing(block);
-        old = sa_call_next(usable)(block);
+        old = size_of(block);
         moved = sa_call_next(realloc)(block, size);
         if (sa_unlikely(!moved))
                 return NULL;
-        count_dealloc(old);
-        return counted(moved);
+        counters = sa_counters();
+        add_dealloc(counters, old);
+        add_alloc(counters, size_of(moved));
+        return sa_likely(!is_time_to_look(counters)) ? moved : look(moved);
 }
 
 EXPORT void *realloc(void *block, size_t size) {

@@ -226,7 +226,7 @@ static void look_up(void) {
                 found.pvalloc = absent_alloc;
 }
 
-#define PUBLISH(function, value) atomic_store_explicit(&sa_next.function, value, memory_order_release) /* [B3] */
+#define PUBLISH(function, value) __atomic_store_n(&sa_next.function, value, __ATOMIC_RELEASE) /* [B3] */
 
 /* tcmalloc's malloc_usable_size allocates when it is called first, with `new`, which may be the program's own and call
  * malloc: so to us, who would call malloc_usable_size.  What it allocates here is not counted. */

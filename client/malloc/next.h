@@ -14,21 +14,22 @@
 #include <stdint.h>
 
 struct sa_next {
-        void *(*_Atomic malloc)(size_t size);
-        void (*_Atomic free)(void *block);
-        size_t (*_Atomic usable)(void *block);
-        void *(*_Atomic calloc)(size_t count, size_t size);
-        void *(*_Atomic realloc)(void *block, size_t size);
-        void *(*_Atomic aligned_alloc)(size_t alignment, size_t size);
-        int (*_Atomic posix_memalign)(void **block, size_t alignment, size_t size);
-        void *(*_Atomic memalign)(size_t alignment, size_t size);
-        void *(*_Atomic valloc)(size_t size);
-        void *(*_Atomic pvalloc)(size_t size);
+        void *(*malloc)(size_t size);
+        void (*free)(void *block);
+        size_t (*usable)(void *block);
+        void *(*calloc)(size_t count, size_t size);
+        void *(*realloc)(void *block, size_t size);
+        void *(*aligned_alloc)(size_t alignment, size_t size);
+        int (*posix_memalign)(void **block, size_t alignment, size_t size);
+        void *(*memalign)(size_t alignment, size_t size);
+        void *(*valloc)(size_t size);
+        void *(*pvalloc)(size_t size);
 };
 extern struct sa_next sa_next __attribute__((visibility("hidden")));
 
-/* Relaxed: each value that it ever has is good by itself, and both are code, which was there before any thread. */
-#define sa_call_next(function) atomic_load_explicit(&sa_next.function, memory_order_relaxed)
+/* A plain read, of which the compiler makes one instruction with the call: an aligned pointer is read in one piece, and
+ * each value that it ever has is good by itself, and code, which was there before any thread. */
+#define sa_call_next(function) (sa_next.function)
 
 /* What sa_next_resolve() learns beside the functions. */
 struct sa_next_facts {

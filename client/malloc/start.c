@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "client/malloc/headers.h"
 #include "client/malloc/next.h"
 #include "client/malloc/quiet.h"
 #include "client/root.h"
@@ -60,6 +61,9 @@ __attribute__((constructor(101))) static void start(void) {
         sa_next_resolve();
         if (!gnu_get_libc_version)
                 return;
+        sa_headers_prove();
+        if (sa_headers_are_known)
+                sa_root_set_quick();
         sa_root_set_counting(is_called() || is_passed_on() ? SHM_COUNTING_MALLOC : SHM_COUNTING_BYPASSED);
         sa_root_attach_early();
 }

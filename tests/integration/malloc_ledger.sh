@@ -1,9 +1,10 @@
 #!/bin/bash
 # The counters against the ledger of a program that allocates by a script in constructors, main, threads, destructors
-# of threads, atexit and destructors: equal to the byte, on each allocator, through run and through a daemon.
+# of threads, atexit and destructors: equal to the byte, on each allocator, through run and through a daemon; and on
+# glibc however it is set, since its sizes are read where it keeps them.
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/allocators.sh"
-need jq
+need jq valgrind
 
 FIELDS='"\(.alloc_count) \(.alloc_bytes) \(.dealloc_count) \(.dealloc_bytes)"'
 
@@ -54,5 +55,17 @@ for name in $ALLOCATORS; do
         [ -n "$OTHER" ] || fail "Debian's $name is not installed"
         compare "daemon, $name" "$OTHER" on_other
 done
+
+# Blocks with a mapping of their own from 4 KiB on; no tcache, so that flags of neighbours change; filled blocks.
+for tunable in mmap_threshold=4096 tcache_count=0 perturb=85; do
+        export GLIBC_TUNABLES=glibc.malloc.$tunable
+        compare "daemon, glibc with $tunable" "" on_glibc
+        unset GLIBC_TUNABLES
+done
+
+# Under memcheck glibc's functions are memcheck's, and the word before a block is nobody's.
+LEDGER_ROUNDS=10 LD_PRELOAD=$PRELOAD SPANALLOC=0 valgrind --log-file="$WORK/memcheck" --error-exitcode=99 \
+        "$PROGRAMS/malloc_ledger" >/dev/null || fail "under memcheck: $(tail -n 20 "$WORK/memcheck")"
+expect_match "what memcheck says" "$(cat "$WORK/memcheck")" "0 errors from 0 contexts"
 expect_balanced
 pass
