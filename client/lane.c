@@ -131,7 +131,14 @@ static void sign_in(struct shm_lane *lane) {
         shm_store_counters(past->before, lane->before);
 }
 
-static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_records,
+/* Relaxed: the collector looks at every lane's own word again and again. */
+static uint32_t first_attention(const struct sa_attachment *a) {
+        uint32_t asked = atomic_load_explicit(&a->header->attention, memory_order_relaxed);
+
+        return sa_slow_attention() | (asked & SHM_ATTENTION_TIMING);
+}
+
+static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t ring_records,
                   const uint64_t own[SHM_COUNTERS], const uint64_t gap[SHM_COUNTERS]) {
         static const uint64_t nothing[SHM_COUNTERS];
         char comm[SHM_COMM_BYTES] = {0};
@@ -163,7 +170,7 @@ static void begin(struct sa_thread *self, struct shm_lane *lane, uint32_t ring_r
         atomic_store_explicit(&lane->taken_until, 0, memory_order_relaxed);
         for (unsigned i = 0; i < SHM_DEPTH; i++)
                 atomic_store_explicit(&lane->marks[i], 0, memory_order_relaxed);
-        atomic_store_explicit(&lane->attention, sa_slow_attention(), memory_order_relaxed);
+        atomic_store_explicit(&lane->attention, first_attention(a), memory_order_relaxed);
         begin_counters(lane, own, gap);
         sign_in(lane);
         /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all above. */
@@ -191,7 +198,7 @@ static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, c
         self->lane_index = (uint16_t)i;
         self->ring = shm_ring_at(a->map, &a->geometry, i);
         self->mask = shm_ring_records(&a->geometry, i) - 1;
-        begin(self, lane, self->mask + 1, own, gap);
+        begin(a, lane, self->mask + 1, own, gap);
         atomic_fetch_add(&sa_root.threads, 1);
         return lane;
 }

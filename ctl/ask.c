@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "ctl/ask.h"
 #include "ctl/view.h"
@@ -101,4 +102,11 @@ int ask_print_json(const struct ctl *ctl, const char *key, const struct table *t
 
 int ask_flush(FILE *stream) {
         return ask_printed(fflush(stream) == EOF || ferror(stream) ? -EIO : 0);
+}
+
+uint64_t ask_epoch_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }

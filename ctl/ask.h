@@ -28,6 +28,8 @@ int ask_pid_known(struct ctl *ctl);
 /* A table as one document, under `key`, with the columns that the options name. */
 int ask_print_json(const struct ctl *ctl, const char *key, const struct table *table);
 
+uint64_t ask_epoch_ns(void); /* now */
+
 /* Turns 0 or -errno of printing into an exit status, with a sentence. */
 int ask_printed(int r);
 /* Flushes a stream that a verb wrote to; likewise. */

@@ -275,7 +275,7 @@ static void put_params(struct wire_buffer *out, const struct client_params *para
                 {"span", p->span, 0},          {"filter", p->filter, 0},        {"sort", p->sort, 0},
                 {"limit", NULL, p->limit},     {"since_ns", NULL, p->since_ns}, {"columns", p->columns, 0},
         };
-        uint32_t count = 0;
+        uint32_t count = p->on != NULL;
 
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
                 count += all[i].text || all[i].number > 0;
@@ -289,6 +289,10 @@ static void put_params(struct wire_buffer *out, const struct client_params *para
                         wire_put_text(out, all[i].text);
                 else
                         wire_put_uint(out, all[i].number);
+        }
+        if (p->on) {
+                wire_put_text(out, "on");
+                wire_put_uint(out, *p->on);
         }
 }
 

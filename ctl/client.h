@@ -54,9 +54,10 @@ struct client_params {
         const char *unit, *span, *filter, *sort;
         uint64_t limit, since_ns;
         const char *columns; /* names with commas between; NULL: those that are always sent */
+        const bool *on;      /* of `timing`; NULL: not given */
 };
 
-/* `spans`, `tree`, `ps`: a table.  `status`, `reset`: a table of one row.  NULL params: none.  Returns 0 or -errno
+/* `spans`, `tree`, `ps`: a table.  `status`, `reset`, `timing`: a table of one row.  NULL params: none.  Returns 0 or -errno
  * with *ret_error filled. */
 int client_call(struct client *client, const char *method, const struct client_params *params, struct table **ret,
                 struct client_error *ret_error);

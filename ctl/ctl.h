@@ -40,6 +40,7 @@ int verb_enable(struct ctl *ctl, int argc, char **argv);
 int verb_disable(struct ctl *ctl, int argc, char **argv);
 int verb_doctor(struct ctl *ctl, int argc, char **argv);
 int verb_demo(struct ctl *ctl, int argc, char **argv);
+int verb_timing(struct ctl *ctl, int argc, char **argv);
 int verb_reset(struct ctl *ctl, int argc, char **argv);
 int verb_version(struct ctl *ctl, int argc, char **argv);
 int verb_help(struct ctl *ctl, int argc, char **argv);

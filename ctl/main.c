@@ -15,6 +15,7 @@ static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv
         [VERB_FOLLOW] = verb_follow, [VERB_RUN] = verb_run,         [VERB_RESET] = verb_reset,
         [VERB_ENABLE] = verb_enable, [VERB_DISABLE] = verb_disable, [VERB_VERSION] = verb_version,
         [VERB_DOCTOR] = verb_doctor, [VERB_DEMO] = verb_demo,       [VERB_HELP] = verb_help,
+        [VERB_TIMING] = verb_timing,
 };
 
 int ctl_fail(int code, const char *format, ...) {

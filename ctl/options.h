@@ -23,6 +23,7 @@ enum verb_id {
         VERB_RUN,
         VERB_ENABLE,
         VERB_DISABLE,
+        VERB_TIMING,
         VERB_RESET,
         VERB_DOCTOR,
         VERB_DEMO,

@@ -62,6 +62,26 @@ static void print_per_call(const struct show *show, FILE *stream) {
                 fprintf(stream, "%s\n", distribution_line(&distribution, i, BAR_WIDTH, line));
 }
 
+/* Nothing where no process was timed. */
+static void print_time(const struct show *show, FILE *stream) {
+        uint64_t calls = show_sum(show, "timed_calls"), longest = 0;
+        double rate = (double)show_sum(show, "timed_calls_per_1000s") / 1000;
+        char a[FORMAT_MAX], b[FORMAT_MAX];
+
+        if (!calls && !show_sum(show, "busy_ns") && !show_sum(show, "self_busy_ns"))
+                return;
+        fprintf(stream, "    Busy: %s, of that self %s\n", format_short_duration(a, show_sum(show, "busy_ns")),
+                format_short_duration(b, show_sum(show, "self_busy_ns")));
+        if (!calls)
+                return;
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                if (table_uint(show->spans, row, "timed_call_max_ns") > longest)
+                        longest = table_uint(show->spans, row, "timed_call_max_ns");
+        fprintf(stream, "    Time: %s per call, max %s; %" PRIu64 " timed, %.*f/s over 10 s\n",
+                format_short_duration(a, show_sum(show, "timed_calls_ns") / calls), format_short_duration(b, longest),
+                calls, rate < 10 ? 2 : 0, rate);
+}
+
 static void print_threads(const struct show *show, FILE *stream) {
         size_t n = 0;
 
@@ -242,6 +262,7 @@ int show_text(const struct show *show) {
                 return ask_printed(r);
         print_heading(show, pager.stream);
         print_sums(show, pager.stream);
+        print_time(show, pager.stream);
         print_per_call(show, pager.stream);
         print_threads(show, pager.stream);
         print_ends(show, pager.stream);

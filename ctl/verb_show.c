@@ -14,7 +14,8 @@
         "process,pid,uid,unit,span,path,opened,closed,open,cycles,alloc_count,alloc_bytes,dealloc_count,"              \
         "dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,self_dealloc_count,self_dealloc_bytes,"             \
         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,quality,per_call,"     \
-        "paths,site,key,per_call_histogram,threads"
+        "paths,site,key,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,timed_call_max_ns," \
+        "timed_calls_per_1000s"
 
 #define PS_COLUMNS "process,pid,ended,last_spans"
 
@@ -39,6 +40,11 @@ static const char *const summed[] = {
         "migrated",
         "aborted",
         "refused",
+        "busy_ns",
+        "self_busy_ns",
+        "timed_calls",
+        "timed_calls_ns",
+        "timed_calls_per_1000s",
 };
 static const char *const per_call_names[] = {"count", "p50", "p90", "p99", "max"};
 

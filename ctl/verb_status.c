@@ -3,19 +3,11 @@
  */
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "ctl/ask.h"
 #include "ctl/format.h"
 #include "ctl/pager.h"
 #include "ctl/render.h"
-
-static uint64_t epoch_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void print_losses(FILE *stream, const struct table *t) {
         char a[FORMAT_MAX];
@@ -58,7 +50,7 @@ static void print_status(FILE *stream, const struct ctl *ctl, const struct table
 
 static int status_json(const struct ctl *ctl, const struct table *table) {
         struct json *json = NULL;
-        int r = json_new(&json, table->time_ns ? table->time_ns : epoch_ns(), true);
+        int r = json_new(&json, table->time_ns ? table->time_ns : ask_epoch_ns(), true);
 
         if (r == 0)
                 r = json_add_row(json, "status", table, 0, NULL);
@@ -98,7 +90,7 @@ int verb_reset(struct ctl *ctl, int argc, char **argv) {
                         printf("All sums begin again from zero, in %" PRIu64 " process%s.\n", n, n == 1 ? "" : "es");
                 r = ask_flush(stdout);
         } else {
-                r = json_new(&json, epoch_ns(), true);
+                r = json_new(&json, ask_epoch_ns(), true);
                 if (r == 0)
                         r = json_add_row(json, "reset", table, 0, NULL);
                 if (r == 0)
@@ -118,7 +110,7 @@ int verb_version(struct ctl *ctl, int argc, char **argv) {
                 puts("spanallocctl " SPANALLOC_VERSION);
                 return ask_flush(stdout);
         }
-        r = json_new(&json, epoch_ns(), true);
+        r = json_new(&json, ask_epoch_ns(), true);
         if (r == 0)
                 r = json_add_text(json, NULL, "version", SPANALLOC_VERSION);
         if (r == 0)

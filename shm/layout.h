@@ -407,7 +407,11 @@ struct shm_header {
         _Atomic uint64_t truncated_names;
         uint64_t reserved4[4];
 
-        uint8_t reserved5[SHM_PAGE - 5 * SHM_LINE];
+        /* line 5: the collector's */
+        _Atomic uint32_t attention; /* SHM_ATTENTION_TIMING: threads begin with it */
+        uint32_t reserved5[15];
+
+        uint8_t reserved6[SHM_PAGE - 6 * SHM_LINE];
 };
 
 /* -------------------------------------------------------------------------------------------------- beacon -- */
@@ -531,6 +535,7 @@ _Static_assert(offsetof(struct shm_header, geometry) == 24, "");
 _Static_assert(offsetof(struct shm_header, lanes_claimed) == 2 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_header, bell) == 3 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_header, refused_threads) == 4 * SHM_LINE, "");
+_Static_assert(offsetof(struct shm_header, attention) == 5 * SHM_LINE, "");
 _Static_assert(sizeof(struct shm_header) == SHM_PAGE, "");
 _Static_assert(sizeof(struct shm_beacon) == SHM_LINE, "");
 _Static_assert(SHM_RING_RECORDS_MIN > 5 + 2 * SHM_DEPTH, "a full stack leaves room");

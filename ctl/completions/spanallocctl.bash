@@ -50,7 +50,7 @@ _spanallocctl_lines() {
 
 _spanallocctl() {
         local cur=${COMP_WORDS[COMP_CWORD]} option= verb= i
-        local verbs='status ps spans tree show top follow run enable disable reset doctor demo version help'
+        local verbs='status ps spans tree show top follow run enable disable timing reset doctor demo version help'
         local everywhere='--system --user --socket --json --no-pager --no-legend --full --raw --color --help --version'
         local -A own=(
                 [ps]='--pid --unit --filter --sort --limit --columns'
@@ -62,6 +62,7 @@ _spanallocctl() {
                 [run]='--output --preload --on-full --ring-kib --linger'
                 [enable]='--now --preload --ring-kib'
                 [disable]='--now'
+                [timing]='--pid --unit'
                 [demo]='--batch --once --count --delay'
         )
 
@@ -162,6 +163,8 @@ _spanallocctl() {
                 _spanallocctl_lines "$(_spanallocctl_spans)"
         elif [[ $verb == enable || $verb == disable ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_spanallocctl_services)" -- "$cur")
+        elif [[ $verb == timing ]]; then
+                mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
         elif [[ $verb == help ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur")
         elif [[ $verb == run ]]; then

@@ -49,7 +49,7 @@ function __spanallocctl_columns
     contains -- top $words; and $words[1] help spans 2>/dev/null | string match -rg '^  ([a-z_0-9]+)  +'
 end
 
-set -l verbs status ps spans tree show top follow run enable disable reset doctor demo version help
+set -l verbs status ps spans tree show top follow run enable disable timing reset doctor demo version help
 set -l none "not __fish_seen_subcommand_from $verbs"
 complete -c spanallocctl -f
 complete -c spanallocctl -n $none -a status -d 'Is a collector running, and how is it'
@@ -62,6 +62,7 @@ complete -c spanallocctl -n $none -a follow -d 'One line per closed span'
 complete -c spanallocctl -n $none -a run -d 'Run a command and report'
 complete -c spanallocctl -n $none -a enable -d 'Let a service count'
 complete -c spanallocctl -n $none -a disable -d 'Undo that'
+complete -c spanallocctl -n $none -a timing -d 'Let programs write timestamps, or no longer'
 complete -c spanallocctl -n $none -a reset -d 'Begin all sums again from zero'
 complete -c spanallocctl -n $none -a doctor -d 'Is everything as it should be'
 complete -c spanallocctl -n $none -a demo -d 'Top over an example workload'
@@ -69,6 +70,7 @@ complete -c spanallocctl -n $none -a version -d 'The version of this program'
 complete -c spanallocctl -n $none -a help -d 'Help on a verb'
 complete -c spanallocctl -n '__fish_seen_subcommand_from help' -a "$verbs"
 complete -c spanallocctl -n '__fish_seen_subcommand_from show' -a '(__spanallocctl_spans)'
+complete -c spanallocctl -n '__fish_seen_subcommand_from timing' -a 'on off'
 complete -c spanallocctl -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand)'
 
 complete -c spanallocctl -l system -d 'Ask the collector of the system'
@@ -83,7 +85,7 @@ complete -c spanallocctl -l color -x -a 'auto always never' -d Colours
 complete -c spanallocctl -s h -l help -d 'Show help'
 complete -c spanallocctl -l version -d 'Show the version'
 
-set -l rows '__fish_seen_subcommand_from ps spans tree top follow show'
+set -l rows '__fish_seen_subcommand_from ps spans tree top follow show timing'
 complete -c spanallocctl -n $rows -s p -l pid -x -a '(__spanallocctl_pids)' -d 'Only this process'
 complete -c spanallocctl -n $rows -s u -l unit -x -a '(__spanallocctl_units)' -d 'Only processes of this unit'
 complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree top follow' -s f -l filter -x -a '(__spanallocctl_spans)' -d 'Only spans with this in name or path'

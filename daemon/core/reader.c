@@ -418,7 +418,14 @@ void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits) {
         atomic_fetch_or_explicit(&lane_at(reader, lane)->attention, bits, memory_order_relaxed);
 }
 
-/* Each thread that comes to a lane begins without, so it is looked at again and again. */
+void reader_ask_timing_of_all(struct reader *reader, bool on) {
+        uint32_t bits = on ? SHM_ATTENTION_TIMING : 0;
+
+        if (atomic_load_explicit(&header(reader)->attention, memory_order_relaxed) != bits)
+                atomic_store_explicit(&header(reader)->attention, bits, memory_order_relaxed);
+}
+
+/* To be looked at again and again: a thread that just comes may not have seen it. */
 void reader_ask_timing(struct reader *reader, uint32_t i, bool on) {
         struct shm_lane *lane = lane_at(reader, i);
         /* Relaxed: nothing is published by it. */

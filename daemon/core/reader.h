@@ -84,6 +84,7 @@ void reader_retire(struct reader *reader, uint32_t lane, uint32_t occupancy);
 /* Says where the lane's books stand. */
 void reader_book(struct reader *reader, uint32_t lane, const uint64_t booked[SHM_COUNTERS]);
 void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits);
-/* Asks the lane's thread for timestamps, or no longer. */
+/* Asks the lane's thread for timestamps, or no longer; all that are to come. */
 void reader_ask_timing(struct reader *reader, uint32_t lane, bool on);
+void reader_ask_timing_of_all(struct reader *reader, bool on);
 uint64_t reader_instance_floor(const struct reader *reader);

@@ -80,6 +80,7 @@ static void settle_refused(struct drain *drain) {
 static int settle(struct drain *drain, bool is_dead) {
         int r;
 
+        reader_ask_timing_of_all(&drain->reader, books_timing(drain->books));
         r = drain_look_at_lanes(drain);
         for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++) {
                 if (books_batch_is_full(drain->books))

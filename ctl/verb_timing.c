@@ -1,0 +1,53 @@
+/*
+ * timing on|off: whether programs write timestamps, from now on.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "ctl/ask.h"
+#include "ctl/json.h"
+
+static int print_json(const struct ctl *ctl, const struct table *table) {
+        struct json *json = NULL;
+        int r = json_new(&json, table->time_ns ? table->time_ns : ask_epoch_ns(), true);
+
+        if (r == 0)
+                r = json_add_row(json, "timing", table, 0, NULL);
+        if (r == 0)
+                r = json_print(json, stdout, ctl->options.json);
+        json_free(json);
+        return ask_printed(r);
+}
+
+static int print_text(const struct ctl *ctl, bool on, uint64_t n) {
+        if (!ctl->options.no_legend)
+                printf(on ? "%" PRIu64
+                            " process%s timed from now on; \"spanallocctl top\" and \"show NAME\" have the columns.\n"
+                          : "%" PRIu64 " process%s timed no longer; what was timed stays.\n",
+                       n, n == 1 ? " is" : "es are");
+        return ask_flush(stdout);
+}
+
+int verb_timing(struct ctl *ctl, int argc, char **argv) {
+        bool on = !strcmp(argv[0], "on");
+        struct client_params params = {.pid = (pid_t)ctl->options.pid, .unit = ctl->options.unit, .on = &on};
+        struct table *table = NULL;
+        uint64_t n;
+        int r;
+
+        if (!on && strcmp(argv[0], "off"))
+                return ctl_fail(CTL_USAGE, "timing is on or off, not \"%s\".", argv[0]);
+        r = ask_table(ctl, "timing", &params, &table);
+        if (r != CTL_OK)
+                return r;
+        n = table_uint(table, 0, "processes");
+        if (!n)
+                r = ctl_fail(CTL_NOT_FOUND, "No process that runs%s; \"spanallocctl ps\" lists them.",
+                             params.pid || params.unit ? " is meant by that" : " is attached");
+        else if (ctl->options.json)
+                r = print_json(ctl, table);
+        else
+                r = print_text(ctl, on, n);
+        table_free(table);
+        return r;
+}
