@@ -47,8 +47,8 @@ static void choose_columns(const struct top *top, bool texts, char *buf, size_t 
 
         for (size_t i = 0; i < top->ui.layout.count; i++)
                 p99 |= top->ui.layout.columns[i].column == TOP_P99;
-        snprintf(buf, size, "%s%s%s%s", TOP_COLUMNS_ROWS, tree ? TOP_COLUMNS_TREE : "", texts ? TOP_COLUMNS_TEXT : "",
-                 p99 ? TOP_COLUMNS_P99 : "");
+        snprintf(buf, size, "%s%s%s%s%s", TOP_COLUMNS_ROWS, tree ? TOP_COLUMNS_TREE : "", texts ? TOP_COLUMNS_TEXT : "",
+                 p99 ? TOP_COLUMNS_P99 : "", top_model_wants_time(top->ui.model) ? TOP_COLUMNS_TIME : "");
 }
 
 static int ask_rows(struct top *top, bool texts) {
@@ -117,7 +117,8 @@ static int ask_details(struct top *top) {
                 .columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
                            "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
                            "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
-                           "per_call,per_call_histogram,threads",
+                           "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
+                           "timed_call_max_ns,timed_calls_per_1000s",
         };
         struct table *spans = NULL, *tree = NULL;
         int r;
@@ -163,6 +164,26 @@ static void note_restart(struct top *top, const struct top_summary *before, bool
         top->restarts++;
 }
 
+/* What a key asked for.  That it is not possible is no reason to be gone. */
+static void set_timing(struct top *top) {
+        struct top_timing wish = top->ui.timing;
+        struct client_params params = {
+                .process = wish.process,
+                .unit = wish.process ? NULL : wish.unit,
+                .on = &wish.on,
+        };
+        struct table *table = NULL;
+
+        top->ui.timing.wanted = false;
+        if (client_call(top->ctl->client, "timing", &params, &table, &top->error) < 0)
+                snprintf(top->ui.message, sizeof(top->ui.message), "%.250s", top->error.text);
+        else
+                snprintf(top->ui.message, sizeof(top->ui.message), "Timestamps are %s for %llu process%s; T %s",
+                         wish.on ? "on" : "off", (unsigned long long)table_uint(table, 0, "processes"),
+                         table_uint(table, 0, "processes") == 1 ? "" : "es", wish.on ? "ends them" : "begins them");
+        table_free(table);
+}
+
 int top_refresh(struct top *top) {
         struct table *processes = NULL, *status = NULL;
         struct top_summary before = *top_model_summary(top->ui.model);
@@ -170,6 +191,8 @@ int top_refresh(struct top *top) {
         int r = top->ctl->client ? 0 : connect_again(top);
 
         top->ui.ask_now = false;
+        if (r == 0 && top->ui.timing.wanted)
+                set_timing(top);
         if (r == 0)
                 r = ask_all(top, &processes, &status);
         if (r == 0 && top->ui.mode == TOP_MODE_DETAILS)
@@ -197,7 +220,8 @@ static int choose_sort(struct top *top) {
         if (column < 0)
                 return ctl_fail(CTL_USAGE,
                                 "top cannot sort by \"%s\"; it can by unit, pid, span, alloc_bytes_rate_10s, "
-                                "alloc_count, alloc_bytes, net_bytes, open, closed, per_call and quality.",
+                                "alloc_count, alloc_bytes, net_bytes, open, closed, per_call, timed_calls_ns, "
+                                "busy_ns and quality.",
                                 sort + descending);
         top_model_sort(top->ui.model, (enum top_column)column);
         if (sort)

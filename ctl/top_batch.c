@@ -41,7 +41,7 @@ static int print_screen(struct top *top, bool first) {
         int r = 0;
 
         width = width ? width : options->raw ? BATCH_RAW_WIDTH : BATCH_WIDTH;
-        top_layout_init(&top->ui.layout, width, options->raw, false);
+        top_layout_init(&top->ui.layout, width, (struct top_wish){options->raw, false, top_model_wants_time(model)});
         if (!first)
                 putchar('\n');
         if (!options->no_legend) {

@@ -67,6 +67,17 @@ static void put_sums(struct lines *lines, const struct table *spans) {
                     migrated, aborted, refused);
 }
 
+static void put_time(struct lines *lines, const struct table *spans) {
+        uint64_t calls = sum(spans, "timed_calls");
+        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
+
+        if (!calls && !sum(spans, "self_busy_ns") && !sum(spans, "busy_ns"))
+                return;
+        put(lines, TOP_STYLE_NORMAL, "    Busy  %s, of that self %s; %s per call, %" PRIu64 " timed",
+            format_short_duration(a, sum(spans, "busy_ns")), format_short_duration(b, sum(spans, "self_busy_ns")),
+            calls ? format_short_duration(c, sum(spans, "timed_calls_ns") / calls) : "-", calls);
+}
+
 static void put_history(struct lines *lines, const struct top_ui *ui) {
         double rates[TOP_HISTORY], nets[TOP_HISTORY], least = 0;
         size_t left = lines->page->width > 10 ? lines->page->width - 10 : 0;
@@ -185,6 +196,7 @@ void top_panel_details(struct top_ui *ui, struct top_page *page) {
                 put(&lines, TOP_STYLE_NORMAL, "    Site  %s", table_text(details->spans, 0, "site"));
         put(&lines, TOP_STYLE_NORMAL, " Quality  %s", table_text(details->spans, 0, "quality"));
         put_sums(&lines, details->spans);
+        put_time(&lines, details->spans);
         put_history(&lines, ui);
         put_distribution(&lines, details->spans);
         put_threads(&lines, details->spans);

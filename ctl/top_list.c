@@ -48,6 +48,7 @@ void top_list_fill(const struct top_model *model, const struct top_slot *slot, s
                 .process = slot->process,
                 .pid = member ? member->pid : 0,
                 .processes = 1,
+                .timed = member && member->timed,
                 .slot = (uint32_t)(slot - store->slots),
                 .key = slot->key,
                 .sums = slot->sums,
@@ -57,17 +58,22 @@ void top_list_fill(const struct top_model *model, const struct top_slot *slot, s
 
 void top_list_add(struct top_row *sum, const struct top_row *row) {
         if (!sum->processes)
-                sum->rates.known = true;
+                sum->rates.known = sum->timed = true;
         sum->sums.alloc_count += row->sums.alloc_count;
         sum->sums.alloc_bytes += row->sums.alloc_bytes;
         sum->sums.open += row->sums.open;
         sum->sums.closed += row->sums.closed;
         sum->sums.net_bytes += row->sums.net_bytes;
+        sum->sums.busy_ns += row->sums.busy_ns;
+        sum->timed &= row->timed;
         sum->rates.known &= row->rates.known;
         sum->rates.alloc_count += row->rates.alloc_count;
         sum->rates.alloc_bytes += row->rates.alloc_bytes;
         sum->rates.closed += row->rates.closed;
         sum->rates.net_bytes += row->rates.net_bytes;
+        sum->rates.busy_ns += row->rates.busy_ns;
+        sum->rates.timed_calls += row->rates.timed_calls;
+        sum->rates.timed_calls_ns += row->rates.timed_calls_ns;
         if (row->sums.p99 > sum->sums.p99)
                 sum->sums.p99 = row->sums.p99;
         if (row->sums.quality > sum->sums.quality)
@@ -138,6 +144,10 @@ static uint64_t plain_rank(enum top_column column, const struct top_row *row) {
                 return row->rates.closed;
         case TOP_P99:
                 return row->sums.p99;
+        case TOP_TIME:
+                return row->rates.timed_calls ? row->rates.timed_calls_ns / row->rates.timed_calls : 0;
+        case TOP_BUSY:
+                return row->rates.busy_ns;
         case TOP_QUALITY:
                 return row->sums.quality;
         default:

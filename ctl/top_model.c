@@ -168,6 +168,10 @@ void top_model_forget(struct top_model *model) {
 
 /* --------------------------------------------------------------------------------------------- reading -- */
 
+bool top_model_wants_time(const struct top_model *model) {
+        return model->summary.timed || model->sort == TOP_TIME || model->sort == TOP_BUSY;
+}
+
 const struct top_summary *top_model_summary(const struct top_model *model) {
         return &model->summary;
 }
@@ -248,6 +252,8 @@ int top_model_find_column(const char *spans_column) {
                 [TOP_OPEN] = "open",
                 [TOP_CALLS_RATE] = "closed",
                 [TOP_P99] = "per_call",
+                [TOP_TIME] = "timed_calls_ns",
+                [TOP_BUSY] = "busy_ns",
                 [TOP_QUALITY] = "quality",
         };
 

@@ -27,6 +27,8 @@ enum top_column {
         TOP_OPEN,
         TOP_CALLS_RATE,
         TOP_P99,
+        TOP_TIME,
+        TOP_BUSY,
         TOP_QUALITY,
         TOP_COLUMNS,
 };
@@ -42,6 +44,7 @@ struct top_row {
         const char *unit, *span, *path, *comm;
         uint64_t process, pid;
         size_t processes;   /* that are summed here */
+        bool timed;         /* all of them write timestamps */
         uint32_t slot, key; /* of a span's row */
         struct top_sums sums;
         struct top_rates rates;
@@ -63,6 +66,8 @@ bool top_model_knows(const struct top_model *model, const struct top_samples *sa
 void top_model_forget(struct top_model *model);
 
 const struct top_summary *top_model_summary(const struct top_model *model);
+/* Whether the times of spans are of interest: something is timed, or the rows are sorted by them. */
+bool top_model_wants_time(const struct top_model *model);
 const struct table *top_model_processes(const struct top_model *model); /* NULL before the first answer */
 bool top_model_is_complete(const struct top_model *model);
 /* What all processes allocate a second, `back` answers ago, and the history of a row's slot.  False: not known. */

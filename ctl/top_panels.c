@@ -20,6 +20,7 @@ const char *const top_help[] = {
         "  /  F3         search, next one       \\ F4        filter",
         "  t F5          tree                   + - *       unfold, fold, fold all",
         "  u             sum by unit            F           follow the selected row",
+        "  T             time its processes: TIME/CALL and BUSY% (of one processor)",
         "  Enter         details of a span      w           warnings",
         "  Space         pause                  h F1 ?      this help",
         "  Esc           close what is open     q F10       quit",

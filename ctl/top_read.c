@@ -17,6 +17,9 @@ enum field {
         FIELD_CLOSED,
         FIELD_QUALITY,
         FIELD_P99,
+        FIELD_BUSY,
+        FIELD_TIMED_CALLS,
+        FIELD_TIMED_CALLS_NS,
         FIELD_SPAN,
         FIELD_PATH,
 };
@@ -34,6 +37,9 @@ static enum field field_of(const char *name, size_t size) {
                 [FIELD_CLOSED] = "closed",
                 [FIELD_QUALITY] = "quality",
                 [FIELD_P99] = "per_call_p99",
+                [FIELD_BUSY] = "busy_ns",
+                [FIELD_TIMED_CALLS] = "timed_calls",
+                [FIELD_TIMED_CALLS_NS] = "timed_calls_ns",
                 [FIELD_SPAN] = "span",
                 [FIELD_PATH] = "path",
         };
@@ -133,6 +139,16 @@ static void set_field(struct top_samples *samples, struct top_sample *row, enum 
                 break;
         case FIELD_P99:
                 row->sums.p99 = item->u;
+                break;
+        case FIELD_BUSY:
+                row->sums.busy_ns = item->u;
+                row->sums.has_time = true;
+                break;
+        case FIELD_TIMED_CALLS:
+                row->sums.timed_calls = item->u;
+                break;
+        case FIELD_TIMED_CALLS_NS:
+                row->sums.timed_calls_ns = item->u;
                 break;
         case FIELD_SPAN:
                 row->span = keep_text(samples, item);
@@ -247,7 +263,11 @@ int top_samples_take(struct top_samples *samples, const struct table *table) {
                                  .open = table_uint(table, i, "open"),
                                  .closed = table_uint(table, i, "closed"),
                                  .quality = quality_of(quality, strlen(quality)),
-                                 .p99 = table_map_uint(table_map(table, i, "per_call"), "p99")},
+                                 .p99 = table_map_uint(table_map(table, i, "per_call"), "p99"),
+                                 .busy_ns = table_uint(table, i, "busy_ns"),
+                                 .timed_calls = table_uint(table, i, "timed_calls"),
+                                 .timed_calls_ns = table_uint(table, i, "timed_calls_ns"),
+                                 .has_time = true},
                 };
         }
         return 0;
@@ -282,6 +302,7 @@ int top_members_take(struct top_members *members, struct table *table) {
                         .unit = table_text(table, i, "unit"),
                         .comm = table_text(table, i, "comm"),
                         .uncounted = counting_is_missing(table_text(table, i, "counting")),
+                        .timed = table_bool(table, i, "timed"),
                 };
         qsort(rows, table->row_count, sizeof(*rows), compare_members);
         top_members_deinit(members);
@@ -314,6 +335,7 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
         for (size_t row = 0; row < processes->row_count; row++) {
                 all += table_uint(processes, row, "alloc_bytes");
                 lost += table_uint(processes, row, "lost_alloc_bytes");
+                summary.timed += table_bool(processes, row, "timed");
                 summary.uncounted += table_bool(processes, row, "alive") &&
                                      counting_is_missing(table_text(processes, row, "counting"));
         }

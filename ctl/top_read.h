@@ -37,6 +37,7 @@ struct top_member {
         uint64_t process, pid, alloc_bytes;
         const char *unit, *comm;
         bool uncounted; /* nobody counts its heap */
+        bool timed;     /* it writes timestamps */
 };
 
 struct top_members {
@@ -55,6 +56,7 @@ struct top_summary {
         uint64_t time_ns; /* since the epoch; 0: no answer yet */
         uint64_t processes, threads, records_rate, refused;
         uint64_t uncounted; /* processes alive whose heap nobody counts */
+        uint64_t timed;     /* processes that write timestamps */
         uint64_t coverage_ppm, ring_fill_ppm;
         uint64_t alloc_bytes;        /* of all processes */
         uint64_t collector, started; /* its pid and generation: another one is another collector */
@@ -67,6 +69,7 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
 #define TOP_COLUMNS_TEXT ",span,path"
 #define TOP_COLUMNS_TREE ",parent_key"
 #define TOP_COLUMNS_P99  ",per_call_p99"
+#define TOP_COLUMNS_TIME ",busy_ns,timed_calls,timed_calls_ns"
 #define TOP_COLUMNS_PS                                                                                                 \
         "process,pid,comm,uid,unit,alive,ended,threads,refused,alloc_bytes,lost_alloc_bytes,coverage_ppm,counting,"    \
-        "balanced,ring_fill_ppm,evicted"
+        "balanced,ring_fill_ppm,evicted,timed"

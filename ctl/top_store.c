@@ -169,6 +169,19 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_ns) {
         return (uint64_t)((unsigned __int128)difference * NSEC_PER_SEC / elapsed_ns);
 }
 
+static void fill_time(struct top_slot *slot, const struct top_sums *before, uint64_t elapsed_ns) {
+        const struct top_sums *now = &slot->sums;
+        bool reset = now->timed_calls < before->timed_calls || now->timed_calls_ns < before->timed_calls_ns;
+
+        slot->rates.busy_ns = before->has_time ? rate(now->busy_ns, before->busy_ns, elapsed_ns) : 0;
+        slot->rates.timed_calls = now->timed_calls;
+        slot->rates.timed_calls_ns = now->timed_calls_ns;
+        if (!before->has_time || reset || now->timed_calls == before->timed_calls)
+                return;
+        slot->rates.timed_calls -= before->timed_calls;
+        slot->rates.timed_calls_ns -= before->timed_calls_ns;
+}
+
 /* `before` is all zero of a row that is new. */
 static void fill_rates(const struct top_store *store, struct top_slot *slot, const struct top_sums *before) {
         uint64_t elapsed = store->time_ns - store->time_before_ns;
@@ -182,6 +195,7 @@ static void fill_rates(const struct top_store *store, struct top_slot *slot, con
         slot->rates.alloc_count = rate(slot->sums.alloc_count, before->alloc_count, elapsed);
         slot->rates.alloc_bytes = rate(slot->sums.alloc_bytes, before->alloc_bytes, elapsed);
         slot->rates.closed = rate(slot->sums.closed, before->closed, elapsed);
+        fill_time(slot, before, elapsed);
         slot->rates.net_bytes = (int64_t)(((__int128)slot->sums.net_bytes - net) * (__int128)NSEC_PER_SEC /
                                           (__int128)elapsed);
 }

@@ -20,6 +20,8 @@ struct top_sums {
         uint64_t alloc_count, alloc_bytes, closed, open;
         int64_t net_bytes;
         uint64_t p99; /* bytes */
+        uint64_t busy_ns, timed_calls, timed_calls_ns;
+        bool has_time; /* the three were asked for */
         enum top_quality quality;
 };
 
@@ -27,6 +29,8 @@ struct top_rates {
         bool known;                                /* there was an answer before this one */
         uint64_t alloc_count, alloc_bytes, closed; /* a second */
         int64_t net_bytes;
+        uint64_t busy_ns;                     /* a second */
+        uint64_t timed_calls, timed_calls_ns; /* between the two answers, or all where none ended there */
 };
 
 struct top_slot {

@@ -134,12 +134,30 @@ static void escape(struct top_ui *ui) {
 
 static void sort_by(struct top_ui *ui, enum top_column column) {
         top_model_sort(ui->model, column);
-        ui->ask_now |= column == TOP_P99;
+        ui->ask_now |= column == TOP_P99 || column == TOP_TIME || column == TOP_BUSY;
 }
 
 static void open_sort(struct top_ui *ui) {
         ui->mode = TOP_MODE_SORT;
         ui->menu = top_model_sorted_by(ui->model);
+}
+
+/* Of the processes whose rows these are: what is done is done by whoever asks. */
+static void switch_timing(struct top_ui *ui) {
+        struct top_row row;
+
+        if (!top_model_row(ui->model, top_model_selected(ui->model), &row))
+                return;
+        ui->timing = (struct top_timing){.wanted = true, .on = !row.timed};
+        if (row.kind == TOP_ROW_SPAN || row.kind == TOP_ROW_PROCESS)
+                ui->timing.process = row.process;
+        else if (*row.unit)
+                snprintf(ui->timing.unit, sizeof(ui->timing.unit), "%s", row.unit);
+        else
+                ui->timing.wanted = false;
+        if (!ui->timing.wanted)
+                snprintf(ui->message, sizeof(ui->message), "These have no unit: select a row of one process");
+        ui->ask_now |= ui->timing.wanted;
 }
 
 static void character_key(struct top_ui *ui, uint32_t c) {
@@ -187,6 +205,9 @@ static void character_key(struct top_ui *ui, uint32_t c) {
                 break;
         case 'u':
                 set_shape(ui, TOP_BY_UNIT);
+                break;
+        case 'T':
+                switch_timing(ui);
                 break;
         case 'F':
                 top_model_follow(model, !top_model_is_following(model));

@@ -50,6 +50,13 @@ struct top_details {
         struct table *spans, *tree; /* owned; NULL until they have come */
 };
 
+/* Asked for with a key: of a process, or of a unit where that is 0. */
+struct top_timing {
+        bool wanted, on;
+        uint64_t process;
+        char unit[128];
+};
+
 struct top_ui {
         struct top_model *model; /* borrowed */
         enum top_mode mode;
@@ -62,6 +69,7 @@ struct top_ui {
         char prompt[128], before[128], search[128];
         char message[256]; /* until the next key */
         struct top_details details;
+        struct top_timing timing;
 
         /* Set by whoever asks. */
         bool connected, raw;

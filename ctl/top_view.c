@@ -136,6 +136,14 @@ static const char *pid_text(const struct top_row *row, char buf[FORMAT_MAX]) {
         return format_count(buf, row->pid);
 }
 
+/* Of one processor's time; several threads may be in it. */
+static const char *busy_text(const struct top_row *row, char buf[FORMAT_MAX]) {
+        double percent = (double)row->rates.busy_ns / 1e7;
+
+        snprintf(buf, FORMAT_MAX, percent < 99.95 ? "%.1f" : "%.0f", percent);
+        return buf;
+}
+
 static const char *cell(const struct top_row *row, enum top_column column, char buf[FORMAT_MAX]) {
         static const char *const qualities[] = {
                 [TOP_EXACT] = "=", [TOP_MIGRATED] = "M", [TOP_LOST] = "L", [TOP_ESTIMATED] = "~", [TOP_UNCOUNTED] = "-",
@@ -164,6 +172,12 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
                 return rated(row, format_short_count(buf, row->rates.closed));
         case TOP_P99:
                 return row->sums.closed ? counted(row, format_bytes(buf, row->sums.p99)) : "-";
+        case TOP_TIME:
+                return row->rates.timed_calls
+                               ? format_short_duration(buf, row->rates.timed_calls_ns / row->rates.timed_calls)
+                               : "-";
+        case TOP_BUSY:
+                return row->sums.busy_ns ? rated(row, busy_text(row, buf)) : "-";
         case TOP_QUALITY:
                 return qualities[row->sums.quality];
         case TOP_COLUMNS:
@@ -292,7 +306,8 @@ void top_view_list(struct top_ui *ui, struct top_page *page) {
         bool menu = ui->mode == TOP_MODE_SORT && page->width >= 2 * TOP_SORT_WIDTH;
         bool tree = top_model_shape(ui->model) == TOP_TREE;
 
-        top_layout_init(&ui->layout, page->width - (menu ? TOP_SORT_WIDTH : 0), ui->raw, tree);
+        top_layout_init(&ui->layout, page->width - (menu ? TOP_SORT_WIDTH : 0),
+                        (struct top_wish){ui->raw, tree, top_model_wants_time(ui->model)});
         draw_header(ui, page);
         if (height >= HISTORY_FROM)
                 top_view_history(ui->model, page, y++);

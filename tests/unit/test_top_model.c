@@ -371,28 +371,31 @@ static bool has_column(const struct top_layout *layout, enum top_column column) 
 static void test_layout(void **state) {
         struct top_layout layout;
 
-        for (int raw = 0; raw < 2; raw++)
-                for (int tree = 0; tree < 2; tree++) {
-                        size_t before = 0;
+        for (unsigned wish = 0; wish < 8; wish++) {
+                const struct top_wish wanted = {.raw = wish & 1, .tree = wish & 2, .timed = wish & 4};
+                size_t before = 0;
 
-                        for (size_t width = 1; width < 300; width++) {
-                                size_t sum = 0;
+                for (size_t width = 1; width < 300; width++) {
+                        size_t sum = 0;
 
-                                top_layout_init(&layout, width, raw, tree);
-                                assert_true(has_column(&layout, TOP_SPAN));
-                                assert_true(layout.count >= before);
-                                before = layout.count;
-                                for (size_t i = 0; i < layout.count; i++) {
-                                        sum += layout.columns[i].width + (i > 0);
-                                        assert_true(i == 0 || layout.columns[i].column > layout.columns[i - 1].column);
-                                }
-                                /* Up to a width at which numbers would stand too far from their names. */
-                                assert_true(sum == width || (sum < width && width > 140));
+                        top_layout_init(&layout, width, wanted);
+                        assert_true(has_column(&layout, TOP_SPAN));
+                        assert_true(layout.count >= before);
+                        before = layout.count;
+                        for (size_t i = 0; i < layout.count; i++) {
+                                sum += layout.columns[i].width + (i > 0);
+                                assert_true(i == 0 || layout.columns[i].column > layout.columns[i - 1].column);
                         }
-                        assert_int_equal(layout.count, tree ? TOP_COLUMNS - 1 : TOP_COLUMNS);
+                        /* Up to a width at which numbers would stand too far from their names. */
+                        assert_true(sum == width || (sum < width && width > 140));
                 }
-        top_layout_init(&layout, 20, false, false);
+                assert_int_equal(layout.count, TOP_COLUMNS - wanted.tree - (wanted.timed ? 0 : 2));
+        }
+        top_layout_init(&layout, 20, (struct top_wish){0});
         assert_true(has_column(&layout, TOP_ALLOC_RATE));
+        /* Who switched it on wants to see it, on a narrow screen too. */
+        top_layout_init(&layout, 60, (struct top_wish){.timed = true});
+        assert_true(has_column(&layout, TOP_TIME) && has_column(&layout, TOP_BUSY));
 }
 
 static void test_fit(void **state) {

@@ -108,6 +108,39 @@ static void test_cells(void **state) {
         format_set_raw(false);
 }
 
+/* Between two answers 40 calls of 2 ms each, on two threads: 8 % of a processor's second.  A row that is not timed has none. */
+static void test_times(void **state) {
+        struct fake *fake = *state;
+
+        top_model_sort(fake->ui.model, TOP_BUSY);
+        for (uint64_t i = 1; i <= 2; i++) {
+                struct table *t = fake_table("spans", 2, i * SECOND);
+
+                set_row(t, 0, 1, 1, "timed", 0);
+                fake_uint(t, 0, "alloc_bytes", i * 1536);
+                fake_uint(t, 0, "busy_ns", 1000 + i * 80000000);
+                fake_uint(t, 0, "timed_calls", i * 40);
+                fake_uint(t, 0, "timed_calls_ns", i * 80000000);
+                set_row(t, 1, 2, 2, "other", 0);
+                fake_uint(t, 1, "alloc_bytes", i * 1000);
+                feed_table(fake, t);
+        }
+        draw(fake, 70, 6);
+        assert_string_equal(line(fake, 1), "    PID SPAN       ALLOC/s    NET/s   ALLOC      NET TIME/CALL BUSY% Q");
+        assert_non_null(strstr(line(fake, 2), "   2.00ms   8.0 ="));
+        assert_non_null(strstr(line(fake, 3), "        -     - ="));
+
+        press(fake, "T");
+        assert_true(fake->ui.timing.wanted && fake->ui.timing.on && fake->ui.ask_now);
+        assert_int_equal(fake->ui.timing.process, 1);
+        press(fake, "u"); /* a unit's rows: all its processes */
+        fake->ui.timing.wanted = false;
+        press(fake, "T");
+        assert_true(fake->ui.timing.wanted);
+        assert_int_equal(fake->ui.timing.process, 0);
+        assert_string_equal(fake->ui.timing.unit, "x");
+}
+
 /* Where nothing counts the heap, no cell says zero. */
 static void test_uncounted(void **state) {
         struct fake *fake = *state;
@@ -400,6 +433,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_screen, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cells, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_times, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_keys_that_sort, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_prompts, setup, teardown),
