@@ -4,6 +4,7 @@
  *     pair cost [PREFIX]    one line "NAME VALUE" each: ns for a pair of enter and exit and for a whole scope, paced (200,
  *                           then 200 us of other work, as at a million a second: nothing is refused) and saturated
  *                           (nothing else: rings fill, and what was refused is told in percent)
+ *     pair timed COMMAND    the same with timestamps: COMMAND, to which " --pid PID" is added, has the collector ask for them
  *     pair tail             one pair after the other, each a microsecond after the last: median and 99.9 %
  *     pair threads          ns of processor time a pair: 1 thread; 8 with spans of their own; 8 in one shared span
  *     pair alone            ns for a scope where no collector is
@@ -14,6 +15,7 @@
 #include <spanalloc/spanalloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/measure.h"
 
@@ -237,6 +239,18 @@ static int memory(int n) {
         return 0;
 }
 
+/* The command has been answered when it ends, and then every lane has been told. */
+static int timed(const char *command) {
+        char line[4096];
+
+        spanalloc_close(spanalloc_open(&pair_site)); /* the thread has its lane */
+        snprintf(line, sizeof line, "%s --pid %d >&2", command, (int)getpid());
+        if (system(line) != 0)
+                return 1;
+        prefix = "timed_";
+        return cost();
+}
+
 int main(int argc, char **argv) {
         const char *what = argc > 1 ? argv[1] : "";
         double empty;
@@ -250,6 +264,8 @@ int main(int argc, char **argv) {
                 spanalloc_attach(NULL);
         if (strcmp(what, "cost") == 0)
                 return cost();
+        if (strcmp(what, "timed") == 0 && argc > 2)
+                return timed(argv[2]);
         if (strcmp(what, "tail") == 0)
                 return tail();
         if (strcmp(what, "threads") == 0)
@@ -265,6 +281,6 @@ int main(int argc, char **argv) {
                 say("malloc", measure(heap, (spanalloc_span)SPANALLOC_SPAN_INIT, 0) - empty);
                 return 0;
         }
-        fprintf(stderr, "usage: pair cost|tail|threads|alone|malloc|memory [PREFIX or N]\n");
+        fprintf(stderr, "usage: pair cost|timed|tail|threads|alone|malloc|memory [PREFIX, COMMAND or N]\n");
         return 2;
 }

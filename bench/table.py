@@ -67,6 +67,7 @@ def ratio_row(what, a, b, goal, unit="times"):
 
 
 ratio_row("whole scope, paced, beside the limit", "scope_paced", "limit_paced", 2)
+ratio_row("… with timestamps, beside the limit with them", "timed_scope_paced", "limit_paced_timed", 1.25)
 ratio_row("enter and exit, paced, beside the limit", "pair_paced", "limit_paced", 2)
 ratio_row("… saturated, beside the limit", "pair_saturated", "limit_saturated", None)
 row("… refused, saturated", median("pair_saturated_refused_percent"), None, "%")
