@@ -61,6 +61,17 @@ bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
         return true;
 }
 
+static void merge_octave(struct hist_sum *sum, unsigned octave, const struct hist_chunk *chunk) {
+        uint64_t *to = &sum->buckets[octave * HIST_SUB];
+        bool first = !(sum->octaves & UINT64_C(1) << octave);
+
+        for (unsigned s = 0; s < HIST_SUB; s++) {
+                to[s] = first ? chunk->count[s] : to[s] + chunk->count[s];
+                sum->total += chunk->count[s];
+        }
+        sum->octaves |= UINT64_C(1) << octave;
+}
+
 void hist_merge(const struct books *books, struct hist_sum *sum, const struct hist *hist) {
         if (hist->epoch != books->book->hist_epoch)
                 return;
@@ -68,25 +79,26 @@ void hist_merge(const struct books *books, struct hist_sum *sum, const struct hi
         if (hist->max > sum->max)
                 sum->max = hist->max;
         for (unsigned o = 0; o < HIST_OCTAVES; o++)
-                for (unsigned s = 0; hist->octave[o] && s < HIST_SUB; s++)
-                        sum->buckets[o * HIST_SUB + s] += books->chunks[hist->octave[o]].count[s];
+                if (hist->octave[o])
+                        merge_octave(sum, o, &books->chunks[hist->octave[o]]);
 }
 
 uint64_t hist_percentile(const struct hist_sum *sum, unsigned permille) {
-        uint64_t total = 0, rank, seen = 0;
+        uint64_t rank = (sum->total * permille + 999) / 1000; /* nearest rank, from 1 */
+        uint64_t seen = 0;
 
-        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++)
-                total += sum->buckets[b];
-        if (!total)
-                return 0;
-        rank = (total * permille + 999) / 1000; /* nearest rank, from 1 */
-        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++) {
-                seen += sum->buckets[b];
-                if (seen >= rank) {
-                        uint64_t middle = hist_bucket_middle(b);
+        for (uint64_t left = sum->total ? sum->octaves : 0; left; left &= left - 1) {
+                unsigned first = (unsigned)__builtin_ctzll(left) * HIST_SUB;
 
+                for (unsigned b = first; b < first + HIST_SUB; b++) {
+                        uint64_t middle;
+
+                        seen += sum->buckets[b];
+                        if (seen < rank)
+                                continue;
+                        middle = hist_bucket_middle(b);
                         return middle < sum->max ? middle : sum->max;
                 }
         }
-        return sum->max;
+        return sum->total ? sum->max : 0;
 }

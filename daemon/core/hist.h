@@ -9,10 +9,19 @@
 
 #include "daemon/core/layout.h"
 
-struct hist_sum { /* a merge, in plain memory */
+/* A merge, in plain memory.  Most histograms have one or two octaves, and a query makes a merge for each of its rows: so
+ * `buckets` of an octave without a bit are neither cleared nor looked at. */
+struct hist_sum {
         uint64_t count, max;
+        uint64_t total;   /* of all buckets; less than count when no chunk could be had */
+        uint64_t octaves; /* bits */
         uint64_t buckets[HIST_OCTAVES * HIST_SUB];
 };
+_Static_assert(HIST_OCTAVES <= 64, "a bit for each");
+
+static inline void hist_sum_init(struct hist_sum *sum) {
+        sum->count = sum->max = sum->total = sum->octaves = 0;
+}
 
 /* In a batch.  False when no chunk could be had: the value is in `count` and `max` only. */
 bool hist_add(struct books *books, struct hist *hist, uint64_t value);
@@ -22,6 +31,7 @@ static inline void hist_clear_all(struct books *books) {
         books->book->hist_epoch++;
 }
 
+/* Into a merge that was initialised. */
 void hist_merge(const struct books *books, struct hist_sum *sum, const struct hist *hist);
 /* The value below which `permille` thousandths lie; 0 of nothing. */
 uint64_t hist_percentile(const struct hist_sum *sum, unsigned permille);

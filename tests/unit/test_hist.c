@@ -110,6 +110,28 @@ static void test_merge_is_add(void **state) {
         books_free(books);
 }
 
+/* Where hist_sum_init() cleared nothing, nothing is read. */
+static void test_merge_over_rubbish(void **state) {
+        struct books *books = books_small(4);
+        struct hist_sum clean = {0}, dirty;
+
+        memset(&dirty, 0xa5, sizeof dirty);
+        hist_sum_init(&dirty);
+        assert_int_equal(hist_percentile(&dirty, 500), 0);
+        books_begin(books, 1);
+        for (int i = 0; i < 2000; i++)
+                hist_add(books, &books->tallies[i % 2 ? A : B].hist, UINT64_C(1) << (i % 9 * 3));
+        books_commit(books);
+        hist_merge(books, &clean, &books->tallies[A].hist);
+        hist_merge(books, &clean, &books->tallies[B].hist);
+        hist_merge(books, &dirty, &books->tallies[A].hist);
+        hist_merge(books, &dirty, &books->tallies[B].hist);
+        assert_int_equal(dirty.total, 2000);
+        for (unsigned p = 1; p <= 1000; p += 37)
+                assert_int_equal(hist_percentile(&dirty, p), hist_percentile(&clean, p));
+        books_free(books);
+}
+
 static void test_few(void **state) {
         struct books *books = books_small(4);
         struct hist_sum sum = {0};
@@ -146,9 +168,9 @@ static void test_no_chunk_left(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_buckets),       cmocka_unit_test(test_percentiles),
-                cmocka_unit_test(test_merge_is_add),  cmocka_unit_test(test_few),
-                cmocka_unit_test(test_no_chunk_left),
+                cmocka_unit_test(test_buckets),      cmocka_unit_test(test_percentiles),
+                cmocka_unit_test(test_merge_is_add), cmocka_unit_test(test_merge_over_rubbish),
+                cmocka_unit_test(test_few),          cmocka_unit_test(test_no_chunk_left),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
