@@ -1,10 +1,9 @@
 /*
- * The writing half: a bounded buffer, frames around messages, and values packed by msgpack-c.
+ * The writing half: a bounded buffer, frames around messages, and values.
  */
 #include "daemon/wire/wire.h"
 
 #include <errno.h>
-#include <msgpack.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,42 +131,74 @@ int wire_frame(const void *bytes, size_t size, size_t max, const void **ret_mess
         return 1;
 }
 
-static int put_bytes(void *data, const char *bytes, size_t size) {
-        return wire_buffer_append(data, bytes, size);
+/* ---------------------------------------------------------------------------------------------------- writing -- */
+
+/* A table has a few hundred thousand values, nearly all of them of one or two bytes: so they are written by hand, in the
+ * shortest form, with one look at the room. */
+static inline unsigned char *room(struct wire_buffer *buffer, size_t size) {
+        unsigned char *at;
+
+        if (buffer->error == 0 && buffer->size + size <= buffer->allocated && buffer->size + size <= buffer->limit)
+                at = buffer->data + buffer->size;
+        else
+                at = wire_buffer_reserve(buffer, size);
+        if (at)
+                buffer->size += size;
+        return at;
 }
 
-static msgpack_packer packer(struct wire_buffer *buffer) {
-        msgpack_packer packer;
+static inline void put_byte(struct wire_buffer *buffer, unsigned char byte) {
+        unsigned char *at = room(buffer, 1);
 
-        msgpack_packer_init(&packer, buffer, put_bytes);
-        return packer;
+        if (at)
+                *at = byte;
+}
+
+/* A head and a number of so many bytes, the highest first. */
+static inline void put_number(struct wire_buffer *buffer, unsigned char head, uint64_t value, size_t bytes) {
+        unsigned char *at = room(buffer, 1 + bytes);
+
+        if (!at)
+                return;
+        *at = head;
+        for (size_t i = bytes; i > 0; i--, value >>= 8)
+                at[i] = (unsigned char)value;
 }
 
 void wire_put_nil(struct wire_buffer *buffer) {
-        msgpack_packer pk = packer(buffer);
-
-        msgpack_pack_nil(&pk);
+        put_byte(buffer, 0xc0);
 }
 
 void wire_put_bool(struct wire_buffer *buffer, bool value) {
-        msgpack_packer pk = packer(buffer);
-
-        if (value)
-                msgpack_pack_true(&pk);
-        else
-                msgpack_pack_false(&pk);
+        put_byte(buffer, value ? 0xc3 : 0xc2);
 }
 
 void wire_put_uint(struct wire_buffer *buffer, uint64_t value) {
-        msgpack_packer pk = packer(buffer);
-
-        msgpack_pack_uint64(&pk, value);
+        if (value < 128)
+                put_byte(buffer, (unsigned char)value);
+        else if (value <= UINT8_MAX)
+                put_number(buffer, 0xcc, value, 1);
+        else if (value <= UINT16_MAX)
+                put_number(buffer, 0xcd, value, 2);
+        else if (value <= UINT32_MAX)
+                put_number(buffer, 0xce, value, 4);
+        else
+                put_number(buffer, 0xcf, value, 8);
 }
 
 void wire_put_int(struct wire_buffer *buffer, int64_t value) {
-        msgpack_packer pk = packer(buffer);
-
-        msgpack_pack_int64(&pk, value);
+        if (value >= 0)
+                wire_put_uint(buffer, (uint64_t)value);
+        else if (value >= -32)
+                put_byte(buffer, (unsigned char)value);
+        else if (value >= INT8_MIN)
+                put_number(buffer, 0xd0, (uint64_t)value, 1);
+        else if (value >= INT16_MIN)
+                put_number(buffer, 0xd1, (uint64_t)value, 2);
+        else if (value >= INT32_MIN)
+                put_number(buffer, 0xd2, (uint64_t)value, 4);
+        else
+                put_number(buffer, 0xd3, (uint64_t)value, 8);
 }
 
 void wire_put_text(struct wire_buffer *buffer, const char *text) {
@@ -175,26 +206,40 @@ void wire_put_text(struct wire_buffer *buffer, const char *text) {
 }
 
 void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size) {
-        msgpack_packer pk = packer(buffer);
+        unsigned char *at;
 
-        msgpack_pack_str(&pk, size);
-        if (size > 0)
-                msgpack_pack_str_body(&pk, text, size);
+        if (size < 32)
+                put_byte(buffer, (unsigned char)(0xa0 | size));
+        else if (size <= UINT8_MAX)
+                put_number(buffer, 0xd9, size, 1);
+        else if (size <= UINT16_MAX)
+                put_number(buffer, 0xda, size, 2);
+        else
+                put_number(buffer, 0xdb, size, 4);
+        at = size ? room(buffer, size) : NULL;
+        if (at)
+                memcpy(at, text, size);
 }
 
 void wire_put_array(struct wire_buffer *buffer, uint32_t count) {
-        msgpack_packer pk = packer(buffer);
-
-        msgpack_pack_array(&pk, count);
+        if (count < 16)
+                put_byte(buffer, (unsigned char)(0x90 | count));
+        else if (count <= UINT16_MAX)
+                put_number(buffer, 0xdc, count, 2);
+        else
+                put_number(buffer, 0xdd, count, 4);
 }
 
 void wire_put_map(struct wire_buffer *buffer, uint32_t count) {
-        msgpack_packer pk = packer(buffer);
-
-        msgpack_pack_map(&pk, count);
+        if (count < 16)
+                put_byte(buffer, (unsigned char)(0x80 | count));
+        else if (count <= UINT16_MAX)
+                put_number(buffer, 0xde, count, 2);
+        else
+                put_number(buffer, 0xdf, count, 4);
 }
 
-/* An array 32, by hand: msgpack-c picks the shortest head, which could not be patched. */
+/* An array 32: a shorter head could not be patched. */
 size_t wire_begin_array(struct wire_buffer *buffer) {
         static const unsigned char head[] = {0xdd, 0, 0, 0, 0};
         size_t mark = buffer->size;

@@ -307,6 +307,60 @@ static void test_cursor(void **state) {
         assert_false(wire_cursor_next(&cursor, &item));
 }
 
+/* Every form, written as the format's specification has it, in the shortest one. */
+static void test_forms(void **state) {
+        static const struct {
+                int64_t value;
+                const char *bytes;
+                size_t size;
+        } numbers[] = {
+                {127, "\x7f", 1},
+                {128, "\xcc\x80", 2},
+                {255, "\xcc\xff", 2},
+                {256, "\xcd\x01\x00", 3},
+                {65535, "\xcd\xff\xff", 3},
+                {65536, "\xce\x00\x01\x00\x00", 5},
+                {UINT32_MAX, "\xce\xff\xff\xff\xff", 5},
+                {INT64_C(1) << 32, "\xcf\x00\x00\x00\x01\x00\x00\x00\x00", 9},
+                {-1, "\xff", 1},
+                {-32, "\xe0", 1},
+                {-33, "\xd0\xdf", 2},
+                {-128, "\xd0\x80", 2},
+                {-129, "\xd1\xff\x7f", 3},
+                {-32768, "\xd1\x80\x00", 3},
+                {-32769, "\xd2\xff\xff\x7f\xff", 5},
+                {INT32_MIN, "\xd2\x80\x00\x00\x00", 5},
+                {INT64_MIN, "\xd3\x80\x00\x00\x00\x00\x00\x00\x00", 9},
+        };
+        struct wire_buffer out = WIRE_BUFFER_INIT(1 << 20);
+        static char text[65536];
+        size_t at = 0;
+
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++, at = out.size) {
+                wire_put_int(&out, numbers[i].value);
+                assert_int_equal(out.size - at, numbers[i].size);
+                assert_memory_equal(out.data + at, numbers[i].bytes, numbers[i].size);
+        }
+        for (size_t i = 0; i < 4; i++, at = out.size) {
+                static const size_t sizes[] = {31, 32, 256, 65536};
+                static const unsigned char heads[] = {0xbf, 0xd9, 0xda, 0xdb};
+
+                wire_put_text_n(&out, text, sizes[i]);
+                assert_int_equal(out.data[at], heads[i]);
+                assert_int_equal(out.size - at, sizes[i] + 1 + (i == 3 ? 4 : i));
+        }
+        for (size_t i = 0; i < 3; i++, at = out.size) {
+                static const uint32_t counts[] = {15, 65535, 65536};
+                static const unsigned char arrays[] = {0x9f, 0xdc, 0xdd}, maps[] = {0x8f, 0xde, 0xdf};
+
+                wire_put_array(&out, counts[i]);
+                wire_put_map(&out, counts[i]);
+                assert_int_equal(out.data[at], arrays[i]);
+                assert_int_equal(out.data[(at + out.size) / 2], maps[i]);
+        }
+        wire_buffer_deinit(&out);
+}
+
 static void test_document_bounds_values(void **state) {
         static const unsigned char bytes[] = {0x93, 0x01, 0x81, 0x02, 0x03, 0x04}; /* 6 values */
         struct wire_document *document;
@@ -403,6 +457,7 @@ int main(void) {
                 cmocka_unit_test(test_values_come_back),
                 cmocka_unit_test(test_cursor),
                 cmocka_unit_test(test_document_bounds_values),
+                cmocka_unit_test(test_forms),
                 cmocka_unit_test(test_buffer_keeps_its_limit),
                 cmocka_unit_test(test_buffer_consumes_from_the_front),
                 cmocka_unit_test(test_frames),
