@@ -160,6 +160,7 @@ struct books *books_free(struct books *books) {
                 return NULL;
         state_deinit(&books->state);
         free(books->open_totals);
+        free(books->names_in_order);
         free(books->events);
         free(books);
         return NULL;
@@ -319,8 +320,11 @@ uint64_t books_to_ns(const struct books *books, uint64_t ticks) {
 /* What was never timed is left as it is: zeros, which take no memory. */
 static void remember_time(const struct books *books, uint32_t path, struct time_sums *to) {
         const struct times *times = &books->times[path];
-        uint64_t total = times->total + books_open_total(books, path)->ticks;
+        uint64_t total;
 
+        if (!books->book->clock_rate)
+                return;
+        total = times->total + books_open_total(books, path)->ticks;
         if (times->self | total | times->calls)
                 *to = (struct time_sums){times->self, total, times->calls, times->calls_total};
 }

@@ -126,6 +126,9 @@ uint32_t books_name_count(const struct books *books); /* ids 1 to this */
 uint32_t books_path_count(const struct books *books);
 /* Clean text (no control characters, valid UTF-8); borrowed until the next change. */
 const char *books_name(const struct books *books, uint32_t name);
+/* The ids of all names that are on a path, in the order of their texts, equal ones by id; good until the next change.  NULL:
+ * no memory, or there are none. */
+const uint32_t *books_names_in_order(const struct books *books, uint32_t *ret_count);
 const char *books_name_file(const struct books *books, uint32_t name, uint32_t *ret_line);
 uint32_t books_path_parent(const struct books *books, uint32_t path);
 uint32_t books_path_name(const struct books *books, uint32_t path);
@@ -136,9 +139,10 @@ size_t books_path_text(const struct books *books, uint32_t path, char *buf, size
 
 /* The row of one path, less what stood there at the last reset. */
 void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret);
-/* The same without per_call, which takes the most time of it; `since_ns` as of books_name_row_since, 0: none. */
+/* The same without per_call and rate, which take the most time of it; `since_ns` as of books_name_row_since, 0: none. */
 bool books_path_sums(const struct books *books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret);
+void books_path_rates(const struct books *books, uint32_t path, uint64_t now_ns, double ret[3]);
 void books_path_per_call(const struct books *books, uint32_t path, struct books_per_call *ret);
 /* The row of one name, over all its paths; ret_path: the one with most bytes; ret_paths: how many. */
 void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, struct books_row *ret,
@@ -147,9 +151,12 @@ void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, s
  * the books or the marks do not reach so far back. */
 bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                           struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);
-/* The same without per_call; `since_ns` 0: since the last reset. */
+/* The same without per_call and rate; `since_ns` 0: since the last reset. */
 bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);
+void books_name_rates(const struct books *books, uint32_t name, uint64_t now_ns, double ret[3]);
+/* The name is asked for soon, of whose paths that is one; 0: not known which.  A table is more than the caches hold. */
+void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path);
 void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret);
 /* How many closed spans of the name fell between 2^n and 2^(n+1) bytes; those of 0 and 1 byte are in [0]. */
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);

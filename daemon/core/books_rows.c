@@ -127,7 +127,6 @@ struct base {
 static void add_path(struct books *books, uint32_t path, struct base from, uint64_t now_ns, struct books_row *row) {
         const struct tally *t = &books->tallies[path];
         const struct sums *base = from.sums;
-        double rate[3];
 
         for (int c = 0; c < SHM_COUNTERS; c++) {
                 row->self[c] += minus(t->self[c], base->self[c]);
@@ -140,10 +139,8 @@ static void add_path(struct books *books, uint32_t path, struct base from, uint6
         row->migrated += minus(t->migrated, base->migrated);
         row->aborted += minus(t->aborted, base->aborted);
         row->refused += minus(t->refused, base->refused);
-        tally_rates(books, t, now_ns, rate);
-        for (int i = 0; i < 3; i++)
-                row->rate[i] += rate[i];
-        times_add_row(books, path, from.times, now_ns, &row->time);
+        if (books->book->clock_rate) /* else none was timed, ever: see baseline_of() */
+                times_add_row(books, path, from.times, now_ns, &row->time);
         if (t->estimated && row->quality < BOOKS_ESTIMATED)
                 row->quality = BOOKS_ESTIMATED;
         else if ((t->lost_touches || t->refused) && row->quality < BOOKS_LOST)
@@ -174,12 +171,20 @@ static uint64_t size_of_time(const struct time_sums *times) {
 
 enum { NO_MARK = -1 };
 
+/* Before the first reset there is none; and to read where nothing was ever written takes a page. */
+static struct base baseline_of(const struct books *books, uint32_t path) {
+        static const struct time_sums no_times;
+        static const struct sums none;
+
+        if (!books->book->hist_epoch)
+                return (struct base){&none, &no_times};
+        return (struct base){&books->baselines[books->book->baseline][path],
+                             &books->time_baselines[books->book->baseline][path]};
+}
+
 /* Of a mark and the last reset the younger counts; sums only grow, so that is the larger. */
 static struct base base_of(const struct books *books, int mark, uint32_t path) {
-        struct base base = {
-                .sums = &books->baselines[books->book->baseline][path],
-                .times = &books->time_baselines[books->book->baseline][path],
-        };
+        struct base base = baseline_of(books, path);
 
         if (mark == NO_MARK)
                 return base;
@@ -242,6 +247,22 @@ bool books_name_sums(const struct books *const_books, uint32_t name, uint64_t no
         return reaches(books, mark, now_ns, since_ns);
 }
 
+void books_path_rates(const struct books *books, uint32_t path, uint64_t now_ns, double ret[3]) {
+        tally_rates(books, &books->tallies[path], now_ns, ret);
+}
+
+void books_name_rates(const struct books *books, uint32_t name, uint64_t now_ns, double ret[3]) {
+        double rate[3];
+
+        for (int i = 0; i < 3; i++)
+                ret[i] = 0;
+        for (uint32_t path = books->names[name].first_path; path; path = books->tallies[path].next_path) {
+                books_path_rates(books, path, now_ns, rate);
+                for (int i = 0; i < 3; i++)
+                        ret[i] += rate[i];
+        }
+}
+
 /* ---------------------------------------------------------------------------------------------------- per call -- */
 
 void books_path_per_call(const struct books *books, uint32_t path, struct books_per_call *ret) {
@@ -277,12 +298,14 @@ void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret
 
 void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret) {
         books_path_sums(books, path, now_ns, 0, ret);
+        books_path_rates(books, path, now_ns, ret->rate);
         books_path_per_call(books, path, &ret->per_call);
 }
 
 void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, struct books_row *ret,
                     uint32_t *ret_path, uint32_t *ret_paths) {
         books_name_sums(books, name, now_ns, 0, ret, ret_path, ret_paths);
+        books_name_rates(books, name, now_ns, ret->rate);
         books_name_per_call(books, name, &ret->per_call);
 }
 
@@ -290,6 +313,7 @@ bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now
                           struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths) {
         bool reaches = books_name_sums(books, name, now_ns, since_ns ? since_ns : 1, ret, ret_path, ret_paths);
 
+        books_name_rates(books, name, now_ns, ret->rate);
         books_name_per_call(books, name, &ret->per_call);
         return reaches;
 }
@@ -342,7 +366,7 @@ void books_process_row(const struct books *books, struct books_process_row *ret)
         subtract_baseline(books, ret);
         for (uint32_t path = 1; path <= book->paths; path++) {
                 const struct tally *t = &books->tallies[path];
-                const struct sums *base = &books->baselines[book->baseline][path];
+                const struct sums *base = baseline_of(books, path).sums;
 
                 if (!t->name)
                         continue;

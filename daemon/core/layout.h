@@ -256,6 +256,10 @@ struct books {
         struct open_total *open_totals;
         uint64_t open_totals_commit;
         uint32_t open_totals_paths;
+
+        /* ids of the names by their texts; likewise */
+        uint32_t *names_in_order;
+        uint32_t ordered_names;
 };
 
 /* What one step (a record, a close) can change at most, in lines; a full stack that is aborted is the worst. */

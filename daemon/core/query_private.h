@@ -93,15 +93,29 @@ struct query_cell {
         const char *text;
 };
 
-/* Rows of one type, collected, sorted, cut and written by the one function for all of them. */
+/* What is written of a row, on the stack while it is. */
+#define QUERY_ROW_BYTES 512u
+
+struct query_rows;
+
+/* Rows of one type, collected, sorted, cut and written by the one function for all of them.  There can be a hundred
+ * thousand, so what is kept of each may be little: what it is of, and what it is sorted by. */
 struct query_rows_class {
         const char *table;
-        size_t size;         /* of a row */
+        size_t size;         /* of a row, as it is kept */
         uint64_t on_request; /* columns that are left out unless they are asked for by name */
-        /* ret->type is set already. */
+        /* NULL, or: works out what is written of a row, QUERY_ROW_BYTES at most.  NULL: the row itself is that. */
+        void (*expand)(const struct query_rows *rows, const void *row, void *ret_full);
+        /* NULL, or: a row that is expanded soon. */
+        void (*prefetch)(const void *row);
+        /* By column: where the 64 bits of a number are in what is written, plus one; 0, and all with NULL: cell() tells. */
+        const uint16_t *numbers;
+        /* Where a kept row has the number that it is sorted by (query_rows_key), plus one; 0: nowhere, cell() tells. */
+        size_t key;
+        /* Of a kept row; ret->type is set already. */
         void (*cell)(struct query *query, const void *row, int column, char *path, struct query_cell *ret);
-        void (*put_map)(struct wire_buffer *out, const void *row, int column);
-        /* < 0, 0, > 0: the order of process, then span */
+        void (*put_map)(struct wire_buffer *out, const void *full, int column);
+        /* Of kept rows: < 0, 0, > 0: the order of process, then span */
         int (*order)(const void *a, const void *b);
 };
 
@@ -112,6 +126,8 @@ struct query_rows {
         size_t count, allocated;
         size_t limit; /* 0: all */
         const struct wire_columns *columns;
+        const struct query_params *params;
+        uint64_t now_ns; /* when expand() looks */
         uint64_t chosen; /* bits by column */
         int sort;        /* column, or -1 */
         bool descending;
@@ -125,6 +141,9 @@ void query_rows_deinit(struct query_rows *rows);
 void *query_rows_add(struct query_rows *rows);
 /* Sorts, cuts, and writes the whole table as the value that comes next. */
 void query_rows_put(struct query_rows *rows, struct wire_buffer *out);
+/* Of what is to be written of a row: the number that it is sorted by, so that smaller numbers come first; 0 where it is
+ * sorted by none. */
+uint64_t query_rows_key(const struct query_rows *rows, const void *full);
 /* Whether a column has to be known: for the answer, or for its order. */
 bool query_rows_need(const struct query_rows *rows, int column);
 

@@ -4,12 +4,15 @@
  * With a limit no more than twice as many rows are ever held: the best so far are kept whenever that many have come.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/core/query_private.h"
 #include "daemon/wire/columns.h"
+
+#define AHEAD 4u /* rows, of the one that is written */
 
 static int compare_cells(const struct query_cell *a, const struct query_cell *b) {
         switch (a->type) {
@@ -22,21 +25,47 @@ static int compare_cells(const struct query_cell *a, const struct query_cell *b)
         }
 }
 
+/* The number of that column, or NULL: cell() tells it. */
+static const uint64_t *number_of(const struct query_rows_class *class, const void *full, int column) {
+        uint16_t at = class->numbers ? class->numbers[column] : 0;
+
+        return at ? (const void *)((const char *)full + at - 1) : NULL;
+}
+
+uint64_t query_rows_key(const struct query_rows *rows, const void *full) {
+        const uint64_t *number = rows->sort >= 0 ? number_of(rows->class, full, rows->sort) : NULL;
+        uint64_t key = number ? *number : 0;
+
+        if (number && rows->columns->columns[rows->sort].type == WIRE_COLUMN_INT)
+                key ^= UINT64_C(1) << 63;
+        return number && rows->descending ? ~key : key;
+}
+
+static int compare_cells_of(struct query_rows *rows, const void *a, const void *b) {
+        enum wire_column_type type = rows->columns->columns[rows->sort].type;
+        struct query_cell x = {.type = type}, y = {.type = type};
+        int order;
+
+        rows->class->cell(rows->query, a, rows->sort, rows->query->path, &x);
+        rows->class->cell(rows->query, b, rows->sort, rows->query->path_other, &y);
+        order = compare_cells(&x, &y);
+        return rows->descending ? -order : order;
+}
+
 static int compare_rows(const void *a, const void *b, void *userdata) {
         struct query_rows *rows = userdata;
+        const struct query_rows_class *class = rows->class;
         int order = 0;
 
-        if (rows->sort >= 0) {
-                enum wire_column_type type = rows->columns->columns[rows->sort].type;
-                struct query_cell x = {.type = type}, y = {.type = type};
+        if (rows->sort >= 0 && class->key && class->numbers[rows->sort]) {
+                uint64_t x = *(const uint64_t *)(const void *)((const char *)a + class->key - 1);
+                uint64_t y = *(const uint64_t *)(const void *)((const char *)b + class->key - 1);
 
-                rows->class->cell(rows->query, a, rows->sort, rows->query->path, &x);
-                rows->class->cell(rows->query, b, rows->sort, rows->query->path_other, &y);
-                order = compare_cells(&x, &y);
-                if (rows->descending)
-                        order = -order;
+                order = x < y ? -1 : x > y;
+        } else if (rows->sort >= 0) {
+                order = compare_cells_of(rows, a, b);
         }
-        return order != 0 ? order : rows->class->order(a, b);
+        return order != 0 ? order : class->order(a, b);
 }
 
 static void sort_and_cut(struct query_rows *rows) {
@@ -109,6 +138,7 @@ int query_rows_init(struct query_rows *rows, struct query *query, const struct q
                 .class = class,
                 .query = query,
                 .columns = columns,
+                .params = params,
                 .sort = -1,
                 .complete = true,
                 .limit = params->limit < QUERY_ROWS_MAX ? (size_t)params->limit : QUERY_ROWS_MAX,
@@ -169,11 +199,11 @@ void query_put_columns(struct wire_buffer *out, const struct wire_columns *colum
                         wire_put_text(out, columns->columns[i].name);
 }
 
-static void put_cell(struct query_rows *rows, const void *row, int column, struct wire_buffer *out) {
+static void put_cell(struct query_rows *rows, const void *row, const void *full, int column, struct wire_buffer *out) {
         struct query_cell cell = {.type = rows->columns->columns[column].type};
 
         if (cell.type == WIRE_COLUMN_MAP) {
-                rows->class->put_map(out, row, column);
+                rows->class->put_map(out, full, column);
                 return;
         }
         rows->class->cell(rows->query, row, column, rows->query->path, &cell);
@@ -192,9 +222,29 @@ static void put_cell(struct query_rows *rows, const void *row, int column, struc
         }
 }
 
-void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
-        uint32_t count = (uint32_t)__builtin_popcountll(rows->chosen);
+static void put_row(struct query_rows *rows, const void *row, struct wire_buffer *out) {
+        _Alignas(max_align_t) char expanded[QUERY_ROW_BYTES];
+        const void *full = row;
 
+        if (rows->class->expand) {
+                rows->class->expand(rows, row, expanded);
+                full = expanded;
+        }
+        wire_put_array(out, (uint32_t)__builtin_popcountll(rows->chosen));
+        for (uint64_t left = rows->chosen; left; left &= left - 1) {
+                int column = __builtin_ctzll(left);
+                const uint64_t *number = number_of(rows->class, full, column);
+
+                if (!number)
+                        put_cell(rows, row, full, column, out);
+                else if (rows->columns->columns[column].type == WIRE_COLUMN_INT)
+                        wire_put_int(out, (int64_t)*number);
+                else
+                        wire_put_uint(out, *number);
+        }
+}
+
+void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
         sort_and_cut(rows);
 
         wire_put_map(out, 4);
@@ -206,8 +256,8 @@ void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
         wire_put_text(out, "rows");
         wire_put_array(out, (uint32_t)rows->count);
         for (size_t i = 0; i < rows->count; i++) {
-                wire_put_array(out, count);
-                for (uint64_t left = rows->chosen; left; left &= left - 1)
-                        put_cell(rows, (char *)rows->rows + i * rows->class->size, __builtin_ctzll(left), out);
+                if (rows->class->prefetch && i + AHEAD < rows->count)
+                        rows->class->prefetch((char *)rows->rows + (i + AHEAD) * rows->class->size);
+                put_row(rows, (char *)rows->rows + i * rows->class->size, out);
         }
 }

@@ -2,78 +2,70 @@
  * The method `spans`: a row for each process and span name.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/core/query_private.h"
 #include "daemon/wire/columns.h"
 
+#define AHEAD 4u /* names, of the one that is read */
+
+/* What is kept of a row. */
 struct span_row {
         const struct process *process;
-        uint32_t name, path, paths;
-        struct books_row books;
+        uint64_t key;        /* what it is sorted by */
+        uint32_t name, rank; /* rank: of the name among those of its process */
+        uint32_t path;
+        enum books_quality quality;
 };
 
-static uint64_t rate(double a_second) {
-        return a_second > 0 ? (uint64_t)(a_second + 0.5) : 0;
-}
+/* What is written of it. */
+struct span_numbers {
+        const struct process *process;
+        uint64_t number, pid, uid, name, paths;
+        int64_t net_bytes;
+        uint64_t rate[3];
+        uint64_t timed_calls_per_1000s;
+        uint32_t path;
+        struct books_row books;
+};
+_Static_assert(sizeof(struct span_numbers) <= QUERY_ROW_BYTES, "");
 
-static uint64_t span_time(const struct books_time *time, int column) {
-        switch (column) {
-        case WIRE_SPANS_busy_ns:
-                return time->total_ns;
-        case WIRE_SPANS_self_busy_ns:
-                return time->self_ns;
-        case WIRE_SPANS_timed_calls:
-                return time->calls;
-        case WIRE_SPANS_timed_calls_ns:
-                return time->calls_ns;
-        case WIRE_SPANS_timed_call_max_ns:
-                return time->longest_ns;
-        case WIRE_SPANS_timed_calls_per_1000s:
-                return rate(time->calls_rate * 1000);
-        }
-        return 0;
-}
-
-static uint64_t span_number(const struct span_row *row, int column) {
-        if (column >= WIRE_SPANS_alloc_count && column <= WIRE_SPANS_dealloc_bytes)
-                return row->books.total[column - WIRE_SPANS_alloc_count];
-        if (column >= WIRE_SPANS_self_alloc_count && column <= WIRE_SPANS_self_dealloc_bytes)
-                return row->books.self[column - WIRE_SPANS_self_alloc_count];
-        if (column >= WIRE_SPANS_alloc_bytes_rate_10s && column <= WIRE_SPANS_alloc_bytes_rate_10m)
-                return rate(row->books.rate[column - WIRE_SPANS_alloc_bytes_rate_10s]);
-
-        switch (column) {
-        case WIRE_SPANS_process:
-                return row->process->number;
-        case WIRE_SPANS_pid:
-                return (uint64_t)row->process->pid;
-        case WIRE_SPANS_uid:
-                return row->process->uid;
-        case WIRE_SPANS_opened:
-                return row->books.opened;
-        case WIRE_SPANS_closed:
-                return row->books.closed;
-        case WIRE_SPANS_open:
-                return row->books.open;
-        case WIRE_SPANS_cycles:
-                return row->books.cycles;
-        case WIRE_SPANS_migrated:
-                return row->books.migrated;
-        case WIRE_SPANS_aborted:
-                return row->books.aborted;
-        case WIRE_SPANS_refused:
-                return row->books.refused;
-        case WIRE_SPANS_paths:
-                return row->paths;
-        case WIRE_SPANS_key:
-                return row->name;
-        case WIRE_SPANS_per_call_p99:
-                return row->books.per_call.p99;
-        }
-        return span_time(&row->books.time, column);
-}
+#define AT(field) (offsetof(struct span_numbers, field) + 1)
+static const uint16_t span_numbers[WIRE_SPANS_COUNT] = {
+        [WIRE_SPANS_process] = AT(number),
+        [WIRE_SPANS_pid] = AT(pid),
+        [WIRE_SPANS_uid] = AT(uid),
+        [WIRE_SPANS_opened] = AT(books.opened),
+        [WIRE_SPANS_closed] = AT(books.closed),
+        [WIRE_SPANS_open] = AT(books.open),
+        [WIRE_SPANS_cycles] = AT(books.cycles),
+        [WIRE_SPANS_alloc_count] = AT(books.total[SHM_ALLOC_COUNT]),
+        [WIRE_SPANS_alloc_bytes] = AT(books.total[SHM_ALLOC_BYTES]),
+        [WIRE_SPANS_dealloc_count] = AT(books.total[SHM_DEALLOC_COUNT]),
+        [WIRE_SPANS_dealloc_bytes] = AT(books.total[SHM_DEALLOC_BYTES]),
+        [WIRE_SPANS_net_bytes] = AT(net_bytes),
+        [WIRE_SPANS_self_alloc_count] = AT(books.self[SHM_ALLOC_COUNT]),
+        [WIRE_SPANS_self_alloc_bytes] = AT(books.self[SHM_ALLOC_BYTES]),
+        [WIRE_SPANS_self_dealloc_count] = AT(books.self[SHM_DEALLOC_COUNT]),
+        [WIRE_SPANS_self_dealloc_bytes] = AT(books.self[SHM_DEALLOC_BYTES]),
+        [WIRE_SPANS_alloc_bytes_rate_10s] = AT(rate[0]),
+        [WIRE_SPANS_alloc_bytes_rate_1m] = AT(rate[1]),
+        [WIRE_SPANS_alloc_bytes_rate_10m] = AT(rate[2]),
+        [WIRE_SPANS_migrated] = AT(books.migrated),
+        [WIRE_SPANS_aborted] = AT(books.aborted),
+        [WIRE_SPANS_refused] = AT(books.refused),
+        [WIRE_SPANS_paths] = AT(paths),
+        [WIRE_SPANS_key] = AT(name),
+        [WIRE_SPANS_per_call_p99] = AT(books.per_call.p99),
+        [WIRE_SPANS_busy_ns] = AT(books.time.total_ns),
+        [WIRE_SPANS_self_busy_ns] = AT(books.time.self_ns),
+        [WIRE_SPANS_timed_calls] = AT(books.time.calls),
+        [WIRE_SPANS_timed_calls_ns] = AT(books.time.calls_ns),
+        [WIRE_SPANS_timed_call_max_ns] = AT(books.time.longest_ns),
+        [WIRE_SPANS_timed_calls_per_1000s] = AT(timed_calls_per_1000s),
+};
 
 const char *query_quality_text(enum books_quality quality) {
         switch (quality) {
@@ -111,7 +103,7 @@ static const char *span_text(const struct span_row *row, int column, char *buf) 
                 books_path_text(row->process->books, row->path, buf, QUERY_PATH_BYTES);
                 return buf;
         case WIRE_SPANS_quality:
-                return query_quality_text(row->books.quality);
+                return query_quality_text(row->quality);
         case WIRE_SPANS_site:
                 return span_site(row, buf);
         }
@@ -119,38 +111,29 @@ static const char *span_text(const struct span_row *row, int column, char *buf) 
 }
 
 static void span_cell(struct query *query, const void *data, int column, char *path, struct query_cell *ret) {
-        const struct span_row *row = data;
-
-        if (ret->type == WIRE_COLUMN_TEXT)
-                ret->text = span_text(row, column, path);
-        else if (ret->type == WIRE_COLUMN_INT)
-                ret->i = (int64_t)(row->books.total[SHM_ALLOC_BYTES] - row->books.total[SHM_DEALLOC_BYTES]);
-        else
-                ret->u = span_number(row, column);
+        ret->text = span_text(data, column, path);
 }
 
 static void put_per_call(struct wire_buffer *out, const struct books_per_call *per_call) {
-        const struct {
-                const char *name;
-                uint64_t value;
-        } entries[] = {
-                {"count", per_call->count}, {"p50", per_call->p50}, {"p90", per_call->p90},
-                {"p99", per_call->p99},     {"max", per_call->max},
-        };
-
-        wire_put_map(out, sizeof(entries) / sizeof(entries[0]));
-        for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
-                wire_put_text(out, entries[i].name);
-                wire_put_uint(out, entries[i].value);
-        }
+        wire_put_map(out, 5);
+        wire_put_text(out, "count");
+        wire_put_uint(out, per_call->count);
+        wire_put_text(out, "p50");
+        wire_put_uint(out, per_call->p50);
+        wire_put_text(out, "p90");
+        wire_put_uint(out, per_call->p90);
+        wire_put_text(out, "p99");
+        wire_put_uint(out, per_call->p99);
+        wire_put_text(out, "max");
+        wire_put_uint(out, per_call->max);
 }
 
-static void put_histogram(struct wire_buffer *out, const struct span_row *row) {
+static void put_histogram(struct wire_buffer *out, const struct span_numbers *row) {
         uint64_t counts[64];
         uint32_t used = 0;
         char from[24];
 
-        books_name_histogram(row->process->books, row->name, counts);
+        books_name_histogram(row->process->books, (uint32_t)row->name, counts);
         for (unsigned i = 0; i < 64; i++)
                 used += counts[i] > 0;
         wire_put_map(out, used);
@@ -163,17 +146,17 @@ static void put_histogram(struct wire_buffer *out, const struct span_row *row) {
         }
 }
 
-static void put_threads(struct wire_buffer *out, const struct span_row *row) {
+static void put_threads(struct wire_buffer *out, const struct span_numbers *row) {
         const struct books *books = row->process->books;
         uint64_t outside[SHM_COUNTERS], n;
         uint32_t used = 0;
         const char *name;
 
         for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++)
-                used += books_threads_in(books, i, row->name) > 0;
+                used += books_threads_in(books, i, (uint32_t)row->name) > 0;
         wire_put_map(out, used);
         for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++) {
-                n = books_threads_in(books, i, row->name);
+                n = books_threads_in(books, i, (uint32_t)row->name);
                 if (!n)
                         continue;
                 wire_put_text(out, name);
@@ -182,7 +165,7 @@ static void put_threads(struct wire_buffer *out, const struct span_row *row) {
 }
 
 static void span_put_map(struct wire_buffer *out, const void *data, int column) {
-        const struct span_row *row = data;
+        const struct span_numbers *row = data;
 
         if (column == WIRE_SPANS_per_call)
                 put_per_call(out, &row->books.per_call);
@@ -194,15 +177,68 @@ static void span_put_map(struct wire_buffer *out, const void *data, int column) 
 
 static int span_order(const void *a, const void *b) {
         const struct span_row *x = a, *y = b;
-        int order;
 
-        if (x->process->number != y->process->number)
+        if (x->process != y->process)
                 return x->process->number < y->process->number ? -1 : 1;
+        return x->rank < y->rank ? -1 : x->rank > y->rank;
+}
 
-        order = strcmp(books_name(x->process->books, x->name), books_name(y->process->books, y->name));
-        if (order != 0)
-                return order;
-        return x->name < y->name ? -1 : x->name > y->name;
+static uint64_t whole(double a_second) {
+        return a_second > 0 ? (uint64_t)(a_second + 0.5) : 0;
+}
+
+static bool is_rate(int column) {
+        return column >= WIRE_SPANS_alloc_bytes_rate_10s && column <= WIRE_SPANS_alloc_bytes_rate_10m;
+}
+
+static void span_prefetch(const void *data) {
+        const struct span_row *row = data;
+
+        books_name_prefetch(row->process->books, row->name, row->path);
+}
+
+static void add_rates(const struct query_rows *rows, struct span_numbers *row) {
+        double rate[3];
+
+        books_name_rates(row->process->books, (uint32_t)row->name, rows->now_ns, rate);
+        for (int i = 0; i < 3; i++)
+                row->rate[i] = whole(rate[i]);
+}
+
+static void add_per_call(struct span_numbers *row) {
+        books_name_per_call(row->process->books, (uint32_t)row->name, &row->books.per_call);
+}
+
+/* Whether the row is since when it was asked for. */
+static bool read_sums(const struct query_rows *rows, const struct process *process, uint32_t name,
+                      struct span_numbers *ret) {
+        const struct query_params *params = rows->params;
+        uint64_t since_ns = params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0;
+        uint32_t paths;
+        bool reaches;
+
+        ret->process = process;
+        ret->number = process->number;
+        ret->pid = (uint64_t)process->pid;
+        ret->uid = process->uid;
+        ret->name = name;
+        reaches = books_name_sums(process->books, name, rows->now_ns, since_ns, &ret->books, &ret->path, &paths);
+        ret->paths = paths;
+        ret->net_bytes = (int64_t)(ret->books.total[SHM_ALLOC_BYTES] - ret->books.total[SHM_DEALLOC_BYTES]);
+        ret->timed_calls_per_1000s = whole(ret->books.time.calls_rate * 1000);
+        return reaches;
+}
+
+/* All that the answer needs: what costs most only then. */
+static void span_expand(const struct query_rows *rows, const void *data, void *ret_full) {
+        const uint64_t rates = UINT64_C(7) << WIRE_SPANS_alloc_bytes_rate_10s;
+        const struct span_row *row = data;
+
+        read_sums(rows, row->process, row->name, ret_full);
+        if (rows->chosen & rates)
+                add_rates(rows, ret_full);
+        if (query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99))
+                add_per_call(ret_full);
 }
 
 static const struct query_rows_class spans_class = {
@@ -210,6 +246,10 @@ static const struct query_rows_class spans_class = {
         .size = sizeof(struct span_row),
         .on_request = UINT64_C(1) << WIRE_SPANS_per_call_p99 | UINT64_C(1) << WIRE_SPANS_per_call_histogram |
                       UINT64_C(1) << WIRE_SPANS_threads,
+        .expand = span_expand,
+        .prefetch = span_prefetch,
+        .numbers = span_numbers,
+        .key = offsetof(struct span_row, key) + 1,
         .cell = span_cell,
         .put_map = span_put_map,
         .order = span_order,
@@ -225,47 +265,59 @@ static bool row_is_empty(const struct books_row *row) {
 }
 
 /* Whether that name is to be shown; *ret is filled if so. */
-static bool read_name(struct query_rows *rows, const struct query_params *params, const struct process *process,
-                      uint32_t name, uint64_t now_ns, struct span_row *ret) {
+static bool read_name(struct query_rows *rows, const struct process *process, uint32_t name, struct span_row *ret) {
+        const struct query_params *params = rows->params;
         const char *text = books_name(process->books, name);
-        uint64_t since_ns = params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0;
-        struct span_row row = {.process = process, .name = name};
         char *path_text = rows->query->path;
+        struct span_numbers full;
 
         if ((params->given & QUERY_PARAM_SPAN) && strcmp(text, params->span) != 0)
                 return false;
 
-        if (!books_name_sums(process->books, name, now_ns, since_ns, &row.books, &row.path, &row.paths))
+        if (!read_sums(rows, process, name, &full))
                 rows->complete = false;
-        if (row_is_empty(&row.books))
+        if (row_is_empty(&full.books))
                 return false;
 
         if (params->given & QUERY_PARAM_FILTER) {
-                books_path_text(process->books, row.path, path_text, QUERY_PATH_BYTES);
+                books_path_text(process->books, full.path, path_text, QUERY_PATH_BYTES);
                 if (!query_params_select_path(params, text, path_text))
                         return false;
         }
-        if (query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99))
-                books_name_per_call(process->books, name, &row.books.per_call);
-
-        *ret = row;
+        if (is_rate(rows->sort))
+                add_rates(rows, &full);
+        if (rows->sort == WIRE_SPANS_per_call_p99)
+                add_per_call(&full);
+        *ret = (struct span_row){
+                .process = process,
+                .key = query_rows_key(rows, &full),
+                .name = name,
+                .path = full.path,
+                .quality = full.books.quality,
+        };
         return true;
 }
 
-static int add_process(const struct query_params *params, const struct process *process, uint64_t now_ns,
-                       struct query_rows *rows) {
-        uint32_t names = books_name_count(process->books);
+static int add_process(const struct process *process, struct query_rows *rows) {
         struct span_row found, *row;
+        const uint32_t *names;
+        uint32_t count;
 
         query_check_books(process);
-        for (uint32_t name = 1; name <= names; name++) {
-                if (!read_name(rows, params, process, name, now_ns, &found))
+        names = books_names_in_order(process->books, &count);
+        if (!names)
+                return count > 0 ? -ENOMEM : 0;
+        for (uint32_t rank = 0; rank < count; rank++) {
+                if (rank + AHEAD < count)
+                        books_name_prefetch(process->books, names[rank + AHEAD], 0);
+                if (!read_name(rows, process, names[rank], &found))
                         continue;
 
                 row = query_rows_add(rows);
                 if (!row)
                         return -ENOMEM;
                 *row = found;
+                row->rank = rank;
         }
         return 0;
 }
@@ -274,7 +326,6 @@ int query_method_spans(struct query *query, const struct query_peer *peer, const
                        struct wire_buffer *out, struct query_error *ret_error) {
         const struct process *process;
         struct query_rows rows;
-        uint64_t now_ns;
         int r;
 
         r = query_rows_init(&rows, query, &spans_class, params, ret_error);
@@ -282,12 +333,12 @@ int query_method_spans(struct query *query, const struct query_peer *peer, const
                 return r;
 
         query_refresh(query, peer);
-        now_ns = query_now_ns();
+        rows.now_ns = query_now_ns();
         for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
                 if (!process->books || !query_params_select_process(params, peer, process))
                         continue;
 
-                r = add_process(params, process, now_ns, &rows);
+                r = add_process(process, &rows);
                 if (r < 0) {
                         query_rows_deinit(&rows);
                         return r;

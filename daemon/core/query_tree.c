@@ -159,6 +159,13 @@ static uint64_t p99(const struct books *books, uint32_t path) {
         return per_call.p99;
 }
 
+static uint64_t rate_10s(const struct tree *tree, uint32_t path) {
+        double rate[3];
+
+        books_path_rates(tree->process->books, path, tree->now_ns, rate);
+        return rate[0] > 0 ? (uint64_t)(rate[0] + 0.5) : 0;
+}
+
 static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct books_row *row, int column) {
         const struct node *node = &tree->nodes[id];
 
@@ -183,7 +190,7 @@ static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct b
         case WIRE_TREE_cycles:
                 return row->cycles;
         case WIRE_TREE_self_alloc_bytes_rate_10s:
-                return row->rate[0] > 0 ? (uint64_t)(row->rate[0] + 0.5) : 0;
+                return rate_10s(tree, id);
         case WIRE_TREE_key:
                 return id;
         case WIRE_TREE_parent_key:

@@ -173,7 +173,7 @@ void wire_put_bool(struct wire_buffer *buffer, bool value) {
         put_byte(buffer, value ? 0xc3 : 0xc2);
 }
 
-void wire_put_uint(struct wire_buffer *buffer, uint64_t value) {
+void wire_put_long_uint(struct wire_buffer *buffer, uint64_t value) {
         if (value < 128)
                 put_byte(buffer, (unsigned char)value);
         else if (value <= UINT8_MAX)
@@ -201,22 +201,25 @@ void wire_put_int(struct wire_buffer *buffer, int64_t value) {
                 put_number(buffer, 0xd3, (uint64_t)value, 8);
 }
 
-void wire_put_text(struct wire_buffer *buffer, const char *text) {
-        wire_put_text_n(buffer, text, text ? strlen(text) : 0);
-}
-
 void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size) {
         unsigned char *at;
 
-        if (size < 32)
-                put_byte(buffer, (unsigned char)(0xa0 | size));
-        else if (size <= UINT8_MAX)
+        if (size < 32) {
+                at = room(buffer, 1 + size);
+                if (!at)
+                        return;
+                *at = (unsigned char)(0xa0 | size);
+                if (size)
+                        memcpy(at + 1, text, size);
+                return;
+        }
+        if (size <= UINT8_MAX)
                 put_number(buffer, 0xd9, size, 1);
         else if (size <= UINT16_MAX)
                 put_number(buffer, 0xda, size, 2);
         else
                 put_number(buffer, 0xdb, size, 4);
-        at = size ? room(buffer, size) : NULL;
+        at = room(buffer, size);
         if (at)
                 memcpy(at, text, size);
 }

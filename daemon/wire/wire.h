@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define WIRE_PROTOCOL       1u
 #define WIRE_REQUEST_MAX    (UINT32_C(64) << 10) /* bytes of one message, without its length */
@@ -60,10 +61,20 @@ int wire_frame(const void *bytes, size_t size, size_t max, const void **ret_mess
 
 void wire_put_nil(struct wire_buffer *buffer);
 void wire_put_bool(struct wire_buffer *buffer, bool value);
-void wire_put_uint(struct wire_buffer *buffer, uint64_t value);
+void wire_put_long_uint(struct wire_buffer *buffer, uint64_t value); /* any; wire_put_uint() is for all to use */
+/* Here, since nearly all numbers of a table are one byte. */
+static inline void wire_put_uint(struct wire_buffer *buffer, uint64_t value) {
+        if (value < 128 && !buffer->error && buffer->size < buffer->allocated && buffer->size < buffer->limit)
+                buffer->data[buffer->size++] = (unsigned char)value;
+        else
+                wire_put_long_uint(buffer, value);
+}
 void wire_put_int(struct wire_buffer *buffer, int64_t value);
-void wire_put_text(struct wire_buffer *buffer, const char *text); /* NULL: empty */
 void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size);
+/* NULL: empty.  Here, so that of a key, which is a literal, nobody counts the characters each time. */
+static inline void wire_put_text(struct wire_buffer *buffer, const char *text) {
+        wire_put_text_n(buffer, text, text ? strlen(text) : 0);
+}
 /* As many values are to follow; of a map: as many pairs of key and value. */
 void wire_put_array(struct wire_buffer *buffer, uint32_t count);
 void wire_put_map(struct wire_buffer *buffer, uint32_t count);

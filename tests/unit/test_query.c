@@ -209,6 +209,67 @@ static void test_sorts_and_limits(void **state) {
         table_free(table);
 }
 
+static int compare_by(const struct table *table, size_t a, size_t b, const char *column) {
+        const struct table_cell *x = table_at(table, a, table_column(table, column));
+        const struct table_cell *y = table_at(table, b, table_column(table, column));
+
+        if (x->type == WIRE_COLUMN_TEXT)
+                return strcmp(x->text, y->text);
+        if (x->type == WIRE_COLUMN_INT)
+                return x->i < y->i ? -1 : x->i > y->i;
+        return x->u < y->u ? -1 : x->u > y->u;
+}
+
+/* By every column, both ways, where one number is below zero and one is very large; equal rows by process and name. */
+static void test_sorts_by_every_column(void **state) {
+        const struct wire_columns *columns = wire_columns("spans");
+        struct fixture *fixture = *state;
+        char sort[64], wanted[256];
+        struct table *table;
+
+        fixture->collector->members[0]->process.books->tallies[AT_ODD].total[SHM_DEALLOC_BYTES] += 1000000;
+        fixture->collector->members[1]->process.books->tallies[AT_REQUEST].total[SHM_DEALLOC_BYTES] += 3000;
+        fixture->collector->members[1]->process.books->tallies[AT_PARSE].cycles += UINT64_C(1) << 63;
+        for (size_t i = 0; i < columns->count; i++) {
+                if (columns->columns[i].type == WIRE_COLUMN_MAP)
+                        continue;
+                snprintf(wanted, sizeof(wanted), "process,span,%s", columns->columns[i].name);
+                for (int descending = 0; descending < 2; descending++) {
+                        snprintf(sort, sizeof(sort), "%s%s", descending ? "-" : "", columns->columns[i].name);
+                        table = table_as(fixture, &all, "spans", "sort", sort, "columns", wanted, NULL);
+                        assert_int_equal(table->row_count, 6);
+                        for (size_t row = 1; row < 6; row++) {
+                                int order = compare_by(table, row - 1, row, columns->columns[i].name);
+
+                                order = descending ? -order : order;
+                                if (order == 0)
+                                        order = compare_by(table, row - 1, row, "process");
+                                if (order == 0)
+                                        order = compare_by(table, row - 1, row, "span");
+                                assert_true(order < 0);
+                        }
+                        table_free(table);
+                }
+        }
+}
+
+/* The order of names is kept from one query to the next: not beyond the name that comes first, and comes later. */
+static void test_a_name_that_comes_later(void **state) {
+        struct fixture *fixture = *state;
+        struct books *books = fixture->collector->members[0]->process.books;
+        struct table *table;
+
+        table_free(table_as(fixture, &all, "spans", NULL));
+        name(books, NAMES + 1, "before all", "", 0);
+        path(books, PATHS + 1, 0, NAMES + 1);
+        books->tallies[PATHS + 1].opened = 1;
+        table = table_as(fixture, &all, "spans", NULL);
+        assert_int_equal(table->row_count, 7);
+        assert_string_equal(table_text(table, 0, "span"), "before all");
+        assert_string_equal(table_text(table, 1, "span"), "o/dd");
+        table_free(table);
+}
+
 static void assert_rows(struct fixture *fixture, const struct query_peer *peer, size_t rows, const char *method,
                         const char *key, const char *value) {
         struct table *table = table_as(fixture, peer, method, key, value, NULL);
@@ -342,6 +403,8 @@ int main(void) {
                 TEST(test_spans),
                 TEST(test_columns),
                 TEST(test_sorts_and_limits),
+                TEST(test_sorts_by_every_column),
+                TEST(test_a_name_that_comes_later),
                 TEST(test_filters_and_visibility),
                 TEST(test_tree),
                 TEST(test_ps_and_status),

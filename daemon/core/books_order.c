@@ -1,0 +1,52 @@
+/*
+ * Names in the order of their texts, and what a query is about to read of them.
+ *
+ * The order is kept beside the arena, as long as no name was added: a table is sorted by process and name, or by that
+ * where rows are equal, and comparing texts took longer than reading the sums.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/layout.h"
+
+void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path) {
+        const char *line = (const char *)&books->names[name];
+
+        /* The text, and which paths are its. */
+        for (size_t i = 0; i < sizeof(struct book_name); i += 64)
+                __builtin_prefetch(line + i);
+        line = (const char *)&books->tallies[path];
+        for (size_t i = 0; path && i < sizeof(struct tally); i += 64)
+                __builtin_prefetch(line + i);
+}
+
+static int compare_names(const void *a, const void *b, void *userdata) {
+        const struct books *books = userdata;
+        const uint32_t *x = a, *y = b;
+        int order = strcmp(books->names[*x].name, books->names[*y].name);
+
+        return order != 0 ? order : *x < *y ? -1 : *x > *y;
+}
+
+/* Only those that are on a path: the others have no row.  A name never changes: as long as there are as many, they are the
+ * same. */
+const uint32_t *books_names_in_order(const struct books *const_books, uint32_t *ret_count) {
+        struct books *books = (struct books *)const_books; /* this order is not the books, either */
+        uint32_t count = 0, *order;
+
+        for (uint32_t id = 1; id <= books->book->names; id++)
+                count += books->names[id].first_path > 0;
+        *ret_count = count;
+        if (count == books->ordered_names)
+                return books->names_in_order;
+        order = reallocarray(books->names_in_order, count, sizeof *order);
+        if (!order)
+                return NULL;
+        books->names_in_order = order;
+        books->ordered_names = 0;
+        for (uint32_t id = 1; id <= books->book->names; id++)
+                if (books->names[id].first_path > 0)
+                        order[books->ordered_names++] = id;
+        qsort_r(order, count, sizeof *order, compare_names, books);
+        return order;
+}
