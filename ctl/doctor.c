@@ -135,6 +135,9 @@ void doctor_collector(struct doctor *doctor, const struct table *status, const c
                       "where it should not");
         check_counter(doctor, status, "evicted", "open spans were followed no more, as too many were open at once",
                       "look with `spanallocctl ps --sort -open` for a program that does not close its spans");
+        check_counter(doctor, status, "left_behind",
+                      "processes lost their sums at a restart, as their books could not be taken over",
+                      "the collector's log says why; restart their units if their numbers are to be whole");
         check_counter(doctor, status, "follow_dropped", "events did not reach a follower that read too slowly",
                       "follow less, with --filter, --pid or --unit");
         check_counter(doctor, status, "query_errors", "questions were refused",

@@ -23,6 +23,11 @@ static void print_losses(FILE *stream, const struct table *t) {
         if (table_uint(t, 0, "evicted"))
                 fprintf(stream, "     Evicted: %" PRIu64 " open spans that the table had no room for\n",
                         table_uint(t, 0, "evicted"));
+        if (table_uint(t, 0, "left_behind"))
+                fprintf(stream,
+                        " Left behind: %" PRIu64 " processes whose sums could not be taken over from the collector "
+                        "before; see the collector's log\n",
+                        table_uint(t, 0, "left_behind"));
         if (table_uint(t, 0, "follow_dropped"))
                 fprintf(stream, "     Dropped: %" PRIu64 " events that slow followers missed\n",
                         table_uint(t, 0, "follow_dropped"));

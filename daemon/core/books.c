@@ -19,14 +19,6 @@ const struct books_limits books_limits_default = {
         .threads = 256,
 };
 
-struct sizes { /* of each region, in the order in which they lie */
-        uint64_t book, names, tallies, lanes, instances, index, chunks, threads, closes, sums, times, time_sums;
-};
-
-static uint64_t page_up(uint64_t n) {
-        return (n + 4095) & ~UINT64_C(4095);
-}
-
 static uint32_t index_size(uint32_t instances) {
         uint32_t n = 16;
 
@@ -35,59 +27,74 @@ static uint32_t index_size(uint32_t instances) {
         return n;
 }
 
-static struct sizes measure(const struct books_limits *l) {
-        return (struct sizes){
-                .book = page_up(sizeof(struct book)),
-                .names = page_up((uint64_t)l->names * sizeof(struct book_name)),
-                .tallies = page_up((uint64_t)l->paths * sizeof(struct tally)),
-                .lanes = page_up((uint64_t)l->lanes * sizeof(struct lane)),
-                .instances = page_up((uint64_t)l->instances * sizeof(struct instance)),
-                .index = page_up((uint64_t)index_size(l->instances) * sizeof(uint32_t)),
-                .chunks = page_up((uint64_t)l->paths * 4 * sizeof(struct hist_chunk)),
-                .threads = page_up((uint64_t)l->threads * sizeof(struct thread_name)),
-                .closes = page_up(SHM_CLOSES_MAX * sizeof(uint64_t)),
-                .sums = page_up((uint64_t)l->paths * sizeof(struct sums)),
-                .times = page_up((uint64_t)l->paths * sizeof(struct times)),
-                .time_sums = page_up((uint64_t)l->paths * sizeof(struct time_sums)),
+uint64_t books_region_count(const struct books_limits *limits, enum books_region region) {
+        const uint64_t counts[REGIONS] = {
+                [REGION_BOOK] = 1,
+                [REGION_NAMES] = limits->names,
+                [REGION_TALLIES] = limits->paths,
+                [REGION_LANES] = limits->lanes,
+                [REGION_INSTANCES] = limits->instances,
+                [REGION_INDEX] = index_size(limits->instances),
+                [REGION_CHUNKS] = (uint64_t)limits->paths * 4,
+                [REGION_THREADS] = limits->threads,
+                [REGION_CLOSES] = SHM_CLOSES_MAX,
+                [REGION_SUMS] = limits->paths,
+                [REGION_FRAMES] = SHM_DEPTH, /* of one lane */
+                [REGION_TIMES] = limits->paths,
+                [REGION_TIME_SUMS] = limits->paths,
         };
+
+        return counts[region];
 }
 
-static uint64_t total(const struct sizes *s) {
-        return s->book + s->names + s->tallies + s->lanes + s->instances + s->index + s->chunks + s->threads +
-               s->closes + s->times + (2 + BOOKS_MARKS) * (s->sums + s->time_sums);
+static uint64_t page_up(uint64_t n) {
+        return (n + 4095) & ~UINT64_C(4095);
 }
 
-static void *lay(char **at, uint64_t size) {
-        char *here = *at;
+void books_place(struct books_places *ret, const struct books_limits *limits, const struct books_shape *shapes) {
+        uint64_t at = 0;
 
-        *at += size;
-        return here;
+        for (enum books_region region = 0; region < REGIONS; region++) {
+                uint64_t n = books_region_count(limits, region), stride = shapes[region].stride;
+
+                ret->at[region] = at;
+                if (region == REGION_LANES)
+                        stride += SHM_DEPTH * (uint64_t)shapes[REGION_FRAMES].stride;
+                if (region != REGION_FRAMES)
+                        at += page_up(n * stride) * books_region_blocks(region);
+        }
+        ret->size = at;
 }
 
 static void point(struct books *books) {
-        const struct sizes s = measure(&books->limits);
-        char *at = state_data(&books->state);
+        struct books_places places;
+        char *data = state_data(&books->state), *sums;
+        uint64_t size = page_up(books->limits.paths * sizeof(struct sums));
 
-        books->book = lay(&at, s.book);
-        books->names = lay(&at, s.names);
-        books->tallies = lay(&at, s.tallies);
-        books->lanes = lay(&at, s.lanes);
-        books->instances = lay(&at, s.instances);
-        books->index = lay(&at, s.index);
+        books_place(&places, &books->limits, books_shapes);
+        books->book = (struct book *)(data + places.at[REGION_BOOK]);
+        books->names = (struct book_name *)(data + places.at[REGION_NAMES]);
+        books->tallies = (struct tally *)(data + places.at[REGION_TALLIES]);
+        books->lanes = (struct lane *)(data + places.at[REGION_LANES]);
+        books->instances = (struct instance *)(data + places.at[REGION_INSTANCES]);
+        books->index = (uint32_t *)(data + places.at[REGION_INDEX]);
         books->index_mask = index_size(books->limits.instances) - 1;
-        books->chunks = lay(&at, s.chunks);
+        books->chunks = (struct hist_chunk *)(data + places.at[REGION_CHUNKS]);
         books->chunk_capacity = books->limits.paths * 4;
-        books->threads = lay(&at, s.threads);
-        books->closes = lay(&at, s.closes);
-        for (int i = 0; i < 2; i++)
-                books->baselines[i] = lay(&at, s.sums);
-        for (unsigned i = 0; i < BOOKS_MARKS; i++)
-                books->marks[i] = lay(&at, s.sums);
-        books->times = lay(&at, s.times);
-        for (int i = 0; i < 2; i++)
-                books->time_baselines[i] = lay(&at, s.time_sums);
-        for (unsigned i = 0; i < BOOKS_MARKS; i++)
-                books->time_marks[i] = lay(&at, s.time_sums);
+        books->threads = (struct thread_name *)(data + places.at[REGION_THREADS]);
+        books->closes = (uint64_t *)(data + places.at[REGION_CLOSES]);
+        sums = data + places.at[REGION_SUMS];
+        for (int i = 0; i < 2; i++, sums += size)
+                books->baselines[i] = (struct sums *)sums;
+        for (unsigned i = 0; i < BOOKS_MARKS; i++, sums += size)
+                books->marks[i] = (struct sums *)sums;
+        books->times = (struct times *)(data + places.at[REGION_TIMES]);
+        sums = data + places.at[REGION_TIME_SUMS];
+        size = page_up(books->limits.paths * sizeof(struct time_sums));
+        for (int i = 0; i < 2; i++, sums += size)
+                books->time_baselines[i] = (struct time_sums *)sums;
+        for (unsigned i = 0; i < BOOKS_MARKS; i++, sums += size)
+                books->time_marks[i] = (struct time_sums *)sums;
 }
 
 static struct books_owner *owner(const struct books *books) {
@@ -100,16 +107,17 @@ static bool is_sane(const struct books_limits *l) {
 }
 
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns) {
-        struct sizes sizes = measure(limits);
+        struct books_places places;
         struct books *books;
         int r;
 
         if (!is_sane(limits))
                 return -EINVAL;
+        books_place(&places, limits, books_shapes);
         books = calloc(1, sizeof *books);
         if (!books)
                 return -ENOMEM;
-        r = state_init(&books->state, total(&sizes), UNDO_LINES);
+        r = state_init(&books->state, places.size, UNDO_LINES);
         if (r < 0) {
                 free(books);
                 return r;
@@ -117,6 +125,8 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
         books->limits = *limits;
         owner(books)->limits = *limits;
         owner(books)->layout = BOOKS_LAYOUT;
+        owner(books)->regions = REGIONS;
+        memcpy(owner(books)->shapes, books_shapes, sizeof books_shapes);
         point(books);
         books->book->born_ns = books->book->now_ns = now_ns;
         books->book->threads = 1;
@@ -129,7 +139,6 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
 
 int books_adopt(struct books **ret, int fd) {
         struct books *books;
-        struct sizes sizes;
         int r;
 
         books = calloc(1, sizeof *books);
@@ -140,19 +149,19 @@ int books_adopt(struct books **ret, int fd) {
                 free(books);
                 return r;
         }
-        if (owner(books)->layout != BOOKS_LAYOUT) {
-                books_free(books);
-                return -EPROTONOSUPPORT;
-        }
         books->limits = owner(books)->limits;
-        sizes = measure(&books->limits);
-        if (!is_sane(&books->limits) || books->state.header->data_offset + total(&sizes) > books->state.header->size) {
+        r = is_sane(&books->limits) ? books_reshape(books) : -EPROTO;
+        if (r < 0) {
                 books_free(books);
-                return -EPROTO;
+                return r;
         }
         point(books);
         *ret = books;
         return 0;
+}
+
+bool books_were_reshaped(const struct books *books) {
+        return books->was_reshaped;
 }
 
 struct books *books_free(struct books *books) {

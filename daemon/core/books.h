@@ -47,9 +47,12 @@ typedef void (*books_event_fn)(void *userdata, const struct books_event *event);
  * is when they begin.  Returns 0 or -errno. */
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns);
 
-/* Takes over the arena behind `fd`, as a collector left it that may have died anywhere: what it had not committed is
- * undone.  The descriptor is consumed.  -EPROTO: not an arena; -EPROTONOSUPPORT: one of another version. */
+/* Takes over the arena behind `fd`, as a collector left it that may have died anywhere, of this version or of another one
+ * (reshape.c): what it had not committed is undone.  The descriptor is consumed.  -EPROTO: not an arena; -EPROTONOSUPPORT:
+ * one of a version that cannot be read. */
 int books_adopt(struct books **ret, int fd);
+/* Whether they were another version's. */
+bool books_were_reshaped(const struct books *books);
 
 /* Words of whoever keeps these books, about whose they are; they lie in the arena, and are replaced as a whole or not at
  * all, beside the batches.  `size` at most BOOKS_LABEL_MAX. */

@@ -192,7 +192,7 @@ void collector_stats(const struct collector *collector, struct collector_stats *
         struct collector_stats stats = collector->stats;
 
         stats.generation = beacon_generation(collector->beacon);
-        stats.took_over = handover_took_over(collector->handover);
+        handover_stats(collector->handover, &stats);
         stats.processes = collector->live;
         stats.processes_ended = collector->ended;
         stats.records = collector->forgotten.records;

@@ -113,6 +113,8 @@ struct collector_stats {
         uint64_t limited[QUOTA_KINDS]; /* how often a user's limit was reached */
         uint32_t generation;
         bool took_over;         /* from another collector, with its processes */
+        uint64_t reshaped;      /* of those, whose books were another version's */
+        uint64_t left_behind;   /* of all collectors before, whose books could not be taken over */
         uint32_t ring_fill_ppm; /* the fullest ring of all in the last seconds */
 };
 void collector_stats(const struct collector *collector, struct collector_stats *ret);

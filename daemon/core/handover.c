@@ -18,7 +18,8 @@
 #define PER_PROCESS  3u /* descriptors, while it lives */
 #define OWN          2u /* the page's and the beacon's */
 
-/* The collector's own words.  Changed in batches, as books are. */
+/* The collector's own words.  Changed in batches, as books are.  Another version's page may end earlier or later: fields
+ * are added at the end, and begin as zero.  Anything else is a new PAGE_VERSION, which others refuse. */
 struct page {
         uint64_t magic;
         uint32_t version, generation;
@@ -28,16 +29,19 @@ struct page {
         uint64_t forgetting; /* the process whose sums were added below last: its books are no longer counted */
         uint64_t records, refused, lost_alloc_bytes, evicted; /* of the forgotten */
         uint64_t successions;
+        uint64_t left_behind; /* books that no successor could take over */
 };
+_Static_assert(sizeof(struct page) <= 4096, "what lies behind a shorter one is zero");
 
 struct handover {
         struct collector *collector;
         const struct handover_store *store;
         struct state state;
         struct page *page;
-        uint32_t used;  /* descriptors in the store */
-        bool inherited; /* the page is another collector's */
-        bool whole;     /* … and everything that it knew was taken over */
+        uint32_t used;                  /* descriptors in the store */
+        bool inherited;                 /* the page is another collector's */
+        bool whole;                     /* … and everything that it knew was taken over */
+        uint64_t reshaped, left_behind; /* now */
 };
 
 /* ------------------------------------------------------------------------------------------------- the store -- */
@@ -281,8 +285,10 @@ static void take_one(struct handover *handover, const struct estate *estate, uin
                           (unsigned long long)estate->number, why ? why : strerror(-r), why ? "" : "; ",
                           why ? "" : "its program begins anew");
                 throw_away(handover, estate);
+                handover->left_behind++;
                 return;
         }
+        handover->reshaped += books_were_reshaped(member->process.books);
         *matched += member->inherited;
         member->kept = estate->books_stored;
         member->pid_kept = estate->pid >= 0;
@@ -311,6 +317,7 @@ void handover_take(struct handover *handover, struct handover_gift *gifts, size_
         page = begin(handover);
         page->live = alive;
         page->successions += handover->inherited;
+        page->left_behind += handover->left_behind + statefile_unreadable(handover->collector->statefile);
         if (page->number < highest)
                 page->number = highest;
         commit(handover);
@@ -337,8 +344,10 @@ const struct state *handover_page(const struct handover *handover) {
         return &handover->state;
 }
 
-bool handover_took_over(const struct handover *handover) {
-        return handover->inherited;
+void handover_stats(const struct handover *handover, struct collector_stats *ret) {
+        ret->took_over = handover->inherited;
+        ret->reshaped = handover->reshaped;
+        ret->left_behind = handover->page->left_behind;
 }
 
 /* ------------------------------------------------------------------------------------------------- processes -- */

@@ -63,8 +63,9 @@ void handover_set_generation(struct handover *handover, uint32_t generation, int
 /* The page's arena, for who copies it. */
 struct state;
 const struct state *handover_page(const struct handover *handover);
-/* Whether this collector went on from another. */
-bool handover_took_over(const struct handover *handover);
+/* What this collector went on with: took_over, reshaped, left_behind. */
+struct collector_stats;
+void handover_stats(const struct handover *handover, struct collector_stats *ret);
 
 /* The number for the next process. */
 uint64_t handover_next_number(struct handover *handover);

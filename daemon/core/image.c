@@ -39,21 +39,22 @@ static uint64_t checksum(const char *bytes, size_t size) {
 /* The arena's data, less what the undo log holds: between two batches that is nothing. */
 static int find_extents(const struct state *state, struct extent *extents, uint32_t *n, uint64_t *bytes) {
         const struct state_header *header = state->header;
-        off_t at = 0, end;
+        const uint64_t begin = state->at; /* in the file */
+        off_t at = (off_t)begin, end;
 
         *n = 0;
         *bytes = 0;
-        while ((at = lseek(state->fd, at, SEEK_DATA)) >= 0) {
-                uint64_t from = (uint64_t)at, to;
+        while ((at = lseek(state->fd, at, SEEK_DATA)) >= 0 && (uint64_t)at < begin + state->size) {
+                uint64_t from = (uint64_t)at - begin, to;
 
                 end = lseek(state->fd, at, SEEK_HOLE);
                 if (end < 0)
                         return -errno;
-                to = (uint64_t)end;
+                to = (uint64_t)end - begin < state->size ? (uint64_t)end - begin : state->size;
                 if (from >= header->undo_tags_offset && from < header->data_offset)
                         from = to < header->data_offset ? to : header->data_offset;
                 else if (from < header->undo_tags_offset && to > header->undo_tags_offset)
-                        to = end = (off_t)header->undo_tags_offset;
+                        to = header->undo_tags_offset, end = (off_t)(begin + to);
                 at = end;
                 if (from >= to)
                         continue;
@@ -62,7 +63,7 @@ static int find_extents(const struct state *state, struct extent *extents, uint3
                 extents[(*n)++] = (struct extent){from, to - from};
                 *bytes += to - from;
         }
-        return errno == ENXIO ? 0 : -errno;
+        return at >= 0 || errno == ENXIO ? 0 : -errno;
 }
 
 int image_make(const struct state *state, const char boot[IMAGE_BOOT], char **ret_bytes, size_t *ret_size) {

@@ -17,6 +17,8 @@
 #include "daemon/core/handover.h"
 #include "daemon/core/members.h"
 
+/* Another version's label may be longer or shorter: fields are added at the end, and zero means that nothing is known.
+ * Anything else is a new number, which others refuse. */
 #define LABEL_VERSION 2u
 
 struct label {
@@ -33,6 +35,7 @@ struct label {
         char exe[256], unit[128], cgroup[256], why[128];
 };
 _Static_assert(sizeof(struct label) <= BOOKS_LABEL_MAX, "");
+#define LABEL_LEAST (offsetof(struct label, why) + sizeof((struct label){0}.why)) /* of the first one */
 
 enum {
         LABEL_FORKED = 1 << 0,
@@ -148,13 +151,16 @@ static int find_process(const struct member *member, int pidfd) {
 static int make_member(struct collector *collector, uint64_t number, struct books *books, struct member **ret) {
         const struct newcomer nobody = {.pidfd = -1};
         struct member *member;
-        struct label label;
+        struct label label = {0};
         const void *stored;
         size_t size;
         int r;
 
         stored = books_label(books, &size);
-        if (!stored || size != sizeof label || (memcpy(&label, stored, size), label.version != LABEL_VERSION))
+        if (!stored || size < LABEL_LEAST || size > BOOKS_LABEL_MAX)
+                return -EPROTO;
+        memcpy(&label, stored, size < sizeof label ? size : sizeof label);
+        if (label.version != LABEL_VERSION)
                 return -EPROTONOSUPPORT;
         if (label.number != number || label.end > PROCESS_EXPELLED || label.pid <= 0)
                 return -EPROTO;

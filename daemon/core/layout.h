@@ -4,6 +4,11 @@
  * Everything is an array of entries with a fixed size, reached by index; there is no pointer in it, so a successor can
  * map it anywhere.  Bounds come from books_limits at creation and never change.  Untouched entries are zero and take
  * no memory.
+ *
+ * Versions.  The arena says how long each kind of record is in it (struct books_shape), so that another version of the
+ * collector, a later or an earlier one, can take it over (reshape.c).  Whoever changes this file adds to the end of a
+ * record, raises its `used` where that is in the table of shapes, and lets zero mean that nothing is known.  All else (a
+ * place, a meaning, a number of records) is a new BOOKS_LAYOUT, which others refuse.  docs/decisions/upgrade.md.
  */
 #pragma once
 
@@ -208,16 +213,41 @@ struct book {
 };
 _Static_assert(sizeof(struct last_span) == 64, "");
 
-/* What the arena's header says of the data.  A version never changes its meaning: where anything in this file changes its
- * place, there is a new one. */
-#define BOOKS_LAYOUT 5u
+/* The kinds of records, in the order in which they lie; a new one comes last. */
+enum books_region {
+        REGION_BOOK,
+        REGION_NAMES,
+        REGION_TALLIES,
+        REGION_LANES, /* without its frames */
+        REGION_INSTANCES,
+        REGION_INDEX,
+        REGION_CHUNKS,
+        REGION_THREADS,
+        REGION_CLOSES,
+        REGION_SUMS,   /* of baselines and marks */
+        REGION_FRAMES, /* those of a lane lie behind it */
+        REGION_TIMES,
+        REGION_TIME_SUMS, /* as REGION_SUMS */
+        REGIONS
+};
+#define REGIONS_MAX 24u
+
+/* What a record has, and how far it is to the next one. */
+struct books_shape {
+        uint32_t used, stride;
+};
+
+/* What the arena's header says of the data. */
+#define BOOKS_LAYOUT 6u
 struct books_owner {
         uint32_t layout;
         _Atomic uint32_t label_turn; /* which label counts; 0: none yet */
         struct books_limits limits;
         uint32_t label_size[2];
-        uint8_t reserved[24];
+        uint32_t regions; /* that have a shape */
+        uint8_t reserved[20];
         uint8_t labels[2][BOOKS_LABEL_MAX];
+        struct books_shape shapes[REGIONS_MAX];
 };
 _Static_assert(sizeof(struct books_owner) <= sizeof((struct state_header){0}.owner), "");
 
@@ -245,6 +275,7 @@ struct books {
         struct times *times; /* by path, as the tallies */
         struct time_sums *time_baselines[2];
         struct time_sums *time_marks[BOOKS_MARKS];
+        bool was_reshaped;
 
         /* Events are told after the commit of their batch: of one that is undone nobody has heard. */
         books_event_fn on_event;
@@ -264,6 +295,20 @@ struct books {
 
 /* What one step (a record, a close) can change at most, in lines; a full stack that is aborted is the worst. */
 #define BOOKS_LINES_PER_STEP 4096u
+
+/* Where the regions of an arena of that shape begin, and where the last one ends. */
+struct books_places {
+        uint64_t at[REGIONS], size;
+};
+extern const struct books_shape books_shapes[REGIONS];
+void books_place(struct books_places *ret, const struct books_limits *limits, const struct books_shape *shapes);
+/* How many records of a region there can be, and how often it is there: sums once for each baseline and mark. */
+uint64_t books_region_count(const struct books_limits *limits, enum books_region region);
+static inline uint32_t books_region_blocks(enum books_region region) {
+        return region == REGION_SUMS || region == REGION_TIME_SUMS ? 2 + BOOKS_MARKS : 1;
+}
+/* Where the arena has another shape than this version's: moves it into one that has this.  0 or -errno; -EPROTO, -EPROTONOSUPPORT. */
+int books_reshape(struct books *books);
 
 /* Changing an entry: log it, then change it. */
 #define touch(books, entry) state_touch(&(books)->state, (entry), sizeof *(entry))

@@ -78,6 +78,8 @@ static uint64_t status_number(const struct query *query, const struct collector_
                 return stats->passes;
         case WIRE_STATUS_took_over:
                 return stats->took_over;
+        case WIRE_STATUS_left_behind:
+                return stats->left_behind;
         case WIRE_STATUS_ring_fill_ppm:
                 return stats->ring_fill_ppm;
         case WIRE_STATUS_limited_processes:

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,10 +16,10 @@ static uint64_t page_up(uint64_t n) {
         return (n + PAGE - 1) / PAGE * PAGE;
 }
 
-static int map_arena(struct state *state, int fd, uint64_t size) {
+static int map_arena(struct state *state, int fd, uint64_t at, uint64_t size) {
         uint64_t lines = size / STATE_LINE;
 
-        state->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+        state->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)at);
         if (state->base == MAP_FAILED)
                 return -errno;
         state->touched = mmap(NULL, lines * sizeof *state->touched, PROT_READ | PROT_WRITE,
@@ -28,6 +29,7 @@ static int map_arena(struct state *state, int fd, uint64_t size) {
                 return -ENOMEM;
         }
         state->header = (struct state_header *)state->base;
+        state->at = at;
         state->size = size;
         state->fd = fd;
         return 0;
@@ -38,24 +40,20 @@ static void point(struct state *state) {
         state->undo_lines = (unsigned char(*)[STATE_LINE])(state->base + state->header->undo_lines_offset);
 }
 
-int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity) {
+/* In a file that reads as zeros there. */
+static int lay_out(struct state *state, int fd, uint64_t at, uint64_t data_size, uint64_t undo_capacity) {
         uint64_t tags = page_up(sizeof(struct state_header));
         uint64_t lines = page_up(tags + undo_capacity * sizeof *state->undo_tags);
         uint64_t data = page_up(lines + undo_capacity * STATE_LINE);
         uint64_t size = page_up(data + data_size);
-        int fd, r;
+        int r;
 
         *state = (struct state){.fd = -1};
         if (size / STATE_LINE > UINT32_MAX)
                 return -EFBIG;
-        fd = memfd_create("spanalloc-books", MFD_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        r = ftruncate(fd, (off_t)size) < 0 ? -errno : map_arena(state, fd, size);
-        if (r < 0) {
-                close(fd);
+        r = ftruncate(fd, (off_t)(at + size)) < 0 ? -errno : map_arena(state, fd, at, size);
+        if (r < 0)
                 return r;
-        }
         state->header->version = STATE_VERSION;
         state->header->size = size;
         state->header->undo_capacity = undo_capacity;
@@ -66,6 +64,18 @@ int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity) 
         state->header->magic = STATE_MAGIC;
         point(state);
         return 0;
+}
+
+int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity) {
+        int fd = memfd_create("spanalloc-books", MFD_CLOEXEC), r;
+
+        *state = (struct state){.fd = -1};
+        if (fd < 0)
+                return -errno;
+        r = lay_out(state, fd, 0, data_size, undo_capacity);
+        if (r < 0)
+                close(fd);
+        return r;
 }
 
 static void undo(struct state *state) {
@@ -85,7 +95,7 @@ static void undo(struct state *state) {
 }
 
 static int check(const struct state_header *header, uint64_t size) {
-        if (header->magic != STATE_MAGIC || header->size != size)
+        if (header->magic != STATE_MAGIC || header->size != size) /* changed meanwhile: nobody is to */
                 return -EPROTO;
         if (header->version != STATE_VERSION)
                 return -EPROTONOSUPPORT;
@@ -98,22 +108,47 @@ static int check(const struct state_header *header, uint64_t size) {
         return 0;
 }
 
-int state_init_adopt(struct state *state, int fd) {
+static int read_word(int fd, uint64_t at, uint64_t *ret) {
+        ssize_t n = pread(fd, ret, sizeof *ret, (off_t)at);
+
+        return n == sizeof *ret ? 0 : n < 0 ? -errno : -EPROTO;
+}
+
+/* Where in the file the arena lies.  The file is longer where somebody was about to move it. */
+static int find(int fd, uint64_t *ret_at, uint64_t *ret_size) {
         struct stat st;
+        uint64_t at, size;
+        int r = read_word(fd, offsetof(struct state_header, moved_to), &at);
+
+        if (r == 0 && (at > INT64_MAX - sizeof(struct state_header) || at % PAGE))
+                r = -EPROTO;
+        if (r == 0)
+                r = read_word(fd, at + offsetof(struct state_header, size), &size);
+        if (r == 0 && fstat(fd, &st) < 0)
+                r = -errno;
+        if (r < 0)
+                return r;
+        if (size < sizeof(struct state_header) || size % PAGE || at > (uint64_t)st.st_size ||
+            size > (uint64_t)st.st_size - at)
+                return -EPROTO;
+        *ret_at = at;
+        *ret_size = size;
+        return 0;
+}
+
+int state_init_adopt(struct state *state, int fd) {
+        uint64_t at, size;
         int r;
 
         *state = (struct state){.fd = -1};
-        if (fstat(fd, &st) < 0)
-                r = -errno;
-        else if (st.st_size < (off_t)sizeof(struct state_header))
-                r = -EPROTO;
-        else
-                r = map_arena(state, fd, (uint64_t)st.st_size);
+        r = find(fd, &at, &size);
+        if (r == 0)
+                r = map_arena(state, fd, at, size);
         if (r < 0) {
                 close(fd);
                 return r;
         }
-        r = check(state->header, (uint64_t)st.st_size);
+        r = check(state->header, size);
         if (r < 0) {
                 state_deinit(state);
                 return r;
@@ -131,6 +166,42 @@ void state_deinit(struct state *state) {
         if (state->fd >= 0)
                 close(state->fd);
         *state = (struct state){.fd = -1};
+}
+
+/* [from, to) reads as zeros from now on. */
+static int clear(int fd, uint64_t from, uint64_t to) {
+        if (from < to && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) < 0)
+                return -errno;
+        return 0;
+}
+
+int state_init_beside(struct state *state, const struct state *old, uint64_t data_size, uint64_t undo_capacity) {
+        uint64_t end = old->at + old->size;
+        struct stat st;
+        int r;
+
+        *state = (struct state){.fd = -1};
+        /* Somebody may have died here before. */
+        if (fstat(old->fd, &st) < 0)
+                return -errno;
+        r = clear(old->fd, end, (uint64_t)st.st_size);
+        return r < 0 ? r : lay_out(state, old->fd, end, data_size, undo_capacity);
+}
+
+int state_move(struct state *state, struct state *old) {
+        const uint64_t at = state->at;
+        int fd = old->fd;
+
+        assert(!state->in_batch && !old->in_batch);
+        /* One aligned word: it is there or it is not. */
+        if (pwrite(fd, &at, sizeof at, offsetof(struct state_header, moved_to)) != sizeof at)
+                return errno ? -errno : -EIO;
+        /* Of the first header only that word is looked at. */
+        (void)clear(fd, old->at ? old->at : PAGE, old->at + old->size);
+        old->fd = -1;
+        state_deinit(old);
+        state->fd = fd;
+        return 0;
 }
 
 void state_trim(struct state *state) {

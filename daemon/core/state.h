@@ -8,6 +8,9 @@
  * process that is killed leaves a prefix of its stores in program order; its successor puts back, newest first, what is
  * tagged commit + 1.  docs/decisions/undo-log.md has the measurement against a redo log.
  *
+ * An arena can move within its file: a successor that needs it in another shape makes that behind it, and the file's first
+ * header says from then on where the arena begins.  So whoever keeps the descriptor need not be told.
+ *
  * Threads: one.  The stores are ordered for the compiler only: a successor reads them after the writer's death.
  */
 #pragma once
@@ -29,9 +32,11 @@ struct state_header {
         _Atomic uint64_t undo_length;
         uint64_t undo_capacity; /* entries */
         uint64_t undo_tags_offset, undo_lines_offset;
-        uint64_t data_offset;     /* what the log covers begins here */
-        uint8_t owner[4096 - 72]; /* the layout's own words, outside the log */
+        uint64_t data_offset;      /* what the log covers begins here */
+        uint8_t owner[4096 - 80];  /* the layout's own words, outside the log */
+        _Atomic uint64_t moved_to; /* of the file's first header: where in the file the arena is now; 0: here */
 };
+_Static_assert(sizeof(struct state_header) == 4096, "a page");
 
 struct state {
         char *base;
@@ -41,6 +46,7 @@ struct state {
         uint32_t *touched; /* for each line, the batch that logged it last; private memory */
         uint32_t batch;    /* its low 32 bits */
         bool in_batch;
+        uint64_t at;   /* where in the file it begins */
         uint64_t size; /* of the mapping */
         uint64_t memory;
         int fd;
@@ -52,6 +58,12 @@ int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity);
  * -EPROTONOSUPPORT. */
 int state_init_adopt(struct state *state, int fd);
 void state_deinit(struct state *state);
+
+/* Makes an arena as state_init() does, in the file of `old`.  Until state_move() a successor finds `old`, as it is. */
+int state_init_beside(struct state *state, const struct state *old, uint64_t data_size, uint64_t undo_capacity);
+/* From now on a successor finds `state`, which goes on with the descriptor; what `old` took is given back, and it is
+ * deinitialised.  0 or -errno, and nothing has changed. */
+int state_move(struct state *state, struct state *old);
 
 static inline void *state_data(const struct state *state) {
         return state->base + state->header->data_offset;

@@ -41,6 +41,7 @@ struct statefile {
         int event_fd;
         size_t next; /* member of this round */
         bool in_round, is_full;
+        uint64_t unreadable;
 
         pthread_t writer;
         bool has_writer;
@@ -273,6 +274,7 @@ static void load_one(struct statefile *statefile, const char *name, struct hando
                                   : fd == -EBADMSG       ? "it is damaged, or not ours"
                                                          : strerror(-fd));
                 (void)unlinkat(statefile->dir_fd, name, 0);
+                statefile->unreadable += fd != -ESTALE;
                 return;
         }
         more = reallocarray(*gifts, *count + 1, sizeof **gifts);
@@ -296,6 +298,10 @@ void statefile_load(struct statefile *statefile, struct handover_gift **gifts, s
                         load_one(statefile, entry->d_name, gifts, count);
         if (dir)
                 closedir(dir);
+}
+
+uint64_t statefile_unreadable(const struct statefile *statefile) {
+        return statefile ? statefile->unreadable : 0;
 }
 
 void statefile_forget(struct statefile *statefile, uint64_t number) {

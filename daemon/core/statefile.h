@@ -26,5 +26,7 @@ struct statefile *statefile_free(struct statefile *statefile);
 
 /* Adds what the files hold to the gifts, where the store has not given the same already.  *gifts: from malloc, or NULL. */
 void statefile_load(struct statefile *statefile, struct handover_gift **gifts, size_t *count);
+/* How many files it could not read; `statefile` may be NULL. */
+uint64_t statefile_unreadable(const struct statefile *statefile);
 /* A process is forgotten. */
 void statefile_forget(struct statefile *statefile, uint64_t number);

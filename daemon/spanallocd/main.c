@@ -205,9 +205,10 @@ static void tell_taken_over(const struct daemon *daemon) {
                 return;
         all.count = stats.processes;
         log_event(LOG_TAKEN_OVER, &all,
-                  "took over from the last collector: %llu attached and %llu ended processes, %llu records",
+                  "took over from the last collector: %llu attached and %llu ended processes, %llu records; "
+                  "%llu of the books were another version's",
                   (unsigned long long)stats.processes, (unsigned long long)stats.processes_ended,
-                  (unsigned long long)stats.records);
+                  (unsigned long long)stats.records, (unsigned long long)stats.reshaped);
 }
 
 static void tell_started(const struct daemon *daemon) {

@@ -191,7 +191,8 @@
         X(limited_queries, UINT, COUNT, "queries put off, and connections refused, for a user's limit")                \
         X(memory_bytes, UINT, BYTES, "resident memory of the collector")                                               \
         X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")               \
-        X(took_over, UINT, NONE, "1: it went on with the processes and sums of a collector before it")
+        X(took_over, UINT, NONE, "1: it went on with the processes and sums of a collector before it")                 \
+        X(left_behind, UINT, COUNT, "processes of collectors before it whose sums could not be taken over")
 
 /* ------------------------------------------------------------------------------------------- as data at run time -- */
 

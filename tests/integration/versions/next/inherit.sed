@@ -1,0 +1,2 @@
+# File: daemon/core/inherit.c
+/^struct label {/,/^};/ s/^};/        uint64_t next_own[4];\n};/

@@ -1,0 +1,2 @@
+# File: daemon/core/reshape.c
+s/^.*\[REGION_TIME_SUMS\] = WHOLE.*/&\n        [REGION_NEXT] = WHOLE(uint64_t),/

@@ -1,0 +1,328 @@
+/*
+ * Arenas of other versions, whose records are longer or shorter: each byte that both know is where it belongs, all else is
+ * zero; nothing that was a hole takes memory; whoever is interrupted leaves the old one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/core/layout.h"
+
+static const struct books_limits limits = {
+        .names = 3000, .paths = 20000, .lanes = 600, .instances = 30000, .threads = 64};
+
+/* What is at `offset` of record `i` of a region. */
+static unsigned char value(enum books_region region, uint64_t i, uint64_t offset) {
+        uint64_t x = ((uint64_t)region << 56 | i << 20 | offset) * UINT64_C(0x9e3779b97f4a7c15);
+
+        return (unsigned char)(x >> 56);
+}
+
+/* Few have anything in them: of a hundred in a row, one, and the last. */
+static bool is_written(enum books_region region, uint64_t i) {
+        return i % 101 == 7 || i + 1 == books_region_count(&limits, region) || region == REGION_BOOK;
+}
+
+typedef void (*record_fn)(unsigned char *record, enum books_region region, uint64_t i, const struct books_shape *shape);
+
+static void each_frame(unsigned char *lane, uint64_t i, const struct books_shape *shapes, record_fn fn) {
+        lane += shapes[REGION_LANES].stride;
+        for (uint64_t f = 0; f < SHM_DEPTH; f++, lane += shapes[REGION_FRAMES].stride)
+                if (f % 3 == 1)
+                        fn(lane, REGION_FRAMES, i * SHM_DEPTH + f, &shapes[REGION_FRAMES]);
+}
+
+static void each_record(char *data, const struct books_shape *shapes, record_fn fn) {
+        struct books_places places;
+
+        books_place(&places, &limits, shapes);
+        for (enum books_region region = 0; region < REGIONS; region++) {
+                uint64_t n = books_region_count(&limits, region), stride = shapes[region].stride;
+                uint32_t blocks = stride && region != REGION_FRAMES ? books_region_blocks(region) : 0;
+
+                if (region == REGION_LANES)
+                        stride += SHM_DEPTH * (uint64_t)shapes[REGION_FRAMES].stride;
+                for (uint64_t b = 0; b < blocks; b++) {
+                        unsigned char *at = (unsigned char *)data + places.at[region] +
+                                            b * ((n * stride + 4095) / 4096 * 4096);
+
+                        for (uint64_t i = 0; i < n; i++, at += stride) {
+                                if (!is_written(region, i))
+                                        continue;
+                                fn(at, region, b * n + i, &shapes[region]);
+                                if (region == REGION_LANES)
+                                        each_frame(at, i, shapes, fn);
+                        }
+                }
+        }
+}
+
+static void write_record(unsigned char *record, enum books_region region, uint64_t i, const struct books_shape *shape) {
+        for (uint32_t k = 0; k < shape->used; k++)
+                record[k] = value(region, i, k);
+}
+
+static const struct books_shape *known; /* what the one before wrote of it */
+
+static void check_record(unsigned char *record, enum books_region region, uint64_t i, const struct books_shape *shape) {
+        for (uint32_t k = 0; k < shape->stride; k++) {
+                bool is_known = k < shape->used && k < known[region].used;
+
+                if (record[k] != (is_known ? value(region, i, k) : 0))
+                        fail_msg("region %d, record %llu, byte %u", (int)region, (unsigned long long)i, k);
+                record[k] = 0; /* in the end there must be nothing else */
+        }
+}
+
+static struct books_owner *owner_of(struct state *state) {
+        return (struct books_owner *)(void *)state->header->owner;
+}
+
+/* Its descriptor; the arena is another version's, or ours. */
+static int make_arena(const struct books_shape *shapes, uint32_t regions, uint32_t layout) {
+        struct books_places places;
+        struct state state;
+        int fd;
+
+        books_place(&places, &limits, shapes);
+        assert_int_equal(state_init(&state, places.size, 1000), 0);
+        owner_of(&state)->layout = layout;
+        owner_of(&state)->limits = limits;
+        owner_of(&state)->regions = regions;
+        if (regions)
+                memcpy(owner_of(&state)->shapes, shapes, REGIONS * sizeof *shapes);
+        for (uint32_t i = REGIONS; i < regions; i++)
+                owner_of(&state)->shapes[i] = (struct books_shape){8, 16};
+        memcpy(owner_of(&state)->labels[1], "whose", 6);
+        owner_of(&state)->label_size[1] = 6;
+        atomic_store(&owner_of(&state)->label_turn, 1);
+        each_record(state_data(&state), shapes, write_record);
+        fd = dup(state.fd);
+        state_deinit(&state);
+        return fd;
+}
+
+static uint64_t memory_of(int fd) {
+        struct stat st;
+
+        assert_int_equal(fstat(fd, &st), 0);
+        return (uint64_t)st.st_blocks * 512;
+}
+
+/* Consumes the descriptor. */
+static void check(int fd, const struct books_shape *shapes, bool reshaped) {
+        uint64_t memory = memory_of(fd), size;
+        struct books *books;
+        char *data;
+
+        assert_int_equal(books_adopt(&books, fd), 0);
+        assert_int_equal(books_were_reshaped(books), reshaped);
+        assert_string_equal((const char *)books_label(books, &size), "whose");
+        assert_int_equal(size, 6);
+        assert_int_equal(owner_of(&books->state)->layout, BOOKS_LAYOUT);
+        assert_int_equal(owner_of(&books->state)->regions, REGIONS);
+        assert_memory_equal(owner_of(&books->state)->shapes, books_shapes, sizeof books_shapes);
+        /* A record that is spread over one page more is all that there may be more. */
+        assert_true(memory_of(books->state.fd) <= 2 * memory + (UINT64_C(1) << 20));
+        known = shapes;
+        data = state_data(&books->state);
+        each_record(data, books_shapes, check_record);
+        for (char *p = data; p < books->state.base + books->state.size; p++)
+                if (*p)
+                        fail_msg("something at %llu", (unsigned long long)(p - data));
+        books_free(books);
+}
+
+/* Each one longer by some, and one of them longer by much. */
+static void longer(struct books_shape *shapes) {
+        memcpy(shapes, books_shapes, sizeof books_shapes);
+        for (uint32_t i = 0; i < REGIONS; i++) {
+                shapes[i].stride += 8 * (i + 1);
+                shapes[i].used += 4;
+        }
+        shapes[REGION_THREADS].used = shapes[REGION_THREADS].stride = 5000;
+}
+
+static void shorter(struct books_shape *shapes) {
+        memcpy(shapes, books_shapes, sizeof books_shapes);
+        for (uint32_t i = 0; i < REGIONS; i++)
+                if (shapes[i].used >= 32) {
+                        shapes[i].used -= 12;
+                        shapes[i].stride -= 8;
+                }
+}
+
+static void test_ours(void **unused) {
+        check(make_arena(books_shapes, REGIONS, BOOKS_LAYOUT), books_shapes, false);
+}
+
+static void test_longer(void **unused) {
+        struct books_shape shapes[REGIONS];
+
+        longer(shapes);
+        check(make_arena(shapes, REGIONS, BOOKS_LAYOUT), shapes, true);
+        /* With regions that we do not know. */
+        check(make_arena(shapes, REGIONS + 3, BOOKS_LAYOUT), shapes, true);
+        check(make_arena(books_shapes, REGIONS + 1, BOOKS_LAYOUT), books_shapes, true);
+}
+
+static void test_shorter(void **unused) {
+        struct books_shape shapes[REGIONS];
+
+        shorter(shapes);
+        check(make_arena(shapes, REGIONS, BOOKS_LAYOUT), shapes, true);
+}
+
+/* Before arenas said their shape: only the records, and the regions, that were there. */
+static void test_without_shape(void **unused) {
+        struct books_shape shapes[REGIONS];
+
+        memcpy(shapes, books_shapes, sizeof shapes);
+        shapes[REGION_BOOK] = (struct books_shape){1112, 1112};
+        check(make_arena(shapes, 0, 5), shapes, true);
+        shapes[REGION_INSTANCES] = (struct books_shape){56, 64};
+        shapes[REGION_FRAMES] = (struct books_shape){88, 128};
+        shapes[REGION_TIMES] = shapes[REGION_TIME_SUMS] = (struct books_shape){0, 0};
+        check(make_arena(shapes, 0, 4), shapes, true);
+}
+
+/* An arena that has moved moves again, and its file does not keep what it left. */
+static void test_again_and_again(void **unused) {
+        struct books_shape shapes[REGIONS];
+        struct books *books;
+        uint64_t memory, at = 0;
+        int fd, again;
+
+        longer(shapes);
+        fd = make_arena(shapes, REGIONS, BOOKS_LAYOUT);
+        assert_int_equal(books_adopt(&books, dup(fd)), 0);
+        books_free(books);
+        memory = memory_of(fd);
+        for (int i = 0; i < 5; i++) {
+                assert_int_equal(books_adopt(&books, dup(fd)), 0);
+                assert_false(books_were_reshaped(books));
+                assert_true(books->state.at > at);
+                at = books->state.at;
+                owner_of(&books->state)->regions++; /* a later version has been here */
+                owner_of(&books->state)->shapes[REGIONS] = (struct books_shape){8, 8};
+                books_free(books);
+                assert_int_equal(books_adopt(&books, dup(fd)), 0);
+                assert_true(books_were_reshaped(books));
+                assert_true(memory_of(fd) <= memory);
+                again = dup(books_fd(books));
+                books_free(books);
+                close(again);
+        }
+        check(fd, shapes, false);
+}
+
+/* Somebody died when the new arena was made, and had not taken the old one's place. */
+static void test_interrupted(void **unused) {
+        struct books_shape shapes[REGIONS];
+        struct state state, half;
+        int fd;
+
+        longer(shapes);
+        fd = make_arena(shapes, REGIONS, BOOKS_LAYOUT);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(state_init_adopt(&state, dup(fd)), 0);
+                assert_int_equal(state_init_beside(&half, &state, 1 << 24, 1000), 0);
+                memset(state_data(&half), 'x', 1 << 24);
+                half.fd = -1;
+                state_deinit(&half);
+                state_deinit(&state);
+        }
+        check(fd, shapes, true);
+}
+
+/* Committed just before, or half of a batch: the old arena's log is undone first. */
+static void test_half_a_batch(void **unused) {
+        struct books_shape shapes[REGIONS];
+        struct state state;
+        int fd;
+
+        longer(shapes);
+        fd = make_arena(shapes, REGIONS, BOOKS_LAYOUT);
+        assert_int_equal(state_init_adopt(&state, dup(fd)), 0);
+        state_begin(&state);
+        for (uint64_t at = 0; at < 100; at++) {
+                char *p = (char *)state_data(&state) + at * STATE_LINE;
+
+                state_touch(&state, p, STATE_LINE);
+                memset(p, 'y', STATE_LINE);
+        }
+        state.in_batch = false;
+        state_deinit(&state);
+        check(fd, shapes, true);
+}
+
+static void refuse(const struct books_shape *shapes, uint32_t regions, uint32_t layout, int error) {
+        struct books_shape ours[REGIONS];
+        struct books *books;
+        struct state state;
+        int fd;
+
+        memcpy(ours, books_shapes, sizeof ours);
+        fd = make_arena(ours, REGIONS, BOOKS_LAYOUT);
+        assert_int_equal(state_init_adopt(&state, dup(fd)), 0);
+        memcpy(owner_of(&state)->shapes, shapes, REGIONS * sizeof *shapes);
+        owner_of(&state)->regions = regions;
+        owner_of(&state)->layout = layout;
+        state_deinit(&state);
+        assert_int_equal(books_adopt(&books, fd), error);
+}
+
+static void test_nonsense(void **unused) {
+        struct books_shape shapes[REGIONS];
+        struct books *books;
+        uint64_t word;
+        int fd;
+
+        memcpy(shapes, books_shapes, sizeof shapes);
+        refuse(shapes, REGIONS, BOOKS_LAYOUT + 1, -EPROTONOSUPPORT);
+        refuse(shapes, REGIONS, 0, -EPROTONOSUPPORT);
+        refuse(shapes, 3, BOOKS_LAYOUT, -EPROTO);
+        refuse(shapes, 25, BOOKS_LAYOUT, -EPROTO);
+        refuse(shapes, UINT32_MAX, BOOKS_LAYOUT, -EPROTO);
+        shapes[REGION_NAMES].used = shapes[REGION_NAMES].stride + 1;
+        refuse(shapes, REGIONS, BOOKS_LAYOUT, -EPROTO);
+        shapes[REGION_NAMES] = (struct books_shape){0, 0};
+        refuse(shapes, REGIONS, BOOKS_LAYOUT, -EPROTO);
+        shapes[REGION_NAMES] = (struct books_shape){65536, 65536}; /* more than the arena has */
+        refuse(shapes, REGIONS, BOOKS_LAYOUT, -EPROTO);
+        shapes[REGION_NAMES] = (struct books_shape){8, UINT32_MAX};
+        refuse(shapes, REGIONS, BOOKS_LAYOUT, -EPROTO);
+
+        /* Moved to where there is nothing. */
+        static const uint64_t places[] = {1, 4096, UINT64_C(1) << 40, UINT64_MAX & ~UINT64_C(4095)};
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+                fd = make_arena(books_shapes, REGIONS, BOOKS_LAYOUT);
+                word = places[i];
+                assert_int_equal(pwrite(fd, &word, sizeof word, offsetof(struct state_header, moved_to)), sizeof word);
+                assert_int_equal(books_adopt(&books, fd), -EPROTO);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_ours),
+                cmocka_unit_test(test_longer),
+                cmocka_unit_test(test_shorter),
+                cmocka_unit_test(test_without_shape),
+                cmocka_unit_test(test_again_and_again),
+                cmocka_unit_test(test_interrupted),
+                cmocka_unit_test(test_half_a_batch),
+                cmocka_unit_test(test_nonsense),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
