@@ -2,7 +2,8 @@
  * What the machine allows: two bare 64-byte records with four counters, each published by itself, through a ring in shared
  * memory to a thread on another processor that adds them up, and looks every 200 us.  No frames, no checks, no names.
  *
- *     limit        one line "NAME NS" each: the cost of two records, paced and saturated, with and without timestamps
+ *     limit        one line "NAME NS" each: the cost of two records, paced and saturated, with and without timestamps;
+ *                  and how long single ones take, paced
  *
  * Paced is what bench/pair does: 200 pairs, then 200 us of other work, as at a million pairs a second, through a ring as
  * long as a thread's is by default.  Saturated needs a longer one, so that it is never full.
@@ -16,7 +17,15 @@
 
 #include "bench/measure.h"
 
-enum { RECORDS = 1 << 18, PACED_RECORDS = 8192, BATCH = 200, BATCHES = 1500, PAUSE_NS = 200000, ENTRIES = 1024 };
+enum {
+        RECORDS = 1 << 18,
+        PACED_RECORDS = 8192,
+        BATCH = 200,
+        BATCHES = 1500,
+        PAUSE_NS = 200000,
+        ENTRIES = 1024,
+        SINGLES = 1000000
+};
 
 struct record {
         uint64_t sequence, instance, path, timestamp, counters[4];
@@ -89,6 +98,26 @@ static inline __attribute__((always_inline)) double run(uint64_t *head, uint64_t
         return measure_percentile(costs, BATCHES, .5);
 }
 
+/* One pair a microsecond, as in bench/pair. */
+static void tail(uint64_t *head, uint64_t *limit) {
+        static double costs[SINGLES];
+        double next = measure_now(CLOCK_MONOTONIC);
+
+        for (uint64_t i = 0; i < SINGLES; i++) {
+                double begun;
+
+                while ((begun = measure_now(CLOCK_MONOTONIC)) < next)
+                        ;
+                next = begun + 1000;
+                begun = measure_now(CLOCK_MONOTONIC);
+                *head = put(*head, limit, i, 2, 0);
+                *head = put(*head, limit, i, 4, 0);
+                costs[i] = measure_now(CLOCK_MONOTONIC) - begun;
+        }
+        printf("limit_tail_median %.2f\n", measure_percentile(costs, SINGLES, .5));
+        printf("limit_tail_999 %.2f\n", measure_percentile(costs, SINGLES, .999));
+}
+
 int main(void) {
         uint64_t head = 0, limit = 0;
         pthread_t collector;
@@ -101,6 +130,7 @@ int main(void) {
         run(&head, &limit, 0, 0);
         printf("limit_paced %.2f\n", run(&head, &limit, PAUSE_NS, 0));
         printf("limit_paced_timed %.2f\n", run(&head, &limit, PAUSE_NS, 1));
+        tail(&head, &limit);
         /* The ring changes its length when it is empty. */
         while (atomic_load(&shared.tail) != head)
                 ;

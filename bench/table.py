@@ -78,6 +78,7 @@ row("whole scope, instructions", median("instructions_scope"), None, "instructio
 ratio_row("8 threads, own spans, per pair of one thread", "threads_8", "threads_1", 1.2)
 ratio_row("8 threads, one shared span, per pair of one thread", "threads_8_shared", "threads_1", 1.2)
 ratio_row("99.9 % of single pairs, a microsecond apart, beside their median", "tail_999", "tail_median", 10)
+ratio_row("… of the limit", "limit_tail_999", "limit_tail_median", None)
 row("scope without a collector", median("alone_scope"), 1.4, "ns", seen=spread("alone_scope"))
 if median("counted_malloc") is not None and median("plain_malloc") is not None:
     row("counting malloc(64) and free", median("counted_malloc") - median("plain_malloc"), 3, "ns",

@@ -156,7 +156,7 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         lane->ring_used = 0;
         lane->limit = 0; /* the first record finds out, and writes BASE before itself */
         atomic_store_explicit(&lane->depth, 0, memory_order_relaxed);
-        lane->doorbell_at = head + ring_records / 4;
+        lane->doorbell_at = head + sa_slow_doorbell_distance(ring_records);
         shm_store(lane->beyond, 0);
         lane->beyond_scopes = 0;
         atomic_store_explicit(&lane->refused_frames, 0, memory_order_relaxed);

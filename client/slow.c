@@ -232,6 +232,10 @@ static bool has_room(struct sa_thread *self, struct shm_lane *lane, uint64_t hea
         return room;
 }
 
+bool sa_slow_finds_room(struct sa_thread *self, struct shm_lane *lane, uint32_t need) {
+        return lane->ring_used && has_room(self, lane, atomic_load_explicit(&lane->head, memory_order_relaxed), need);
+}
+
 void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
         uint64_t head, at[SHM_COUNTERS];
         uint32_t depth, need;
@@ -446,15 +450,17 @@ void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
 
 void sa_slow_doorbell(struct sa_thread *self, struct shm_lane *lane) {
         const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
-        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed), quarter = (self->mask + 1) / 4;
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        uint64_t distance = sa_slow_doorbell_distance(self->mask + 1);
         /* Relaxed: only an estimate of how much is waiting. */
         uint64_t tail = atomic_load_explicit(&lane->tail, memory_order_relaxed);
 
-        if (head - tail < quarter) { /* the collector keeps up */
-                lane->doorbell_at = tail + quarter;
+        if (head - tail < distance) { /* the collector keeps up */
+                lane->doorbell_at = tail + distance;
                 return;
         }
-        lane->doorbell_at = head + quarter;
+        /* Sooner than it would be otherwise: one that is awake now may go to sleep without having met all of this. */
+        lane->doorbell_at = head + (self->mask + 1) / 8;
         /* [W1] seq_cst fence, pairs with the one in the collector before it looks at the heads for the last time:
          * either it sees our head, or we see it asleep. */
         atomic_thread_fence(memory_order_seq_cst);

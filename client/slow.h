@@ -17,7 +17,14 @@ bool sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span 
 /* What other threads and the collector asked of this one. */
 void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane);
 
-/* At a quarter of the ring: wakes the collector if it sleeps. */
+/* Looks anew how far the collector has come.  Whether `need` records fit, with what is owed; false before BASE. */
+bool sa_slow_finds_room(struct sa_thread *self, struct shm_lane *lane, uint32_t need);
+
+/* When so many of a ring's records wait, a thread wakes the collector, if it sleeps.  By default what is left then is
+ * 20 ms at 250,000 records a second; and who writes two million is met before, by a collector that sleeps 1 ms. */
+static inline uint64_t sa_slow_doorbell_distance(uint32_t records) {
+        return records / 8 * 3;
+}
 void sa_slow_doorbell(struct sa_thread *self, struct shm_lane *lane);
 
 /* The attention bits that a new lane begins with. */

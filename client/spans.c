@@ -135,13 +135,15 @@ static sa_inline void put_enter(struct sa_thread *self, struct shm_lane *lane, s
         ring_publish(lane, at.head + 1);
 }
 
-/* With timestamps it is still short; all else is not. */
+/* With timestamps it is still short, and where the thread only did not know how much room there is; all else is not. */
 static void enter_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
         struct place at = place_of(lane);
+        uint32_t asked = attention(lane);
 
-        if (attention(lane) == SHM_ATTENTION_TIMING && can_enter(lane, at))
+        if (!(asked & ~(uint32_t)SHM_ATTENTION_TIMING) && at.depth < SHM_DEPTH &&
+            (can_enter(lane, at) || sa_slow_finds_room(self, lane, 3)))
                 put_enter(self, lane, at, span.instance, sa_handle_half(span) | sa_kind_and_flags(0, flags),
-                          shm_clock());
+                          asked ? shm_clock() : 0);
         else
                 sa_slow_enter(self, lane, span, sa_handle_flags(span) | flags);
 }

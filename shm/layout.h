@@ -424,7 +424,7 @@ struct shm_beacon {
         uint64_t magic; /* SHM_BEACON_MAGIC */
         uint32_t version;
         _Atomic uint32_t generation; /* 0: no collector serves; else changes with each start */
-        _Atomic uint32_t asleep;     /* the collector sleeps: ring the bell at the next quarter */
+        _Atomic uint32_t asleep;     /* the collector sleeps: ring the bell when so much waits */
         uint32_t reserved[11];
 };
 #define SHM_BEACON_MAGIC UINT64_C(0x314e434245415301)

@@ -1,10 +1,10 @@
 /*
  * When to drain, and when to sleep.
  *
- * Between passes the collector sleeps 1 to 25 ms.  A bell, which a client rings when a quarter of a ring went by while
- * we slept, ends the sleep and halves the next; passes without one lengthen it.  After some passes that found nothing
- * it sleeps deeply, up to half a second, once every lane was asked to ring at its very next record.  With nobody attached
- * there is no timer at all.
+ * Between passes the collector sleeps 1 to 25 ms.  A bell, which a client rings when three eighths of a ring went by
+ * while we slept, ends the sleep and halves the next; passes without one lengthen it.  After some passes that found
+ * nothing it sleeps deeply, up to half a second, once every lane was asked to ring at its very next record.  With
+ * nobody attached there is no timer at all.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 #define SLEEP_MIN_NS     (1 * NS_PER_MS)
 #define SLEEP_MAX_NS     (25 * NS_PER_MS)
-#define SLEEP_STEP_NS    (NS_PER_MS / 8) /* longer after each pass that nobody rang for: a bell is to be rare */
+#define SLEEP_GROWTH     64 /* that share of it is added by each pass that nobody rang for: a bell is to be rare */
 #define SLEEP_BLIND_NS   (4 * NS_PER_MS) /* where no bell can be heard */
 #define SLEEP_DEEP_NS    (500 * NS_PER_MS)
 #define SLEEP_WATCHED_NS (125 * NS_PER_MS) /* … while somebody waits for events: a new thread does not ring */
@@ -85,7 +85,7 @@ static uint64_t next_sleep(struct collector *collector, int outcome) {
                 if (collector->deep || outcome == DRAIN_MORE)
                         sleep_ns = SLEEP_MIN_NS;
                 else
-                        sleep_ns = collector->rung ? sleep_ns / 2 : sleep_ns + SLEEP_STEP_NS;
+                        sleep_ns = collector->rung ? sleep_ns / 2 : sleep_ns + sleep_ns / SLEEP_GROWTH;
         } else {
                 collector->idle_passes++;
                 sleep_ns += sleep_ns / 2;
@@ -131,9 +131,9 @@ static void on_drain(void *userdata, uint64_t now_ns) {
         resume_ingest(collector);
 }
 
-/* The last look before sleep.  In a short one nothing can overflow unheard: whoever fills a ring passes a quarter of it
- * after `asleep` is set, and rings.  A deep one must not begin over a record that was written before its lane was
- * asked to ring. */
+/* The last look before sleep.  In a short one nothing can overflow unheard: whoever fills a ring comes to a look at
+ * `asleep` while half of it is left, and rings.  A deep one must not begin over a record that was written before its
+ * lane was asked to ring. */
 static bool on_idle(void *userdata) {
         struct collector *collector = userdata;
 
