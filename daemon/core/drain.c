@@ -173,12 +173,12 @@ static void count_records(struct books *books, uint64_t n) {
 enum { FAR_AHEAD = 16, AHEAD = 8, LIVE_FITS_CACHE = 4096 };
 
 /* Spans that live long lie anywhere in the books: without it, each record waits for memory several times. */
-static void look_ahead(const struct drain *drain, uint32_t i, uint64_t position) {
-        uint64_t instance = reader_span_ahead(&drain->reader, i, position + FAR_AHEAD);
+static void look_ahead(const struct drain *drain, struct reader_ring ring, uint64_t position) {
+        uint64_t instance = reader_span_ahead(ring, position + FAR_AHEAD);
 
         if (instance)
                 live_expect(drain->books, instance);
-        instance = reader_span_ahead(&drain->reader, i, position + AHEAD);
+        instance = reader_span_ahead(ring, position + AHEAD);
         if (instance)
                 live_expect_soon(drain->books, instance);
 }
@@ -187,6 +187,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
         uint64_t position = lane->position, counted = position;
+        struct reader_ring ring = reader_ring(&drain->reader, i);
         bool ahead = books->book->live >= LIVE_FITS_CACHE;
         int r = 0;
 
@@ -194,8 +195,8 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 struct shm_record record;
 
                 if (ahead && to - position > FAR_AHEAD)
-                        look_ahead(drain, i, position);
-                r = reader_record(&drain->reader, i, position, &record);
+                        look_ahead(drain, ring, position);
+                r = reader_record(&drain->reader, ring, position, &record);
                 if (r < 0)
                         break;
                 if (books_batch_is_full(books)) {
@@ -203,8 +204,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                         counted = position;
                         drain_next_batch(drain);
                 }
-                if (record.path || (record.kind >= SHM_KIND_ENTER && record.kind <= SHM_KIND_CLOSE) ||
-                    record.kind == SHM_KIND_RESYNC)
+                if (record.path || reader_is_of_span(record.kind))
                         record.path = reader_path(&drain->reader, books, record.path);
                 if (record.kind == SHM_KIND_BEFORE)
                         drain_receive_at_before(drain, i, record.instance);

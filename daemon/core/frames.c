@@ -10,14 +10,13 @@ static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
 }
 
-static void difference(uint64_t ret[SHM_COUNTERS], const uint64_t a[SHM_COUNTERS], const uint64_t b[SHM_COUNTERS]) {
+/* By the processor's carry: made vectors of, which cannot compare such words, it takes six times the instructions. */
+static inline void difference(uint64_t ret[SHM_COUNTERS], const uint64_t a[SHM_COUNTERS],
+                              const uint64_t b[SHM_COUNTERS]) {
+#pragma GCC unroll 4
         for (int i = 0; i < SHM_COUNTERS; i++)
-                ret[i] = minus(a[i], b[i]);
-}
-
-static void add(uint64_t to[SHM_COUNTERS], const uint64_t delta[SHM_COUNTERS]) {
-        for (int i = 0; i < SHM_COUNTERS; i++)
-                to[i] += delta[i];
+                if (__builtin_sub_overflow(a[i], b[i], &ret[i]))
+                        ret[i] = 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ intervals -- */
@@ -44,38 +43,37 @@ static void settle_pending(struct books *books, struct lane *lane, uint64_t delt
         lane->has_pending = 0;
 }
 
+static void outside(struct books *books, struct lane *lane, const uint64_t delta[SHM_COUNTERS]) {
+        struct thread_name *thread = &books->threads[lane->thread];
+
+        touch_line(books, lane->outside);
+        tally_add(lane->outside, delta);
+        touch_line(books, thread->outside);
+        tally_add(thread->outside, delta);
+}
+
 /* Ends the interval that began at `last`.  Counters that went back count nothing, and the books go on from the
  * larger value, so that they balance.  ticks: as of times_interval(). */
-static void interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS], uint64_t ticks) {
-        uint64_t delta[SHM_COUNTERS], any = 0;
+static inline void interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS], uint64_t ticks) {
+        uint64_t delta[SHM_COUNTERS];
 
         if (times_are_due(lane, ticks))
                 times_interval(books, lane, ticks);
         difference(delta, at, lane->last);
-        for (int i = 0; i < SHM_COUNTERS; i++)
-                any |= delta[i];
-        if (lane->has_pending) {
-                settle_pending(books, lane, delta);
-        } else if (!any) {
+        if (!(delta[0] | delta[1] | delta[2] | delta[3]) && !lane->has_pending)
                 return;
-        }
-        state_touch(&books->state, lane->last, sizeof lane->last);
-        for (int i = 0; i < SHM_COUNTERS; i++)
-                if (at[i] > lane->last[i])
-                        lane->last[i] = at[i];
+        touch_line(books, lane->last);
+        tally_add(lane->last, delta);
+        if (__builtin_expect(lane->has_pending, 0))
+                settle_pending(books, lane, delta);
         if (lane->depth) {
                 tally_self(books, lane->frames[lane->depth - 1].path, delta);
                 if (BOOKS_ARE_CHECKED) {
                         state_touch(&books->state, lane->self, sizeof lane->self);
-                        add(lane->self, delta);
+                        tally_add(lane->self, delta);
                 }
         } else {
-                struct thread_name *thread = &books->threads[lane->thread];
-
-                state_touch(&books->state, lane->outside, 64);
-                add(lane->outside, delta);
-                touch(books, &thread->outside);
-                add(thread->outside, delta);
+                outside(books, lane, delta);
         }
 }
 
@@ -89,8 +87,8 @@ void frames_before(struct books *books, uint32_t i, const uint64_t before[SHM_CO
         state_touch(&books->state, lane->before_seen, sizeof lane->before_seen);
         state_touch(&books->state, lane->pending_before, sizeof lane->pending_before);
         touch(books, &lane->has_pending);
-        add(lane->before_seen, delta);
-        add(lane->pending_before, delta);
+        tally_add(lane->before_seen, delta);
+        tally_add(lane->pending_before, delta);
         lane->has_pending = 1;
 }
 
@@ -103,15 +101,15 @@ void frames_gap(struct books *books, uint32_t i, const uint64_t gap[SHM_COUNTERS
                 return;
         state_touch(&books->state, &lane->has_pending, 64);
         state_touch(&books->state, lane->pending_lost, sizeof lane->pending_lost);
-        add(lane->gap_seen, delta);
-        add(lane->pending_lost, delta);
+        tally_add(lane->gap_seen, delta);
+        tally_add(lane->pending_lost, delta);
         lane->has_pending = 1;
 }
 
 static void lost(struct books *books, struct lane *lane, const uint64_t counters[SHM_COUNTERS]) {
         state_touch(&books->state, lane->pending_lost, sizeof lane->pending_lost);
         touch(books, &lane->has_pending);
-        add(lane->pending_lost, counters);
+        tally_add(lane->pending_lost, counters);
         lane->has_pending = 1;
         if (lane->depth)
                 tally_lost(books, lane->frames[lane->depth - 1].path);
@@ -302,7 +300,8 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
         }
         if (record->flags & SHM_FLAG_SCOPE)
                 flags |= FRAME_SCOPE;
-        state_touch(&books->state, frame, offsetof(struct frame, reserved));
+        touch_line(books, frame);
+        touch_line(books, &frame->entered);
         frame->instance = record->instance;
         frame->path = record->path;
         frame->name = name;
@@ -369,44 +368,45 @@ static void pass_on(struct books *books, struct lane *lane, uint32_t i, const ui
         }
 }
 
-static void remove_frame(struct books *books, struct lane *lane, uint32_t i) {
+/* Takes frame `i` out from under others. */
+static void take_out(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS]) {
         uint32_t above = lane->depth - i - 1;
 
-        if (above) {
-                state_touch(&books->state, &lane->frames[i], above * sizeof(struct frame));
-                memmove(&lane->frames[i], &lane->frames[i + 1], above * sizeof(struct frame));
-        }
-        touch(books, &lane->depth);
-        lane->depth--;
+        pass_on(books, lane, i, at);
+        state_touch(&books->state, &lane->frames[i], above * sizeof(struct frame));
+        memmove(&lane->frames[i], &lane->frames[i + 1], above * sizeof(struct frame));
 }
 
 enum cycle_end { CYCLE_EXIT = 0, CYCLE_MIGRATED = 1, CYCLE_CLOSES = 2, CYCLE_SHARED = 4, CYCLE_ABORTED = 8 };
 
-/* What a cycle spent of its span's; nothing where another frame of the span is below. */
-struct spent {
+/* A cycle that has ended: of what, and what it spent of its span's; nothing where another frame of the span is below. */
+struct cycle {
+        uint64_t instance;
+        uint32_t path, flags; /* as its frame's */
         uint64_t sums[SHM_COUNTERS], ticks;
         bool is_timed;
 };
 
 /* A scope ends with its only cycle. */
-static void close_scope(struct books *books, const struct frame *frame, const struct spent *spent) {
-        struct books_event event = {.instance = frame->instance, .path = frame->path, .cycles = 1};
+static void close_scope(struct books *books, const struct cycle *cycle) {
+        if (cycle->is_timed)
+                times_call(books, cycle->path, cycle->ticks);
+        tally_closed(books, cycle->path, cycle->sums[SHM_ALLOC_BYTES], 1);
+        if (books->on_event) {
+                struct books_event event = {.instance = cycle->instance, .path = cycle->path, .cycles = 1};
 
-        memcpy(event.sums, spent->sums, sizeof event.sums);
-        if (spent->is_timed) {
-                event.ticks = spent->ticks;
-                times_call(books, frame->path, spent->ticks);
+                memcpy(event.sums, cycle->sums, sizeof event.sums);
+                event.ticks = cycle->is_timed ? cycle->ticks : 0;
+                books_emit(books, &event);
         }
-        tally_closed(books, frame->path, spent->sums[SHM_ALLOC_BYTES], 1);
-        books_emit(books, &event);
 }
 
 /* A scope whose thread is dead. */
-static void abort_scope(struct books *books, const struct frame *frame, const uint64_t sums[SHM_COUNTERS]) {
-        struct instance *entry = live_find(books, frame->instance);
+static void abort_scope(struct books *books, const struct cycle *cycle) {
+        struct instance *entry = live_find(books, cycle->instance);
 
-        tally_aborted(books, frame->path, 1);
-        last_note(books, frame->instance, frame->path, sums);
+        tally_aborted(books, cycle->path, 1);
+        last_note(books, cycle->instance, cycle->path, cycle->sums);
         if (!entry)
                 return;
         touch(books, entry);
@@ -425,35 +425,34 @@ static void end_closing(struct books *books, struct instance *entry, enum frames
                 live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
 }
 
-static void exit_instance(struct books *books, const struct frame *frame, const struct spent *spent, unsigned end,
-                          enum frames_pass pass) {
+static void exit_instance(struct books *books, const struct cycle *cycle, unsigned end, enum frames_pass pass) {
         struct instance *entry;
-        bool is_scope = frame->flags & FRAME_SCOPE;
+        bool is_scope = cycle->flags & FRAME_SCOPE;
 
-        if (frame->flags & FRAME_STALE)
+        if (cycle->flags & FRAME_STALE)
                 return;
         if (is_scope && (end & CYCLE_ABORTED)) {
-                abort_scope(books, frame, spent->sums);
+                abort_scope(books, cycle);
                 return;
         }
         if (is_scope && (end & CYCLE_CLOSES) && !(end & CYCLE_SHARED)) {
-                close_scope(books, frame, spent);
+                close_scope(books, cycle);
                 return;
         }
         if (is_scope) {
-                entry = scope_instance(books, frame->instance, frame->path, frame->flags & FRAME_FOLLOWED);
+                entry = scope_instance(books, cycle->instance, cycle->path, cycle->flags & FRAME_FOLLOWED);
         } else {
-                entry = live_find(books, frame->instance);
+                entry = live_find(books, cycle->instance);
                 if (!entry) /* evicted meanwhile */
                         return;
-                touch(books, entry);
+                touch_line(books, entry);
                 entry->flags |= INSTANCE_RECENT;
                 if (entry->entered)
                         entry->entered--;
         }
-        add(entry->sums, spent->sums);
-        entry->ticks += spent->ticks;
-        if (!spent->is_timed)
+        tally_add(entry->sums, cycle->sums);
+        entry->ticks += cycle->ticks;
+        if (!cycle->is_timed)
                 entry->flags |= INSTANCE_UNTIMED;
         entry->cycles += !(end & CYCLE_ABORTED);
         if (end & CYCLE_CLOSES)
@@ -465,24 +464,26 @@ static void exit_instance(struct books *books, const struct frame *frame, const 
 /* Ends the cycle of frame `i` at `at`; the interval has been ended there already. */
 static void end_cycle(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS], unsigned end,
                       enum frames_pass pass) {
-        struct frame frame = lane->frames[i];
-        struct spent spent = {.is_timed = true};
+        const struct frame *frame = &lane->frames[i];
+        struct cycle cycle = {frame->instance, frame->path, frame->flags, .is_timed = true};
         uint64_t credit[SHM_COUNTERS];
 
-        if (frame.flags & FRAME_OUTER_NAME) {
-                difference(credit, at, frame.credit);
-                tally_total(books, frame.path, credit);
-                times_total(books, lane, &frame);
+        if (cycle.flags & FRAME_OUTER_NAME) {
+                difference(credit, at, frame->credit);
+                tally_total(books, cycle.path, credit);
+                times_total(books, lane, frame);
         }
-        if (frame.flags & FRAME_OUTER_INSTANCE) {
-                difference(spent.sums, at, frame.enter);
-                spent.is_timed = times_cycle(lane, &frame, &spent.ticks);
+        if (cycle.flags & FRAME_OUTER_INSTANCE) {
+                difference(cycle.sums, at, frame->enter);
+                cycle.is_timed = times_cycle(lane, frame, &cycle.ticks);
         }
-        pass_on(books, lane, i, at);
-        remove_frame(books, lane, i);
+        if (i + 1 < lane->depth)
+                take_out(books, lane, i, at);
+        touch(books, &lane->depth);
+        lane->depth--;
         if (!(end & CYCLE_ABORTED))
-                tally_cycle(books, frame.path, end & CYCLE_MIGRATED);
-        exit_instance(books, &frame, &spent, end, pass);
+                tally_cycle(books, cycle.path, end & CYCLE_MIGRATED);
+        exit_instance(books, &cycle, end, pass);
 }
 
 /* The topmost frame of `instance` that an exit ends: for a scope's end, the scope's; else one that was entered by hand,

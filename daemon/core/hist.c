@@ -41,7 +41,7 @@ bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
         struct hist_chunk *chunk;
         uint64_t *count;
 
-        state_touch(&books->state, &hist->count, 24);
+        touch_line(books, &hist->count);
         if (hist->epoch != books->book->hist_epoch)
                 clear(books, hist);
         hist->count++;

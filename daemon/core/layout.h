@@ -57,7 +57,8 @@ struct tally {
         uint64_t born_ns;
         uint64_t refused;   /* as the client counts it */
         uint32_t next_path; /* of the same name */
-        uint32_t reserved[3];
+        uint32_t reserved;
+        uint64_t this_tick; /* bytes that came since they were last decayed */
 
         struct hist hist;
 };
@@ -310,8 +311,12 @@ static inline uint32_t books_region_blocks(enum books_region region) {
 /* Where the arena has another shape than this version's: moves it into one that has this.  0 or -errno; -EPROTO, -EPROTONOSUPPORT. */
 int books_reshape(struct books *books);
 
-/* Changing an entry: log it, then change it. */
-#define touch(books, entry) state_touch(&(books)->state, (entry), sizeof *(entry))
+/* Changing an entry: log it, then change it.  A word lies in one line. */
+#define touch(books, entry)                                                                                            \
+        (sizeof *(entry) <= sizeof(uint64_t) ? state_touch_line(&(books)->state, (entry))                              \
+                                             : state_touch(&(books)->state, (entry), sizeof *(entry)))
+/* … what begins a line, and is changed in it only. */
+#define touch_line(books, entry) state_touch_line(&(books)->state, (entry))
 
 /* Keeps an event until the commit. */
 void books_emit(struct books *books, const struct books_event *event);

@@ -10,9 +10,6 @@
 #include "shm/ring.h"
 #include "shm/segment.h"
 
-/* After a copy out of shared memory: the compiler must not go back and read it again. */
-#define COPIED() __asm__ volatile("" ::: "memory")
-
 static int fault(struct reader *reader, const char *format, ...) {
         va_list args;
 
@@ -66,30 +63,20 @@ bool reader_has_records(const struct reader *reader, uint32_t lane, uint64_t pos
         return ring_head(lane_at(reader, lane)) != position;
 }
 
-static bool is_of_span(uint16_t kind) {
-        return (kind >= SHM_KIND_ENTER && kind <= SHM_KIND_CLOSE) || kind == SHM_KIND_RESYNC;
+struct reader_ring reader_ring(const struct reader *reader, uint32_t lane) {
+        return (struct reader_ring){
+                .records = shm_ring_at(reader->map, &reader->geometry, lane),
+                .mask = shm_ring_records(&reader->geometry, lane) - 1,
+                .lane = lane,
+        };
 }
 
-uint64_t reader_span_ahead(const struct reader *reader, uint32_t lane, uint64_t position) {
-        uint32_t mask = shm_ring_records(&reader->geometry, lane) - 1;
-        const struct shm_record *record = &shm_ring_at(reader->map, &reader->geometry, lane)[position & mask];
-
-        return is_of_span(record->kind) && !(record->flags & SHM_FLAG_SCOPE) ? record->instance : 0;
-}
-
-int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struct shm_record *ret) {
-        uint32_t mask = shm_ring_records(&reader->geometry, lane) - 1;
-
-        memcpy(ret, &shm_ring_at(reader->map, &reader->geometry, lane)[position & mask], sizeof *ret);
-        COPIED();
-        if (ret->sequence != position)
+int reader_fail_record(struct reader *reader, uint32_t lane, uint64_t position, const struct shm_record *record) {
+        if (record->sequence != position)
                 return fault(reader, "lane %u's record %llu carries the sequence %llu", lane,
-                             (unsigned long long)position, (unsigned long long)ret->sequence);
-        if (ret->kind == SHM_KIND_INVALID || ret->kind > SHM_KIND_MAX || (ret->flags & ~SHM_FLAGS_ALL) ||
-            (!ret->instance && is_of_span(ret->kind)))
-                return fault(reader, "lane %u's record %llu has kind %u, flags %#x and instance %llu", lane,
-                             (unsigned long long)position, ret->kind, ret->flags, (unsigned long long)ret->instance);
-        return 0;
+                             (unsigned long long)position, (unsigned long long)record->sequence);
+        return fault(reader, "lane %u's record %llu has kind %u, flags %#x and instance %llu", lane,
+                     (unsigned long long)position, record->kind, record->flags, (unsigned long long)record->instance);
 }
 
 void reader_release(struct reader *reader, uint32_t lane, uint64_t position) {
@@ -174,11 +161,9 @@ static bool is_known(const struct books *books, uint32_t path) {
         return path < books->limits.paths && books->tallies[path].name;
 }
 
-uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path) {
+uint32_t reader_learn_path(struct reader *reader, struct books *books, uint32_t path) {
         uint32_t chain[SHM_PATH_DEPTH_MAX + 1], names[SHM_PATH_DEPTH_MAX], n = 0, at = path;
 
-        if (path && is_known(books, path))
-                return path;
         /* Down to the root, or to a path that is known; ids fall on the way, so there is no circle. */
         do {
                 uint64_t key;
@@ -231,7 +216,7 @@ bool reader_close(const struct reader *reader, uint32_t slot, struct shm_close *
         atomic_store_explicit(&ret->instance, instance, memory_order_relaxed); /* Relaxed: ours. */
         ret->path = close->path;
         ret->flags = close->flags;
-        COPIED();
+        READER_COPIED();
         return true;
 }
 

@@ -27,17 +27,55 @@ int reader_lanes(struct reader *reader);
 /* The head of a lane, checked against `position`, up to which it was drained. */
 int reader_head(struct reader *reader, uint32_t lane, uint64_t position, uint64_t *ret_head);
 bool reader_has_records(const struct reader *reader, uint32_t lane, uint64_t position);
+
+/* A lane's ring, for as long as it is read in one go. */
+struct reader_ring {
+        const struct shm_record *records;
+        uint32_t mask, lane;
+};
+struct reader_ring reader_ring(const struct reader *reader, uint32_t lane);
+
+/* After a copy out of shared memory: the compiler must not go back and read it again. */
+#define READER_COPIED() __asm__ volatile("" ::: "memory")
+
+static inline bool reader_is_of_span(uint16_t kind) {
+        const unsigned kinds = 1u << SHM_KIND_ENTER | 1u << SHM_KIND_OPEN | 1u << SHM_KIND_EXIT | 1u << SHM_KIND_CLOSE |
+                               1u << SHM_KIND_RESYNC;
+
+        return kind <= SHM_KIND_MAX && kinds >> kind & 1;
+}
+
 /* The span that the record at `position` is of, where it is one that the books follow by itself; else 0.  Unchecked: for a
  * hint. */
-uint64_t reader_span_ahead(const struct reader *reader, uint32_t lane, uint64_t position);
+static inline uint64_t reader_span_ahead(struct reader_ring ring, uint64_t position) {
+        const struct shm_record *record = &ring.records[position & ring.mask];
+
+        return reader_is_of_span(record->kind) && !(record->flags & SHM_FLAG_SCOPE) ? record->instance : 0;
+}
+
+int reader_fail_record(struct reader *reader, uint32_t lane, uint64_t position, const struct shm_record *record);
 /* Copies the record at `position`. */
-int reader_record(struct reader *reader, uint32_t lane, uint64_t position, struct shm_record *ret);
+static inline int reader_record(struct reader *reader, struct reader_ring ring, uint64_t position,
+                                struct shm_record *ret) {
+        *ret = ring.records[position & ring.mask];
+        READER_COPIED();
+        if (__builtin_expect(ret->sequence != position || ret->kind == SHM_KIND_INVALID || ret->kind > SHM_KIND_MAX ||
+                                     (ret->flags & ~SHM_FLAGS_ALL) || (!ret->instance && reader_is_of_span(ret->kind)),
+                             0))
+                return reader_fail_record(reader, ring.lane, position, ret);
+        return 0;
+}
 /* Lets the producer have what is below `position` again. */
 void reader_release(struct reader *reader, uint32_t lane, uint64_t position);
 
 /* Makes sure that the books know `path` and the chain above it; returns it, or (other) where the segment does not say
  * what it is.  In a batch. */
-uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path);
+uint32_t reader_learn_path(struct reader *reader, struct books *books, uint32_t path);
+static inline uint32_t reader_path(struct reader *reader, struct books *books, uint32_t path) {
+        if (__builtin_expect(path && path < books->limits.paths && books->tallies[path].name, 1))
+                return path;
+        return reader_learn_path(reader, books, path);
+}
 uint64_t reader_path_refused(const struct reader *reader, uint32_t path);
 
 /* The close in a slot of the overflow list.  False when there is none. */

@@ -28,6 +28,7 @@ static int map_arena(struct state *state, int fd, uint64_t at, uint64_t size) {
                 munmap(state->base, size);
                 return -ENOMEM;
         }
+        state->marks_origin = (uintptr_t)state->touched - (uintptr_t)state->base / STATE_LINE * sizeof *state->touched;
         state->header = (struct state_header *)state->base;
         state->at = at;
         state->size = size;
@@ -246,8 +247,9 @@ void state_commit(struct state *state) {
         state->in_batch = false;
 }
 
-void state_log_line(struct state *state, uint32_t line) {
+void state_log_line(struct state *state, const void *p) {
         uint64_t n = atomic_load_explicit(&state->header->undo_length, memory_order_relaxed);
+        uint32_t line = (uint32_t)((size_t)((const char *)p - state->base) / STATE_LINE);
 
         assert(state->in_batch);
         assert(n < state->header->undo_capacity);

@@ -43,8 +43,9 @@ struct state {
         struct state_header *header;
         uint64_t *undo_tags; /* batch << 32 | line */
         unsigned char (*undo_lines)[STATE_LINE];
-        uint32_t *touched; /* for each line, the batch that logged it last; private memory */
-        uint32_t batch;    /* its low 32 bits */
+        uint32_t *touched;      /* for each line, the batch that logged it last; private memory */
+        uintptr_t marks_origin; /* where `touched` would begin for address 0 */
+        uint32_t batch;         /* its low 32 bits */
         bool in_batch;
         uint64_t at;   /* where in the file it begins */
         uint64_t size; /* of the mapping */
@@ -85,19 +86,28 @@ static inline bool state_has_room(const struct state *state, uint64_t lines) {
                state->header->undo_capacity;
 }
 
-void state_log_line(struct state *state, uint32_t line);
+void state_log_line(struct state *state, const void *p);
+
+/* The mark of the line that `p` is in.  Counted from address 0, so that it takes no subtraction. */
+static inline uint32_t *state_mark(const struct state *state, const void *p) {
+        return (uint32_t *)(state->marks_origin + (uintptr_t)p / STATE_LINE * sizeof(uint32_t));
+}
 
 /* Has the mark fetched that state_touch() will look at for `p`. */
 static inline void state_expect(const struct state *state, const void *p) {
-        __builtin_prefetch(&state->touched[(size_t)((const char *)p - state->base) / STATE_LINE], 1);
+        __builtin_prefetch(state_mark(state, p), 1);
+}
+
+/* To be called before changing what lies in the one line that `p` is in. */
+static inline void state_touch_line(struct state *state, const void *p) {
+        if (__builtin_expect(*state_mark(state, p) != state->batch, 0))
+                state_log_line(state, p);
 }
 
 /* To be called before changing [p, p + n) of the arena. */
 static inline void state_touch(struct state *state, const void *p, size_t n) {
-        size_t offset = (size_t)((const char *)p - state->base);
-        uint32_t line = (uint32_t)(offset / STATE_LINE), last = (uint32_t)((offset + n - 1) / STATE_LINE);
+        const char *line = (const char *)((uintptr_t)p / STATE_LINE * STATE_LINE), *end = (const char *)p + n;
 
-        for (; line <= last; line++)
-                if (__builtin_expect(state->touched[line] != state->batch, 0))
-                        state_log_line(state, line);
+        for (; line < end; line += STATE_LINE)
+                state_touch_line(state, line);
 }

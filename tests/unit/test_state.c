@@ -208,7 +208,7 @@ static void test_trim(void **unused) {
         for (int round = 0; round < 3; round++) {
                 state_begin(&state);
                 for (uint64_t i = 0; i < 2000; i++) {
-                        state_log_line(&state, (uint32_t)((uint64_t)(data - state.base) / STATE_LINE + i % LINES));
+                        state_log_line(&state, data + (size_t)(i % LINES) * STATE_LINE);
                         data[i % LINES * STATE_LINE] = (char)round;
                 }
                 state_commit(&state);

@@ -1,4 +1,4 @@
 # tally: rates do not decay.
 # File: daemon/core/tally.c
 # Sources: daemon/core/tally.c
-s/t->decayed\[i\] \*= exp.*/;/
+s/ \* exp(-seconds .*/;/
