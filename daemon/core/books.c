@@ -8,8 +8,9 @@
 #include "daemon/core/layout.h"
 #include "daemon/core/times.h"
 
-#define UNDO_LINES  65536u
-#define EVENTS_KEPT 1024u /* room that is not given back after a batch */
+#define UNDO_LINES     65536u
+#define LINES_COMPARED 16u
+#define EVENTS_KEPT    1024u /* room that is not given back after a batch */
 
 const struct books_limits books_limits_default = {
         .names = 16384,
@@ -133,6 +134,7 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
         if (getrandom(&books->book->hash_seed, sizeof books->book->hash_seed, GRND_NONBLOCK) < 0)
                 books->book->hash_seed = now_ns * UINT64_C(0x9e3779b97f4a7c15);
         strcpy(books->threads[0].name, "(other)");
+        books->changes = 1;
         *ret = books;
         return 0;
 }
@@ -156,6 +158,7 @@ int books_adopt(struct books **ret, int fd) {
                 return r;
         }
         point(books);
+        books->changes = 1;
         *ret = books;
         return 0;
 }
@@ -178,7 +181,12 @@ struct books *books_free(struct books *books) {
 void books_set_label(struct books *books, const void *label, size_t size) {
         struct books_owner *own = owner(books);
         uint32_t turn = atomic_load_explicit(&own->label_turn, memory_order_relaxed) + 1;
+        size_t old_size;
+        const void *old = books_label(books, &old_size);
 
+        if (old && old_size == size && !memcmp(old, label, size))
+                return;
+        books->changes++;
         memcpy(own->labels[turn & 1], label, size);
         own->label_size[turn & 1] = (uint32_t)size;
         /* Release: for the compiler, so that a death finds all of it or the last one. */
@@ -199,8 +207,12 @@ int books_fd(const struct books *books) {
         return books->state.fd;
 }
 
-uint64_t books_commit_count(const struct books *books) {
-        return atomic_load_explicit(&books->state.header->commit, memory_order_relaxed);
+uint64_t books_change_count(const struct books *books) {
+        return books->changes;
+}
+
+uint64_t books_records(const struct books *books) {
+        return books->book->records;
 }
 
 const struct state *books_state(const struct books *books) {
@@ -248,9 +260,34 @@ void books_begin(struct books *books, uint64_t now_ns) {
         }
 }
 
+/* Whether a line that the batch logged is another one now, but for the time of the batch. */
+static bool differs(const struct books *books, uint64_t n) {
+        const size_t from = offsetof(struct book, now_ns), to = from + sizeof books->book->now_ns;
+        const char *was = (const char *)books->state.undo_lines[n];
+        const char *is = state_line(&books->state, n);
+
+        if (is != (const char *)books->book)
+                return memcmp(was, is, STATE_LINE) != 0;
+        return memcmp(was, is, from) != 0 || memcmp(was + to, is + to, STATE_LINE - to) != 0;
+}
+_Static_assert(offsetof(struct book, now_ns) + sizeof(uint64_t) <= STATE_LINE, "on the first line, which begins it");
+
+/* Most batches are those of a process that sleeps: a few lines are touched, and none is changed. */
+static bool has_changed(const struct books *books) {
+        uint64_t n = state_logged(&books->state);
+
+        if (n > LINES_COMPARED)
+                return true;
+        while (n--)
+                if (differs(books, n))
+                        return true;
+        return false;
+}
+
 void books_commit(struct books *books) {
         uint32_t n = books->event_count;
 
+        books->changes += has_changed(books);
         state_commit(&books->state);
         books->event_count = 0;
         for (uint32_t i = 0; i < n && books->on_event; i++)

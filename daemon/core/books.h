@@ -63,8 +63,10 @@ const void *books_label(const struct books *books, size_t *ret_size);
 
 struct books *books_free(struct books *books);
 int books_fd(const struct books *books); /* -1: it was closed */
-/* How often they were changed: as long as it is the same, nothing was. */
-uint64_t books_commit_count(const struct books *books);
+/* A number, never 0, that grows whenever they are changed in more than the time of the last batch: as long as it is the
+ * same, who copied them has them.  Only for this collector. */
+uint64_t books_change_count(const struct books *books);
+uint64_t books_records(const struct books *books); /* drained, ever */
 struct state;
 const struct state *books_state(const struct books *books); /* the arena, for who copies it between two batches */
 /* Closes the arena's descriptor; the books stay.  For a process that has ended: there can be many of them. */

@@ -278,6 +278,8 @@ struct books {
         struct time_sums *time_marks[BOOKS_MARKS];
         bool was_reshaped;
 
+        uint64_t changes; /* batches that changed anything, and labels, since it was made or taken over; from 1 */
+
         /* Events are told after the commit of their batch: of one that is undone nobody has heard. */
         books_event_fn on_event;
         void *event_data;

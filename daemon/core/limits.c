@@ -2,7 +2,7 @@
  * Users: what each one's processes have of the collector, and what happens when it is too much.
  *
  * Of names, paths, threads and records the drain leaves out what has no room (quota.h); of processes the door does.  Memory
- * is measured: a second after the last time, and after each pass that brought much.  A user above his limit loses his ended
+ * is measured: a second after the last time, or four where nothing happens, and after each pass that brought much.  A user above his limit loses his ended
  * processes first, then the largest of the living.
  */
 #include <errno.h>
@@ -12,8 +12,9 @@
 
 #include "daemon/core/members.h"
 
-#define TELL_NS       (60 * NS_PER_S)
-#define MEASURE_AFTER 65536u /* records in one pass */
+#define TELL_NS          (60 * NS_PER_S)
+#define MEASURE_STILL_NS (4 * NS_PER_S) /* of one that does nothing */
+#define MEASURE_AFTER    65536u         /* records in one pass */
 
 static const struct {
         const char *what, *option, *then;
@@ -107,6 +108,7 @@ void limits_measure(struct member *member) {
 
         if (member->segment_fd >= 0 && fstat(member->segment_fd, &st) == 0)
                 memory += (uint64_t)st.st_blocks * 512;
+        member->measured_ns = reactor_now(member->collector->reactor);
         quota_add(member->quota, QUOTA_MEMORY, memory);
         quota_give(member->quota, QUOTA_MEMORY, member->memory);
         member->memory = memory;
@@ -195,9 +197,12 @@ static void tell(struct quota *quota, enum quota_kind kind, uint64_t now_ns) {
 }
 
 void limits_tend(struct collector *collector, uint64_t now_ns) {
-        for (size_t i = 0; i < collector->count; i++)
-                if (collector->members[i]->process.drain)
-                        limits_measure(collector->members[i]);
+        for (size_t i = 0; i < collector->count; i++) {
+                struct member *member = collector->members[i];
+
+                if (member->process.drain && (member_moves(member) || now_ns - member->measured_ns >= MEASURE_STILL_NS))
+                        limits_measure(member);
+        }
         fit_all(collector);
         for (struct quota *quota = collector->quotas; quota; quota = quota->next)
                 for (int kind = 0; kind < QUOTA_KINDS; kind++)

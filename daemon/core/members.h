@@ -64,6 +64,10 @@ struct member {
         uint64_t named_ns;     /* when its threads were last asked for their names */
         uint64_t activity;     /* … and drain_activity() then: names of idle threads are not asked for again */
         uint64_t settled_ns;   /* when its books were last brought up to the live counters */
+        uint64_t moved;        /* what tend.c's moved() was at the last look … */
+        unsigned moves;        /* … and for how many more looks it counts as moving */
+        uint64_t measured_ns;  /* when its memory was measured last */
+        uint64_t marked;       /* books_change_count() at its last mark for --since; 0: none */
         uint32_t next_lane;    /* … and where to go on */
         struct alert alert;    /* what the log was told of it */
 
@@ -72,7 +76,7 @@ struct member {
         uint64_t segment_device, segment_inode;
         bool kept, segment_kept, pid_kept; /* what of it is in the store */
         bool counted_live;                 /* … and on its page */
-        uint64_t saved_commit;             /* what the state file has of its books … */
+        uint64_t saved_changes;            /* books_change_count() of what the state file has … */
         enum process_end saved_end;        /* … and of its end */
         bool inherited;                    /* attached to an earlier collector */
         char allocator[16];                /* as that one knew it */
@@ -181,6 +185,10 @@ void member_autopsy(struct member *member, uint64_t now_ns);
 void member_forget(struct member *member);
 /* Forgets who has been kept long enough, and who is too many.  Returns when to look again, 0: never. */
 uint64_t members_forget(struct collector *collector, uint64_t now_ns);
+/* Whether any of its threads has done anything in the last seconds. */
+static inline bool member_moves(const struct member *member) {
+        return member->moves > 0;
+}
 /* Looks after one living member, about once a second. */
 void member_tend(struct member *member, uint64_t now_ns);
 void member_name_threads(struct member *member, uint64_t now_ns);

@@ -152,30 +152,36 @@ static bool on_idle(void *userdata) {
 
 /* ---------------------------------------------------------------------------------------------- housekeeping -- */
 
+/* Where nothing was changed since the last mark, that one serves for this minute too. */
 static void mark_all(struct collector *collector, uint64_t now_ns) {
         for (size_t i = 0; i < collector->count; i++) {
-                const struct process *process = &collector->members[i]->process;
+                struct member *member = collector->members[i];
+                const struct process *process = &member->process;
 
-                if (!process->books || (process->end != PROCESS_ALIVE && now_ns - process->ended_ns > MARKS_REACH_NS))
+                if (!process->books || member->marked == books_change_count(process->books) ||
+                    (process->end != PROCESS_ALIVE && now_ns - process->ended_ns > MARKS_REACH_NS))
                         continue;
                 books_begin(process->books, now_ns);
                 books_mark(process->books, now_ns);
                 books_commit(process->books);
+                member->marked = books_change_count(process->books);
         }
         collector->marked_ns = now_ns;
 }
 
 static void measure_rate(struct collector *collector, uint64_t now_ns) {
         uint64_t passed = now_ns - collector->rate_ns;
-        struct collector_stats stats;
+        uint64_t records = collector->forgotten.records;
         double now;
 
         if (passed < TICK_NS / 2)
                 return;
-        collector_stats(collector, &stats);
-        now = (double)(stats.records - collector->rate_records) * 1e9 / (double)passed;
+        for (size_t i = 0; i < collector->count; i++)
+                if (collector->members[i]->process.books)
+                        records += books_records(collector->members[i]->process.books);
+        now = (double)(records - collector->rate_records) * 1e9 / (double)passed;
         collector->rate += (now - collector->rate) / 3;
-        collector->rate_records = stats.records;
+        collector->rate_records = records;
         collector->rate_ns = now_ns;
 }
 

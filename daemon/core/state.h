@@ -86,6 +86,16 @@ static inline bool state_has_room(const struct state *state, uint64_t lines) {
                state->header->undo_capacity;
 }
 
+/* Lines that the batch, or the last one, has changed. */
+static inline uint64_t state_logged(const struct state *state) {
+        return atomic_load_explicit(&state->header->undo_length, memory_order_relaxed);
+}
+
+/* The n-th of them, as it is now; state->undo_lines[n] is what it was. */
+static inline const char *state_line(const struct state *state, uint64_t n) {
+        return state->base + (state->undo_tags[n] & UINT32_MAX) * STATE_LINE;
+}
+
 void state_log_line(struct state *state, const void *p);
 
 /* The mark of the line that `p` is in.  Counted from address 0, so that it takes no subtraction. */

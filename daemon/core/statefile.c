@@ -27,7 +27,7 @@ struct job {
         char name[64];
         char *bytes;
         size_t size;
-        uint64_t number, commit;
+        uint64_t number, changes;
         int result;
 };
 
@@ -124,14 +124,13 @@ static void tell(struct statefile *statefile, int result) {
 
 /* ---------------------------------------------------------------------------------------------------- rounds -- */
 
-static uint64_t commit_of(const struct member *member) {
-        return books_commit_count(member->process.books);
+static uint64_t changes_of(const struct member *member) {
+        return books_change_count(member->process.books);
 }
 
 static bool is_to_save(const struct member *member) {
         return member->process.books && books_fd(member->process.books) >= 0 &&
-               (!member->saved_commit || member->saved_commit != commit_of(member) ||
-                member->saved_end != member->process.end);
+               (member->saved_changes != changes_of(member) || member->saved_end != member->process.end);
 }
 
 static void saved(struct statefile *statefile, const struct job *job) {
@@ -144,7 +143,7 @@ static void saved(struct statefile *statefile, const struct job *job) {
         }
         if (job->result < 0)
                 return;
-        member->saved_commit = job->commit;
+        member->saved_changes = job->changes;
         if (member->process.end != PROCESS_ALIVE && member->process.end == member->saved_end)
                 books_close_fd(member->process.books);
 }
@@ -152,9 +151,9 @@ static void saved(struct statefile *statefile, const struct job *job) {
 static int image_of(struct statefile *statefile, struct member *member, struct job *ret) {
         snprintf(ret->name, sizeof ret->name, "books.%llu", (unsigned long long)member->process.number);
         ret->number = member->process.number;
-        ret->commit = commit_of(member);
         member->saved_end = member->process.end;
         handover_relabel(member);
+        ret->changes = changes_of(member);
         return image_make(books_state(member->process.books), statefile->boot, &ret->bytes, &ret->size);
 }
 

@@ -11,6 +11,8 @@
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
 #define NAMES_PER_TURN 128u
+#define MOVES          2              /* seconds in which a process is looked after fully, after it did something */
+#define STILL_NS       (8 * NS_PER_S) /* … and how often all the same */
 #define AUTOPSY_NS     (5 * NS_PER_S) /* how long we ask the kernel how a process ended: as long as a parent may take */
 
 /* The beginning of Linux's struct pidfd_info (6.13, exit status since 6.15), which older headers lack. */
@@ -61,6 +63,26 @@ void member_name_threads(struct member *member, uint64_t now_ns) {
         }
 }
 
+/* A number that changes when a thread comes, goes, allocates or writes a record. */
+static uint64_t moved(const struct drain *drain) {
+        return drain_activity(drain) + drain_refused_threads(drain);
+}
+
+/* To settle means to look at every path and lane.  One that lies still has nothing to settle but what it has refused
+ * without a record, and that can wait.  Twice after it moved: of a lane that was busy just then it was left out. */
+static bool is_to_settle(struct member *member, uint64_t now_ns) {
+        uint64_t now = moved(member->process.drain);
+
+        if (now_ns - member->settled_ns < NS_PER_S)
+                return false;
+        if (now != member->moved)
+                member->moves = MOVES + 1;
+        member->moved = now;
+        if (member->moves)
+                member->moves--;
+        return member->moves || now_ns - member->settled_ns >= STILL_NS;
+}
+
 void member_tend(struct member *member, uint64_t now_ns) {
         struct procinfo_stat stat;
 
@@ -76,7 +98,7 @@ void member_tend(struct member *member, uint64_t now_ns) {
         }
         if (now_ns - member->named_ns >= NS_PER_S)
                 member_name_threads(member, now_ns);
-        if (now_ns - member->settled_ns >= NS_PER_S) {
+        if (is_to_settle(member, now_ns)) {
                 int r = drain_settle(member->process.drain, now_ns);
 
                 /* So dead threads' lanes come free, and closes that waited for them are told, with nobody asking. */

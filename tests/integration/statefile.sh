@@ -82,7 +82,7 @@ expect "rows" "$(json '.processes | length' ps)" 0
 stop_collector
 
 note "a full disk"
-if [ "$(id -u)" = 0 ] && mkdir "$WORK/small" && mount -t tmpfs -o size=64k none "$WORK/small" 2>/dev/null; then
+if [ "$(id -u)" = 0 ] && mkdir "$WORK/small" && mount -t tmpfs -o size=24k none "$WORK/small" 2>/dev/null; then
         COLLECTOR_PID=
         rm -rf "$state"
         start --state-dir "$WORK/small"
