@@ -120,7 +120,7 @@ struct books_process_row {
         bool balanced; /* before + self + outside + lost == counters, in all four */
 };
 
-/* Gives back memory that only changes need.  For a process that has ended. */
+/* Gives back memory that only changes need, and the next ones take again: outside a batch. */
 void books_trim(struct books *books);
 /* Bytes of memory that the arena takes, as last measured when its descriptor is closed. */
 uint64_t books_memory(struct books *books);

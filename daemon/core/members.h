@@ -66,6 +66,7 @@ struct member {
         uint64_t settled_ns;   /* when its books were last brought up to the live counters */
         uint64_t moved;        /* what tend.c's moved() was at the last look … */
         unsigned moves;        /* … and for how many more looks it counts as moving */
+        bool rests;            /* … and it does not, and has given back what it needs for that */
         uint64_t measured_ns;  /* when its memory was measured last */
         uint64_t marked;       /* books_change_count() at its last mark for --since; 0: none */
         uint32_t next_lane;    /* … and where to go on */

@@ -165,6 +165,7 @@ static void mark_all(struct collector *collector, uint64_t now_ns) {
                 books_mark(process->books, now_ns);
                 books_commit(process->books);
                 member->marked = books_change_count(process->books);
+                books_trim(process->books);
         }
         collector->marked_ns = now_ns;
 }

@@ -83,6 +83,13 @@ static bool is_to_settle(struct member *member, uint64_t now_ns) {
         return member->moves || now_ns - member->settled_ns >= STILL_NS;
 }
 
+/* The undo log is as long as the largest batch was, which was the first of all: it brought every name and path. */
+static void rest(struct member *member) {
+        if (!member_moves(member) && !member->rests)
+                books_trim(member->process.books);
+        member->rests = !member_moves(member);
+}
+
 void member_tend(struct member *member, uint64_t now_ns) {
         struct procinfo_stat stat;
 
@@ -108,6 +115,7 @@ void member_tend(struct member *member, uint64_t now_ns) {
                         return;
                 }
         }
+        rest(member);
         member_alert(member, now_ns, false);
         look_whether_exec(member, now_ns);
 }

@@ -2,6 +2,7 @@
  * spanallocd: puts a reactor, a collector and a query server together, and runs them until it is told to stop.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,10 @@ static void tell_started(const struct daemon *daemon) {
         sd_notify(0, "READY=1");
 }
 
+/* What a process of many threads might need is a few large arrays, of which most use a page; an answer is megabytes once.
+ * So that neither stays resident: from here on each is a mapping, which glibc would give up after the first large one. */
+#define MAPPED_BYTES 32768
+
 int main(int argc, char *argv[]) {
         struct daemon daemon = {.argc = argc,
                                 .argv = argv,
@@ -229,6 +234,7 @@ int main(int argc, char *argv[]) {
                                 .sockets = {.ingest_fd = -1, .query_fd = -1}};
         int r;
 
+        mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
         log_open(LOG_LEVEL_NOTICE);
         r = config_load(&daemon.config, argc, argv);
         if (r != CONFIG_RUN)
