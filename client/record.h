@@ -52,14 +52,31 @@ static sa_inline uint64_t sa_kind_and_flags(uint16_t kind, uint16_t flags) {
         return (uint64_t)kind << 32 | (uint64_t)flags << 48;
 }
 
-/* `what`: path, kind and flags as they lie in a record. */
-static sa_inline void sa_put_now(struct sa_thread *self, uint64_t head, uint64_t instance, uint64_t what,
+/* What a record or a frame is of: a path, alone or as a handle's half with flags, and what is added to these. */
+struct sa_what {
+        uint64_t half;
+        uint64_t added; /* by sa_kind_and_flags() */
+        bool is_path;
+};
+
+/* Both in one store.  Or in two where the second is a constant of several bits, which no instruction adds to a register:
+ * that takes two less, and a register less. */
+static sa_inline void sa_store_what(uint32_t *path, struct sa_what what) {
+        if (what.is_path && __builtin_constant_p(what.added) && __builtin_popcountll(what.added) > 1) {
+                __atomic_store_n(path, (uint32_t)what.half, __ATOMIC_RELAXED);
+                __atomic_store_n(path + 1, (uint32_t)(what.added >> 32), __ATOMIC_RELAXED); /* as in sa_store_two() */
+        } else {
+                sa_store_two(path, what.half | what.added);
+        }
+}
+
+static sa_inline void sa_put_now(struct sa_thread *self, uint64_t head, uint64_t instance, struct sa_what what,
                                  uint64_t timestamp, struct sa_now now) {
         struct shm_record *record = ring_slot(self->ring, head, self->mask);
 
         record->sequence = head;
         record->instance = instance;
-        sa_store_two(&record->path, what);
+        sa_store_what(&record->path, what);
         record->timestamp = timestamp;
         sa_store_now(record->counters, now);
 }
@@ -119,13 +136,22 @@ static sa_inline struct shm_frame *sa_frame_at(struct shm_lane *lane, uint64_t i
         return (struct shm_frame *)(void *)(base + offsetof(struct shm_lane, stack));
 }
 
-/* `what`: path, state and flags as they lie in a frame. */
-static sa_inline void sa_push_now(struct shm_lane *lane, uint64_t depth, uint64_t instance, uint64_t what,
+/* The stack grows or shrinks by a frame: a release of `depth`, which only its thread writes. */
+static sa_inline void sa_add_depth(struct shm_lane *lane, int by) {
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+        __asm__ volatile("addl %1, %0" : "+m"(lane->depth) : "i"(by) : "memory", "cc"); /* [F1] */
+#else
+        atomic_store_explicit(&lane->depth, atomic_load_explicit(&lane->depth, memory_order_relaxed) + (uint32_t)by,
+                              memory_order_release); /* [F1] */
+#endif
+}
+
+static sa_inline void sa_push_now(struct shm_lane *lane, uint64_t depth, uint64_t instance, struct sa_what what,
                                   struct sa_now now) {
         struct shm_frame *frame = sa_frame_at(lane, depth);
 
-        sa_store_two(&frame->path, what);
+        sa_store_what(&frame->path, what);
         sa_store_now(frame->counters, now);
-        atomic_store_explicit(&frame->instance, instance, memory_order_relaxed);        /* as above */
-        atomic_store_explicit(&lane->depth, (uint32_t)depth + 1, memory_order_release); /* [F1] */
+        atomic_store_explicit(&frame->instance, instance, memory_order_relaxed); /* as above */
+        sa_add_depth(lane, 1);
 }

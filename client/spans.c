@@ -124,15 +124,23 @@ static sa_inline bool can_enter(const struct shm_lane *lane, struct place at) {
         return sa_likely(at.depth < SHM_DEPTH) && fits(lane, at, 3);
 }
 
-/* `what` is the span's path with its ENTER's flags, as a handle has them. */
+static sa_inline struct sa_what what_of(spanalloc_span span) {
+        return (struct sa_what){.half = sa_handle_half(span)};
+}
+
+static sa_inline struct sa_what with(struct sa_what what, uint16_t kind_or_state, uint16_t flags) {
+        what.added |= sa_kind_and_flags(kind_or_state, flags);
+        return what;
+}
+
+/* `what` has the flags that are the ENTER's and the frame's. */
 static sa_inline void put_enter(struct sa_thread *self, struct shm_lane *lane, struct place at, uint64_t instance,
-                                uint64_t what, uint64_t timestamp) {
+                                struct sa_what what, uint64_t timestamp) {
         struct sa_now now = sa_now(lane);
 
-        sa_put_now(self, at.head, instance, what | sa_kind_and_flags(SHM_KIND_ENTER, timestamp ? SHM_FLAG_TIMED : 0),
-                   timestamp, now);
-        sa_push_now(lane, at.depth, instance, what | sa_kind_and_flags(SHM_FRAME_ACCEPTED, 0), now);
-        ring_publish(lane, at.head + 1);
+        sa_put_now(self, at.head, instance, with(what, SHM_KIND_ENTER, timestamp ? SHM_FLAG_TIMED : 0), timestamp, now);
+        sa_push_now(lane, at.depth, instance, with(what, SHM_FRAME_ACCEPTED, 0), now);
+        ring_publish_next(lane);
 }
 
 /* With timestamps it is still short, and where the thread only did not know how much room there is; all else is not. */
@@ -142,8 +150,7 @@ static void enter_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_s
 
         if (!(asked & ~(uint32_t)SHM_ATTENTION_TIMING) && at.depth < SHM_DEPTH &&
             (can_enter(lane, at) || sa_slow_finds_room(self, lane, 3)))
-                put_enter(self, lane, at, span.instance, sa_handle_half(span) | sa_kind_and_flags(0, flags),
-                          asked ? shm_clock() : 0);
+                put_enter(self, lane, at, span.instance, with(what_of(span), 0, flags), asked ? shm_clock() : 0);
         else
                 sa_slow_enter(self, lane, span, sa_handle_flags(span) | flags);
 }
@@ -179,7 +186,7 @@ EXPORT void spanalloc_enter(spanalloc_span span) {
                 enter_aside(span, lane);
                 return;
         }
-        put_enter(self, lane, at, span.instance, sa_handle_half(span), 0);
+        put_enter(self, lane, at, span.instance, what_of(span), 0);
         end(self, lane);
 }
 
@@ -200,10 +207,11 @@ static sa_inline bool is_top(struct shm_lane *lane, struct place at, uint64_t in
 
 static sa_inline void put_exit(struct sa_thread *self, struct shm_lane *lane, struct place at, spanalloc_span span,
                                uint16_t flags, uint64_t timestamp) {
-        sa_put_now(self, at.head, span.instance, span.path | sa_kind_and_flags(SHM_KIND_EXIT, flags), timestamp,
+        sa_put_now(self, at.head, span.instance,
+                   (struct sa_what){span.path, sa_kind_and_flags(SHM_KIND_EXIT, flags), .is_path = true}, timestamp,
                    sa_now(lane));
-        atomic_store_explicit(&lane->depth, (uint32_t)at.depth - 1, memory_order_release); /* [F1] */
-        ring_publish(lane, at.head + 1);
+        sa_add_depth(lane, -1);
+        ring_publish_next(lane);
 }
 
 /* Frames that others may have entered by a handle, and timestamps, are still short. */
@@ -329,7 +337,8 @@ EXPORT spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
         if (sa_unlikely(attention(lane)) || sa_unlikely(!path) || !sa_has_instance(lane) || !can_enter(lane, at))
                 return scope_begin_aside(site, lane);
         span = (spanalloc_span){sa_instance(self, lane), path, 0};
-        put_enter(self, lane, at, span.instance, path | sa_kind_and_flags(0, SHM_FLAG_SCOPE), 0);
+        put_enter(self, lane, at, span.instance,
+                  (struct sa_what){path, sa_kind_and_flags(0, SHM_FLAG_SCOPE), .is_path = true}, 0);
         end(self, lane);
         return span;
 }
@@ -376,8 +385,9 @@ static sa_inline bool can_mark(const struct shm_lane *lane, struct place at) {
 
 static sa_inline void put_mark(struct sa_thread *self, struct shm_lane *lane, struct place at, spanalloc_span span,
                                uint16_t kind) {
-        sa_put_now(self, at.head, span.instance, span.path | sa_kind_and_flags(kind, 0), 0, (struct sa_now){0});
-        ring_publish(lane, at.head + 1);
+        sa_put_now(self, at.head, span.instance,
+                   (struct sa_what){span.path, sa_kind_and_flags(kind, 0), .is_path = true}, 0, (struct sa_now){0});
+        ring_publish_next(lane);
 }
 
 static sa_cold spanalloc_span open_at(struct sa_thread *self, struct shm_lane *lane, spanalloc_site *site,

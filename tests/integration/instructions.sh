@@ -8,11 +8,11 @@
 # In hundredths, for one iteration: a pair of calls through the PLT with their arguments, less an empty loop.
 declare -A stored=(
         [alone_pair]=2400  # no collector: enter and exit of no span
-        [alone_scope]=2290 # … a scope, and the look for a collector now and then
-        [pair]=9700        # enter and exit: 89 in the two functions
-        [scope]=12210      # the whole of a span in one block
-        [nested]=12160     # … one of four inside one another
-        [life]=20220       # open, enter, exit, close
+        [alone_scope]=2090 # … a scope, and the look for a collector now and then
+        [pair]=9100        # enter and exit: 83 in the two functions
+        [scope]=11000      # the whole of a span in one block
+        [nested]=10960     # … one of four inside one another
+        [life]=19200       # open, enter, exit, close
 )
 # What counting adds to malloc(64) and free, with a collector: the difference of two counts, as libc has its own.
 stored_malloc=3630
