@@ -77,6 +77,7 @@ struct oracle_life {
         uint32_t depth, beyond, beyond_scopes;
         struct oracle_frame frames[ORACLE_DEPTH];
         uint32_t mark_count, marks[ORACLE_DEPTH]; /* exits that others called, not yet taken */
+        uint32_t seen_marks;                      /* of these, from before the race that is on */
         uint32_t pending_count;
         struct oracle_pending pending[ORACLE_PENDING];
 };
@@ -94,6 +95,7 @@ struct oracle {
         uint64_t before[4], lost[4], outside[SCHEDULE_THREADS][4], counted[4];
         uint64_t refused_enters, refused_depth, refused_opens, refused_closes, unmatched, stale;
         uint64_t other_names, other_paths;
+        bool is_blind; /* for the call in hand */
 
         /* what is no longer shown, since the last reset */
         struct oracle_path base[ORACLE_PATHS];
@@ -109,6 +111,13 @@ void oracle_init(struct oracle *o, const struct setup *setup, uint64_t now_ns);
 void oracle_begin_thread(struct oracle *o, unsigned slot, uint32_t lane);
 /* What the attaching thread had counted before. */
 void oracle_before(struct oracle *o, unsigned slot, const uint64_t n[4]);
+
+/* Two threads race from here on.  What `oracle_apply_blind` does is for this alone: a call that looked for exits that others
+ * called before one of them was there, and ends that very cycle by itself.  docs/semantics.md: such an exit is for the
+ * thread's next call.  False also where the call is none of that kind. */
+void oracle_begin_race(struct oracle *o);
+bool oracle_apply_blind(struct oracle *o, const struct action *action, const struct outcome *outcome);
+void oracle_end_race(struct oracle *o);
 
 /* One call, or some work.  False when this outcome cannot be: o->wrong says why. */
 bool oracle_apply(struct oracle *o, const struct action *action, const struct outcome *outcome);

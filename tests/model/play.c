@@ -17,7 +17,7 @@
 #include "tests/model/actors.h"
 #include "tests/model/side.h"
 
-#define ORDERS_MAX 256u
+#define ORDERS_MAX 512u
 #define RIVALS_MAX 6u /* states from which a race may begin: of each come at most 35 orders */
 
 static struct player {
@@ -295,7 +295,10 @@ static void interleave(const struct oracle *from, struct actor *a, uint32_t i, s
                 }
                 return;
         }
-        for (int k = 0; k < 2; k++) {
+        for (int variant = 0; variant < 4; variant++) {
+                int k = variant & 1;
+                bool (*play_call)(struct oracle *, const struct action *,
+                                  const struct outcome *) = variant & 2 ? oracle_apply_blind : oracle_apply;
                 struct oracle *after;
                 struct outcome out;
 
@@ -304,7 +307,7 @@ static void interleave(const struct oracle *from, struct actor *a, uint32_t i, s
                 after = malloc(sizeof *after);
                 memcpy(after, from, sizeof *after);
                 resolve(&who[k]->calls[next[k]], &out);
-                if (oracle_apply(after, who[k]->calls[next[k]].action, &out))
+                if (play_call(after, who[k]->calls[next[k]].action, &out))
                         interleave(after, a, i + (k == 0), b, j + (k == 1), results, n);
                 free(after);
         }
@@ -356,8 +359,12 @@ static void race(void) {
                 exits += a->act == ACT_EXIT;
                 closes += a->act == ACT_CLOSE;
         }
-        for (unsigned s = 0; s < p.state_count; s++)
+        for (unsigned s = 0; s < p.state_count; s++) {
+                oracle_begin_race(p.states[s]);
                 interleave(p.states[s], two[0], 0, two[1], 0, results, &n);
+        }
+        for (unsigned s = 0; s < n; s++)
+                oracle_end_race(results[s]);
         if (!n) {
                 fail("action %u: no order of these calls allows what they came back with\n", p.at);
                 return;
