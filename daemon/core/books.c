@@ -104,7 +104,7 @@ static struct books_owner *owner(const struct books *books) {
 
 static bool is_sane(const struct books_limits *l) {
         return l->names > 1 && l->names <= SHM_NAMES_MAX && l->paths > 1 && l->paths <= SHM_PATHS_MAX && l->lanes &&
-               l->lanes <= SHM_LANES_MAX && l->instances && l->instances <= 1u << 24 && l->threads > 1;
+               l->lanes <= SHM_LANES_MAX && l->instances && l->instances <= BOOKS_INDEX_NUMBER && l->threads > 1;
 }
 
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns) {

@@ -170,15 +170,17 @@ static void count_stale(struct books *books) {
 }
 
 /* The entry of a span that is opened, or entered before its opening is seen: that may lie on a lane that this look has
- * not come to.  `is_known`: its opening was seen; where it has no entry all the same, it was evicted.  `counts`: no other
+ * not come to.  `entry`: what there is of it, or NULL.  `is_known`: its opening was seen; where it has no entry all the same, it was evicted.  `counts`: no other
  * record will tell of its opening. */
-static struct instance *open_instance(struct books *books, uint64_t instance, uint32_t path, bool is_known,
-                                      bool counts) {
-        bool is_new;
-        struct instance *entry = live_get(books, instance, path, &is_new);
-
-        if (is_new && is_known && books->book->evicted)
-                entry->flags |= INSTANCE_PARTIAL;
+static struct instance *open_instance(struct books *books, struct instance *entry, uint64_t instance, uint32_t path,
+                                      bool is_known, bool counts) {
+        if (entry) {
+                live_use(books, entry);
+        } else {
+                entry = live_make(books, instance, path);
+                if (is_known && books->book->evicted)
+                        entry->flags |= INSTANCE_PARTIAL;
+        }
         if (counts && !(entry->flags & INSTANCE_COUNTED)) {
                 entry->flags |= INSTANCE_COUNTED;
                 tally_opened(books, path);
@@ -188,17 +190,18 @@ static struct instance *open_instance(struct books *books, uint64_t instance, ui
 }
 
 /* A scope counts itself as opened; its entry is made when others come to it, or when it ends after that. */
-static struct instance *scope_instance(struct books *books, uint64_t instance, uint32_t path, bool was_followed) {
-        struct instance *entry = open_instance(books, instance, path, was_followed, false);
-
+static struct instance *scope_instance(struct books *books, struct instance *entry, uint64_t instance, uint32_t path,
+                                       bool was_followed) {
+        entry = open_instance(books, entry, instance, path, was_followed, false);
         entry->flags |= INSTANCE_SCOPE;
         return entry;
 }
 
 /* Somebody enters a scope by its handle. */
-static struct instance *visit_scope(struct books *books, uint64_t instance, uint32_t path) {
+static struct instance *visit_scope(struct books *books, struct instance *entry, uint64_t instance, uint32_t path) {
         struct frame *frame = scope_frame(books, instance);
-        struct instance *entry = scope_instance(books, instance, path, frame && (frame->flags & FRAME_FOLLOWED));
+
+        entry = scope_instance(books, entry, instance, path, frame && (frame->flags & FRAME_FOLLOWED));
 
         if (frame) {
                 touch(books, &frame->flags);
@@ -233,23 +236,24 @@ static void close_instance(struct books *books, struct instance *entry) {
 
 void frames_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum frames_pass pass) {
         const struct frame *scope = scope_frame(books, instance);
-        bool is_new;
-        struct instance *entry;
+        struct instance *entry = live_find(books, instance);
 
-        if (!(flags & SHM_FLAG_LATE) && !live_find(books, instance) && is_stale(books, instance) && !scope) {
+        if (!(flags & SHM_FLAG_LATE) && !entry && is_stale(books, instance) && !scope) {
                 count_stale(books);
                 return;
         }
-        /* It may still be unknown: its OPEN can lie on a lane that this look has not come to. */
-        entry = live_get(books, instance, path, &is_new);
-        if (is_new && books->book->evicted && (scope ? scope->flags & FRAME_FOLLOWED : is_seen(books, instance)))
-                entry->flags |= INSTANCE_PARTIAL;
+        if (entry) {
+                live_use(books, entry);
+        } else { /* it may still be unknown: its OPEN can lie on a lane that this look has not come to */
+                entry = live_make(books, instance, path);
+                if (books->book->evicted && (scope ? scope->flags & FRAME_FOLLOWED : is_seen(books, instance)))
+                        entry->flags |= INSTANCE_PARTIAL;
+        }
         if (entry->flags & (INSTANCE_QUEUED | INSTANCE_CLOSING)) {
                 if (!(flags & SHM_FLAG_LATE))
                         count_stale(books);
                 return;
         }
-        touch(books, entry);
         if (flags & SHM_FLAG_LATE)
                 entry->flags |= INSTANCE_LATE;
         live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
@@ -325,19 +329,20 @@ static void enter_instance(struct books *books, struct lane *lane, const struct 
                 saw_open(books, lane, instance);
                 return;
         }
-        if (!live_find(books, instance) && (is_scopes ? is_past(books, instance) && !scope_frame(books, instance)
-                                                      : !is_late && is_stale(books, instance))) {
+        entry = live_find(books, instance);
+        if (!entry && (is_scopes ? is_past(books, instance) && !scope_frame(books, instance)
+                                 : !is_late && is_stale(books, instance))) {
                 count_stale(books);
                 frame->flags |= FRAME_STALE;
                 return;
         }
         if (is_scopes) {
-                entry = visit_scope(books, instance, record->path);
+                entry = visit_scope(books, entry, instance, record->path);
         } else {
                 bool is_known = !is_late && is_past(books, instance);
                 bool is_from_elsewhere = is_older(books, instance) || record->kind == SHM_KIND_RESYNC;
 
-                entry = open_instance(books, instance, record->path, is_known || is_older(books, instance),
+                entry = open_instance(books, entry, instance, record->path, is_known || is_older(books, instance),
                                       !is_known && (is_late || is_from_elsewhere));
         }
         entry->entered++;
@@ -409,7 +414,7 @@ static void abort_scope(struct books *books, const struct cycle *cycle) {
         last_note(books, cycle->instance, cycle->path, cycle->sums);
         if (!entry)
                 return;
-        touch(books, entry);
+        touch_line(books, entry);
         if (entry->flags & INSTANCE_QUEUED)
                 entry->flags |= INSTANCE_ABORTED;
         else
@@ -440,13 +445,13 @@ static void exit_instance(struct books *books, const struct cycle *cycle, unsign
                 return;
         }
         if (is_scope) {
-                entry = scope_instance(books, cycle->instance, cycle->path, cycle->flags & FRAME_FOLLOWED);
+                entry = scope_instance(books, live_find(books, cycle->instance), cycle->instance, cycle->path,
+                                       cycle->flags & FRAME_FOLLOWED);
         } else {
                 entry = live_find(books, cycle->instance);
                 if (!entry) /* evicted meanwhile */
                         return;
-                touch_line(books, entry);
-                entry->flags |= INSTANCE_RECENT;
+                live_use(books, entry);
                 if (entry->entered)
                         entry->entered--;
         }
@@ -563,7 +568,7 @@ void frames_feed(struct books *books, uint32_t i, const struct shm_record *recor
                 feed_exit(books, lane, record, pass);
                 break;
         case SHM_KIND_OPEN:
-                open_instance(books, record->instance, record->path, false, true);
+                open_instance(books, live_find(books, record->instance), record->instance, record->path, false, true);
                 saw_open(books, lane, record->instance);
                 break;
         case SHM_KIND_CLOSE:

@@ -150,6 +150,9 @@ enum instance_flag {
         INSTANCE_LATE = 1 << 6,    /* its opening found no room: a close may be all that is ever seen of it */
 };
 
+/* What of a word of the index is an entry's number. */
+#define BOOKS_INDEX_NUMBER 0xffffffu
+
 /* A span that is open, and has to be followed by itself. */
 struct instance {
         uint64_t instance; /* 0: free */
@@ -239,7 +242,7 @@ struct books_shape {
 };
 
 /* What the arena's header says of the data. */
-#define BOOKS_LAYOUT 6u
+#define BOOKS_LAYOUT 7u
 struct books_owner {
         uint32_t layout;
         _Atomic uint32_t label_turn; /* which label counts; 0: none yet */
@@ -265,7 +268,7 @@ struct books {
         struct tally *tallies;
         struct lane *lanes;
         struct instance *instances;
-        uint32_t *index; /* of instances; 0: empty, else index + 1 */
+        uint32_t *index; /* of instances; 0: empty, else index + 1 below, bits of the hash above */
         uint32_t index_mask;
         struct hist_chunk *chunks;
         uint32_t chunk_capacity;

@@ -17,11 +17,21 @@ static uint32_t number(const struct books *books, const struct instance *entry) 
         return (uint32_t)(entry - books->instances) + 1;
 }
 
+/* A word of the index: the number of an entry, and above it eight bits of its span's hash.  Entries lie anywhere in memory;
+ * with these bits a search seldom looks at another one than its own. */
+static bool may_be(uint32_t word, uint32_t h) {
+        return !((word ^ h) & ~BOOKS_INDEX_NUMBER);
+}
+
+static struct instance *entry_of(const struct books *books, uint32_t word) {
+        return &books->instances[(word & BOOKS_INDEX_NUMBER) - 1];
+}
+
 /* The slot where `instance` is, or the empty one where it would be. */
 static uint32_t find_slot(const struct books *books, uint64_t instance) {
-        uint32_t slot = hash(books, instance) & books->index_mask;
+        uint32_t h = hash(books, instance), slot = h & books->index_mask, word;
 
-        while (books->index[slot] && books->instances[books->index[slot] - 1].instance != instance)
+        while ((word = books->index[slot]) && !(may_be(word, h) && entry_of(books, word)->instance == instance))
                 slot = (slot + 1) & books->index_mask;
         return slot;
 }
@@ -32,17 +42,20 @@ void live_expect(const struct books *books, uint64_t instance) {
 
 /* The first entry that a search looks at is mostly the one; with its mark in the undo log, as it is about to change. */
 void live_expect_soon(const struct books *books, uint64_t instance) {
-        uint32_t n = books->index[hash(books, instance) & books->index_mask];
-        const struct instance *entry = &books->instances[n ? n - 1 : 0];
+        uint32_t h = hash(books, instance), slot = h & books->index_mask, word;
 
-        __builtin_prefetch(entry, 1);
-        state_expect(&books->state, entry);
+        while ((word = books->index[slot]) && !may_be(word, h))
+                slot = (slot + 1) & books->index_mask;
+        if (!word)
+                return;
+        __builtin_prefetch(entry_of(books, word), 1);
+        state_expect(&books->state, entry_of(books, word));
 }
 
 struct instance *live_find(struct books *books, uint64_t instance) {
-        uint32_t n = books->index[find_slot(books, instance)];
+        uint32_t word = books->index[find_slot(books, instance)];
 
-        return n ? &books->instances[n - 1] : NULL;
+        return word ? entry_of(books, word) : NULL;
 }
 
 /* Linear probing without tombstones: what was pushed past the hole moves back into it. */
@@ -55,7 +68,7 @@ static void empty_slot(struct books *books, uint32_t hole) {
                 slot = (slot + 1) & books->index_mask;
                 if (!books->index[slot])
                         break;
-                home = hash(books, books->instances[books->index[slot] - 1].instance) & books->index_mask;
+                home = hash(books, entry_of(books, books->index[slot])->instance) & books->index_mask;
                 if (((slot - home) & books->index_mask) < ((slot - hole) & books->index_mask))
                         continue;
                 touch(books, &books->index[hole]);
@@ -68,7 +81,7 @@ static void empty_slot(struct books *books, uint32_t hole) {
 
 void live_remove(struct books *books, struct instance *entry) {
         empty_slot(books, find_slot(books, entry->instance));
-        touch(books, entry);
+        touch_line(books, entry);
         memset(entry, 0, sizeof *entry);
         entry->next = books->book->free_instances;
         touch(books, &books->book->live);
@@ -96,7 +109,7 @@ static struct instance *find_victim(struct books *books) {
                         second = entry;
                 else if (!third)
                         third = entry;
-                touch(books, entry);
+                touch_line(books, entry);
                 entry->flags &= (uint16_t)~INSTANCE_RECENT;
         }
         return second ? second : third;
@@ -109,7 +122,7 @@ static struct instance *take_close(struct books *books, uint32_t *first, uint32_
         if (!*first)
                 return NULL;
         entry = &books->instances[*first - 1];
-        touch(books, entry);
+        touch_line(books, entry);
         touch(books, first);
         touch(books, last);
         *first = entry->next;
@@ -155,22 +168,21 @@ static struct instance *allocate(struct books *books) {
         return entry;
 }
 
-struct instance *live_get(struct books *books, uint64_t instance, uint32_t path, bool *ret_new) {
-        struct instance *entry = live_find(books, instance);
+struct instance *live_use(struct books *books, struct instance *entry) {
+        touch_line(books, entry);
+        entry->flags |= INSTANCE_RECENT;
+        return entry;
+}
+
+struct instance *live_make(struct books *books, uint64_t instance, uint32_t path) {
+        struct instance *entry = allocate(books);
         uint32_t slot;
 
-        *ret_new = !entry;
-        if (entry) {
-                touch(books, entry);
-                entry->flags |= INSTANCE_RECENT;
-                return entry;
-        }
-        entry = allocate(books);
-        touch(books, entry);
+        touch_line(books, entry);
         *entry = (struct instance){.instance = instance, .path = path, .flags = INSTANCE_RECENT};
         slot = find_slot(books, instance);
         touch(books, &books->index[slot]);
-        books->index[slot] = number(books, entry);
+        books->index[slot] = number(books, entry) | (hash(books, instance) & ~BOOKS_INDEX_NUMBER);
         touch(books, &books->book->live);
         books->book->live++;
         return entry;
@@ -182,7 +194,7 @@ static void append(struct books *books, uint32_t *first, uint32_t *last, uint32_
         if (*last) {
                 struct instance *tail = &books->instances[*last - 1];
 
-                touch(books, tail);
+                touch_line(books, tail);
                 tail->next = n;
         } else {
                 *first = n;
@@ -193,7 +205,7 @@ static void append(struct books *books, uint32_t *first, uint32_t *last, uint32_
 void live_queue_close(struct books *books, struct instance *entry, bool later) {
         struct book *book = books->book;
 
-        touch(books, entry);
+        touch_line(books, entry);
         if (entry->flags & INSTANCE_QUEUED)
                 return;
         entry->flags |= INSTANCE_QUEUED;

@@ -15,8 +15,10 @@ void live_expect(const struct books *books, uint64_t instance);
 void live_expect_soon(const struct books *books, uint64_t instance);
 
 struct instance *live_find(struct books *books, uint64_t instance);
-/* Finds or makes.  *ret_new says which.  Never NULL: something is evicted if need be. */
-struct instance *live_get(struct books *books, uint64_t instance, uint32_t path, bool *ret_new);
+/* One that was found: it is about to change, and active. */
+struct instance *live_use(struct books *books, struct instance *entry);
+/* One that was not.  Never NULL: something is evicted if need be. */
+struct instance *live_make(struct books *books, uint64_t instance, uint32_t path);
 void live_remove(struct books *books, struct instance *entry);
 
 /* Queues of closes, through the entries: `later` ones become `queued` ones at the end of a pass. */

@@ -42,6 +42,13 @@ static void model_remove(struct model *model, uint64_t instance) {
         *entry = model->entries[--model->count];
 }
 
+static struct instance *get(struct books *books, uint64_t instance, uint32_t path, bool *ret_new) {
+        struct instance *entry = live_find(books, instance);
+
+        *ret_new = !entry;
+        return entry ? live_use(books, entry) : live_make(books, instance, path);
+}
+
 static void assert_same(struct books *books, struct model *model) {
         unsigned found = 0;
 
@@ -99,7 +106,7 @@ static void step(struct books *books, struct model *model) {
 
         switch (random() % 8) {
         case 0 ... 3:
-                entry = live_get(books, instance, A, &is_new);
+                entry = get(books, instance, A, &is_new);
                 assert_int_equal(is_new, !known);
                 if (books->book->evicted != evicted)
                         follow_eviction(books, model);
@@ -173,7 +180,7 @@ static uint64_t lines_of_get(struct books *books, uint64_t instance) {
 
         books_begin(books, 1);
         before = atomic_load(&books->state.header->undo_length);
-        live_get(books, instance, A, &is_new);
+        get(books, instance, A, &is_new);
         before = atomic_load(&books->state.header->undo_length) - before;
         books_commit(books);
         assert_true(is_new);
@@ -224,7 +231,7 @@ static void test_all_wait_for_their_close(void **state) {
 
         books_begin(books, 1);
         for (uint32_t n = 1; n <= 10 * CAPACITY; n++)
-                live_queue_close(books, live_get(books, span_of(0, n), A, &is_new), true);
+                live_queue_close(books, get(books, span_of(0, n), A, &is_new), true);
         books_commit(books);
         assert_int_equal(books->book->live, CAPACITY);
         assert_int_equal(books->book->evicted, 9 * CAPACITY);
