@@ -23,6 +23,9 @@ static void print_losses(FILE *stream, const struct table *t) {
         if (table_uint(t, 0, "evicted"))
                 fprintf(stream, "     Evicted: %" PRIu64 " open spans that the table had no room for\n",
                         table_uint(t, 0, "evicted"));
+        if (table_uint(t, 0, "log_dropped"))
+                fprintf(stream, "         Log: %" PRIu64 " lines found no room, as nobody reads it\n",
+                        table_uint(t, 0, "log_dropped"));
         if (table_uint(t, 0, "left_behind"))
                 fprintf(stream,
                         " Left behind: %" PRIu64 " processes whose sums could not be taken over from the collector "

@@ -3,6 +3,7 @@
  */
 #include "daemon/core/log.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -12,13 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
 
 #define PERIOD_S 30
 #define BURST    10 /* lines of one kind, for one uid, in a period */
@@ -84,82 +83,140 @@ static bool is_allowed(enum log_message message, const struct log_peer *peer, un
         return true;
 }
 
-enum { FIELDS = 15 };
+/* ------------------------------------------------------------------------------------------------- the journal -- */
 
-struct fields {
-        char text[FIELDS][1200];
-        int count;
+/* What sd_journal_sendv(3) would send, but that one waits where journald does not read. */
+struct entry {
+        char bytes[20480];
+        size_t size;
+        bool is_cut; /* there was no room for a field */
 };
 
-__attribute__((format(printf, 2, 3))) static void add(struct fields *fields, const char *format, ...) {
+static void put(struct entry *entry, const void *bytes, size_t size) {
+        if (size > sizeof entry->bytes - entry->size)
+                entry->is_cut = true;
+        else
+                memcpy(entry->bytes + entry->size, bytes, size);
+        entry->size += entry->is_cut ? 0 : size;
+}
+
+/* NAME=VALUE; a value of several lines has its length ahead, as the journal's protocol wants it. */
+static void put_field(struct entry *entry, const char *text) {
+        const char *value = strchr(text, '=') + 1;
+        const size_t name = (size_t)(value - 1 - text), size = strlen(value), before = entry->size;
+        const uint64_t length = htole64(size);
+
+        if (memchr(value, '\n', size)) {
+                put(entry, text, name);
+                put(entry, "\n", 1);
+                put(entry, &length, sizeof length);
+                put(entry, value, size);
+        } else {
+                put(entry, text, name + 1 + size);
+        }
+        put(entry, "\n", 1);
+        if (entry->is_cut)
+                entry->size = before;
+        entry->is_cut = false;
+}
+
+__attribute__((format(printf, 2, 3))) static void add(struct entry *entry, const char *format, ...) {
+        char text[1200];
         va_list args;
 
         va_start(args, format);
-        vsnprintf(fields->text[fields->count++], sizeof *fields->text, format, args);
+        vsnprintf(text, sizeof text, format, args);
         va_end(args);
+        put_field(entry, text);
 }
 
-static void add_text(struct fields *fields, const char *name, const char *value) {
+static void add_text(struct entry *entry, const char *name, const char *value) {
         if (value && *value)
-                add(fields, "%s=%s", name, value);
+                add(entry, "%s=%s", name, value);
 }
 
-static void add_peer(struct fields *fields, const struct log_peer *peer) {
+static void add_peer(struct entry *entry, const struct log_peer *peer) {
         if (peer->pid) {
-                add(fields, "PEER_PID=%d", (int)peer->pid);
-                add(fields, "PEER_UID=%u", (unsigned)peer->uid);
+                add(entry, "PEER_PID=%d", (int)peer->pid);
+                add(entry, "PEER_UID=%u", (unsigned)peer->uid);
         }
-        add_text(fields, "SPANALLOC_COMM", peer->comm);
-        add_text(fields, "SPANALLOC_UNIT", peer->unit);
-        add_text(fields, "SPANALLOC_REASON", peer->reason);
-        add_text(fields, "SPANALLOC_SPANS", peer->spans);
-        add_text(fields, "SPANALLOC_RATES", peer->rates);
+        add_text(entry, "SPANALLOC_COMM", peer->comm);
+        add_text(entry, "SPANALLOC_UNIT", peer->unit);
+        add_text(entry, "SPANALLOC_REASON", peer->reason);
+        add_text(entry, "SPANALLOC_SPANS", peer->spans);
+        add_text(entry, "SPANALLOC_RATES", peer->rates);
         if (peer->is_object) { /* as journalctl -u looks for, of what root says */
-                add(fields, "OBJECT_PID=%d", (int)peer->pid);
-                add_text(fields, "OBJECT_SYSTEMD_UNIT", peer->unit);
+                add(entry, "OBJECT_PID=%d", (int)peer->pid);
+                add_text(entry, "OBJECT_SYSTEMD_UNIT", peer->unit);
         }
         if (peer->count)
-                add(fields, "SPANALLOC_COUNT=%llu", (unsigned long long)peer->count);
+                add(entry, "SPANALLOC_COUNT=%llu", (unsigned long long)peer->count);
 }
+
+static bool send_to_journal(enum log_message message, const struct log_peer *peer, const char *text) {
+        static const struct sockaddr_un journal = {AF_UNIX, "/run/systemd/journal/socket"};
+        static int fd = -1;
+        struct entry entry;
+
+        entry.size = 0;
+        entry.is_cut = false;
+        add(&entry, "MESSAGE=%s", text);
+        add(&entry, "MESSAGE_ID=%s", messages[message].id);
+        add(&entry, "PRIORITY=%d", messages[message].level);
+        add(&entry, "SYSLOG_IDENTIFIER=spanallocd");
+        if (peer)
+                add_peer(&entry, peer);
+        if (fd < 0)
+                fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        /* By its name each time: journald may be another one by now. */
+        return fd >= 0 && sendto(fd, entry.bytes, entry.size, MSG_DONTWAIT | MSG_NOSIGNAL,
+                                 (const struct sockaddr *)&journal, sizeof journal) >= 0;
+}
+
+/* Whoever reads our log may have stopped.  A line that finds no room is dropped, and the next one that does says how many
+ * were. */
+static unsigned long long missing; /* since the last one */
+static uint64_t all_missing;       /* ever */
 
 static void say_to_journal(enum log_message message, const struct log_peer *peer, const char *text) {
-        struct fields fields = {.count = 0};
-        struct iovec vector[FIELDS];
+        struct log_peer gap = {.count = missing};
+        char more[96];
 
-        add(&fields, "MESSAGE=%s", text);
-        add(&fields, "MESSAGE_ID=%s", messages[message].id);
-        add(&fields, "PRIORITY=%d", messages[message].level);
-        add(&fields, "SYSLOG_IDENTIFIER=spanallocd");
-        if (peer)
-                add_peer(&fields, peer);
-        for (int i = 0; i < fields.count; i++)
-                vector[i] = (struct iovec){fields.text[i], strlen(fields.text[i])};
-        sd_journal_sendv(vector, fields.count);
+        snprintf(more, sizeof more, "the log was full: %llu lines are missing here", missing);
+        if (missing && !send_to_journal(LOG_MISSING, &gap, more))
+                goto full;
+        missing = 0;
+        if (send_to_journal(message, peer, text))
+                return;
+full:
+        missing++;
+        all_missing++;
 }
 
-/* Whoever reads our stderr may have stopped: the line is dropped then, and the next one that finds room says how many were.
- * Asked for beforehand, since O_NONBLOCK would be everybody's who has the same file.  What is ready has room for a page in
- * a pipe, and for more than a line in a socket. */
+/* Asked for beforehand, since O_NONBLOCK would be everybody's who has the same file.  What is ready has room for a page in a
+ * pipe, and for more than a line in a socket. */
 static void say_to_stderr(const char *text) {
-        static unsigned long long dropped;
         struct pollfd stderr_room = {.fd = STDERR_FILENO, .events = POLLOUT};
         char line[1400], more[128] = "";
         int n;
 
-        if (poll(&stderr_room, 1, 0) != 1 || !(stderr_room.revents & POLLOUT)) {
-                dropped++;
-                return;
-        }
-        if (dropped)
+        if (missing)
                 snprintf(more, sizeof more, "%.32s: the log was full: %llu lines are missing here\n",
-                         program_invocation_short_name, dropped);
+                         program_invocation_short_name, missing);
         n = snprintf(line, sizeof line, "%s%.32s: %s\n", more, program_invocation_short_name, text);
-        if (write(STDERR_FILENO, line, (size_t)n) < 0)
-                dropped++;
-        else
-                dropped = 0;
+        if (poll(&stderr_room, 1, 0) == 1 && (stderr_room.revents & POLLOUT) &&
+            write(STDERR_FILENO, line, (size_t)n) >= 0) {
+                missing = 0;
+        } else {
+                missing++;
+                all_missing++;
+        }
 }
 _Static_assert(1400 <= PIPE_BUF, "a pipe that is ready takes a line whole");
+
+uint64_t log_missing(void) {
+        return all_missing;
+}
 
 void log_event(enum log_message message, const struct log_peer *peer, const char *format, ...) {
         char text[1024], more[64] = "";

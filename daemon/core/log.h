@@ -2,7 +2,7 @@
  * The collector's voice: one line for each decision, to the journal with fields where there is one, else to stderr.
  *
  * What lives here: the messages with their ids and priorities, the limit on how often one peer can make us speak, and
- * the only use of the journal.  What does not: what happened.  systemd/ holds the catalog that explains the ids.
+ * the only one who speaks to the journal.  What does not: what happened.  systemd/ holds the catalog that explains the ids.
  */
 #pragma once
 
@@ -34,6 +34,7 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
         X(DROPPED, WARNING, "7990c7583e4f43cdaf4e9ff9bfc68e4e")                                                        \
         X(COVERAGE, WARNING, "d85ddcda92a04047b93d3405a7907d6e")                                                       \
         X(DESCRIPTORS, ERROR, "e7ac8102d0a5430192fe7b93cd0cb7f9")                                                      \
+        X(MISSING, WARNING, "6b0d3f9e7c1a4b58a2d4e8f60c7b9135")                                                        \
         X(QUERY_REFUSED, WARNING, "98998a5f6d1f4ed4b99b29437561e400")                                                  \
         X(QUERY_DROPPED, WARNING, "7da27f4d847947559201dfaee0e7223b")
 
@@ -58,6 +59,8 @@ struct log_peer {
 
 /* Until this is called: warnings and worse, to stderr.  May be called again. */
 void log_open(enum log_level max);
-/* `peer` may be NULL.  One sentence, no newline. */
+/* `peer` may be NULL.  One sentence, no newline.  Waits for nobody: where there is no room for a line it is dropped. */
 void log_event(enum log_message message, const struct log_peer *peer, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/* How many were, ever. */
+uint64_t log_missing(void);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "daemon/core/log.h"
 #include "daemon/core/query_private.h"
 #include "daemon/core/reactor.h"
 #include "daemon/wire/columns.h"
@@ -78,6 +79,8 @@ static uint64_t status_number(const struct query *query, const struct collector_
                 return stats->passes;
         case WIRE_STATUS_took_over:
                 return stats->took_over;
+        case WIRE_STATUS_log_dropped:
+                return log_missing();
         case WIRE_STATUS_left_behind:
                 return stats->left_behind;
         case WIRE_STATUS_ring_fill_ppm:

@@ -192,7 +192,8 @@
         X(memory_bytes, UINT, BYTES, "resident memory of the collector")                                               \
         X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")               \
         X(took_over, UINT, NONE, "1: it went on with the processes and sums of a collector before it")                 \
-        X(left_behind, UINT, COUNT, "processes of collectors before it whose sums could not be taken over")
+        X(left_behind, UINT, COUNT, "processes of collectors before it whose sums could not be taken over")            \
+        X(log_dropped, UINT, COUNT, "lines that the log had no room for")
 
 /* ------------------------------------------------------------------------------------------- as data at run time -- */
 

@@ -92,6 +92,24 @@ inside systemctl stop ticker
 wait_for "the message" has_said ENDED ".PEER_PID == \"$ticker\""
 explained ENDED "Process $ticker (sleep)"
 
+note "a journal that does not read"
+journald=$(boot_main_pid systemd-journald)
+collector=$(json .status.pid status)
+inside bash -c "kill -STOP $journald"
+drops() {
+        inside bash -c "for _ in {1..50}; do kill -HUP $collector; sleep 0.01; done"
+        [ "$(json .status.log_dropped status)" -gt 0 ]
+}
+wait_for -t 60 "lines without room" drops
+expect "the collector" "$(json .status.pid status)" "$collector"
+inside bash -c "kill -CONT $journald"
+goes_on() {
+        inside bash -c "kill -HUP $collector"
+        has_said MISSING
+}
+wait_for -t 60 "the message" goes_on
+explained MISSING "$(field MISSING SPANALLOC_COUNT) lines before this one"
+
 note "stop"
 inside systemctl stop spanallocd
 has_said STOPPED || fail "nothing is said of the stop"
