@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,20 +168,29 @@ static void on_closed_span(void *userdata, const struct books_event *event) {
                 member->collector->on_event(member->collector->event_userdata, &member->process, event);
 }
 
-/* A second attach of one process: another program after exec, or the same one that came back after it left. */
+/* Its pidfd is exact: a pid is given to another one only when its process is gone, which no exec is. */
+static bool is_gone(const struct member *member) {
+        struct pollfd death = {.fd = member->pidfd, .events = POLLIN};
+
+        return member->pidfd >= 0 && poll(&death, 1, 0) == 1;
+}
+
+/* A second attach of one pid: another program after exec, the same one that came back after it left, or another process. */
 static void end_former(struct collector *collector, pid_t pid, uint64_t start_ticks, bool announced) {
         struct member *former = member_find(collector, pid);
 
         if (!former || former->process.end != PROCESS_ALIVE)
                 return;
-        if (former->process.uncounted) {
+        if (former->process.uncounted && is_gone(former)) {
+                member_end(former, PROCESS_EXITED, 0);
+        } else if (former->process.uncounted) {
                 /* It was only slow to attach. */
                 member_take_out(former);
                 member_free(former);
         } else if (former->inherited && !announced && !drain_has_lanes(former->process.drain)) {
                 /* Our predecessor made it a segment, and was gone before it could hand that out. */
                 member_undo(former);
-        } else if (former->start_ticks && start_ticks && former->start_ticks != start_ticks) {
+        } else if (is_gone(former) || (former->start_ticks && start_ticks && former->start_ticks != start_ticks)) {
                 member_end(former, PROCESS_EXITED, 0);
         } else {
                 /* A forked child may have called exec before any thread of it had a lane. */

@@ -1,0 +1,158 @@
+/*
+ * One pid, twice: who comes second is the same process after an exec, or another one that was given the pid of one that is
+ * gone.  The clock of start times (100 Hz) cannot tell when both began in one tick; the first one's pidfd can.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/core/members.h"
+#include "daemon/core/reactor.h"
+
+struct fixture {
+        struct reactor *reactor;
+        struct collector *collector;
+        pid_t pid;
+        struct member *first;
+};
+
+static struct newcomer newcomer(pid_t pid, pid_t of, uint64_t start_ticks) {
+        int pidfd = (int)syscall(SYS_pidfd_open, of, 0);
+
+        assert_true(pidfd >= 0);
+        return (struct newcomer){.pid = pid, .uid = getuid(), .pidfd = pidfd, .start_ticks = start_ticks};
+}
+
+static struct member *attach(struct fixture *fixture, const struct newcomer *newcomer) {
+        const struct shm_hello hello = {.magic = SHM_HELLO_MAGIC, .version = SHM_VERSION, .kind = SHM_HELLO_ATTACH};
+        struct member *member;
+        int memfd;
+
+        assert_int_equal(member_attach(fixture->collector, newcomer, &hello, &member, &memfd), 0);
+        close(memfd);
+        return member;
+}
+
+/* A process that does nothing, and is gone with us. */
+static pid_t start(void) {
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid)
+                return pid;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+                pause();
+}
+
+/* A process is attached, and the collector does not look at its end by itself: its loop does not run. */
+static void begin(struct fixture *fixture) {
+        struct procinfo_stat stat;
+        struct newcomer who;
+
+        assert_int_equal(reactor_new(&fixture->reactor, REACTOR_POLL), 0);
+        assert_int_equal(collector_new(&fixture->collector, fixture->reactor, &collector_options_default), 0);
+        fixture->pid = start();
+        assert_int_equal(procinfo_stat(fixture->pid, &stat), 0);
+        who = newcomer(fixture->pid, fixture->pid, stat.start_ticks);
+        fixture->first = attach(fixture, &who);
+        assert_int_equal(fixture->first->start_ticks, stat.start_ticks);
+}
+
+static void kill_first(struct fixture *fixture) {
+        kill(fixture->pid, SIGKILL);
+        assert_int_equal(waitpid(fixture->pid, NULL, 0), fixture->pid);
+}
+
+static void end(struct fixture *fixture) {
+        collector_free(fixture->collector);
+        reactor_free(fixture->reactor);
+}
+
+/* Newer kernels also say how. */
+static bool has_died(const struct member *member) {
+        return member->process.end == PROCESS_EXITED || member->process.end == PROCESS_KILLED;
+}
+
+static void test_exec(void **unused) {
+        struct fixture fixture;
+        struct newcomer who;
+
+        begin(&fixture);
+        who = newcomer(fixture.pid, fixture.pid, fixture.first->start_ticks);
+        attach(&fixture, &who);
+        assert_int_equal(fixture.first->process.end, PROCESS_EXEC);
+        kill_first(&fixture);
+        end(&fixture);
+}
+
+static void test_another_in_the_same_tick(void **unused) {
+        struct fixture fixture;
+        struct newcomer who;
+
+        begin(&fixture);
+        kill_first(&fixture);
+        /* Its pid is another's now, who began in the same hundredth of a second. */
+        who = newcomer(fixture.pid, getpid(), fixture.first->start_ticks);
+        attach(&fixture, &who);
+        assert_true(has_died(fixture.first));
+        end(&fixture);
+}
+
+/* A program that was never counted has a row without books, which is not to vanish with the one that has its pid next. */
+static void test_another_after_one_that_was_not_counted(void **unused) {
+        struct fixture fixture;
+        struct newcomer who;
+        struct member *member;
+        pid_t pid;
+
+        begin(&fixture);
+        pid = start();
+        who = newcomer(pid, pid, 77);
+        assert_int_equal(member_uncounted(fixture.collector, &who, getpid(), "/bin/some", "static", &member), 0);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(collector_process_count(fixture.collector), 2);
+        who = newcomer(pid, getpid(), 77);
+        attach(&fixture, &who);
+        assert_int_equal(collector_process_count(fixture.collector), 3);
+        assert_true(has_died(member));
+        kill_first(&fixture);
+        end(&fixture);
+}
+
+/* … but one that attaches late is the same. */
+static void test_slow_to_attach(void **unused) {
+        struct fixture fixture;
+        struct newcomer who;
+        struct member *member;
+
+        begin(&fixture);
+        who = newcomer(getpid(), getpid(), 78);
+        assert_int_equal(member_uncounted(fixture.collector, &who, 1, "/bin/some", "static", &member), 0);
+        who = newcomer(getpid(), getpid(), 78);
+        attach(&fixture, &who);
+        assert_int_equal(collector_process_count(fixture.collector), 2);
+        kill_first(&fixture);
+        end(&fixture);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_exec),
+                cmocka_unit_test(test_another_in_the_same_tick),
+                cmocka_unit_test(test_another_after_one_that_was_not_counted),
+                cmocka_unit_test(test_slow_to_attach),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
