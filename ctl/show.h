@@ -13,13 +13,15 @@ struct show {
         const char *name;
         struct table *spans; /* rows of that very name */
         struct table *tree;  /* rows with the name anywhere in their path */
-        struct table *ps;    /* how processes ended; NULL when none did with it open, or not asked */
+        struct table *ps;    /* how processes ended */
         uint64_t per_call[SHOW_PER_CALL];
 };
 
 uint64_t show_sum(const struct show *show, const char *column);
 int64_t show_net(const struct show *show);
 bool show_is_named(const struct show *show, size_t tree_row);
+/* Whether the process of that row of spans has ended; its row of ps. */
+bool show_end(const struct show *show, size_t row, size_t *ret_row);
 
 /* For a person.  Exit status. */
 int show_text(const struct show *show);

@@ -13,7 +13,7 @@
 #include "ctl/show.h"
 #include "ctl/view.h"
 
-enum { BAR_WIDTH = 40 };
+enum { BAR_WIDTH = 40, QUIET_ENDS = 8 };
 
 static void print_heading(const struct show *show, FILE *stream) {
         const char *site = table_text(show->spans, 0, "site");
@@ -206,17 +206,6 @@ static int print_processes(const struct show *show, FILE *stream) {
         return render_view(&show->ctl->options, show->spans, view, sizeof(view) / sizeof(view[0]), stream);
 }
 
-static const char *how_it_ended(const struct show *show, size_t row, const struct table_map **ret_open) {
-        uint64_t process = table_uint(show->spans, row, "process");
-
-        for (size_t i = 0; show->ps && i < show->ps->row_count; i++)
-                if (table_uint(show->ps, i, "process") == process) {
-                        *ret_open = table_map(show->ps, i, "last_spans");
-                        return table_text(show->ps, i, "ended");
-                }
-        return "";
-}
-
 /* What those of the name that were open at the end had allocated, on all their paths. */
 static uint64_t bytes_at_end(const struct show *show, const struct table_map *open) {
         size_t length = strlen(show->name);
@@ -233,25 +222,29 @@ static uint64_t bytes_at_end(const struct show *show, const struct table_map *op
         return bytes;
 }
 
-/* Which processes were in the midst of it when they ended. */
+/* How the processes ended, and which were in the midst of it; of those that were not only the first ones. */
 static void print_ends(const struct show *show, FILE *stream) {
-        const struct table_map *open = NULL;
         char bytes[FORMAT_MAX];
-        bool any = false;
+        size_t n = 0, quiet = 0;
 
         for (size_t row = 0; row < show->spans->row_count; row++) {
                 uint64_t aborted = table_uint(show->spans, row, "aborted");
-                const char *ended = aborted ? how_it_ended(show, row, &open) : "";
+                size_t at;
 
-                if (!*ended)
+                if (!show_end(show, row, &at) || (!aborted && quiet++ >= QUIET_ENDS))
                         continue;
-                if (!any)
-                        fputs("\nOpen when the process ended:\n", stream);
-                any = true;
-                fprintf(stream, "  process %" PRIu64 ", %s: %" PRIu64 " open, with %s\n",
-                        table_uint(show->spans, row, "pid"), ended, aborted,
-                        format_bytes(bytes, bytes_at_end(show, open)));
+                if (!n++)
+                        fputs("\nEnded:\n", stream);
+                fprintf(stream, "  process %" PRIu64 ", %s: ", table_uint(show->spans, row, "pid"),
+                        table_text(show->ps, at, "ended"));
+                if (aborted)
+                        fprintf(stream, "%" PRIu64 " open, with %s\n", aborted,
+                                format_bytes(bytes, bytes_at_end(show, table_map(show->ps, at, "last_spans"))));
+                else
+                        fputs("none open\n", stream);
         }
+        if (quiet > QUIET_ENDS)
+                fprintf(stream, "  and %zu more with none open; \"spanallocctl ps\" lists them.\n", quiet - QUIET_ENDS);
 }
 
 int show_text(const struct show *show) {

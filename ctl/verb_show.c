@@ -99,6 +99,30 @@ static int add_sums(const struct show *show, struct json *json) {
         return r;
 }
 
+bool show_end(const struct show *show, size_t row, size_t *ret_row) {
+        uint64_t process = table_uint(show->spans, row, "process");
+
+        for (size_t i = 0; i < show->ps->row_count; i++)
+                if (table_uint(show->ps, i, "process") == process) {
+                        *ret_row = i;
+                        return *table_text(show->ps, i, "ended");
+                }
+        return false;
+}
+
+/* Of those of the processes that have ended, as ps says it. */
+static int add_ends(const struct show *show, struct json *json) {
+        int r = json_add_array(json, "ended");
+
+        for (size_t row = 0; row < show->spans->row_count && r == 0; row++) {
+                size_t at;
+
+                if (show_end(show, row, &at))
+                        r = json_append_row(json, "ended", show->ps, at, NULL);
+        }
+        return r;
+}
+
 static int show_json(const struct show *show) {
         struct json *json = NULL;
         int r = json_new(&json, show->spans->time_ns, show->spans->complete && show->tree->complete);
@@ -109,6 +133,8 @@ static int show_json(const struct show *show) {
                 r = add_sums(show, json);
         if (r == 0)
                 r = json_add_table(json, "processes", show->spans, NULL);
+        if (r == 0)
+                r = add_ends(show, json);
         if (r == 0)
                 r = json_add_array(json, "tree");
         for (size_t row = 0; row < show->tree->row_count && r == 0; row++)
@@ -153,7 +179,7 @@ int verb_show(struct ctl *ctl, int argc, char **argv) {
         params.span = params.columns = NULL;
         params.filter = show.name;
         r = show.spans->row_count ? ask_table(ctl, "tree", &params, &show.tree) : not_found(&show);
-        if (r == CTL_OK && !ctl->options.json && show_sum(&show, "aborted")) {
+        if (r == CTL_OK) {
                 params = (struct client_params){.pid = params.pid, .unit = params.unit, .columns = PS_COLUMNS};
                 r = ask_table(ctl, "ps", &params, &show.ps);
         }

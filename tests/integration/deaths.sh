@@ -39,6 +39,9 @@ for how in kill abort segv; do
         [ -n "$ended" ] || fail "ps does not say how $pid ended"
         expect "what show says of request" "$(ctl show request | grep "^  process $pid,")" \
                 "  process $pid, $ended: 1 open, with 1.1K"
+        expect "the same in its document" "$(json ".ended[] | select(.pid == $pid) |
+                [.ended, (.process > 0), .last_spans.request[1]] | map(tostring) | join(\" \")" show request)" \
+                "$ended true 1100"
         expect "what show says of query" "$(ctl show query | grep "^  process $pid,")" \
                 "  process $pid, $ended: 1 open, with 1000B"
         wait_for "the line about it" grep -q "process $pid (span_dies).*open then" "$WORK/collector.log"
@@ -78,6 +81,15 @@ wait_for "the thread's end" has_ended
 json_true "it lives" ".processes[] | select(.pid == $pid) | .alive and .last_spans == {}" ps
 # Somebody may still close it.
 expect "batch" "$(span_field "$pid" batch open)" 1
+
+note "show says so, too, of those that were not in the midst of it"
+"$PROGRAMS/span_crowd" 2 100 >"$WORK/crowd" </dev/null &
+pid=$!
+wait "$pid"
+is_shown() {
+        [ "$(ctl show local | grep "^  process $pid,")" = "  process $pid, $(ps_field "$pid" ended): none open" ]
+}
+wait_for "its end in show" is_shown
 
 stop_collector
 pass
