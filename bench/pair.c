@@ -7,7 +7,7 @@
  *     pair timed COMMAND    the same with timestamps: COMMAND, to which " --pid PID" is added, has the collector ask for them
  *     pair tail             one pair after the other, each a microsecond after the last: median and 99.9 %
  *     pair threads          ns of processor time a pair: 1 thread; 8 with spans of their own; 8 in one shared span
- *     pair alone            ns for a scope where no collector is
+ *     pair alone            ns for a scope where no collector is, and for a call of another library's empty function
  *     pair malloc           ns for malloc(64) and free
  *     pair memory           KiB for each thread that opens spans, of the segment that it shares with the collector
  */
@@ -37,6 +37,19 @@ static void scopes(spanalloc_span span) {
         (void)span;
         for (int i = 0; i < BATCH; i++) {
                 SPANALLOC_SCOPE("scope");
+        }
+}
+
+spanalloc_span bench_empty_begin(spanalloc_site *site);
+
+/* The same with a scope that does nothing. */
+static void calls(spanalloc_span span) {
+        (void)span;
+        for (int i = 0; i < BATCH; i++) {
+                spanalloc_span none = bench_empty_begin(&pair_site);
+
+                if (none.instance)
+                        spanalloc_scope_end(none);
         }
 }
 
@@ -276,6 +289,7 @@ int main(int argc, char **argv) {
         empty = measure(nothing, (spanalloc_span)SPANALLOC_SPAN_INIT, 0);
         if (strcmp(what, "alone") == 0) {
                 say("alone_scope", measure(scopes, (spanalloc_span)SPANALLOC_SPAN_INIT, 0) - empty);
+                say("alone_call", measure(calls, (spanalloc_span)SPANALLOC_SPAN_INIT, 0) - empty);
                 return 0;
         }
         if (strcmp(what, "malloc") == 0) {

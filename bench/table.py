@@ -79,7 +79,8 @@ ratio_row("8 threads, own spans, per pair of one thread", "threads_8", "threads_
 ratio_row("8 threads, one shared span, per pair of one thread", "threads_8_shared", "threads_1", 1.2)
 ratio_row("99.9 % of single pairs, a microsecond apart, beside their median", "tail_999", "tail_median", 10)
 ratio_row("… of the limit", "limit_tail_999", "limit_tail_median", None)
-row("scope without a collector", median("alone_scope"), 1.4, "ns", seen=spread("alone_scope"))
+row("scope without a collector", median("alone_scope"), 1.4, "ns", seen=spread("alone_scope"),
+    note=f"a call of an empty function {median('alone_call') or 0:.3g} ns")
 if median("counted_malloc") is not None and median("plain_malloc") is not None:
     row("counting malloc(64) and free", median("counted_malloc") - median("plain_malloc"), 3, "ns",
         f"plain {median('plain_malloc'):.3g} ns")
