@@ -162,6 +162,8 @@ bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, 
 void books_name_rates(const struct books *books, uint32_t name, uint64_t now_ns, double ret[3]);
 /* The name is asked for soon, of whose paths that is one; 0: not known which.  A table is more than the caches hold. */
 void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path);
+/* Its sums even sooner; the name itself was fetched. */
+void books_sums_prefetch(const struct books *books, uint32_t name);
 void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret);
 /* How many closed spans of the name fell between 2^n and 2^(n+1) bytes; those of 0 and 1 byte are in [0]. */
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);

@@ -9,15 +9,18 @@
 
 #include "daemon/core/layout.h"
 
-void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path) {
-        const char *line = (const char *)&books->names[name];
+static void prefetch(const void *from, size_t size) {
+        for (size_t i = 0; i < size; i += 64)
+                __builtin_prefetch((const char *)from + i);
+}
 
-        /* The text, and which paths are its. */
-        for (size_t i = 0; i < sizeof(struct book_name); i += 64)
-                __builtin_prefetch(line + i);
-        line = (const char *)&books->tallies[path];
-        for (size_t i = 0; path && i < sizeof(struct tally); i += 64)
-                __builtin_prefetch(line + i);
+void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path) {
+        prefetch(&books->names[name], sizeof(struct book_name));
+        prefetch(&books->tallies[path], path ? sizeof(struct tally) : 0);
+}
+
+void books_sums_prefetch(const struct books *books, uint32_t name) {
+        prefetch(&books->tallies[books->names[name].first_path], offsetof(struct tally, hist));
 }
 
 static int compare_names(const void *a, const void *b, void *userdata) {

@@ -128,6 +128,14 @@ struct query_rows {
         const struct wire_columns *columns;
         const struct query_params *params;
         uint64_t now_ns; /* when expand() looks */
+
+        /* How a row is written: runs of numbers, whose places in what is written are in `offsets`, and single columns. */
+        struct query_step {
+                uint8_t column, numbers; /* numbers 0: that column */
+        } steps[64];
+        unsigned step_count;
+        uint16_t offsets[64];
+
         uint64_t chosen; /* bits by column */
         int sort;        /* column, or -1 */
         bool descending;

@@ -157,6 +157,24 @@ int query_rows_init(struct query_rows *rows, struct query *query, const struct q
         return 0;
 }
 
+static void plan(struct query_rows *rows) {
+        unsigned used = 0;
+
+        for (uint64_t left = rows->chosen; left; left &= left - 1) {
+                int column = __builtin_ctzll(left);
+                uint16_t at = rows->class->numbers ? rows->class->numbers[column] : 0;
+                struct query_step *last = rows->step_count ? &rows->steps[rows->step_count - 1] : NULL;
+                bool is_number = at && rows->columns->columns[column].type == WIRE_COLUMN_UINT;
+
+                if (is_number)
+                        rows->offsets[used++] = (uint16_t)(at - 1);
+                if (is_number && last && last->numbers)
+                        last->numbers++;
+                else
+                        rows->steps[rows->step_count++] = (struct query_step){(uint8_t)column, is_number};
+        }
+}
+
 void query_rows_deinit(struct query_rows *rows) {
         free(rows->rows);
         rows->rows = NULL;
@@ -206,6 +224,10 @@ static void put_cell(struct query_rows *rows, const void *row, const void *full,
                 rows->class->put_map(out, full, column);
                 return;
         }
+        if (number_of(rows->class, full, column)) {
+                wire_put_int(out, (int64_t)*number_of(rows->class, full, column));
+                return;
+        }
         rows->class->cell(rows->query, row, column, rows->query->path, &cell);
         switch (cell.type) {
         case WIRE_COLUMN_INT:
@@ -224,6 +246,7 @@ static void put_cell(struct query_rows *rows, const void *row, const void *full,
 
 static void put_row(struct query_rows *rows, const void *row, struct wire_buffer *out) {
         _Alignas(max_align_t) char expanded[QUERY_ROW_BYTES];
+        const uint16_t *offsets = rows->offsets;
         const void *full = row;
 
         if (rows->class->expand) {
@@ -231,20 +254,19 @@ static void put_row(struct query_rows *rows, const void *row, struct wire_buffer
                 full = expanded;
         }
         wire_put_array(out, (uint32_t)__builtin_popcountll(rows->chosen));
-        for (uint64_t left = rows->chosen; left; left &= left - 1) {
-                int column = __builtin_ctzll(left);
-                const uint64_t *number = number_of(rows->class, full, column);
+        for (unsigned i = 0; i < rows->step_count; i++) {
+                const struct query_step *step = &rows->steps[i];
 
-                if (!number)
-                        put_cell(rows, row, full, column, out);
-                else if (rows->columns->columns[column].type == WIRE_COLUMN_INT)
-                        wire_put_int(out, (int64_t)*number);
+                if (step->numbers)
+                        wire_put_uints(out, full, offsets, step->numbers);
                 else
-                        wire_put_uint(out, *number);
+                        put_cell(rows, row, full, step->column, out);
+                offsets += step->numbers;
         }
 }
 
 void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
+        plan(rows);
         sort_and_cut(rows);
 
         wire_put_map(out, 4);

@@ -9,7 +9,9 @@
 #include "daemon/core/query_private.h"
 #include "daemon/wire/columns.h"
 
-#define AHEAD 4u /* names, of the one that is read */
+/* Names, of the one that is read. */
+#define AHEAD     4u
+#define FAR_AHEAD 12u
 
 /* What is kept of a row. */
 struct span_row {
@@ -308,8 +310,10 @@ static int add_process(const struct process *process, struct query_rows *rows) {
         if (!names)
                 return count > 0 ? -ENOMEM : 0;
         for (uint32_t rank = 0; rank < count; rank++) {
+                if (rank + FAR_AHEAD < count)
+                        books_name_prefetch(process->books, names[rank + FAR_AHEAD], 0);
                 if (rank + AHEAD < count)
-                        books_name_prefetch(process->books, names[rank + AHEAD], 0);
+                        books_sums_prefetch(process->books, names[rank + AHEAD]);
                 if (!read_name(rows, process, names[rank], &found))
                         continue;
 

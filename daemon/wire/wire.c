@@ -186,6 +186,39 @@ void wire_put_long_uint(struct wire_buffer *buffer, uint64_t value) {
                 put_number(buffer, 0xcf, value, 8);
 }
 
+static uint64_t number_at(const void *base, uint16_t offset) {
+        uint64_t value;
+
+        memcpy(&value, (const char *)base + offset, sizeof(value));
+        return value;
+}
+
+void wire_put_uints(struct wire_buffer *buffer, const void *base, const uint16_t *offsets, size_t count) {
+        const size_t most = 9 * count;
+        unsigned char *at = NULL;
+
+        /* Near the limit one after another, as it may be that they fit. */
+        if (buffer->size <= buffer->limit && most <= buffer->limit - buffer->size)
+                at = wire_buffer_reserve(buffer, most);
+        if (!at) {
+                for (size_t i = 0; i < count; i++)
+                        wire_put_uint(buffer, number_at(base, offsets[i]));
+                return;
+        }
+        for (size_t i = 0; i < count; i++) {
+                uint64_t value = number_at(base, offsets[i]);
+
+                if (value < 128) {
+                        *at++ = (unsigned char)value;
+                        continue;
+                }
+                buffer->size = (size_t)(at - buffer->data);
+                wire_put_long_uint(buffer, value);
+                at = buffer->data + buffer->size;
+        }
+        buffer->size = (size_t)(at - buffer->data);
+}
+
 void wire_put_int(struct wire_buffer *buffer, int64_t value) {
         if (value >= 0)
                 wire_put_uint(buffer, (uint64_t)value);

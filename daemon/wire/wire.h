@@ -70,6 +70,8 @@ static inline void wire_put_uint(struct wire_buffer *buffer, uint64_t value) {
                 wire_put_long_uint(buffer, value);
 }
 void wire_put_int(struct wire_buffer *buffer, int64_t value);
+/* So many numbers, which lie at these offsets of `base`: as wire_put_uint() of each, with one look at the room for all. */
+void wire_put_uints(struct wire_buffer *buffer, const void *base, const uint16_t *offsets, size_t count);
 void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size);
 /* NULL: empty.  Here, so that of a key, which is a literal, nobody counts the characters each time. */
 static inline void wire_put_text(struct wire_buffer *buffer, const char *text) {

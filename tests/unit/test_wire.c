@@ -307,6 +307,31 @@ static void test_cursor(void **state) {
         assert_false(wire_cursor_next(&cursor, &item));
 }
 
+/* Many numbers at once are written as one after another, also where only some of them find room. */
+static void test_numbers_at_once(void **state) {
+        static const struct { uint64_t a, b, c, d; } numbers = {5, 70000, UINT64_MAX, 127};
+        static const uint16_t offsets[] = {24, 0, 8, 16, 8};
+
+        for (size_t limit = 0; limit < 40; limit++) {
+                struct wire_buffer one = WIRE_BUFFER_INIT(limit), all = WIRE_BUFFER_INIT(limit);
+
+                wire_put_uint(&one, 127);
+                wire_put_uint(&one, 5);
+                wire_put_uint(&one, 70000);
+                wire_put_uint(&one, UINT64_MAX);
+                wire_put_uint(&one, 70000);
+                wire_put_uints(&all, &numbers, offsets, 5);
+                assert_int_equal(all.error, one.error);
+                assert_int_equal(all.size, one.size);
+                assert_int_equal(all.error, limit < 21 ? -EMSGSIZE : 0);
+                if (all.size)
+                        assert_memory_equal(all.data, one.data, all.size);
+                assert_true(all.allocated <= limit);
+                wire_buffer_deinit(&one);
+                wire_buffer_deinit(&all);
+        }
+}
+
 /* Every form, written as the format's specification has it, in the shortest one. */
 static void test_forms(void **state) {
         static const struct {
@@ -457,6 +482,7 @@ int main(void) {
                 cmocka_unit_test(test_values_come_back),
                 cmocka_unit_test(test_cursor),
                 cmocka_unit_test(test_document_bounds_values),
+                cmocka_unit_test(test_numbers_at_once),
                 cmocka_unit_test(test_forms),
                 cmocka_unit_test(test_buffer_keeps_its_limit),
                 cmocka_unit_test(test_buffer_consumes_from_the_front),
