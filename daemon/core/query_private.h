@@ -129,6 +129,9 @@ struct query_rows {
         const struct query_params *params;
         uint64_t now_ns; /* when expand() looks */
 
+        struct wire_buffer *out; /* NULL, or where rows go as they come; from `mark` on */
+        size_t mark;
+
         /* How a row is written: runs of numbers, whose places in what is written are in `offsets`, and single columns. */
         struct query_step {
                 uint8_t column, numbers; /* numbers 0: that column */
@@ -147,7 +150,12 @@ int query_rows_init(struct query_rows *rows, struct query *query, const struct q
 void query_rows_deinit(struct query_rows *rows);
 /* Room for one more row, zeroed; NULL: no memory. */
 void *query_rows_add(struct query_rows *rows);
-/* Sorts, cuts, and writes the whole table as the value that comes next. */
+/* For rows that come in the order of process and span: where they are asked for in no other, and all of them, begins the
+ * table.  Then query_rows_write() takes the place of query_rows_add(). */
+bool query_rows_begin(struct query_rows *rows, struct wire_buffer *out);
+/* Writes a row, as it would be kept and with what expand() makes of it.  False: there are too many. */
+bool query_rows_write(struct query_rows *rows, const void *row, const void *full);
+/* Sorts, cuts, and writes the whole table as the value that comes next; or ends the one that was begun. */
 void query_rows_put(struct query_rows *rows, struct wire_buffer *out);
 /* Of what is to be written of a row: the number that it is sorted by, so that smaller numbers come first; 0 where it is
  * sorted by none. */

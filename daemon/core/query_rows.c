@@ -244,15 +244,9 @@ static void put_cell(struct query_rows *rows, const void *row, const void *full,
         }
 }
 
-static void put_row(struct query_rows *rows, const void *row, struct wire_buffer *out) {
-        _Alignas(max_align_t) char expanded[QUERY_ROW_BYTES];
+static void write_row(struct query_rows *rows, const void *row, const void *full, struct wire_buffer *out) {
         const uint16_t *offsets = rows->offsets;
-        const void *full = row;
 
-        if (rows->class->expand) {
-                rows->class->expand(rows, row, expanded);
-                full = expanded;
-        }
         wire_put_array(out, (uint32_t)__builtin_popcountll(rows->chosen));
         for (unsigned i = 0; i < rows->step_count; i++) {
                 const struct query_step *step = &rows->steps[i];
@@ -265,16 +259,58 @@ static void put_row(struct query_rows *rows, const void *row, struct wire_buffer
         }
 }
 
-void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
-        plan(rows);
-        sort_and_cut(rows);
+static void put_row(struct query_rows *rows, const void *row, struct wire_buffer *out) {
+        _Alignas(max_align_t) char expanded[QUERY_ROW_BYTES];
 
+        if (rows->class->expand)
+                rows->class->expand(rows, row, expanded);
+        write_row(rows, row, rows->class->expand ? expanded : row, out);
+}
+
+static void put_head(const struct query_rows *rows, struct wire_buffer *out) {
         wire_put_map(out, 4);
         wire_put_text(out, "time_ns");
         wire_put_uint(out, query_realtime_ns());
+        query_put_columns(out, rows->columns, rows->chosen);
+}
+
+static void put_complete(const struct query_rows *rows, struct wire_buffer *out) {
         wire_put_text(out, "complete");
         wire_put_bool(out, rows->complete);
-        query_put_columns(out, rows->columns, rows->chosen);
+}
+
+bool query_rows_begin(struct query_rows *rows, struct wire_buffer *out) {
+        if (rows->sort >= 0 || rows->limit > 0)
+                return false;
+        plan(rows);
+        put_head(rows, out);
+        wire_put_text(out, "rows");
+        rows->mark = wire_begin_array(out);
+        rows->out = out;
+        return true;
+}
+
+bool query_rows_write(struct query_rows *rows, const void *row, const void *full) {
+        if (rows->count == QUERY_ROWS_MAX) {
+                rows->complete = false;
+                return false;
+        }
+        write_row(rows, row, full, rows->out);
+        rows->count++;
+        return true;
+}
+
+void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
+        if (rows->out) {
+                wire_end_array(out, rows->mark, (uint32_t)rows->count);
+                put_complete(rows, out);
+                return;
+        }
+        plan(rows);
+        sort_and_cut(rows);
+
+        put_head(rows, out);
+        put_complete(rows, out);
         wire_put_text(out, "rows");
         wire_put_array(out, (uint32_t)rows->count);
         for (size_t i = 0; i < rows->count; i++) {

@@ -231,16 +231,21 @@ static bool read_sums(const struct query_rows *rows, const struct process *proce
         return reaches;
 }
 
-/* All that the answer needs: what costs most only then. */
-static void span_expand(const struct query_rows *rows, const void *data, void *ret_full) {
+/* What costs most, and only who is shown needs. */
+static void add_what_is_shown(const struct query_rows *rows, struct span_numbers *row) {
         const uint64_t rates = UINT64_C(7) << WIRE_SPANS_alloc_bytes_rate_10s;
+
+        if (rows->chosen & rates)
+                add_rates(rows, row);
+        if (query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99))
+                add_per_call(row);
+}
+
+static void span_expand(const struct query_rows *rows, const void *data, void *ret_full) {
         const struct span_row *row = data;
 
         read_sums(rows, row->process, row->name, ret_full);
-        if (rows->chosen & rates)
-                add_rates(rows, ret_full);
-        if (query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99))
-                add_per_call(ret_full);
+        add_what_is_shown(rows, ret_full);
 }
 
 static const struct query_rows_class spans_class = {
@@ -266,42 +271,43 @@ static bool row_is_empty(const struct books_row *row) {
         return any == 0;
 }
 
-/* Whether that name is to be shown; *ret is filled if so. */
-static bool read_name(struct query_rows *rows, const struct process *process, uint32_t name, struct span_row *ret) {
+/* Whether that name is to be shown; *ret and *full are filled if so. */
+static bool read_name(struct query_rows *rows, const struct process *process, uint32_t name, struct span_row *ret,
+                      struct span_numbers *full) {
         const struct query_params *params = rows->params;
         const char *text = books_name(process->books, name);
         char *path_text = rows->query->path;
-        struct span_numbers full;
 
         if ((params->given & QUERY_PARAM_SPAN) && strcmp(text, params->span) != 0)
                 return false;
 
-        if (!read_sums(rows, process, name, &full))
+        if (!read_sums(rows, process, name, full))
                 rows->complete = false;
-        if (row_is_empty(&full.books))
+        if (row_is_empty(&full->books))
                 return false;
 
         if (params->given & QUERY_PARAM_FILTER) {
-                books_path_text(process->books, full.path, path_text, QUERY_PATH_BYTES);
+                books_path_text(process->books, full->path, path_text, QUERY_PATH_BYTES);
                 if (!query_params_select_path(params, text, path_text))
                         return false;
         }
         if (is_rate(rows->sort))
-                add_rates(rows, &full);
+                add_rates(rows, full);
         if (rows->sort == WIRE_SPANS_per_call_p99)
-                add_per_call(&full);
+                add_per_call(full);
         *ret = (struct span_row){
                 .process = process,
-                .key = query_rows_key(rows, &full),
+                .key = query_rows_key(rows, full),
                 .name = name,
-                .path = full.path,
-                .quality = full.books.quality,
+                .path = full->path,
+                .quality = full->books.quality,
         };
         return true;
 }
 
 static int add_process(const struct process *process, struct query_rows *rows) {
         struct span_row found, *row;
+        struct span_numbers full;
         const uint32_t *names;
         uint32_t count;
 
@@ -314,9 +320,15 @@ static int add_process(const struct process *process, struct query_rows *rows) {
                         books_name_prefetch(process->books, names[rank + FAR_AHEAD], 0);
                 if (rank + AHEAD < count)
                         books_sums_prefetch(process->books, names[rank + AHEAD]);
-                if (!read_name(rows, process, names[rank], &found))
+                if (!read_name(rows, process, names[rank], &found, &full))
                         continue;
 
+                if (rows->out) {
+                        add_what_is_shown(rows, &full);
+                        if (!query_rows_write(rows, &found, &full))
+                                break;
+                        continue;
+                }
                 row = query_rows_add(rows);
                 if (!row)
                         return -ENOMEM;
@@ -324,6 +336,19 @@ static int add_process(const struct process *process, struct query_rows *rows) {
                 row->rank = rank;
         }
         return 0;
+}
+
+/* Those that were taken over from another collector may come later than their numbers. */
+static bool are_in_order(const struct collector *collector) {
+        const struct process *process;
+        uint64_t last = 0;
+
+        for (size_t i = 0; (process = collector_process(collector, i)); i++) {
+                if (process->number < last)
+                        return false;
+                last = process->number;
+        }
+        return true;
 }
 
 int query_method_spans(struct query *query, const struct query_peer *peer, const struct query_params *params,
@@ -338,6 +363,8 @@ int query_method_spans(struct query *query, const struct query_peer *peer, const
 
         query_refresh(query, peer);
         rows.now_ns = query_now_ns();
+        if (are_in_order(query->collector))
+                query_rows_begin(&rows, out);
         for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
                 if (!process->books || !query_params_select_process(params, peer, process))
                         continue;
