@@ -10,6 +10,8 @@
  *     pair alone            ns for a scope where no collector is, and for a call of another library's empty function
  *     pair malloc           ns for malloc(64) and free
  *     pair memory           KiB for each thread that opens spans, of the segment that it shares with the collector
+ *     pair beside           KiB that one thread of 200 spans takes beside its ring: in the segment, and private ones of the
+ *                           library
  */
 #include <pthread.h>
 #include <spanalloc/spanalloc.h>
@@ -265,6 +267,42 @@ static int timed(const char *command) {
         return cost();
 }
 
+enum { NAMES = 200, PAGE = 4096, RECORD = 64 };
+
+/* Of the library's own mappings, with the zeros behind its data. */
+static unsigned long library_kib(void) {
+        FILE *smaps = fopen("/proc/self/smaps", "r");
+        unsigned long sum = 0, kib, from, to, last = 0;
+        int ours = 0;
+        char line[512];
+
+        while (smaps && fgets(line, sizeof line, smaps)) {
+                if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+                        ours = strstr(line, "/libspanalloc") != NULL || (ours && from == last && !strchr(line, '/'));
+                        last = to;
+                } else if (ours && sscanf(line, "Private_Dirty: %lu", &kib) == 1) {
+                        sum += kib;
+                }
+        }
+        if (smaps)
+                fclose(smaps);
+        return sum;
+}
+
+/* The ring is used from its beginning, two records for each scope and those that begin a thread. */
+static int beside(void) {
+        unsigned long ring_kib = ((2 * NAMES + 2) * RECORD + PAGE - 1) / PAGE * PAGE / 1024;
+        char name[32];
+
+        for (int i = 0; i < NAMES; i++) {
+                snprintf(name, sizeof name, "work %d", i);
+                spanalloc_scope_end(spanalloc_scope_begin(spanalloc_site_intern(name)));
+        }
+        say("beside_segment_kib", (double)(segment_kib() - ring_kib));
+        say("beside_library_kib", (double)library_kib());
+        return 0;
+}
+
 int main(int argc, char **argv) {
         const char *what = argc > 1 ? argv[1] : "";
         double empty;
@@ -284,6 +322,8 @@ int main(int argc, char **argv) {
                 return tail();
         if (strcmp(what, "threads") == 0)
                 return threads();
+        if (strcmp(what, "beside") == 0)
+                return beside();
         if (strcmp(what, "memory") == 0)
                 return memory(argc > 2 ? atoi(argv[2]) : THREADS);
         empty = measure(nothing, (spanalloc_span)SPANALLOC_SPAN_INIT, 0);
@@ -296,6 +336,6 @@ int main(int argc, char **argv) {
                 say("malloc", measure(heap, (spanalloc_span)SPANALLOC_SPAN_INIT, 0) - empty);
                 return 0;
         }
-        fprintf(stderr, "usage: pair cost|timed|tail|threads|alone|malloc|memory [PREFIX, COMMAND or N]\n");
+        fprintf(stderr, "usage: pair cost|timed|tail|threads|alone|malloc|memory|beside [PREFIX, COMMAND or N]\n");
         return 2;
 }

@@ -100,12 +100,18 @@ row("lossless at defaults: refused", median("lossless_refused"), 0, "",
     f"{(median('lossless_records_per_s') or 0) / 1e6:.3g} million records/s, "
     f"the collector took {median('lossless_collector_cores') or 0:.2g} cores")
 row("100 processes that sleep: the collector", median("idle_percent_of_a_core"), 0.1, "% of a core")
-row("`spans` over 100 processes of 200 spans, the collector's part", median("spans_collector_ms"), 10, "ms",
-    f"{median('spans_rows') or 0:.0f} rows; with the client {median('spans_whole_ms') or 0:.3g} ms")
+row("`spans` over 100 processes of 200 spans, to the last byte of the answer", median("spans_answer_ms"), 10, "ms",
+    f"{median('spans_rows') or 0:.0f} rows; the collector's processor time {median('spans_collector_ms') or 0:.3g} ms; "
+    f"with spanallocctl, as JSON, {median('spans_whole_ms') or 0:.3g} ms")
+row("… the columns that `top` asks for", median("top_answer_ms"), 10, "ms",
+    f"the collector's processor time {median('top_collector_ms') or 0:.3g} ms")
 row("`top`, with what it makes the collector do", median("top_percent_of_a_core"), 1, "% of a core")
-row("memory of the daemon with those", median("daemon_own_mib"), 64, "MiB",
-    f"{median('daemon_mib') or 0:.3g} with memfds, which are the clients' segments and the books")
+row("memory of the daemon with those, all that is resident", median("daemon_mib"), 64, "MiB",
+    f"{median('daemon_own_mib') or 0:.3g} without memfds, which are the clients' segments and the books")
 row("1,000 threads that have filled their rings", median("memory_1000_threads_mib"), 64, "MiB")
+beside = [median("beside_segment_kib"), median("beside_library_kib")]
+row("a client of one thread and 200 spans, beside its ring", None if None in beside else sum(beside), 512, "KiB",
+    "" if None in beside else f"{beside[0]:.0f} in the segment, {beside[1]:.0f} of the library's own")
 row("a close in `follow`, beyond the spans' own rhythm", median("follow_jitter_ms"), 50, "ms")
 
 others = []
