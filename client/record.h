@@ -139,7 +139,7 @@ static sa_inline struct shm_frame *sa_frame_at(struct shm_lane *lane, uint64_t i
 /* The stack grows or shrinks by a frame: a release of `depth`, which only its thread writes. */
 static sa_inline void sa_add_depth(struct shm_lane *lane, int by) {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-        __asm__ volatile("addl %1, %0" : "+m"(lane->depth) : "i"(by) : "memory", "cc"); /* [F1] */
+        __asm__ volatile("addl %1, %0" : "+m"(lane->depth) : "ir"(by) : "memory", "cc"); /* [F1] */
 #else
         atomic_store_explicit(&lane->depth, atomic_load_explicit(&lane->depth, memory_order_relaxed) + (uint32_t)by,
                               memory_order_release); /* [F1] */
