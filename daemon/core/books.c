@@ -315,10 +315,6 @@ void books_emit(struct books *books, const struct books_event *event) {
         books->events[books->event_count++] = *event;
 }
 
-bool books_batch_is_full(const struct books *books) {
-        return !state_has_room(&books->state, 2 * BOOKS_LINES_PER_STEP);
-}
-
 void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads) {
         if (!memcmp(&books->book->refused, refused, sizeof *refused) && books->book->refused_threads == threads)
                 return;

@@ -79,8 +79,6 @@ void books_on_event(struct books *books, books_event_fn fn, void *userdata);
  * producers only after the commit. */
 void books_begin(struct books *books, uint64_t now_ns);
 void books_commit(struct books *books);
-/* Whether the batch has grown so large that it should be committed before more is fed. */
-bool books_batch_is_full(const struct books *books);
 
 /* ----------------------------------------------------------------------------------------------------- rows -- */
 

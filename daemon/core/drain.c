@@ -162,11 +162,16 @@ int drain_look_at_lanes(struct drain *drain) {
         return 0;
 }
 
-static void count_records(struct books *books, uint64_t n) {
+/* What was read of a lane is booked as read, before the batch that has it in its sums ends. */
+static void reach(struct books *books, struct lane *lane, uint64_t position) {
+        uint64_t n = position - lane->position;
+
         if (!n)
                 return;
         touch(books, &books->book->records);
         books->book->records += n;
+        touch(books, &lane->position);
+        lane->position = position;
 }
 
 /* Records ahead of the present one, when the memory of their spans is fetched: first the index, then the entry. */
@@ -186,7 +191,7 @@ static void look_ahead(const struct drain *drain, struct reader_ring ring, uint6
 static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
-        uint64_t position = lane->position, counted = position;
+        uint64_t position = lane->position;
         struct reader_ring ring = reader_ring(&drain->reader, i);
         bool ahead = books->book->live >= LIVE_FITS_CACHE;
         int r = 0;
@@ -200,8 +205,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 if (r < 0)
                         break;
                 if (books_batch_is_full(books)) {
-                        count_records(books, position - counted);
-                        counted = position;
+                        reach(books, lane, position);
                         drain_next_batch(drain);
                 }
                 if (record.path || reader_is_of_span(record.kind))
@@ -209,10 +213,9 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
                 if (record.kind == SHM_KIND_BEFORE)
                         drain_receive_at_before(drain, i, record.instance);
                 frames_feed(books, i, &record, pass);
-                touch(books, &lane->position);
-                lane->position = ++position;
+                position++;
         }
-        count_records(books, position - counted);
+        reach(books, lane, position);
         return r;
 }
 

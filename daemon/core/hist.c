@@ -1,17 +1,6 @@
 /* See hist.h. */
 #include "daemon/core/hist.h"
 
-unsigned hist_bucket(uint64_t value) {
-        unsigned k;
-
-        if (value < HIST_SUB)
-                return (unsigned)value;
-        k = 63 - (unsigned)__builtin_clzll(value);
-        if (k - 3 >= HIST_OCTAVES)
-                return HIST_OCTAVES * HIST_SUB - 1;
-        return (k - 3) * HIST_SUB + (unsigned)((value >> (k - 4)) & (HIST_SUB - 1));
-}
-
 uint64_t hist_bucket_middle(unsigned bucket) {
         unsigned octave = bucket / HIST_SUB, sub = bucket % HIST_SUB;
         uint64_t width;
@@ -23,7 +12,7 @@ uint64_t hist_bucket_middle(unsigned bucket) {
 }
 
 /* Of an earlier epoch.  Its first line is logged. */
-static void clear(struct books *books, struct hist *hist) {
+void hist_clear(struct books *books, struct hist *hist) {
         hist->count = hist->max = 0;
         hist->epoch = books->book->hist_epoch;
         for (unsigned o = 0; o < HIST_OCTAVES; o++) {
@@ -36,28 +25,12 @@ static void clear(struct books *books, struct hist *hist) {
         }
 }
 
-bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
-        unsigned bucket = hist_bucket(value), octave = bucket / HIST_SUB;
-        struct hist_chunk *chunk;
-        uint64_t *count;
-
-        touch_line(books, &hist->count);
-        if (hist->epoch != books->book->hist_epoch)
-                clear(books, hist);
-        hist->count++;
-        if (value > hist->max)
-                hist->max = value;
-        if (!hist->octave[octave]) {
-                if (books->book->chunks + 1 >= books->chunk_capacity)
-                        return false;
-                touch(books, &books->book->chunks);
-                touch(books, &hist->octave[octave]);
-                hist->octave[octave] = ++books->book->chunks;
-        }
-        chunk = &books->chunks[hist->octave[octave]];
-        count = &chunk->count[bucket % HIST_SUB];
-        touch(books, count);
-        (*count)++;
+bool hist_make_chunk(struct books *books, struct hist *hist, unsigned octave) {
+        if (books->book->chunks + 1 >= books->chunk_capacity)
+                return false;
+        touch(books, &books->book->chunks);
+        touch(books, &hist->octave[octave]);
+        hist->octave[octave] = ++books->book->chunks;
         return true;
 }
 

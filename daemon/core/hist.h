@@ -23,8 +23,42 @@ static inline void hist_sum_init(struct hist_sum *sum) {
         sum->count = sum->max = sum->total = sum->octaves = 0;
 }
 
+/* Which bucket a value falls into. */
+static inline unsigned hist_bucket(uint64_t value) {
+        unsigned k;
+
+        if (value < HIST_SUB)
+                return (unsigned)value;
+        k = 63 - (unsigned)__builtin_clzll(value);
+        if (k - 3 >= HIST_OCTAVES)
+                return HIST_OCTAVES * HIST_SUB - 1;
+        return (k - 3) * HIST_SUB + (unsigned)((value >> (k - 4)) & (HIST_SUB - 1));
+}
+
+/* In a batch: empties one that is of an earlier epoch. */
+void hist_clear(struct books *books, struct hist *hist);
+/* In a batch: makes room for an octave.  False: there is none. */
+bool hist_make_chunk(struct books *books, struct hist *hist, unsigned octave);
+
 /* In a batch.  False when no chunk could be had: the value is in `count` and `max` only. */
-bool hist_add(struct books *books, struct hist *hist, uint64_t value);
+static inline bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
+        unsigned bucket = hist_bucket(value), octave = bucket / HIST_SUB;
+        uint64_t *count;
+
+        touch_line(books, &hist->count);
+        if (__builtin_expect(hist->epoch != books->book->hist_epoch, 0))
+                hist_clear(books, hist);
+        hist->count++;
+        if (value > hist->max)
+                hist->max = value;
+        if (__builtin_expect(!hist->octave[octave], 0) && !hist_make_chunk(books, hist, octave))
+                return false;
+        count = &books->chunks[hist->octave[octave]].count[bucket % HIST_SUB];
+        touch(books, count);
+        (*count)++;
+        return true;
+}
+
 /* In a batch: all histograms are empty from here on. */
 static inline void hist_clear_all(struct books *books) {
         touch(books, &books->book->hist_epoch);
@@ -36,5 +70,4 @@ void hist_merge(const struct books *books, struct hist_sum *sum, const struct hi
 /* The value below which `permille` thousandths lie; 0 of nothing. */
 uint64_t hist_percentile(const struct hist_sum *sum, unsigned permille);
 
-unsigned hist_bucket(uint64_t value); /* pure; for tests */
 uint64_t hist_bucket_middle(unsigned bucket);

@@ -302,6 +302,11 @@ struct books {
 /* What one step (a record, a close) can change at most, in lines; a full stack that is aborted is the worst. */
 #define BOOKS_LINES_PER_STEP 4096u
 
+/* Whether the batch has grown so large that it should be committed before more is fed. */
+static inline bool books_batch_is_full(const struct books *books) {
+        return !state_has_room(&books->state, 2 * BOOKS_LINES_PER_STEP);
+}
+
 /* Where the regions of an arena of that shape begin, and where the last one ends. */
 struct books_places {
         uint64_t at[REGIONS], size;
