@@ -105,7 +105,9 @@ row("`spans` over 100 processes of 200 spans, to the last byte of the answer", m
     f"with spanallocctl, as JSON, {median('spans_whole_ms') or 0:.3g} ms")
 row("… the columns that `top` asks for", median("top_answer_ms"), 10, "ms",
     f"the collector's processor time {median('top_collector_ms') or 0:.3g} ms")
-row("`top`, with what it makes the collector do", median("top_percent_of_a_core"), 1, "% of a core")
+top = [median("top_percent"), median("top_collector_percent")]
+row("`top` in a terminal, over those, with the collector", None if None in top else sum(top), 1, "% of a core",
+    "" if None in top else f"top {top[0]:.2g}, the collector {top[1]:.2g}")
 row("memory of the daemon with those, all that is resident", median("daemon_mib"), 64, "MiB",
     f"{median('daemon_own_mib') or 0:.3g} without memfds, which are the clients' segments and the books")
 row("1,000 threads that have filled their rings", median("memory_1000_threads_mib"), 64, "MiB")

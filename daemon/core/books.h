@@ -165,6 +165,8 @@ void books_sums_prefetch(const struct books *books, uint32_t name);
 void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret);
 /* How many closed spans of the name fell between 2^n and 2^(n+1) bytes; those of 0 and 1 byte are in [0]. */
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);
+/* Without what takes a look at every path: self, open, aborted, names and balanced. */
+void books_process_lanes(const struct books *books, struct books_process_row *ret);
 void books_process_row(const struct books *books, struct books_process_row *ret);
 
 /* Whether everything balances: before + self + outside + lost is the counters' last value, in all four; in checking builds

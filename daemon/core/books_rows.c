@@ -352,7 +352,7 @@ static void subtract_baseline(const struct books *books, struct books_process_ro
         }
 }
 
-void books_process_row(const struct books *books, struct books_process_row *ret) {
+void books_process_lanes(const struct books *books, struct books_process_row *ret) {
         const struct book *book = books->book;
         const struct shm_refused *refused = &book->refused;
 
@@ -364,6 +364,12 @@ void books_process_row(const struct books *books, struct books_process_row *ret)
         };
         add_lanes(books, ret);
         subtract_baseline(books, ret);
+}
+
+void books_process_row(const struct books *books, struct books_process_row *ret) {
+        const struct book *book = books->book;
+
+        books_process_lanes(books, ret);
         for (uint32_t path = 1; path <= book->paths; path++) {
                 const struct tally *t = &books->tallies[path];
                 const struct sums *base = baseline_of(books, path).sums;

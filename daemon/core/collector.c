@@ -207,7 +207,7 @@ void collector_stats(const struct collector *collector, struct collector_stats *
 
                 if (!process->books)
                         continue;
-                books_process_row(process->books, &row);
+                books_process_lanes(process->books, &row);
                 stats.records += row.records;
                 stats.lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
                 stats.evicted += row.evicted;

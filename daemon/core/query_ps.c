@@ -190,13 +190,24 @@ static bool needs_memory(const struct query_rows *rows) {
                query_rows_need(rows, WIRE_PS_unit_memory_limit_bytes);
 }
 
+static bool needs_paths(const struct query_rows *rows) {
+        bool any = query_rows_need(rows, WIRE_PS_spans) || query_rows_need(rows, WIRE_PS_open) ||
+                   query_rows_need(rows, WIRE_PS_aborted) || query_rows_need(rows, WIRE_PS_balanced);
+
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                any |= query_rows_need(rows, WIRE_PS_self_alloc_count + c);
+        return any;
+}
+
 static void fill_row(const struct query_rows *rows, struct ps_row *row, const struct process *process) {
         char text[sizeof(row->ended)], phrase[sizeof(row->counting)];
 
         row->process = process;
         row->books.balanced = true;
-        if (process->books)
+        if (process->books && needs_paths(rows))
                 books_process_row(process->books, &row->books);
+        else if (process->books)
+                books_process_lanes(process->books, &row->books);
 
         if (process->end == PROCESS_ALIVE && needs_memory(rows))
                 process_memory(process, &row->rss, &row->unit_memory, &row->unit_limit);
