@@ -174,18 +174,26 @@ static void reach(struct books *books, struct lane *lane, uint64_t position) {
         lane->position = position;
 }
 
-/* Records ahead of the present one, when the memory of their spans is fetched: first the index, then the entry. */
-enum { FAR_AHEAD = 16, AHEAD = 8, LIVE_FITS_CACHE = 4096 };
+/* Records of which the memory is fetched in one go: of one group their spans' slots in the index, of the one before it their
+ * entries.  One by one each fetch would wait by itself for its page to be found; in a row they wait together. */
+enum { GROUP = 16, LIVE_FITS_CACHE = 4096 };
 
 /* Spans that live long lie anywhere in the books: without it, each record waits for memory several times. */
 static void look_ahead(const struct drain *drain, struct reader_ring ring, uint64_t position) {
-        uint64_t instance = reader_span_ahead(ring, position + FAR_AHEAD);
+        uint64_t instance, before = 0;
 
-        if (instance)
-                live_expect(drain->books, instance);
-        instance = reader_span_ahead(ring, position + AHEAD);
-        if (instance)
-                live_expect_soon(drain->books, instance);
+        for (uint64_t at = position + 2 * GROUP; at < position + 3 * GROUP; at++) {
+                instance = reader_span_ahead(ring, at);
+                if (instance && instance != before)
+                        live_expect(drain->books, instance);
+                before = instance;
+        }
+        for (uint64_t at = position + GROUP; at < position + 2 * GROUP; at++) {
+                instance = reader_span_ahead(ring, at);
+                if (instance && instance != before)
+                        live_expect_soon(drain->books, instance);
+                before = instance;
+        }
 }
 
 static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
@@ -199,7 +207,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
         while (position < to) {
                 struct shm_record record;
 
-                if (ahead && to - position > FAR_AHEAD)
+                if (ahead && position % GROUP == 0 && to - position >= 3 * GROUP)
                         look_ahead(drain, ring, position);
                 r = reader_record(&drain->reader, ring, position, &record);
                 if (r < 0)
