@@ -87,6 +87,25 @@ int ask_printed(int r) {
         return r < 0 ? ctl_fail(CTL_FAILURE, "Cannot write the answer: %s.", strerror(-r)) : CTL_OK;
 }
 
+uint64_t ask_epoch_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int ask_print_row(const struct ctl *ctl, const char *key, const struct table *table) {
+        struct json *json = NULL;
+        int r = json_new(&json, table->time_ns ? table->time_ns : ask_epoch_ns(), true);
+
+        if (r == 0)
+                r = json_add_row(json, key, table, 0, NULL);
+        if (r == 0)
+                r = json_print(json, stdout, ctl->options.json);
+        json_free(json);
+        return ask_printed(r);
+}
+
 int ask_print_json(const struct ctl *ctl, const char *key, const struct table *table) {
         struct json_columns columns = {ctl->options.columns, ctl->options.n_columns};
         struct json *json = NULL;
@@ -102,11 +121,4 @@ int ask_print_json(const struct ctl *ctl, const char *key, const struct table *t
 
 int ask_flush(FILE *stream) {
         return ask_printed(fflush(stream) == EOF || ferror(stream) ? -EIO : 0);
-}
-
-uint64_t ask_epoch_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }

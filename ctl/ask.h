@@ -30,6 +30,9 @@ int ask_print_json(const struct ctl *ctl, const char *key, const struct table *t
 
 uint64_t ask_epoch_ns(void); /* now */
 
+/* A table of one row as one document, under `key`. */
+int ask_print_row(const struct ctl *ctl, const char *key, const struct table *table);
+
 /* Turns 0 or -errno of printing into an exit status, with a sentence. */
 int ask_printed(int r);
 /* Flushes a stream that a verb wrote to; likewise. */

@@ -56,18 +56,6 @@ static void print_status(FILE *stream, const struct ctl *ctl, const struct table
         print_losses(stream, t);
 }
 
-static int status_json(const struct ctl *ctl, const struct table *table) {
-        struct json *json = NULL;
-        int r = json_new(&json, table->time_ns ? table->time_ns : ask_epoch_ns(), true);
-
-        if (r == 0)
-                r = json_add_row(json, "status", table, 0, NULL);
-        if (r == 0)
-                r = json_print(json, stdout, ctl->options.json);
-        json_free(json);
-        return ask_printed(r);
-}
-
 int verb_status(struct ctl *ctl, int argc, char **argv) {
         struct table *table = NULL;
         int r = ask_table(ctl, "status", NULL, &table);
@@ -75,7 +63,7 @@ int verb_status(struct ctl *ctl, int argc, char **argv) {
         if (r != CTL_OK)
                 return r;
         if (ctl->options.json) {
-                r = status_json(ctl, table);
+                r = ask_print_row(ctl, "status", table);
         } else {
                 print_status(stdout, ctl, table);
                 r = ask_flush(stdout);
@@ -86,26 +74,19 @@ int verb_status(struct ctl *ctl, int argc, char **argv) {
 
 int verb_reset(struct ctl *ctl, int argc, char **argv) {
         struct table *table = NULL;
-        struct json *json = NULL;
         int r = ask_table(ctl, "reset", NULL, &table);
         uint64_t n;
 
         if (r != CTL_OK)
                 return r;
         n = table_uint(table, 0, "processes");
-        if (!ctl->options.json) {
+        if (ctl->options.json) {
+                r = ask_print_row(ctl, "reset", table);
+        } else {
                 if (!ctl->options.no_legend)
                         printf("All sums begin again from zero, in %" PRIu64 " process%s.\n", n, n == 1 ? "" : "es");
                 r = ask_flush(stdout);
-        } else {
-                r = json_new(&json, ask_epoch_ns(), true);
-                if (r == 0)
-                        r = json_add_row(json, "reset", table, 0, NULL);
-                if (r == 0)
-                        r = json_print(json, stdout, ctl->options.json);
-                r = ask_printed(r);
         }
-        json_free(json);
         table_free(table);
         return r;
 }

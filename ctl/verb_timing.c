@@ -5,19 +5,6 @@
 #include <string.h>
 
 #include "ctl/ask.h"
-#include "ctl/json.h"
-
-static int print_json(const struct ctl *ctl, const struct table *table) {
-        struct json *json = NULL;
-        int r = json_new(&json, table->time_ns ? table->time_ns : ask_epoch_ns(), true);
-
-        if (r == 0)
-                r = json_add_row(json, "timing", table, 0, NULL);
-        if (r == 0)
-                r = json_print(json, stdout, ctl->options.json);
-        json_free(json);
-        return ask_printed(r);
-}
 
 static int print_text(const struct ctl *ctl, bool on, uint64_t n) {
         if (!ctl->options.no_legend)
@@ -45,7 +32,7 @@ int verb_timing(struct ctl *ctl, int argc, char **argv) {
                 r = ctl_fail(CTL_NOT_FOUND, "No process that runs%s; \"spanallocctl ps\" lists them.",
                              params.pid || params.unit ? " is meant by that" : " is attached");
         else if (ctl->options.json)
-                r = print_json(ctl, table);
+                r = ask_print_row(ctl, "timing", table);
         else
                 r = print_text(ctl, on, n);
         table_free(table);
