@@ -18,6 +18,9 @@
 
 #define NAME_SLOTS (2 * SA_NAMES)
 #define PATH_SLOTS (2 * SA_PATHS)
+/* … and where the search in either index begins. */
+#define FIRST_SLOTS  1024u
+#define FIRST_PROBES 16u
 
 static struct shm_name names[SA_NAMES];
 static spanalloc_site sites[SA_NAMES]; /* of run-time names */
@@ -41,6 +44,13 @@ static uint32_t hash_text(const char *text, size_t n) {
 static uint32_t hash_key(uint64_t key) {
         key *= UINT64_C(0x9e3779b97f4a7c15);
         return (uint32_t)(key >> 32);
+}
+
+/* The slot of an index that is looked at as the `probe`-th: first some in its first page, so that a program of a few hundred
+ * paths has that one only in memory, then the whole of it from the hash on.  What is in a slot stays, so for each hash the
+ * slots before its own are taken. */
+static uint32_t slot_of(uint32_t hash, uint32_t probe, uint32_t slots) {
+        return (hash + probe) % (probe < FIRST_PROBES ? FIRST_SLOTS : slots);
 }
 
 /* -------------------------------------------------------------------------------------- copies in a segment -- */
@@ -146,8 +156,8 @@ static void fill_name(struct shm_name *entry, const char *text, uint16_t n, cons
 
 /* Finds or inserts `id` (0: only finds).  Returns the id that the index holds for this text, or 0. */
 static uint32_t index_name(const char *text, uint16_t n, uint32_t id) {
-        for (uint32_t slot = hash_text(text, n);; slot++) {
-                _Atomic uint32_t *at = &name_index[slot % NAME_SLOTS];
+        for (uint32_t hash = hash_text(text, n), probe = 0;; probe++) {
+                _Atomic uint32_t *at = &name_index[slot_of(hash, probe, NAME_SLOTS)];
                 uint32_t there = atomic_load(at);
 
                 if (!there) {
@@ -196,8 +206,8 @@ spanalloc_site *sa_site_intern(const char *name) {
 /* ------------------------------------------------------------------------------------------------- paths -- */
 
 static uint32_t find_path(uint64_t key) {
-        for (uint32_t slot = hash_key(key);; slot++) {
-                uint32_t id = atomic_load(&path_index[slot % PATH_SLOTS]);
+        for (uint32_t hash = hash_key(key), probe = 0;; probe++) {
+                uint32_t id = atomic_load(&path_index[slot_of(hash, probe, PATH_SLOTS)]);
 
                 if (!id || atomic_load(&path_keys[id]) == key)
                         return id;
@@ -205,8 +215,8 @@ static uint32_t find_path(uint64_t key) {
 }
 
 static void index_path(uint32_t id, uint64_t key) {
-        for (uint32_t slot = hash_key(key);; slot++) {
-                _Atomic uint32_t *at = &path_index[slot % PATH_SLOTS];
+        for (uint32_t hash = hash_key(key), probe = 0;; probe++) {
+                _Atomic uint32_t *at = &path_index[slot_of(hash, probe, PATH_SLOTS)];
                 uint32_t there = atomic_load(at);
 
                 if (there == id)
