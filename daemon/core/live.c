@@ -188,6 +188,18 @@ struct instance *live_make(struct books *books, uint64_t instance, uint32_t path
         return entry;
 }
 
+void live_build_index(struct books *books) {
+        for (uint32_t i = 0; i < books->book->instances && i < books->limits.instances; i++) {
+                uint32_t h = hash(books, books->instances[i].instance), slot = h & books->index_mask;
+
+                if (!books->instances[i].instance)
+                        continue;
+                while (books->index[slot])
+                        slot = (slot + 1) & books->index_mask;
+                books->index[slot] = (i + 1) | (h & ~BOOKS_INDEX_NUMBER);
+        }
+}
+
 static void append(struct books *books, uint32_t *first, uint32_t *last, uint32_t n) {
         touch(books, first);
         touch(books, last);

@@ -21,6 +21,9 @@ struct instance *live_use(struct books *books, struct instance *entry);
 struct instance *live_make(struct books *books, uint64_t instance, uint32_t path);
 void live_remove(struct books *books, struct instance *entry);
 
+/* Makes the index of the entries that there are, of which it is none yet; outside a batch, in an arena that nobody uses. */
+void live_build_index(struct books *books);
+
 /* Queues of closes, through the entries: `later` ones become `queued` ones at the end of a pass. */
 void live_queue_close(struct books *books, struct instance *entry, bool later);
 /* Takes the first of the queue; NULL when it is empty. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/layout.h"
+#include "daemon/core/live.h"
 
 #define STRIDE_MAX 65536u
 
@@ -156,6 +156,19 @@ static int copy_region(enum books_region region, const struct books_limits *limi
         return r;
 }
 
+/* What a word of the index means has changed; so it is made anew. */
+static void build_index(const struct books_limits *limits, const struct side *new) {
+        struct books books = {
+                .limits = *limits,
+                .book = (struct book *)(void *)(new->data + new->places.at[REGION_BOOK]),
+                .instances = (struct instance *)(void *)(new->data + new->places.at[REGION_INSTANCES]),
+                .index = (uint32_t *)(void *)(new->data + new->places.at[REGION_INDEX]),
+                .index_mask = (uint32_t)books_region_count(limits, REGION_INDEX) - 1,
+        };
+
+        live_build_index(&books);
+}
+
 /* What the arena says; *ret_same: the same as ours. */
 static int read_shapes(const struct books_owner *owner, struct books_shape ret[REGIONS], bool *ret_same) {
         memset(ret, 0, REGIONS * sizeof *ret);
@@ -164,7 +177,7 @@ static int read_shapes(const struct books_owner *owner, struct books_shape ret[R
                 memcpy(ret, owner->layout == 4 ? shapes_of_4 : shapes_of_5, sizeof shapes_of_4);
                 return 0;
         }
-        if (owner->layout != BOOKS_LAYOUT)
+        if (owner->layout != BOOKS_LAYOUT && owner->layout != 6)
                 return -EPROTONOSUPPORT;
         if (owner->regions <= REGION_FRAMES || owner->regions > REGIONS_MAX)
                 return -EPROTO;
@@ -172,7 +185,8 @@ static int read_shapes(const struct books_owner *owner, struct books_shape ret[R
         for (uint32_t i = 0; i < REGIONS && i < owner->regions; i++)
                 if (!ret[i].used || ret[i].used > ret[i].stride || ret[i].stride > STRIDE_MAX)
                         return -EPROTO;
-        *ret_same = owner->regions == REGIONS && !memcmp(ret, books_shapes, sizeof books_shapes);
+        *ret_same = owner->layout == BOOKS_LAYOUT && owner->regions == REGIONS &&
+                    !memcmp(ret, books_shapes, sizeof books_shapes);
         return 0;
 }
 
@@ -190,7 +204,9 @@ static int move(struct books *books, const struct books_owner *owner, struct sid
                 return r;
         new.data = state_data(&to);
         for (enum books_region region = 0; region < REGIONS && r == 0; region++)
-                r = copy_region(region, &owner->limits, from->fd, at, old, &new);
+                if (region != REGION_INDEX)
+                        r = copy_region(region, &owner->limits, from->fd, at, old, &new);
+        build_index(&owner->limits, &new);
         copied = (struct books_owner *)(void *)to.header->owner;
         *copied = *owner;
         copied->layout = BOOKS_LAYOUT;

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/core/layout.h"
+#include "daemon/core/live.h"
 
 static const struct books_limits limits = {
         .names = 3000, .paths = 20000, .lanes = 600, .instances = 30000, .threads = 64};
@@ -72,10 +72,11 @@ static void write_record(unsigned char *record, enum books_region region, uint64
 }
 
 static const struct books_shape *known; /* what the one before wrote of it */
+static bool index_is_ours;
 
 static void check_record(unsigned char *record, enum books_region region, uint64_t i, const struct books_shape *shape) {
         for (uint32_t k = 0; k < shape->stride; k++) {
-                bool is_known = k < shape->used && k < known[region].used;
+                bool is_known = k < shape->used && k < known[region].used && (region != REGION_INDEX || index_is_ours);
 
                 if (record[k] != (is_known ? value(region, i, k) : 0))
                         fail_msg("region %d, record %llu, byte %u", (int)region, (unsigned long long)i, k);
@@ -118,8 +119,24 @@ static uint64_t memory_of(int fd) {
         return (uint64_t)st.st_blocks * 512;
 }
 
-/* Consumes the descriptor. */
-static void check(int fd, const struct books_shape *shapes, bool reshaped) {
+/* The index is not copied, since what its words mean has changed: every span is found by it, and it has nothing else. */
+static void check_index(struct books *books) {
+        uint32_t slots = (uint32_t)books_region_count(&limits, REGION_INDEX), words = 0, spans = 0;
+
+        for (uint32_t i = 0; i < limits.instances && i < books->book->instances; i++)
+                if (books->instances[i].instance) {
+                        assert_ptr_equal(live_find(books, books->instances[i].instance), &books->instances[i]);
+                        spans++;
+                }
+        for (uint32_t i = 0; i < slots; i++)
+                words += books->index[i] != 0;
+        assert_true(spans > 200);
+        assert_int_equal(words, spans);
+        memset(books->index, 0, slots * sizeof *books->index);
+}
+
+/* Consumes the descriptor.  reindexed: it was reshaped, now or before. */
+static void check_all(int fd, const struct books_shape *shapes, bool reshaped, bool reindexed) {
         uint64_t memory = memory_of(fd), size;
         struct books *books;
         char *data;
@@ -133,13 +150,20 @@ static void check(int fd, const struct books_shape *shapes, bool reshaped) {
         assert_memory_equal(owner_of(&books->state)->shapes, books_shapes, sizeof books_shapes);
         /* A record that is spread over one page more is all that there may be more. */
         assert_true(memory_of(books->state.fd) <= 2 * memory + (UINT64_C(1) << 20));
+        if (reindexed)
+                check_index(books);
         known = shapes;
+        index_is_ours = !reindexed;
         data = state_data(&books->state);
         each_record(data, books_shapes, check_record);
         for (char *p = data; p < books->state.base + books->state.size; p++)
                 if (*p)
                         fail_msg("something at %llu", (unsigned long long)(p - data));
         books_free(books);
+}
+
+static void check(int fd, const struct books_shape *shapes, bool reshaped) {
+        check_all(fd, shapes, reshaped, reshaped);
 }
 
 /* Each one longer by some, and one of them longer by much. */
@@ -182,6 +206,11 @@ static void test_shorter(void **unused) {
         check(make_arena(shapes, REGIONS, BOOKS_LAYOUT), shapes, true);
 }
 
+/* The last number before ours: shapes like ours, and words in the index that mean something else. */
+static void test_other_index(void **unused) {
+        check(make_arena(books_shapes, REGIONS, 6), books_shapes, true);
+}
+
 /* Before arenas said their shape: only the records, and the regions, that were there. */
 static void test_without_shape(void **unused) {
         struct books_shape shapes[REGIONS];
@@ -222,7 +251,7 @@ static void test_again_and_again(void **unused) {
                 books_free(books);
                 close(again);
         }
-        check(fd, shapes, false);
+        check_all(fd, shapes, false, true);
 }
 
 /* Somebody died when the new arena was made, and had not taken the old one's place. */
@@ -314,13 +343,10 @@ static void test_nonsense(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ours),
-                cmocka_unit_test(test_longer),
-                cmocka_unit_test(test_shorter),
-                cmocka_unit_test(test_without_shape),
-                cmocka_unit_test(test_again_and_again),
-                cmocka_unit_test(test_interrupted),
-                cmocka_unit_test(test_half_a_batch),
+                cmocka_unit_test(test_ours),          cmocka_unit_test(test_longer),
+                cmocka_unit_test(test_shorter),       cmocka_unit_test(test_other_index),
+                cmocka_unit_test(test_without_shape), cmocka_unit_test(test_again_and_again),
+                cmocka_unit_test(test_interrupted),   cmocka_unit_test(test_half_a_batch),
                 cmocka_unit_test(test_nonsense),
         };
 
