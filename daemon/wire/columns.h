@@ -205,6 +205,7 @@ enum wire_column_unit {
         WIRE_UNIT_RATE,
         WIRE_UNIT_TIME,
         WIRE_UNIT_DURATION,
+        WIRE_UNITS
 };
 
 struct wire_column {

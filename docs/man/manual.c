@@ -320,7 +320,9 @@ static void put_types(const char *table) {
                                             [WIRE_UNIT_BYTES] = ", bytes",
                                             [WIRE_UNIT_COUNT] = ", a count",
                                             [WIRE_UNIT_RATE] = ", bytes a second",
-                                            [WIRE_UNIT_TIME] = ", nanoseconds"};
+                                            [WIRE_UNIT_TIME] = ", nanoseconds since the epoch",
+                                            [WIRE_UNIT_DURATION] = ", nanoseconds"};
+        _Static_assert(sizeof(units) / sizeof(units[0]) == WIRE_UNITS, "a unit has no words");
         const struct wire_columns *columns = find_columns(table);
 
         fputs(".Bl -tag -width alloc_bytes_rate_10s_ -compact\n", stdout);
