@@ -141,7 +141,7 @@ def processor():
     return found.group(1) if found else platform.machine()
 
 
-text = [f"Measured {datetime.date.today()} by `scripts/bench{' --quick' if len(sys.argv) > 3 else ''}` on {processor()}, "
+text = [f"Measured {datetime.date.today()} by `scripts/bench{' --quick' if sys.argv[3:] == ['quick'] else ''}` on {processor()}, "
         f"{os.cpu_count()} processors, Linux {platform.release()}; load average at the end {os.getloadavg()[0]:.1f}.", ""]
 text += table(("what", "measured", "goal", "reached", "rounds"), rows)
 if others:
