@@ -162,6 +162,8 @@ void books_name_rates(const struct books *books, uint32_t name, uint64_t now_ns,
 void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path);
 /* Its sums even sooner; the name itself was fetched. */
 void books_sums_prefetch(const struct books *books, uint32_t name);
+/* What books_name_per_call() reads, and `near`, shortly before, what only that tells the place of. */
+void books_per_call_prefetch(const struct books *books, uint32_t name, bool near);
 void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret);
 /* How many closed spans of the name fell between 2^n and 2^(n+1) bytes; those of 0 and 1 byte are in [0]. */
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);

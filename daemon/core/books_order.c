@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
 
 static void prefetch(const void *from, size_t size) {
@@ -23,6 +24,18 @@ void books_sums_prefetch(const struct books *books, uint32_t name) {
         prefetch(&books->tallies[books->names[name].first_path], offsetof(struct tally, hist));
 }
 
+void books_per_call_prefetch(const struct books *books, uint32_t name, bool near) {
+        const struct hist *hist = &books->tallies[books->names[name].first_path].hist;
+        unsigned bucket;
+
+        if (!near) {
+                prefetch(hist, offsetof(struct hist, octave) + 64); /* where the octaves of all but huge calls are */
+                return;
+        }
+        bucket = hist_bucket(hist->max);
+        __builtin_prefetch(&books->chunks[hist->octave[bucket / HIST_SUB]].count[bucket % HIST_SUB]);
+}
+
 static int compare_names(const void *a, const void *b, void *userdata) {
         const struct books *books = userdata;
         const uint32_t *x = a, *y = b;
@@ -32,11 +45,16 @@ static int compare_names(const void *a, const void *b, void *userdata) {
 }
 
 /* Only those that are on a path: the others have no row.  A name never changes: as long as there are as many, they are the
- * same. */
+ * same; and where nothing changed at all, nobody has to count them. */
 const uint32_t *books_names_in_order(const struct books *const_books, uint32_t *ret_count) {
         struct books *books = (struct books *)const_books; /* this order is not the books, either */
+        uint64_t at = books->changes + books->book->paths; /* both only grow */
         uint32_t count = 0, *order;
 
+        *ret_count = books->ordered_names;
+        if (books->names_in_order && books->ordered_at == at && !books->state.in_batch)
+                return books->names_in_order;
+        books->ordered_at = at;
         for (uint32_t id = 1; id <= books->book->names; id++)
                 count += books->names[id].first_path > 0;
         *ret_count = count;

@@ -149,14 +149,6 @@ static void add_path(struct books *books, uint32_t path, struct base from, uint6
                 row->quality = BOOKS_MIGRATED;
 }
 
-static void fill_per_call(const struct hist_sum *sum, struct books_per_call *ret) {
-        ret->count = sum->count;
-        ret->max = sum->max;
-        ret->p50 = hist_percentile(sum, 500);
-        ret->p90 = hist_percentile(sum, 900);
-        ret->p99 = hist_percentile(sum, 990);
-}
-
 static uint64_t size_of(const struct sums *sums) {
         uint64_t n = sums->opened + sums->cycles;
 
@@ -261,39 +253,6 @@ void books_name_rates(const struct books *books, uint32_t name, uint64_t now_ns,
                 for (int i = 0; i < 3; i++)
                         ret[i] += rate[i];
         }
-}
-
-/* ---------------------------------------------------------------------------------------------------- per call -- */
-
-void books_path_per_call(const struct books *books, uint32_t path, struct books_per_call *ret) {
-        struct hist_sum sum;
-
-        hist_sum_init(&sum);
-        hist_merge(books, &sum, &books->tallies[path].hist);
-        fill_per_call(&sum, ret);
-}
-
-static void merge_name(const struct books *books, uint32_t name, struct hist_sum *sum) {
-        hist_sum_init(sum);
-        for (uint32_t path = books->names[name].first_path; path; path = books->tallies[path].next_path)
-                hist_merge(books, sum, &books->tallies[path].hist);
-}
-
-void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret) {
-        struct hist_sum sum;
-
-        merge_name(books, name, &sum);
-        fill_per_call(&sum, ret);
-}
-
-void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]) {
-        struct hist_sum sum;
-
-        memset(ret, 0, 64 * sizeof *ret);
-        merge_name(books, name, &sum);
-        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++)
-                if (sum.octaves & UINT64_C(1) << b / HIST_SUB)
-                        ret[63 - __builtin_clzll(hist_bucket_middle(b) | 1)] += sum.buckets[b];
 }
 
 void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret) {

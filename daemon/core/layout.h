@@ -296,7 +296,14 @@ struct books {
 
         /* ids of the names by their texts; likewise */
         uint32_t *names_in_order;
+        uint64_t ordered_at; /* … when there were so many changes and paths */
         uint32_t ordered_names;
+
+        /* what the rates were worked out with last: paths that came together have the same */
+        struct rate_factors {
+                uint64_t since_ticks, age_ns;
+                double decay[3], weight[3];
+        } rate_factors;
 };
 
 /* What one step (a record, a close) can change at most, in lines; a full stack that is aborted is the worst. */

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/hist.h"
+#include "daemon/core/tally.h"
 #include "tests/unit/books_fixture.h"
 
 #define LAST (UINT64_C(1) << 51) /* from here on, one bucket for all */
@@ -54,6 +54,21 @@ static int compare(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
+/* However a query reads it: one histogram by itself, or a merge. */
+static void assert_per_call(const struct books *books, uint32_t path) {
+        struct books_per_call one;
+        struct hist_sum sum;
+
+        hist_sum_init(&sum);
+        hist_merge(books, &sum, &books->tallies[path].hist);
+        books_path_per_call(books, path, &one);
+        assert_int_equal(one.count, sum.count);
+        assert_int_equal(one.max, sum.max);
+        assert_int_equal(one.p50, hist_percentile(&sum, 500));
+        assert_int_equal(one.p90, hist_percentile(&sum, 900));
+        assert_int_equal(one.p99, hist_percentile(&sum, 990));
+}
+
 static void test_percentiles(void **state) {
         enum { COUNT = 20000 };
         static const unsigned permilles[] = {1, 10, 500, 900, 990, 999, 1000};
@@ -74,6 +89,7 @@ static void test_percentiles(void **state) {
                 }
                 books_commit(books);
                 hist_merge(books, &sum, hist);
+                assert_per_call(books, A);
                 qsort(values, COUNT, sizeof *values, compare);
                 assert_int_equal(sum.count, COUNT);
                 assert_int_equal(sum.max, values[COUNT - 1]);
@@ -147,6 +163,28 @@ static void test_few(void **state) {
         books_free(books);
 }
 
+static void test_one_by_itself(void **state) {
+        struct books *books = books_small(4);
+
+        srandom(4);
+        assert_per_call(books, A);
+        for (unsigned round = 0; round < 200; round++) {
+                books_begin(books, 1);
+                hist_clear_all(books);
+                books_commit(books);
+                assert_per_call(books, A); /* what is of an earlier epoch is nothing */
+                for (unsigned n = 0; n < 1 + round / 2; n++) {
+                        uint64_t v = random() % 3 ? random_value(1 + (unsigned)random() % 51) : random_value(3);
+
+                        books_begin(books, 1);
+                        assert_true(hist_add(books, &books->tallies[A].hist, v));
+                        books_commit(books);
+                        assert_per_call(books, A);
+                }
+        }
+        books_free(books);
+}
+
 /* With no chunk left a value is counted, and told as missing; nothing is written beyond. */
 static void test_no_chunk_left(void **state) {
         struct books *books = books_small(4);
@@ -155,9 +193,13 @@ static void test_no_chunk_left(void **state) {
 
         books_begin(books, 1);
         for (uint32_t path = 1; path < books->limits.paths; path++)
-                for (unsigned bit = 0; bit < 51; bit++)
-                        failed += !hist_add(books, &books->tallies[path].hist, UINT64_C(1) << bit);
+                for (unsigned bit = 0; bit < 51; bit++) {
+                        tally_closed(books, path, UINT64_C(1) << bit, 1);
+                        failed += books->tallies[path].estimated;
+                }
         books_commit(books);
+        for (uint32_t path = 1; path < books->limits.paths; path++)
+                assert_per_call(books, path);
         assert_true(failed > 0);
         assert_true(books->book->chunks < books->chunk_capacity);
         hist_merge(books, &sum, &books->tallies[books->limits.paths - 1].hist);
@@ -168,9 +210,10 @@ static void test_no_chunk_left(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_buckets),      cmocka_unit_test(test_percentiles),
-                cmocka_unit_test(test_merge_is_add), cmocka_unit_test(test_merge_over_rubbish),
-                cmocka_unit_test(test_few),          cmocka_unit_test(test_no_chunk_left),
+                cmocka_unit_test(test_buckets),       cmocka_unit_test(test_percentiles),
+                cmocka_unit_test(test_merge_is_add),  cmocka_unit_test(test_merge_over_rubbish),
+                cmocka_unit_test(test_few),           cmocka_unit_test(test_no_chunk_left),
+                cmocka_unit_test(test_one_by_itself),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
