@@ -37,8 +37,34 @@ struct query *query_free(struct query *query) {
                 return NULL;
 
         query_follow_deinit(query);
+        query_release(query);
         free(query);
         return NULL;
+}
+
+void query_lend(struct query *query, struct wire_buffer *out) {
+        if (out->data)
+                return;
+        out->data = query->spare.data;
+        out->allocated = query->spare.allocated;
+        query->spare = (struct wire_buffer){0};
+}
+
+void query_take_back(struct query *query, struct wire_buffer *out) {
+        if (out->allocated > query->spare.allocated && out->allocated <= QUERY_KEEP) {
+                wire_buffer_deinit(&query->spare);
+                query->spare.data = out->data;
+                query->spare.allocated = out->allocated;
+                *out = WIRE_BUFFER_INIT(out->limit);
+        }
+        wire_buffer_consume(out, out->size);
+        if (query->unsorted.allocated > QUERY_KEEP)
+                wire_buffer_deinit(&query->unsorted);
+}
+
+void query_release(struct query *query) {
+        wire_buffer_deinit(&query->spare);
+        wire_buffer_deinit(&query->unsorted);
 }
 
 void query_count_error(struct query *query) {

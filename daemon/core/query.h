@@ -36,6 +36,12 @@ enum query_outcome {
 int query_answer(struct query *query, const struct query_peer *peer, const void *message, size_t size,
                  struct wire_buffer *out);
 
+/* Memory for an answer, which is kept for the next one as long as somebody is there who may ask.  Lent to `out` where that has
+ * none; taken back from one that was sent. */
+void query_lend(struct query *query, struct wire_buffer *out);
+void query_take_back(struct query *query, struct wire_buffer *out);
+void query_release(struct query *query);
+
 /* Counts a connection or message that was refused before it came here. */
 void query_count_error(struct query *query);
 /* Counts what a user's limit put off or refused. */

@@ -166,18 +166,39 @@ static void plan(struct query_rows *rows) {
                 struct query_step *last = rows->step_count ? &rows->steps[rows->step_count - 1] : NULL;
                 bool is_number = at && rows->columns->columns[column].type == WIRE_COLUMN_UINT;
 
-                if (is_number)
+                bool is_signed = at && rows->columns->columns[column].type == WIRE_COLUMN_INT;
+
+                if (is_number || is_signed)
                         rows->offsets[used++] = (uint16_t)(at - 1);
-                if (is_number && last && last->numbers)
+                if (is_number && last && last->numbers && !last->is_signed)
                         last->numbers++;
                 else
-                        rows->steps[rows->step_count++] = (struct query_step){(uint8_t)column, is_number};
+                        rows->steps[rows->step_count++] = (struct query_step){(uint8_t)column, is_number || is_signed,
+                                                                              is_signed};
+                rows->width++;
         }
 }
 
 void query_rows_deinit(struct query_rows *rows) {
         free(rows->rows);
+        free(rows->written);
         rows->rows = NULL;
+        rows->written = NULL;
+}
+
+/* Room for one more of that size; false: no memory. */
+static bool make_room(struct query_rows *rows, void *array, size_t size) {
+        size_t allocated = rows->allocated > 0 ? rows->allocated * 2 : 64;
+        void **at = array, *more;
+
+        if (rows->count < rows->allocated)
+                return true;
+        more = reallocarray(*at, allocated, size);
+        if (!more)
+                return false;
+        *at = more;
+        rows->allocated = allocated;
+        return true;
 }
 
 void *query_rows_add(struct query_rows *rows) {
@@ -190,16 +211,8 @@ void *query_rows_add(struct query_rows *rows) {
                 sort_and_cut(rows);
         }
 
-        if (rows->count == rows->allocated) {
-                size_t allocated = rows->allocated > 0 ? rows->allocated * 2 : 64;
-                void *more = reallocarray(rows->rows, allocated, rows->class->size);
-
-                if (!more)
-                        return NULL;
-                rows->rows = more;
-                rows->allocated = allocated;
-        }
-
+        if (!make_room(rows, &rows->rows, rows->class->size))
+                return NULL;
         row = (char *)rows->rows + rows->count++ * rows->class->size;
         memset(row, 0, rows->class->size);
         return row;
@@ -224,10 +237,6 @@ static void put_cell(struct query_rows *rows, const void *row, const void *full,
                 rows->class->put_map(out, full, column);
                 return;
         }
-        if (number_of(rows->class, full, column)) {
-                wire_put_int(out, (int64_t)*number_of(rows->class, full, column));
-                return;
-        }
         rows->class->cell(rows->query, row, column, rows->query->path, &cell);
         switch (cell.type) {
         case WIRE_COLUMN_INT:
@@ -247,11 +256,13 @@ static void put_cell(struct query_rows *rows, const void *row, const void *full,
 static void write_row(struct query_rows *rows, const void *row, const void *full, struct wire_buffer *out) {
         const uint16_t *offsets = rows->offsets;
 
-        wire_put_array(out, (uint32_t)__builtin_popcountll(rows->chosen));
+        wire_put_array(out, rows->width);
         for (unsigned i = 0; i < rows->step_count; i++) {
                 const struct query_step *step = &rows->steps[i];
 
-                if (step->numbers)
+                if (step->is_signed)
+                        wire_put_int(out, *(const int64_t *)(const void *)((const char *)full + *offsets));
+                else if (step->numbers)
                         wire_put_uints(out, full, offsets, step->numbers);
                 else
                         put_cell(rows, row, full, step->column, out);
@@ -280,9 +291,15 @@ static void put_complete(const struct query_rows *rows, struct wire_buffer *out)
 }
 
 bool query_rows_begin(struct query_rows *rows, struct wire_buffer *out) {
-        if (rows->sort >= 0 || rows->limit > 0)
+        if (rows->limit > 0 || (rows->sort >= 0 && !(rows->class->numbers && rows->class->numbers[rows->sort])))
                 return false;
         plan(rows);
+        if (rows->sort >= 0) {
+                rows->out = &rows->query->unsorted;
+                *rows->out = (struct wire_buffer){
+                        .data = rows->out->data, .allocated = rows->out->allocated, .limit = out->limit};
+                return true;
+        }
         put_head(rows, out);
         wire_put_text(out, "rows");
         rows->mark = wire_begin_array(out);
@@ -290,32 +307,72 @@ bool query_rows_begin(struct query_rows *rows, struct wire_buffer *out) {
         return true;
 }
 
+static bool note_written(struct query_rows *rows, const void *full, size_t at) {
+        if (!make_room(rows, &rows->written, sizeof(*rows->written))) {
+                rows->out->error = -ENOMEM;
+                return false;
+        }
+        rows->written[rows->count] = (struct query_written){
+                .key = query_rows_key(rows, full),
+                .at = (uint32_t)at,
+                .size = (uint32_t)(rows->out->size - at),
+        };
+        return true;
+}
+
 bool query_rows_write(struct query_rows *rows, const void *row, const void *full) {
+        size_t at = rows->out->size;
+
         if (rows->count == QUERY_ROWS_MAX) {
                 rows->complete = false;
                 return false;
         }
         write_row(rows, row, full, rows->out);
+        if (rows->out->error < 0 || (rows->sort >= 0 && !note_written(rows, full, at)))
+                return false;
         rows->count++;
         return true;
 }
 
-void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
-        if (rows->out) {
-                wire_end_array(out, rows->mark, (uint32_t)rows->count);
-                put_complete(rows, out);
-                return;
-        }
-        plan(rows);
-        sort_and_cut(rows);
+/* What was written as it came: to sort bytes that are there takes a fraction of reading the books a second time. */
+static void put_in_order(struct query_rows *rows, struct wire_buffer *out) {
+        struct query_written *spare = reallocarray(NULL, rows->count + 1, sizeof(*spare)), *sorted;
+        const struct wire_buffer *written = rows->out;
 
-        put_head(rows, out);
-        put_complete(rows, out);
-        wire_put_text(out, "rows");
-        wire_put_array(out, (uint32_t)rows->count);
+        if (written->error < 0 || !spare)
+                out->error = written->error < 0 ? written->error : -ENOMEM;
+        if (out->error == 0 && wire_buffer_reserve(out, written->size)) {
+                sorted = query_sort(rows->written, spare, rows->count);
+                for (size_t i = 0; i < rows->count; i++)
+                        wire_buffer_append(out, written->data + sorted[i].at, sorted[i].size);
+        }
+        free(spare);
+}
+
+static void put_rows(struct query_rows *rows, struct wire_buffer *out) {
         for (size_t i = 0; i < rows->count; i++) {
                 if (rows->class->prefetch && i + AHEAD < rows->count)
                         rows->class->prefetch((char *)rows->rows + (i + AHEAD) * rows->class->size);
                 put_row(rows, (char *)rows->rows + i * rows->class->size, out);
         }
+}
+
+void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
+        if (rows->out == out) {
+                wire_end_array(out, rows->mark, (uint32_t)rows->count);
+                put_complete(rows, out);
+                return;
+        }
+        if (!rows->out) {
+                plan(rows);
+                sort_and_cut(rows);
+        }
+        put_head(rows, out);
+        put_complete(rows, out);
+        wire_put_text(out, "rows");
+        wire_put_array(out, (uint32_t)rows->count);
+        if (rows->out)
+                put_in_order(rows, out);
+        else
+                put_rows(rows, out);
 }

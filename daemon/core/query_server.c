@@ -128,6 +128,8 @@ static void connection_free(struct connection *connection) {
         wire_buffer_deinit(&connection->in);
         wire_buffer_deinit(&connection->out);
         free(connection);
+        if (!server->count)
+                query_release(server->query);
 }
 
 /* It broke a rule. */
@@ -193,7 +195,7 @@ static int flush(struct connection *connection) {
                         connection->sent = 0;
                 }
         }
-        wire_buffer_consume(&connection->out, connection->out.size);
+        query_take_back(connection->server->query, &connection->out);
         connection->sent = 0;
         return 0;
 }
@@ -232,6 +234,7 @@ static int answer(struct connection *connection, const void *message, size_t siz
 
         /* Never so little that an error could not be told. */
         connection->out.limit = room < limit ? room + FOLLOW_BYTES_MAX : limit;
+        query_lend(server->query, &connection->out);
         r = query_answer(server->query, &connection->peer, message, size, &connection->out);
         if (r == QUERY_GREETED)
                 connection->peer.greeted = 1;

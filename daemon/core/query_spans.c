@@ -10,8 +10,12 @@
 #include "daemon/wire/columns.h"
 
 /* Names, of the one that is read. */
-#define AHEAD     4u
+#define NEARLY    2u
+#define AHEAD     5u
 #define FAR_AHEAD 12u
+
+/* The most that `per_call` takes. */
+#define PER_CALL_BYTES (1 + 6 + 4 * 4 + 5 * WIRE_PACKED_NUMBER)
 
 /* What is kept of a row. */
 struct span_row {
@@ -117,17 +121,17 @@ static void span_cell(struct query *query, const void *data, int column, char *p
 }
 
 static void put_per_call(struct wire_buffer *out, const struct books_per_call *per_call) {
-        wire_put_map(out, 5);
-        wire_put_text(out, "count");
-        wire_put_uint(out, per_call->count);
-        wire_put_text(out, "p50");
-        wire_put_uint(out, per_call->p50);
-        wire_put_text(out, "p90");
-        wire_put_uint(out, per_call->p90);
-        wire_put_text(out, "p99");
-        wire_put_uint(out, per_call->p99);
-        wire_put_text(out, "max");
-        wire_put_uint(out, per_call->max);
+        unsigned char *begin = wire_buffer_reserve(out, PER_CALL_BYTES), *at = begin;
+
+        if (!begin)
+                return;
+        at = wire_pack_map(at, 5);
+        at = wire_pack_uint(wire_pack_key(at, "count", 5), per_call->count);
+        at = wire_pack_uint(wire_pack_key(at, "p50", 3), per_call->p50);
+        at = wire_pack_uint(wire_pack_key(at, "p90", 3), per_call->p90);
+        at = wire_pack_uint(wire_pack_key(at, "p99", 3), per_call->p99);
+        at = wire_pack_uint(wire_pack_key(at, "max", 3), per_call->max);
+        out->size += (size_t)(at - begin);
 }
 
 static void put_histogram(struct wire_buffer *out, const struct span_numbers *row) {
@@ -231,13 +235,17 @@ static bool read_sums(const struct query_rows *rows, const struct process *proce
         return reaches;
 }
 
+static bool needs_per_call(const struct query_rows *rows) {
+        return query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99);
+}
+
 /* What costs most, and only who is shown needs. */
 static void add_what_is_shown(const struct query_rows *rows, struct span_numbers *row) {
         const uint64_t rates = UINT64_C(7) << WIRE_SPANS_alloc_bytes_rate_10s;
 
-        if (rows->chosen & rates)
+        if ((rows->chosen & rates) || is_rate(rows->sort))
                 add_rates(rows, row);
-        if (query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99))
+        if (needs_per_call(rows))
                 add_per_call(row);
 }
 
@@ -291,9 +299,9 @@ static bool read_name(struct query_rows *rows, const struct process *process, ui
                 if (!query_params_select_path(params, text, path_text))
                         return false;
         }
-        if (is_rate(rows->sort))
+        if (!rows->out && is_rate(rows->sort))
                 add_rates(rows, full);
-        if (rows->sort == WIRE_SPANS_per_call_p99)
+        if (!rows->out && rows->sort == WIRE_SPANS_per_call_p99)
                 add_per_call(full);
         *ret = (struct span_row){
                 .process = process,
@@ -305,7 +313,19 @@ static bool read_name(struct query_rows *rows, const struct process *process, ui
         return true;
 }
 
+static void prefetch(const struct books *books, const uint32_t *names, uint32_t rank, uint32_t count, bool per_call) {
+        if (rank + FAR_AHEAD < count)
+                books_name_prefetch(books, names[rank + FAR_AHEAD], 0);
+        if (rank + AHEAD < count)
+                books_sums_prefetch(books, names[rank + AHEAD]);
+        if (per_call && rank + AHEAD < count)
+                books_per_call_prefetch(books, names[rank + AHEAD], false);
+        if (per_call && rank + NEARLY < count)
+                books_per_call_prefetch(books, names[rank + NEARLY], true);
+}
+
 static int add_process(const struct process *process, struct query_rows *rows) {
+        bool per_call = rows->out && needs_per_call(rows);
         struct span_row found, *row;
         struct span_numbers full;
         const uint32_t *names;
@@ -316,10 +336,7 @@ static int add_process(const struct process *process, struct query_rows *rows) {
         if (!names)
                 return count > 0 ? -ENOMEM : 0;
         for (uint32_t rank = 0; rank < count; rank++) {
-                if (rank + FAR_AHEAD < count)
-                        books_name_prefetch(process->books, names[rank + FAR_AHEAD], 0);
-                if (rank + AHEAD < count)
-                        books_sums_prefetch(process->books, names[rank + AHEAD]);
+                prefetch(process->books, names, rank, count, per_call);
                 if (!read_name(rows, process, names[rank], &found, &full))
                         continue;
 

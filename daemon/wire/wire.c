@@ -135,13 +135,13 @@ int wire_frame(const void *bytes, size_t size, size_t max, const void **ret_mess
 
 /* A table has a few hundred thousand values, nearly all of them of one or two bytes: so they are written by hand, in the
  * shortest form, with one look at the room. */
-static inline unsigned char *room(struct wire_buffer *buffer, size_t size) {
-        unsigned char *at;
+static inline bool has_room(const struct wire_buffer *buffer, size_t size) {
+        return buffer->error == 0 && buffer->size + size <= buffer->allocated && buffer->size + size <= buffer->limit;
+}
 
-        if (buffer->error == 0 && buffer->size + size <= buffer->allocated && buffer->size + size <= buffer->limit)
-                at = buffer->data + buffer->size;
-        else
-                at = wire_buffer_reserve(buffer, size);
+static inline unsigned char *room(struct wire_buffer *buffer, size_t size) {
+        unsigned char *at = has_room(buffer, size) ? buffer->data + buffer->size : wire_buffer_reserve(buffer, size);
+
         if (at)
                 buffer->size += size;
         return at;
@@ -194,28 +194,19 @@ static uint64_t number_at(const void *base, uint16_t offset) {
 }
 
 void wire_put_uints(struct wire_buffer *buffer, const void *base, const uint16_t *offsets, size_t count) {
-        const size_t most = 9 * count;
+        const size_t most = WIRE_PACKED_NUMBER * count;
         unsigned char *at = NULL;
 
         /* Near the limit one after another, as it may be that they fit. */
         if (buffer->size <= buffer->limit && most <= buffer->limit - buffer->size)
-                at = wire_buffer_reserve(buffer, most);
+                at = has_room(buffer, most) ? buffer->data + buffer->size : wire_buffer_reserve(buffer, most);
         if (!at) {
                 for (size_t i = 0; i < count; i++)
                         wire_put_uint(buffer, number_at(base, offsets[i]));
                 return;
         }
-        for (size_t i = 0; i < count; i++) {
-                uint64_t value = number_at(base, offsets[i]);
-
-                if (value < 128) {
-                        *at++ = (unsigned char)value;
-                        continue;
-                }
-                buffer->size = (size_t)(at - buffer->data);
-                wire_put_long_uint(buffer, value);
-                at = buffer->data + buffer->size;
-        }
+        for (size_t i = 0; i < count; i++)
+                at = wire_pack_uint(at, number_at(base, offsets[i]));
         buffer->size = (size_t)(at - buffer->data);
 }
 
@@ -234,6 +225,23 @@ void wire_put_int(struct wire_buffer *buffer, int64_t value) {
                 put_number(buffer, 0xd3, (uint64_t)value, 8);
 }
 
+/* At most 31 bytes, as two parts that overlap: a call takes longer. */
+static inline void copy_short(unsigned char *to, const char *from, size_t size) {
+        if (size >= 16) {
+                memcpy(to, from, 16);
+                memcpy(to + size - 16, from + size - 16, 16);
+        } else if (size >= 8) {
+                memcpy(to, from, 8);
+                memcpy(to + size - 8, from + size - 8, 8);
+        } else if (size >= 4) {
+                memcpy(to, from, 4);
+                memcpy(to + size - 4, from + size - 4, 4);
+        } else {
+                for (size_t i = 0; i < size; i++)
+                        to[i] = (unsigned char)from[i];
+        }
+}
+
 void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size) {
         unsigned char *at;
 
@@ -242,8 +250,7 @@ void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size) 
                 if (!at)
                         return;
                 *at = (unsigned char)(0xa0 | size);
-                if (size)
-                        memcpy(at + 1, text, size);
+                copy_short(at + 1, text, size);
                 return;
         }
         if (size <= UINT8_MAX)

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,6 +84,39 @@ void wire_put_map(struct wire_buffer *buffer, uint32_t count);
 /* An array whose count is known only at its end.  Returns a mark for wire_end_array. */
 size_t wire_begin_array(struct wire_buffer *buffer);
 void wire_end_array(struct wire_buffer *buffer, size_t mark, uint32_t count);
+
+/* Without a look at the room, for what there is very much of: the caller has reserved it (wire_buffer_reserve), and adds what
+ * was written to .size.  Each returns the end of that. */
+#define WIRE_PACKED_NUMBER 9u /* bytes that have to be there for a number, whatever it takes of them */
+
+static inline unsigned char *wire_pack_uint(unsigned char *at, uint64_t value) {
+        unsigned bytes, form;
+
+        if (value < 128) {
+                *at = (unsigned char)value;
+                return at + 1;
+        }
+        /* One, two, four or eight bytes, the highest first; what is stored beyond them is of no value. */
+        bytes = (unsigned)(71 - __builtin_clzll(value)) / 8;
+        form = bytes > 1 ? 32u - (unsigned)__builtin_clz(bytes - 1) : 0;
+        *at = (unsigned char)(0xcc + form);
+        value = htobe64(value << (64 - (8u << form)));
+        memcpy(at + 1, &value, sizeof(value));
+        return at + 1 + (1u << form);
+}
+
+/* A text of at most 31 bytes. */
+static inline unsigned char *wire_pack_key(unsigned char *at, const char *text, size_t size) {
+        *at = (unsigned char)(0xa0 | size);
+        memcpy(at + 1, text, size);
+        return at + 1 + size;
+}
+
+/* Of so many pairs, 15 at most. */
+static inline unsigned char *wire_pack_map(unsigned char *at, unsigned count) {
+        *at = (unsigned char)(0x80 | count);
+        return at + 1;
+}
 
 /* ---------------------------------------------------------------------------------------------------- reading -- */
 
