@@ -6,9 +6,10 @@
 
 #include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
+#include "daemon/core/tally.h"
 #include "daemon/core/times.h"
 
-#define UNDO_LINES     65536u
+#define UNDO_LINES     65536u /* a step begins where the batch is not full yet, and there can be some in one */
 #define LINES_COMPARED 16u
 #define EVENTS_KEPT    1024u /* room that is not given back after a batch */
 
@@ -325,12 +326,8 @@ void books_set_refused(struct books *books, const struct shm_refused *refused, u
 }
 
 void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused) {
-        struct tally *t = &books->tallies[path];
-
-        if (t->refused == refused)
-                return;
-        touch(books, &t->refused);
-        t->refused = refused;
+        if (books->tallies[path].refused != refused)
+                tally_change(books, path)->refused = refused;
 }
 
 /* ------------------------------------------------------------------------------------------------------ timing -- */

@@ -100,11 +100,12 @@ void books_sum_open_frames(struct books *books) {
 
                 for (uint32_t f = 0; f < lane->depth; f++) {
                         const struct frame *frame = &lane->frames[f];
+                        const uint64_t *credit = frame_credit(frame);
 
                         if (!(frame->flags & FRAME_OUTER_NAME) || frame->path >= paths)
                                 continue;
                         for (int c = 0; c < SHM_COUNTERS; c++)
-                                books->open_totals[frame->path].counters[c] += minus(lane->last[c], frame->credit[c]);
+                                books->open_totals[frame->path].counters[c] += minus(lane->last[c], credit[c]);
                         books->open_totals[frame->path].ticks += times_open(lane, frame);
                 }
         }

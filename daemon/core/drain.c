@@ -176,24 +176,27 @@ static void reach(struct books *books, struct lane *lane, uint64_t position) {
 
 /* Records of which the memory is fetched in one go: of one group their spans' slots in the index, of the one before it their
  * entries.  One by one each fetch would wait by itself for its page to be found; in a row they wait together. */
-enum { GROUP = 16, LIVE_FITS_CACHE = 4096 };
+enum { GROUP = 8, LIVE_FITS_CACHE = 4096 };
+
+/* The spans of the last group, by their hashes. */
+struct ahead {
+        uint32_t n, hashes[GROUP];
+};
 
 /* Spans that live long lie anywhere in the books: without it, each record waits for memory several times. */
-static void look_ahead(const struct drain *drain, struct reader_ring ring, uint64_t position) {
+static void look_ahead(struct ahead *ahead, const struct books *books, struct reader_ring ring, uint64_t position) {
+        struct ahead next = {.n = 0};
         uint64_t instance, before = 0;
 
         for (uint64_t at = position + 2 * GROUP; at < position + 3 * GROUP; at++) {
                 instance = reader_span_ahead(ring, at);
                 if (instance && instance != before)
-                        live_expect(drain->books, instance);
+                        next.hashes[next.n++] = live_expect(books, instance);
                 before = instance;
         }
-        for (uint64_t at = position + GROUP; at < position + 2 * GROUP; at++) {
-                instance = reader_span_ahead(ring, at);
-                if (instance && instance != before)
-                        live_expect_soon(drain->books, instance);
-                before = instance;
-        }
+        for (uint32_t i = 0; i < ahead->n; i++)
+                live_expect_soon(books, ahead->hashes[i]);
+        *ahead = next;
 }
 
 static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
@@ -201,20 +204,23 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_
         struct lane *lane = &books->lanes[i];
         uint64_t position = lane->position;
         struct reader_ring ring = reader_ring(&drain->reader, i);
-        bool ahead = books->book->live >= LIVE_FITS_CACHE;
+        bool is_large = books->book->live >= LIVE_FITS_CACHE;
+        struct ahead ahead = {.n = 0};
         int r = 0;
 
+        frames_begin(books, i);
         while (position < to) {
                 struct shm_record record;
 
-                if (ahead && position % GROUP == 0 && to - position >= 3 * GROUP)
-                        look_ahead(drain, ring, position);
+                if (is_large && position % GROUP == 0 && to - position >= 3 * GROUP)
+                        look_ahead(&ahead, books, ring, position);
                 r = reader_record(&drain->reader, ring, position, &record);
                 if (r < 0)
                         break;
                 if (books_batch_is_full(books)) {
                         reach(books, lane, position);
                         drain_next_batch(drain);
+                        frames_begin(books, i);
                 }
                 if (record.path || reader_is_of_span(record.kind))
                         record.path = reader_path(&drain->reader, books, record.path);

@@ -1,22 +1,34 @@
 /* See frames.h. */
 #include "daemon/core/frames.h"
 
+#include <assert.h>
+
+#include "daemon/core/counters.h"
 #include "daemon/core/last.h"
 #include "daemon/core/live.h"
 #include "daemon/core/tally.h"
 #include "daemon/core/times.h"
 
+/* What frames_feed() does not hold in itself, so that what it does every time has the registers. */
+#define FRAMES_SELDOM __attribute__((cold, noinline))
+
 static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
 }
 
-/* By the processor's carry: made vectors of, which cannot compare such words, it takes six times the instructions. */
-static inline void difference(uint64_t ret[SHM_COUNTERS], const uint64_t a[SHM_COUNTERS],
-                              const uint64_t b[SHM_COUNTERS]) {
-#pragma GCC unroll 4
+struct counters counters_since_slow(struct counters a, struct counters b) {
+        uint64_t of_a[SHM_COUNTERS], of_b[SHM_COUNTERS];
+
+        counters_store(of_a, a);
+        counters_store(of_b, b);
         for (int i = 0; i < SHM_COUNTERS; i++)
-                if (__builtin_sub_overflow(a[i], b[i], &ret[i]))
-                        ret[i] = 0;
+                of_a[i] = minus(of_a[i], of_b[i]);
+        return counters_load(of_a);
+}
+
+void frames_begin(struct books *books, uint32_t i) {
+        touch_line(books, &books->lanes[i]);
+        touch_line(books, books->lanes[i].outside);
 }
 
 /* ------------------------------------------------------------------------------------------------ intervals -- */
@@ -31,7 +43,12 @@ static void take(uint64_t delta[SHM_COUNTERS], const uint64_t pending[SHM_COUNTE
         }
 }
 
-static void settle_pending(struct books *books, struct lane *lane, uint64_t delta[SHM_COUNTERS]) {
+/* What is left of an interval. */
+static FRAMES_SELDOM struct counters settle_pending(struct books *books, struct lane *lane,
+                                                    struct counters of_interval) {
+        uint64_t delta[SHM_COUNTERS];
+
+        counters_store(delta, of_interval);
         state_touch(&books->state, lane->before, sizeof lane->before);
         state_touch(&books->state, lane->outside, 64);
         state_touch(&books->state, lane->pending_lost, 64);
@@ -41,78 +58,82 @@ static void settle_pending(struct books *books, struct lane *lane, uint64_t delt
         memset(lane->pending_lost, 0, sizeof lane->pending_lost);
         touch(books, &lane->has_pending);
         lane->has_pending = 0;
+        return counters_load(delta);
 }
 
-static void outside(struct books *books, struct lane *lane, const uint64_t delta[SHM_COUNTERS]) {
+static void outside(struct books *books, struct lane *lane, struct counters delta) {
         struct thread_name *thread = &books->threads[lane->thread];
 
-        touch_line(books, lane->outside);
-        tally_add(lane->outside, delta);
+        counters_add(lane->outside, delta);
         touch_line(books, thread->outside);
-        tally_add(thread->outside, delta);
+        counters_add(thread->outside, delta);
 }
 
 /* Ends the interval that began at `last`.  Counters that went back count nothing, and the books go on from the
- * larger value, so that they balance.  ticks: as of times_interval(). */
-static inline void interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS], uint64_t ticks) {
-        uint64_t delta[SHM_COUNTERS];
+ * larger value, so that they balance; returned is from where.  ticks: as of times_interval(). */
+static inline struct counters interval(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS],
+                                       uint64_t ticks) {
+        struct counters last = counters_load(lane->last), delta = counters_since(counters_load(at), last);
 
         if (times_are_due(lane, ticks))
                 times_interval(books, lane, ticks);
-        difference(delta, at, lane->last);
-        if (!(delta[0] | delta[1] | delta[2] | delta[3]) && !lane->has_pending)
-                return;
-        touch_line(books, lane->last);
-        tally_add(lane->last, delta);
+        if (counters_are_zero(delta) && !lane->has_pending)
+                return last;
+        last = counters_plus(last, delta);
+        counters_store(lane->last, last);
         if (__builtin_expect(lane->has_pending, 0))
-                settle_pending(books, lane, delta);
+                delta = settle_pending(books, lane, delta);
         if (lane->depth) {
-                tally_self(books, lane->frames[lane->depth - 1].path, delta);
+                tally_self(books, tally_change(books, lane->frames[lane->depth - 1].path), delta);
                 if (BOOKS_ARE_CHECKED) {
                         state_touch(&books->state, lane->self, sizeof lane->self);
-                        tally_add(lane->self, delta);
+                        counters_add(lane->self, delta);
                 }
         } else {
                 outside(books, lane, delta);
         }
+        return last;
+}
+
+/* What a cumulative value has grown by since `seen`, which becomes it; added to what is pending. */
+static bool grow(struct books *books, uint64_t seen[SHM_COUNTERS], const uint64_t is[SHM_COUNTERS],
+                 uint64_t pending[SHM_COUNTERS]) {
+        struct counters delta = counters_since(counters_load(is), counters_load(seen));
+
+        if (counters_are_zero(delta))
+                return false;
+        state_touch(&books->state, seen, sizeof(uint64_t[SHM_COUNTERS]));
+        state_touch(&books->state, pending, sizeof(uint64_t[SHM_COUNTERS]));
+        counters_add(seen, delta);
+        counters_add(pending, delta);
+        return true;
+}
+
+static void set_pending(struct books *books, struct lane *lane) {
+        touch(books, &lane->has_pending);
+        lane->has_pending = 1;
 }
 
 void frames_before(struct books *books, uint32_t i, const uint64_t before[SHM_COUNTERS]) {
         struct lane *lane = &books->lanes[i];
-        uint64_t delta[SHM_COUNTERS];
 
-        difference(delta, before, lane->before_seen);
-        if (!(delta[0] | delta[1] | delta[2] | delta[3]))
-                return;
-        state_touch(&books->state, lane->before_seen, sizeof lane->before_seen);
-        state_touch(&books->state, lane->pending_before, sizeof lane->pending_before);
-        touch(books, &lane->has_pending);
-        tally_add(lane->before_seen, delta);
-        tally_add(lane->pending_before, delta);
-        lane->has_pending = 1;
+        if (grow(books, lane->before_seen, before, lane->pending_before))
+                set_pending(books, lane);
 }
 
 void frames_gap(struct books *books, uint32_t i, const uint64_t gap[SHM_COUNTERS]) {
         struct lane *lane = &books->lanes[i];
-        uint64_t delta[SHM_COUNTERS];
 
-        difference(delta, gap, lane->gap_seen);
-        if (!(delta[0] | delta[1] | delta[2] | delta[3]))
-                return;
-        state_touch(&books->state, &lane->has_pending, 64);
-        state_touch(&books->state, lane->pending_lost, sizeof lane->pending_lost);
-        tally_add(lane->gap_seen, delta);
-        tally_add(lane->pending_lost, delta);
-        lane->has_pending = 1;
+        if (grow(books, lane->gap_seen, gap, lane->pending_lost))
+                set_pending(books, lane);
 }
 
-static void lost(struct books *books, struct lane *lane, const uint64_t counters[SHM_COUNTERS]) {
+static FRAMES_SELDOM void lost(struct books *books, struct lane *lane, const uint64_t counters[SHM_COUNTERS]) {
         state_touch(&books->state, lane->pending_lost, sizeof lane->pending_lost);
-        touch(books, &lane->has_pending);
-        tally_add(lane->pending_lost, counters);
-        lane->has_pending = 1;
+        counters_add(lane->pending_lost, counters_load(counters));
+        set_pending(books, lane);
         if (lane->depth)
-                tally_lost(books, lane->frames[lane->depth - 1].path);
+                tally_change(books, lane->frames[lane->depth - 1].path)->lost_touches++;
 }
 
 /* --------------------------------------------------------------------------------------------------- spans -- */
@@ -157,14 +178,13 @@ static struct frame *scope_frame(const struct books *books, uint64_t instance) {
         return NULL;
 }
 
-static void saw_open(struct books *books, struct lane *lane, uint64_t instance) {
+static void saw_open(struct lane *lane, uint64_t instance) {
         if (instance <= lane->opened_max)
                 return;
-        touch(books, &lane->opened_max);
         lane->opened_max = instance;
 }
 
-static void count_stale(struct books *books) {
+static FRAMES_SELDOM void count_stale(struct books *books) {
         touch(books, &books->book->stale);
         books->book->stale++;
 }
@@ -183,7 +203,7 @@ static struct instance *open_instance(struct books *books, struct instance *entr
         }
         if (counts && !(entry->flags & INSTANCE_COUNTED)) {
                 entry->flags |= INSTANCE_COUNTED;
-                tally_opened(books, path);
+                tally_change(books, path)->opened++;
         }
         entry->flags |= INSTANCE_OPENED;
         return entry;
@@ -216,18 +236,19 @@ static bool is_entered(const struct books *books, const struct instance *entry) 
 
 /* The span has ended, and all its cycles have. */
 static void close_instance(struct books *books, struct instance *entry) {
+        struct tally *t = tally_change(books, entry->path);
         struct books_event event = {.instance = entry->instance, .path = entry->path, .cycles = entry->cycles};
 
         memcpy(event.sums, entry->sums, sizeof event.sums);
         if (entry->flags & INSTANCE_PARTIAL) {
                 event.cycles = 0;
-                tally_estimated(books, entry->path);
+                t->estimated = 1;
         }
         if (event.cycles && !(entry->flags & INSTANCE_UNTIMED)) {
                 event.ticks = entry->ticks;
                 times_call(books, entry->path, entry->ticks);
         }
-        tally_closed(books, entry->path, entry->sums[SHM_ALLOC_BYTES], event.cycles);
+        tally_closed(books, t, entry->sums[SHM_ALLOC_BYTES], event.cycles);
         live_remove(books, entry);
         /* As in the tracing layer: a span that completed no cycle emits nothing. */
         if (event.cycles)
@@ -263,7 +284,7 @@ bool frames_apply_closes(struct books *books) {
         struct instance *entry;
 
         while (books->book->queued_first) {
-                if (!state_has_room(&books->state, BOOKS_LINES_PER_STEP))
+                if (books_batch_is_full(books))
                         return false;
                 entry = live_next_close(books);
                 touch(books, &books->book->closes_applied);
@@ -275,7 +296,7 @@ bool frames_apply_closes(struct books *books) {
                 } else if (!(entry->flags & INSTANCE_OPENED)) {
                         /* Everything that was before the close has been seen now, and no opening was. */
                         if (books->book->evicted)
-                                tally_closed(books, entry->path, 0, 0);
+                                tally_closed(books, tally_change(books, entry->path), 0, 0);
                         else if (!(entry->flags & INSTANCE_LATE) && !is_older(books, entry->instance))
                                 count_stale(books);
                         live_remove(books, entry);
@@ -291,12 +312,13 @@ bool frames_apply_closes(struct books *books) {
 
 /* -------------------------------------------------------------------------------------------------- frames -- */
 
-static void push(struct books *books, struct lane *lane, const struct shm_record *record,
-                 const uint64_t enter[SHM_COUNTERS], uint64_t ticks) {
-        struct frame *frame = &lane->frames[lane->depth];
-        uint32_t name = books->tallies[record->path].name, flags = FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE;
+static void push(struct books *books, struct lane *lane, const struct shm_record *record, struct counters enter,
+                 uint64_t ticks) {
+        uint32_t depth = lane->depth, name = books->tallies[record->path].name;
+        uint32_t flags = FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE;
+        struct frame *frame = &lane->frames[depth];
 
-        for (uint32_t i = 0; i < lane->depth; i++) {
+        for (uint32_t i = 0; i < depth; i++) {
                 if (lane->frames[i].name == name)
                         flags &= ~(uint32_t)FRAME_OUTER_NAME;
                 if (lane->frames[i].instance == record->instance)
@@ -305,16 +327,14 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
         if (record->flags & SHM_FLAG_SCOPE)
                 flags |= FRAME_SCOPE;
         touch_line(books, frame);
-        touch_line(books, &frame->entered);
         frame->instance = record->instance;
         frame->path = record->path;
         frame->name = name;
         frame->flags = flags;
-        memcpy(frame->enter, enter, sizeof frame->enter);
-        memcpy(frame->credit, enter, sizeof frame->credit);
-        frame->entered = frame->credited = ticks;
-        touch(books, &lane->depth);
-        lane->depth++;
+        frame->entry = 0;
+        counters_store(frame->enter, enter);
+        frame->entered = ticks;
+        lane->depth = depth + 1;
 }
 
 static void enter_instance(struct books *books, struct lane *lane, const struct shm_record *record) {
@@ -325,8 +345,8 @@ static void enter_instance(struct books *books, struct lane *lane, const struct 
 
         if (record->flags & SHM_FLAG_SCOPE) {
                 /* A scope needs no entry of its own, unless others have entered it. */
-                tally_opened(books, record->path);
-                saw_open(books, lane, instance);
+                tally_change(books, record->path)->opened++;
+                saw_open(lane, instance);
                 return;
         }
         entry = live_find(books, instance);
@@ -346,27 +366,32 @@ static void enter_instance(struct books *books, struct lane *lane, const struct 
                                       !is_known && (is_late || is_from_elsewhere));
         }
         entry->entered++;
+        frame->entry = live_number(books, entry);
 }
 
 /* The next frame of the same name, and of the same instance, above the one that is going: they are the outermost now. */
-static void pass_on(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS]) {
+static void pass_on(struct books *books, struct lane *lane, uint32_t i, struct counters at) {
         struct frame *gone = &lane->frames[i];
         uint32_t flags = gone->flags & (FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE);
 
         for (uint32_t j = i + 1; j < lane->depth && flags; j++) {
                 struct frame *next = &lane->frames[j];
+                bool is_name = (flags & FRAME_OUTER_NAME) && next->name == gone->name;
+                bool is_instance = (flags & FRAME_OUTER_INSTANCE) && next->instance == gone->instance;
 
-                if ((flags & FRAME_OUTER_NAME) && next->name == gone->name) {
-                        touch(books, next);
+                if (!is_name && !is_instance)
+                        continue;
+                touch_line(books, next);
+                frame_set_apart(books, next);
+                if (is_name) {
                         next->flags |= FRAME_OUTER_NAME;
-                        memcpy(next->credit, at, sizeof next->credit);
+                        counters_store(next->credit, at);
                         next->credited = lane->timed_until;
                         flags &= ~(uint32_t)FRAME_OUTER_NAME;
                 }
-                if ((flags & FRAME_OUTER_INSTANCE) && next->instance == gone->instance) {
-                        touch(books, next);
+                if (is_instance) {
                         next->flags |= FRAME_OUTER_INSTANCE;
-                        memcpy(next->enter, at, sizeof next->enter);
+                        counters_store(next->enter, at);
                         next->entered = lane->timed_until;
                         flags &= ~(uint32_t)FRAME_OUTER_INSTANCE;
                 }
@@ -374,7 +399,7 @@ static void pass_on(struct books *books, struct lane *lane, uint32_t i, const ui
 }
 
 /* Takes frame `i` out from under others. */
-static void take_out(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS]) {
+static FRAMES_SELDOM void take_out(struct books *books, struct lane *lane, uint32_t i, struct counters at) {
         uint32_t above = lane->depth - i - 1;
 
         pass_on(books, lane, i, at);
@@ -387,31 +412,34 @@ enum cycle_end { CYCLE_EXIT = 0, CYCLE_MIGRATED = 1, CYCLE_CLOSES = 2, CYCLE_SHA
 /* A cycle that has ended: of what, and what it spent of its span's; nothing where another frame of the span is below. */
 struct cycle {
         uint64_t instance;
-        uint32_t path, flags; /* as its frame's */
-        uint64_t sums[SHM_COUNTERS], ticks;
+        uint32_t path, flags, entry; /* as its frame's */
+        struct counters sums;
+        uint64_t ticks;
         bool is_timed;
 };
 
 /* A scope ends with its only cycle. */
-static void close_scope(struct books *books, const struct cycle *cycle) {
+static void close_scope(struct books *books, struct tally *t, const struct cycle *cycle) {
         if (cycle->is_timed)
                 times_call(books, cycle->path, cycle->ticks);
-        tally_closed(books, cycle->path, cycle->sums[SHM_ALLOC_BYTES], 1);
+        tally_closed(books, t, counters_alloc_bytes(cycle->sums), 1);
         if (books->on_event) {
                 struct books_event event = {.instance = cycle->instance, .path = cycle->path, .cycles = 1};
 
-                memcpy(event.sums, cycle->sums, sizeof event.sums);
+                counters_store(event.sums, cycle->sums);
                 event.ticks = cycle->is_timed ? cycle->ticks : 0;
                 books_emit(books, &event);
         }
 }
 
 /* A scope whose thread is dead. */
-static void abort_scope(struct books *books, const struct cycle *cycle) {
+static FRAMES_SELDOM void abort_scope(struct books *books, const struct cycle *cycle) {
         struct instance *entry = live_find(books, cycle->instance);
+        uint64_t sums[SHM_COUNTERS];
 
-        tally_aborted(books, cycle->path, 1);
-        last_note(books, cycle->instance, cycle->path, cycle->sums);
+        tally_change(books, cycle->path)->aborted++;
+        counters_store(sums, cycle->sums);
+        last_note(books, cycle->instance, cycle->path, sums);
         if (!entry)
                 return;
         touch_line(books, entry);
@@ -430,7 +458,8 @@ static void end_closing(struct books *books, struct instance *entry, enum frames
                 live_queue_close(books, entry, pass == FRAMES_SECOND_LOOK);
 }
 
-static void exit_instance(struct books *books, const struct cycle *cycle, unsigned end, enum frames_pass pass) {
+static void exit_instance(struct books *books, struct tally *t, const struct cycle *cycle, unsigned end,
+                          enum frames_pass pass) {
         struct instance *entry;
         bool is_scope = cycle->flags & FRAME_SCOPE;
 
@@ -441,21 +470,21 @@ static void exit_instance(struct books *books, const struct cycle *cycle, unsign
                 return;
         }
         if (is_scope && (end & CYCLE_CLOSES) && !(end & CYCLE_SHARED)) {
-                close_scope(books, cycle);
+                close_scope(books, t, cycle);
                 return;
         }
         if (is_scope) {
                 entry = scope_instance(books, live_find(books, cycle->instance), cycle->instance, cycle->path,
                                        cycle->flags & FRAME_FOLLOWED);
         } else {
-                entry = live_find(books, cycle->instance);
+                entry = live_find_again(books, cycle->instance, cycle->entry);
                 if (!entry) /* evicted meanwhile */
                         return;
                 live_use(books, entry);
                 if (entry->entered)
                         entry->entered--;
         }
-        tally_add(entry->sums, cycle->sums);
+        counters_add(entry->sums, cycle->sums);
         entry->ticks += cycle->ticks;
         if (!cycle->is_timed)
                 entry->flags |= INSTANCE_UNTIMED;
@@ -466,30 +495,43 @@ static void exit_instance(struct books *books, const struct cycle *cycle, unsign
                 end_closing(books, entry, pass);
 }
 
+/* The interval that ended the cycle was timed. */
+static FRAMES_SELDOM void time_cycle(struct books *books, struct lane *lane, const struct frame *frame,
+                                     struct cycle *cycle) {
+        if (cycle->flags & FRAME_OUTER_NAME)
+                times_total(books, lane, frame);
+        cycle->is_timed = !(cycle->flags & FRAME_OUTER_INSTANCE) || times_cycle(lane, frame, &cycle->ticks);
+}
+
 /* Ends the cycle of frame `i` at `at`; the interval has been ended there already. */
-static void end_cycle(struct books *books, struct lane *lane, uint32_t i, const uint64_t at[SHM_COUNTERS], unsigned end,
+static void end_cycle(struct books *books, struct lane *lane, uint32_t i, struct counters at, unsigned end,
                       enum frames_pass pass) {
         const struct frame *frame = &lane->frames[i];
-        struct cycle cycle = {frame->instance, frame->path, frame->flags, .is_timed = true};
-        uint64_t credit[SHM_COUNTERS];
+        struct cycle cycle = {
+                .instance = frame->instance, .path = frame->path, .flags = frame->flags, .entry = frame->entry};
+        struct tally *t = tally_change(books, frame->path);
+        struct counters sums = counters_since(at, counters_load(frame->enter));
 
         if (cycle.flags & FRAME_OUTER_NAME) {
-                difference(credit, at, frame->credit);
-                tally_total(books, cycle.path, credit);
-                times_total(books, lane, frame);
+                if (__builtin_expect(cycle.flags & FRAME_APART, 0))
+                        counters_add(t->total, counters_since(at, counters_load(frame->credit)));
+                else
+                        counters_add(t->total, sums);
         }
-        if (cycle.flags & FRAME_OUTER_INSTANCE) {
-                difference(cycle.sums, at, frame->enter);
-                cycle.is_timed = times_cycle(lane, frame, &cycle.ticks);
-        }
+        if (cycle.flags & FRAME_OUTER_INSTANCE)
+                cycle.sums = sums;
+        if (lane->timed_until)
+                time_cycle(books, lane, frame, &cycle);
         if (i + 1 < lane->depth)
                 take_out(books, lane, i, at);
-        touch(books, &lane->depth);
         lane->depth--;
-        if (!(end & CYCLE_ABORTED))
-                tally_cycle(books, cycle.path, end & CYCLE_MIGRATED);
-        exit_instance(books, &cycle, end, pass);
+        if (!(end & CYCLE_ABORTED)) {
+                t->cycles++;
+                t->migrated += end & CYCLE_MIGRATED;
+        }
+        exit_instance(books, t, &cycle, end, pass);
 }
+_Static_assert(CYCLE_MIGRATED == 1, "it is added");
 
 /* The topmost frame of `instance` that an exit ends: for a scope's end, the scope's; else one that was entered by hand,
  * and the scope's only where there is none. */
@@ -507,9 +549,9 @@ static int find_frame(const struct lane *lane, uint64_t instance, bool is_scopes
         return is_scopes_end ? -1 : other;
 }
 
-static void abort_all(struct books *books, struct lane *lane, enum frames_pass pass) {
+static FRAMES_SELDOM void abort_all(struct books *books, struct lane *lane, enum frames_pass pass) {
         while (lane->depth)
-                end_cycle(books, lane, lane->depth - 1, lane->last, CYCLE_ABORTED, pass);
+                end_cycle(books, lane, lane->depth - 1, counters_load(lane->last), CYCLE_ABORTED, pass);
 }
 
 /* -------------------------------------------------------------------------------------------------- records -- */
@@ -521,8 +563,8 @@ static uint64_t clock_of(const struct shm_record *record) {
 static void feed_exit(struct books *books, struct lane *lane, const struct shm_record *record, enum frames_pass pass) {
         unsigned end = 0;
         int i = find_frame(lane, record->instance, record->flags & SHM_FLAG_SCOPE);
+        struct counters at = interval(books, lane, record->counters, clock_of(record));
 
-        interval(books, lane, record->counters, clock_of(record));
         if (i < 0) { /* after a restart of the collector without this frame's RESYNC; or a client's mistake */
                 count_stale(books);
                 return;
@@ -533,14 +575,16 @@ static void feed_exit(struct books *books, struct lane *lane, const struct shm_r
                 end |= CYCLE_MIGRATED;
         if (record->flags & SHM_FLAG_SHARED)
                 end |= CYCLE_SHARED;
-        end_cycle(books, lane, (uint32_t)i, lane->last, end, pass);
+        end_cycle(books, lane, (uint32_t)i, at, end, pass);
 }
 
 /* With all that it calls in one function: a seventh fewer instructions. */
 __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const struct shm_record *record,
                                           enum frames_pass pass) {
         struct lane *lane = &books->lanes[i];
+        struct counters at;
 
+        assert(state_is_touched(&books->state, lane) && state_is_touched(&books->state, lane->outside));
         switch ((enum shm_kind)record->kind) {
         case SHM_KIND_BEFORE:
                 frames_before(books, i, record->counters);
@@ -550,12 +594,12 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
                 abort_all(books, lane, pass);
                 break;
         case SHM_KIND_ENTER:
-                interval(books, lane, record->counters, clock_of(record));
+                at = interval(books, lane, record->counters, clock_of(record));
                 if (lane->depth == SHM_DEPTH) {
                         count_stale(books);
                         break;
                 }
-                push(books, lane, record, lane->last, lane->timed_until);
+                push(books, lane, record, at, lane->timed_until);
                 enter_instance(books, lane, record);
                 break;
         case SHM_KIND_RESYNC:
@@ -563,7 +607,7 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
                         count_stale(books);
                         break;
                 }
-                push(books, lane, record, record->counters, 0);
+                push(books, lane, record, counters_load(record->counters), 0);
                 enter_instance(books, lane, record);
                 break;
         case SHM_KIND_EXIT:
@@ -571,7 +615,7 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
                 break;
         case SHM_KIND_OPEN:
                 open_instance(books, live_find(books, record->instance), record->instance, record->path, false, true);
-                saw_open(books, lane, record->instance);
+                saw_open(lane, record->instance);
                 break;
         case SHM_KIND_CLOSE:
                 frames_close(books, record->instance, record->path, record->flags, pass);
@@ -585,6 +629,7 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
 }
 
 void frames_settle(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS], uint64_t ticks) {
+        frames_begin(books, i);
         interval(books, &books->lanes[i], live, ticks);
 }
 
@@ -594,7 +639,8 @@ static void retire_frames(struct books *books, struct lane *lane, const uint64_t
                 int i = marks[m] ? find_frame(lane, marks[m], false) : -1;
 
                 if (i >= 0)
-                        end_cycle(books, lane, (uint32_t)i, lane->last, CYCLE_MIGRATED, FRAMES_BETWEEN_LOOKS);
+                        end_cycle(books, lane, (uint32_t)i, counters_load(lane->last), CYCLE_MIGRATED,
+                                  FRAMES_BETWEEN_LOOKS);
         }
         abort_all(books, lane, FRAMES_BETWEEN_LOOKS);
 }
@@ -603,6 +649,7 @@ void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
                    const struct frames_remains *remains) {
         struct lane *lane = &books->lanes[i];
 
+        frames_begin(books, i);
         if (remains->lost[0] | remains->lost[1] | remains->lost[2] | remains->lost[3])
                 lost(books, lane, remains->lost);
         interval(books, lane, live, 0);
@@ -618,10 +665,10 @@ bool frames_finish(struct books *books, uint32_t *path) {
                 const struct tally *t = &books->tallies[*path];
                 uint64_t open = minus(t->opened, t->closed + t->aborted);
 
-                if (!state_has_room(&books->state, BOOKS_LINES_PER_STEP))
+                if (books_batch_is_full(books))
                         return false;
                 if (t->name && open)
-                        tally_aborted(books, *path, open);
+                        tally_change(books, *path)->aborted += open;
         }
         touch(books, &books->book->finished);
         books->book->finished = 1;

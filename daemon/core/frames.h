@@ -14,6 +14,9 @@
 
 enum frames_pass { FRAMES_FIRST_LOOK, FRAMES_SECOND_LOOK, FRAMES_BETWEEN_LOOKS };
 
+/* To be called in each batch before records of the lane are fed: logs what of the lane nearly every record changes. */
+void frames_begin(struct books *books, uint32_t lane);
+
 /* One record of a lane, in order.  `pass` says where a close that it holds is queued. */
 void frames_feed(struct books *books, uint32_t lane, const struct shm_record *record, enum frames_pass pass);
 

@@ -40,12 +40,12 @@ void hist_clear(struct books *books, struct hist *hist);
 /* In a batch: makes room for an octave.  False: there is none. */
 bool hist_make_chunk(struct books *books, struct hist *hist, unsigned octave);
 
-/* In a batch.  False when no chunk could be had: the value is in `count` and `max` only. */
+/* In a batch, of a tally that was logged (tally_change).  False when no chunk could be had: the value is in `count` and
+ * `max` only. */
 static inline bool hist_add(struct books *books, struct hist *hist, uint64_t value) {
         unsigned bucket = hist_bucket(value), octave = bucket / HIST_SUB;
         uint64_t *count;
 
-        touch_line(books, &hist->count);
         if (__builtin_expect(hist->epoch != books->book->hist_epoch, 0))
                 hist_clear(books, hist);
         hist->count++;

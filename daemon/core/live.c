@@ -5,16 +5,13 @@
 
 #define EVICTION_TURNS 256u /* entries that an eviction looks at: it is a part of one step */
 
+/* Both halves of a whole product, so that every bit of the number moves every bit of the hash. */
 static uint32_t hash(const struct books *books, uint64_t instance) {
-        uint64_t h = instance ^ books->book->hash_seed;
+        unsigned __int128 product = (unsigned __int128)(instance ^ books->book->hash_seed) *
+                                    UINT64_C(0xd6e8feb86659fd93);
+        uint64_t h = (uint64_t)product ^ (uint64_t)(product >> 64);
 
-        h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
-        h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
         return (uint32_t)(h ^ h >> 32);
-}
-
-static uint32_t number(const struct books *books, const struct instance *entry) {
-        return (uint32_t)(entry - books->instances) + 1;
 }
 
 /* A word of the index: the number of an entry, and above it eight bits of its span's hash.  Entries lie anywhere in memory;
@@ -36,13 +33,16 @@ static uint32_t find_slot(const struct books *books, uint64_t instance) {
         return slot;
 }
 
-void live_expect(const struct books *books, uint64_t instance) {
-        __builtin_prefetch(&books->index[hash(books, instance) & books->index_mask]);
+uint32_t live_expect(const struct books *books, uint64_t instance) {
+        uint32_t h = hash(books, instance);
+
+        __builtin_prefetch(&books->index[h & books->index_mask]);
+        return h;
 }
 
 /* The first entry that a search looks at is mostly the one; with its mark in the undo log, as it is about to change. */
-void live_expect_soon(const struct books *books, uint64_t instance) {
-        uint32_t h = hash(books, instance), slot = h & books->index_mask, word;
+void live_expect_soon(const struct books *books, uint32_t h) {
+        uint32_t slot = h & books->index_mask, word;
 
         while ((word = books->index[slot]) && !may_be(word, h))
                 slot = (slot + 1) & books->index_mask;
@@ -86,7 +86,7 @@ void live_remove(struct books *books, struct instance *entry) {
         entry->next = books->book->free_instances;
         touch(books, &books->book->live);
         touch(books, &books->book->free_instances);
-        books->book->free_instances = number(books, entry);
+        books->book->free_instances = live_number(books, entry);
         books->book->live--;
 }
 
@@ -141,13 +141,13 @@ static void evict(struct books *books) {
                 if (!victim)
                         victim = take_close(books, &books->book->later_first, &books->book->later_last);
                 if ((victim->flags & INSTANCE_OPENED) || books->book->evicted)
-                        tally_closed(books, victim->path, 0, 0);
+                        tally_closed(books, tally_change(books, victim->path), 0, 0);
         } else if (victim->flags & INSTANCE_CLOSING) { /* nobody else would ever count its end */
-                tally_closed(books, victim->path, 0, 0);
+                tally_closed(books, tally_change(books, victim->path), 0, 0);
         }
         touch(books, &books->book->evicted);
         books->book->evicted++;
-        tally_estimated(books, victim->path);
+        tally_change(books, victim->path)->estimated = 1;
         live_remove(books, victim);
 }
 
@@ -168,12 +168,6 @@ static struct instance *allocate(struct books *books) {
         return entry;
 }
 
-struct instance *live_use(struct books *books, struct instance *entry) {
-        touch_line(books, entry);
-        entry->flags |= INSTANCE_RECENT;
-        return entry;
-}
-
 struct instance *live_make(struct books *books, uint64_t instance, uint32_t path) {
         struct instance *entry = allocate(books);
         uint32_t slot;
@@ -182,7 +176,7 @@ struct instance *live_make(struct books *books, uint64_t instance, uint32_t path
         *entry = (struct instance){.instance = instance, .path = path, .flags = INSTANCE_RECENT};
         slot = find_slot(books, instance);
         touch(books, &books->index[slot]);
-        books->index[slot] = number(books, entry) | (hash(books, instance) & ~BOOKS_INDEX_NUMBER);
+        books->index[slot] = live_number(books, entry) | (hash(books, instance) & ~BOOKS_INDEX_NUMBER);
         touch(books, &books->book->live);
         books->book->live++;
         return entry;
@@ -223,9 +217,9 @@ void live_queue_close(struct books *books, struct instance *entry, bool later) {
         entry->flags |= INSTANCE_QUEUED;
         entry->next = 0;
         if (later)
-                append(books, &book->later_first, &book->later_last, number(books, entry));
+                append(books, &book->later_first, &book->later_last, live_number(books, entry));
         else
-                append(books, &book->queued_first, &book->queued_last, number(books, entry));
+                append(books, &book->queued_first, &book->queued_last, live_number(books, entry));
 }
 
 struct instance *live_next_close(struct books *books) {

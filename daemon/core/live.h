@@ -9,14 +9,33 @@
 
 #include "daemon/core/layout.h"
 
-/* Has the memory of a span's entry fetched, in two steps: its slot of the index first, and later what that leads to.  Only a
- * hint: the number may be anything. */
-void live_expect(const struct books *books, uint64_t instance);
-void live_expect_soon(const struct books *books, uint64_t instance);
+/* Has the memory of a span's entry fetched, in two steps: its slot of the index first, and later, by the hash that this
+ * returned, what that leads to.  Only a hint: the number may be anything. */
+uint32_t live_expect(const struct books *books, uint64_t instance);
+void live_expect_soon(const struct books *books, uint32_t hash);
 
 struct instance *live_find(struct books *books, uint64_t instance);
+
+/* An entry's number, from 1. */
+static inline uint32_t live_number(const struct books *books, const struct instance *entry) {
+        return (uint32_t)(entry - books->instances) + 1;
+}
+
+/* As live_find(), of a span whose entry had that number once; 0: none. */
+static inline struct instance *live_find_again(struct books *books, uint64_t instance, uint32_t number) {
+        /* Where it was evicted, another span's is there now. */
+        if (number && number <= books->limits.instances && books->instances[number - 1].instance == instance)
+                return &books->instances[number - 1];
+        return live_find(books, instance);
+}
+
 /* One that was found: it is about to change, and active. */
-struct instance *live_use(struct books *books, struct instance *entry);
+static inline struct instance *live_use(struct books *books, struct instance *entry) {
+        touch_line(books, entry);
+        entry->flags |= INSTANCE_RECENT;
+        return entry;
+}
+
 /* One that was not.  Never NULL: something is evicted if need be. */
 struct instance *live_make(struct books *books, uint64_t instance, uint32_t path);
 void live_remove(struct books *books, struct instance *entry);

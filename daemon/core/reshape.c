@@ -60,6 +60,7 @@ struct side {
         char *data;
         struct books_shape shapes[REGIONS];
         struct books_places places;
+        bool has_old_frames; /* of before layout 8 */
 };
 
 /* Where the old one has memory, from the beginning of its data. */
@@ -85,15 +86,42 @@ static uint64_t min(uint64_t a, uint64_t b) {
         return a < b ? a : b;
 }
 
+/* Where the fields of a frame were up to layout 7, and are now. */
+static const struct {
+        uint32_t was, is, n;
+} frame_fields[] = {
+        {0, 0, 56},                               /* up to `enter` */
+        {56, offsetof(struct frame, credit), 32}, /* always of its own then */
+        {88, offsetof(struct frame, entered), 8}, /* from 5 on, as the next */
+        {96, offsetof(struct frame, credited), 8},
+};
+
+static void copy_old_frame(const struct extent *extent, const struct side *old, uint64_t from, const struct side *new,
+                           uint64_t to) {
+        struct frame *frame = (struct frame *)(void *)(new->data + to);
+        uint32_t used = old->shapes[REGION_FRAMES].used;
+
+        for (size_t i = 0; i < sizeof frame_fields / sizeof *frame_fields; i++)
+                if (frame_fields[i].was < used)
+                        copy(extent, old, from + frame_fields[i].was, new, to + frame_fields[i].is,
+                             min(frame_fields[i].n, used - frame_fields[i].was));
+        if (from < extent->to && extent->from < from + used && frame->flags) {
+                frame->flags |= FRAME_APART;
+                frame->entry = 0;
+        }
+}
+
 static void copy_frames(const struct extent *extent, const struct side *old, uint64_t from, const struct side *new,
                         uint64_t to) {
         const struct books_shape *was = &old->shapes[REGION_FRAMES], *is = &new->shapes[REGION_FRAMES];
 
         from += old->shapes[REGION_LANES].stride;
         to += new->shapes[REGION_LANES].stride;
-        for (uint32_t i = 0; i < SHM_DEPTH; i++)
-                copy(extent, old, from + i * (uint64_t)was->stride, new, to + i * (uint64_t)is->stride,
-                     min(was->used, is->used));
+        for (uint32_t i = 0; i < SHM_DEPTH; i++, from += was->stride, to += is->stride)
+                if (old->has_old_frames)
+                        copy_old_frame(extent, old, from, new, to);
+                else
+                        copy(extent, old, from, new, to, min(was->used, is->used));
 }
 
 /* Of `n` records that begin at `from`, those in the extent. */
@@ -177,7 +205,7 @@ static int read_shapes(const struct books_owner *owner, struct books_shape ret[R
                 memcpy(ret, owner->layout == 4 ? shapes_of_4 : shapes_of_5, sizeof shapes_of_4);
                 return 0;
         }
-        if (owner->layout != BOOKS_LAYOUT && owner->layout != 6)
+        if (owner->layout != BOOKS_LAYOUT && owner->layout != 6 && owner->layout != 7)
                 return -EPROTONOSUPPORT;
         if (owner->regions <= REGION_FRAMES || owner->regions > REGIONS_MAX)
                 return -EPROTO;
@@ -233,6 +261,7 @@ int books_reshape(struct books *books) {
 
         if (r < 0)
                 return r;
+        old.has_old_frames = owner->layout < 8;
         books_place(&old.places, &owner->limits, old.shapes);
         if (books->state.header->data_offset + old.places.size > books->state.header->size)
                 return -EPROTO;

@@ -108,9 +108,14 @@ static inline void state_expect(const struct state *state, const void *p) {
         __builtin_prefetch(state_mark(state, p), 1);
 }
 
+/* Whether the line that `p` is in was logged in this batch. */
+static inline bool state_is_touched(const struct state *state, const void *p) {
+        return *state_mark(state, p) == state->batch;
+}
+
 /* To be called before changing what lies in the one line that `p` is in. */
 static inline void state_touch_line(struct state *state, const void *p) {
-        if (__builtin_expect(*state_mark(state, p) != state->batch, 0))
+        if (__builtin_expect(!state_is_touched(state, p), 0))
                 state_log_line(state, p);
 }
 

@@ -9,6 +9,10 @@ static double tick_seconds(uint64_t ticks) {
         return (double)ticks * (double)(UINT64_C(1) << TALLY_TICK_SHIFT) / 1e9;
 }
 
+void tally_log(struct books *books, struct tally *t) {
+        state_touch(&books->state, t, offsetof(struct tally, hist.octave));
+}
+
 /* At most once a tick for each path, so the cost of exp() does not count. */
 void tally_decay(struct tally *t, uint64_t tick) {
         double seconds = tick_seconds(tick - t->tick);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "daemon/core/counters.h"
 #include "daemon/core/hist.h"
 #include "daemon/core/layout.h"
 
@@ -19,72 +20,42 @@ void tally_rates(const struct books *books, const struct tally *tally, uint64_t 
 /* Brings the decayed sums to the present tick. */
 void tally_decay(struct tally *tally, uint64_t tick);
 
+/* Adds to sums that were logged. */
 static inline void tally_add(uint64_t to[SHM_COUNTERS], const uint64_t delta[SHM_COUNTERS]) {
         for (int i = 0; i < SHM_COUNTERS; i++)
                 to[i] += delta[i];
 }
 
-/* Bytes and counts spent while `path` was the top of a stack. */
-static inline void tally_self(struct books *books, uint32_t path, const uint64_t delta[SHM_COUNTERS]) {
-        struct tally *t = &books->tallies[path];
-        uint64_t tick = books->book->now_ns >> TALLY_TICK_SHIFT;
+void tally_log(struct books *books, struct tally *t);
 
-        touch_line(books, t->self);
-        tally_add(t->self, delta);
-        if (!delta[SHM_ALLOC_BYTES])
-                return;
-        touch_line(books, t->decayed);
-        if (__builtin_expect(tick > t->tick, 0))
-                tally_decay(t, tick);
-        t->this_tick += delta[SHM_ALLOC_BYTES];
-}
-
-/* An outermost stretch of the path's name has ended. */
-static inline void tally_total(struct books *books, uint32_t path, const uint64_t delta[SHM_COUNTERS]) {
+/* The tally of a path, which may be changed then: its lines are logged all at once, but for what tells of the chunks of the
+ * histogram.  So its first line's mark tells of the others too, as long as nobody logs that line by itself. */
+static inline struct tally *tally_change(struct books *books, uint32_t path) {
         struct tally *t = &books->tallies[path];
 
-        touch_line(books, t->self);
-        tally_add(t->total, delta);
-}
-
-/* The line of the counts. */
-static inline struct tally *tally_counts(struct books *books, uint32_t path) {
-        struct tally *t = &books->tallies[path];
-
-        touch_line(books, &t->cycles);
+        if (__builtin_expect(!state_is_touched(&books->state, t), 0))
+                tally_log(books, t);
         return t;
 }
 
-static inline void tally_cycle(struct books *books, uint32_t path, bool migrated) {
-        struct tally *t = tally_counts(books, path);
+/* All below take a tally that tally_change() gave in this batch. */
 
-        t->cycles++;
-        t->migrated += migrated;
-}
+/* Bytes and counts spent while its path was the top of a stack. */
+static inline void tally_self(struct books *books, struct tally *t, struct counters delta) {
+        uint64_t tick = books->book->now_ns >> TALLY_TICK_SHIFT, bytes = counters_alloc_bytes(delta);
 
-static inline void tally_opened(struct books *books, uint32_t path) {
-        tally_counts(books, path)->opened++;
+        counters_add(t->self, delta);
+        if (!bytes)
+                return;
+        if (__builtin_expect(tick > t->tick, 0))
+                tally_decay(t, tick);
+        t->this_tick += bytes;
 }
 
 /* A span of the path is closed; `bytes` is what it allocated in all its `cycles`. */
-static inline void tally_closed(struct books *books, uint32_t path, uint64_t bytes, uint32_t cycles) {
-        struct tally *t = tally_counts(books, path);
-
+static inline void tally_closed(struct books *books, struct tally *t, uint64_t bytes, uint32_t cycles) {
         t->closed++;
         /* A span that completed no cycle says nothing about a call. */
         if (cycles && !hist_add(books, &t->hist, bytes))
                 t->estimated = 1;
-}
-
-static inline void tally_aborted(struct books *books, uint32_t path, uint64_t spans) {
-        tally_counts(books, path)->aborted += spans;
-}
-
-/* What ran on this path's account was partly lost, or guessed. */
-static inline void tally_lost(struct books *books, uint32_t path) {
-        tally_counts(books, path)->lost_touches++;
-}
-
-static inline void tally_estimated(struct books *books, uint32_t path) {
-        tally_counts(books, path)->estimated = 1;
 }

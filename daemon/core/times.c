@@ -16,7 +16,8 @@ static struct times *change(struct books *books, uint32_t path) {
  * will know. */
 static void start(struct books *books, struct lane *lane, uint64_t ticks) {
         for (uint32_t i = 0; i < lane->depth; i++) {
-                touch(books, &lane->frames[i].credited);
+                touch_line(books, &lane->frames[i]);
+                frame_set_apart(books, &lane->frames[i]);
                 lane->frames[i].credited = ticks;
         }
 }
@@ -27,9 +28,12 @@ static void stop(struct books *books, struct lane *lane) {
 
                 if (frame->flags & FRAME_OUTER_NAME)
                         times_total(books, lane, frame);
-                touch(books, &frame->entered);
-                touch(books, &frame->credited);
-                frame->entered = frame->credited = 0;
+                touch_line(books, frame);
+                frame->entered = 0;
+                if (frame->flags & FRAME_APART) {
+                        touch(books, &frame->credited);
+                        frame->credited = 0;
+                }
         }
 }
 

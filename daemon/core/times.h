@@ -24,8 +24,10 @@ void times_total(struct books *books, const struct lane *lane, const struct fram
 
 /* Whether the cycle of `frame`, which ends where the last interval did, was timed from its beginning; *ret: how long. */
 static inline bool times_cycle(const struct lane *lane, const struct frame *frame, uint64_t *ret) {
+        if (!lane->timed_until || !frame->entered)
+                return false;
         *ret = lane->timed_until > frame->entered ? lane->timed_until - frame->entered : 0;
-        return frame->entered && lane->timed_until;
+        return true;
 }
 
 /* A span of the path was closed, every cycle of which was timed. */
@@ -33,7 +35,9 @@ void times_call(struct books *books, uint32_t path, uint64_t ticks);
 
 /* What was spent of an open frame's total up to the end of the last interval. */
 static inline uint64_t times_open(const struct lane *lane, const struct frame *frame) {
-        return frame->credited && lane->timed_until > frame->credited ? lane->timed_until - frame->credited : 0;
+        uint64_t credited = frame_credited(frame);
+
+        return credited && lane->timed_until > credited ? lane->timed_until - credited : 0;
 }
 
 /* Adds the path's time to a row, less what `base` remembers. */

@@ -110,6 +110,7 @@ static inline void feed(struct books *books, enum shm_kind kind, uint64_t instan
         };
 
         record.sequence = books->lanes[0].position;
+        frames_begin(books, 0);
         frames_feed(books, 0, &record, FRAMES_FIRST_LOOK);
 }
 

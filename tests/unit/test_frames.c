@@ -67,6 +67,7 @@ static int teardown(void **state) {
 
 static void feed(struct fixture *f, uint32_t lane, const struct shm_record *record) {
         books_begin(f->books, 1);
+        frames_begin(f->books, lane);
         frames_feed(f->books, lane, record, f->pass);
         books_commit(f->books);
         books_assert_balance(f->books);
@@ -1039,6 +1040,7 @@ static void random_step(struct fixture *f) {
                         books_mark(books, 5);
                 break;
         default:
+                frames_begin(books, i);
                 frames_feed(books, i, &record, f->pass);
         }
 }

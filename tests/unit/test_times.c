@@ -58,6 +58,7 @@ static void rec(struct fixture *f, uint32_t lane, int kind, int flags, uint64_t 
 
         record.flags = (uint16_t)(flags | (ticks ? SHM_FLAG_TIMED : 0));
         books_begin(f->books, 1);
+        frames_begin(f->books, lane);
         frames_feed(f->books, lane, &record, FRAMES_FIRST_LOOK);
         books_commit(f->books);
         books_assert_balance(f->books);
@@ -286,6 +287,7 @@ static void test_calls_rate(void **state) {
 
                         record.flags = SCOPE | SHM_FLAG_TIMED;
                         books_begin(f->books, now);
+                        frames_begin(f->books, 0);
                         frames_feed(f->books, 0, &record, FRAMES_FIRST_LOOK);
                         books_commit(f->books);
                 }
