@@ -44,6 +44,27 @@ static void nested(long n, spanalloc_span span) {
         }
 }
 
+static void inside(void) {
+        spanalloc_span span = spanalloc_scope_begin(&calls_site);
+
+        spanalloc_scope_end(span);
+}
+
+/* One site under two parents in turn, so that it has another path each time; two scopes for each of n. */
+static void turns(long n, spanalloc_span span) {
+        (void)span;
+        for (long i = 0; i < n; i += 2) {
+                {
+                        SPANALLOC_SCOPE("even");
+                        inside();
+                }
+                {
+                        SPANALLOC_SCOPE("odd");
+                        inside();
+                }
+        }
+}
+
 static void life(long n, spanalloc_span span) {
         (void)span;
         for (long i = 0; i < n; i++) {
@@ -69,8 +90,8 @@ static void heap(long n, spanalloc_span span) {
 static const struct {
         const char *name;
         void (*run)(long n, spanalloc_span span);
-} kinds[] = {{"nothing", nothing}, {"pair", pair}, {"scope", scope},
-             {"nested", nested},   {"life", life}, {"malloc", heap}};
+} kinds[] = {{"nothing", nothing}, {"pair", pair}, {"scope", scope}, {"nested", nested},
+             {"turns", turns},     {"life", life}, {"malloc", heap}};
 
 int main(int argc, char **argv) {
         spanalloc_span span;
@@ -86,6 +107,6 @@ int main(int argc, char **argv) {
                 spanalloc_close(span);
                 return 0;
         }
-        fprintf(stderr, "usage: calls nothing|pair|scope|nested|life|malloc N\n");
+        fprintf(stderr, "usage: calls nothing|pair|scope|nested|turns|life|malloc N\n");
         return 2;
 }

@@ -63,5 +63,6 @@ done
 count pair pair
 count scope scope
 count nested nested
+count turns turns
 count life life
 LD_PRELOAD=$preload count malloc_counted malloc

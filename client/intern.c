@@ -16,20 +16,31 @@
 #include "client/attach.h"
 #include "client/root_private.h"
 
-#define NAME_SLOTS (2 * SA_NAMES)
-#define PATH_SLOTS (2 * SA_PATHS)
-/* … and where the search in either index begins. */
+/* The index of names, and where the search in it begins. */
+#define NAME_SLOTS   (2 * SA_NAMES)
 #define FIRST_SLOTS  1024u
 #define FIRST_PROBES 16u
+
+/* The index of paths is tables, each twice as large as the one before: table t has 2^(FIRST_BITS + t) slots, and only
+ * paths with ids below half as many, so it always has room, and a program of a few hundred paths has one page. */
+#define FIRST_BITS 9u
+#define TABLES     10u
+#define PATH_SLOTS ((1u << (FIRST_BITS + TABLES)) - (1u << FIRST_BITS))
+/* A slot has all of a path in one word, and that never changes: parent, name, id. */
+#define PATH_BITS  17u
+#define NAME_BITS  14u
+#define LINE_SLOTS (SHM_LINE / sizeof(uint64_t))
+_Static_assert(1u << PATH_BITS >= SA_PATHS && 1u << NAME_BITS >= SA_NAMES && 2 * PATH_BITS + NAME_BITS <= 64, "");
+_Static_assert(1u << (FIRST_BITS + TABLES - 1) >= 2 * SA_PATHS, "the last table has room for all");
 
 static struct shm_name names[SA_NAMES];
 static spanalloc_site sites[SA_NAMES]; /* of run-time names */
 static _Atomic uint32_t name_count = 1;
-static _Atomic uint32_t name_index[NAME_SLOTS];
+static _Atomic uint32_t name_index[NAME_SLOTS]; /* an id, and above it what there is room for of the text's hash */
 
 static _Atomic uint64_t path_keys[SA_PATHS];
 static _Atomic uint32_t path_count = 1; /* entries [1, path_count) are in the index */
-static _Atomic uint32_t path_index[PATH_SLOTS];
+static _Alignas(SHM_PAGE) _Atomic uint64_t path_index[PATH_SLOTS];
 
 /* Every access below that is not named here is seq_cst: these are cold paths, and the pair [N1] needs it. */
 
@@ -39,18 +50,6 @@ static uint32_t hash_text(const char *text, size_t n) {
         for (size_t i = 0; i < n; i++)
                 h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
         return (uint32_t)(h ^ (h >> 32));
-}
-
-static uint32_t hash_key(uint64_t key) {
-        key *= UINT64_C(0x9e3779b97f4a7c15);
-        return (uint32_t)(key >> 32);
-}
-
-/* The slot of an index that is looked at as the `probe`-th: first some in its first page, so that a program of a few hundred
- * paths has that one only in memory, then the whole of it from the hash on.  What is in a slot stays, so for each hash the
- * slots before its own are taken. */
-static uint32_t slot_of(uint32_t hash, uint32_t probe, uint32_t slots) {
-        return (hash + probe) % (probe < FIRST_PROBES ? FIRST_SLOTS : slots);
 }
 
 /* -------------------------------------------------------------------------------------- copies in a segment -- */
@@ -154,20 +153,30 @@ static void fill_name(struct shm_name *entry, const char *text, uint16_t n, cons
         entry->line = line;
 }
 
+/* The slot that is looked at as the `probe`-th: first some in the first page, so that a program of a few hundred names has
+ * that one only in memory, then the whole of the index from the hash on.  What is in a slot stays, so for each hash the
+ * slots before its own are taken. */
+static uint32_t slot_of(uint32_t hash, uint32_t probe) {
+        return (hash + probe) % (probe < FIRST_PROBES ? FIRST_SLOTS : NAME_SLOTS);
+}
+
 /* Finds or inserts `id` (0: only finds).  Returns the id that the index holds for this text, or 0. */
 static uint32_t index_name(const char *text, uint16_t n, uint32_t id) {
-        for (uint32_t hash = hash_text(text, n), probe = 0;; probe++) {
-                _Atomic uint32_t *at = &name_index[slot_of(hash, probe, NAME_SLOTS)];
-                uint32_t there = atomic_load(at);
+        uint32_t hash = hash_text(text, n), tag = hash & ~(SA_NAMES - 1);
+
+        for (uint32_t probe = 0;; probe++) {
+                _Atomic uint32_t *at = &name_index[slot_of(hash, probe)];
+                uint32_t there = atomic_load(at), other;
 
                 if (!there) {
                         if (!id)
                                 return 0;
-                        if (atomic_compare_exchange_strong(at, &there, id))
+                        if (atomic_compare_exchange_strong(at, &there, tag | id))
                                 return id;
                 }
-                if (names[there].name_length == n && !memcmp(names[there].name, text, n))
-                        return there;
+                other = there & (SA_NAMES - 1);
+                if (there - other == tag && names[other].name_length == n && !memcmp(names[other].name, text, n))
+                        return other;
         }
 }
 
@@ -190,7 +199,7 @@ static uint32_t intern_name(const char *text, const char *file, uint32_t line) {
         } while (!atomic_compare_exchange_weak(&name_count, &id, id + 1));
 
         fill_name(&names[id], text, n, file, line);
-        sites[id] = (spanalloc_site){.abi = SPANALLOC_ABI, .name = names[id].name};
+        sites[id] = (spanalloc_site){.abi = SPANALLOC_ABI, .name = names[id].name, .reserved = id};
         atomic_store(&names[id].state, SHM_NAME_READY);
         publish_name(id);
         found = index_name(text, n, id);
@@ -205,39 +214,85 @@ spanalloc_site *sa_site_intern(const char *name) {
 
 /* ------------------------------------------------------------------------------------------------- paths -- */
 
-static uint32_t find_path(uint64_t key) {
-        for (uint32_t hash = hash_key(key), probe = 0;; probe++) {
-                uint32_t id = atomic_load(&path_index[slot_of(hash, probe, PATH_SLOTS)]);
+/* What is before the id in a path's word. */
+static uint32_t wanted(uint32_t parent, uint32_t name) {
+        return parent << NAME_BITS | name;
+}
 
-                if (!id || atomic_load(&path_keys[id]) == key)
-                        return id;
+/* The last table that has paths with ids below `count`. */
+static uint32_t table_for(uint32_t count) {
+        uint32_t halves = (count - 1) >> (FIRST_BITS - 1);
+
+        return halves ? 32 - (uint32_t)__builtin_clz(halves) : 0;
+}
+
+/* Names that follow each other have the same under one parent, and so one line of the index: what was made together is used
+ * together.  Multiplied once, the hashes of many parents with many children each would fall on each other. */
+static uint32_t hash_path(uint32_t want) {
+        uint64_t mixed = want / LINE_SLOTS * UINT64_C(0x9e3779b97f4a7c15);
+
+        return (uint32_t)((mixed ^ mixed >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+/* The path's slot in a table, or the empty one where its search ends.  Sets *ret to what is in it. */
+static _Atomic uint64_t *seek_path(uint32_t table, uint32_t want, uint64_t *ret) {
+        uint32_t bits = FIRST_BITS + table, mask = (1u << bits) - 1;
+        uint32_t slot = hash_path(want) >> (32 - bits) ^ (want & (LINE_SLOTS - 1));
+
+        for (;; slot = (slot + 1) & mask) {
+                _Atomic uint64_t *at = &path_index[(1u << bits) - (1u << FIRST_BITS) + slot];
+
+                /* [N4] acquire of a slot, pairs with the release in index_path().  Publishes: the path's entry in the
+                 * segment.  Without it: as in [N3]. */
+                *ret = atomic_load_explicit(at, memory_order_acquire);
+                if (!*ret || *ret >> PATH_BITS == want)
+                        return at;
         }
 }
 
-static void index_path(uint32_t id, uint64_t key) {
-        for (uint32_t hash = hash_key(key), probe = 0;; probe++) {
-                _Atomic uint32_t *at = &path_index[slot_of(hash, probe, PATH_SLOTS)];
-                uint32_t there = atomic_load(at);
+/* Puts a path into a table, if nobody has yet.  Two threads that have the same one meet at the same slot. */
+static void index_path(uint32_t table, uint64_t word) {
+        uint64_t there;
+        _Atomic uint64_t *at;
 
-                if (there == id)
+        do {
+                at = seek_path(table, (uint32_t)(word >> PATH_BITS), &there);
+                if (there)
                         return;
-                if (!there && atomic_compare_exchange_strong(at, &there, id))
-                        return;
-                if (there == id)
-                        return;
+        } while (!atomic_compare_exchange_strong_explicit(at, &there, word, memory_order_release, /* [N4] */
+                                                          memory_order_relaxed /* looked at again */));
+}
+
+/* Among the paths with ids below `count`, of which all are there, and perhaps some more.  The last table has half of them,
+ * and those that were asked for since it came into use: 0, or an id. */
+static uint32_t find_path(uint32_t want, uint32_t count) {
+        uint32_t last = table_for(count);
+
+        for (uint32_t table = last + 1; table--;) {
+                uint64_t word;
+
+                seek_path(table, want, &word);
+                if (!word)
+                        continue;
+                if (table != last)
+                        index_path(last, word);
+                return (uint32_t)word & (SA_PATHS - 1);
         }
+        return 0;
 }
 
 /* Makes sure that entry `id` is wherever it has to be, and lets the count go past it. */
 static void settle_path(uint32_t id, uint64_t key) {
         publish_path(id, key);
-        index_path(id, key);
+        index_path(table_for(id + 1), (uint64_t)wanted((uint32_t)(key >> 32), (uint32_t)key) << PATH_BITS | id);
         atomic_compare_exchange_strong(&path_count, &(uint32_t){id}, id + 1);
 }
 
-static uint32_t append_path(uint64_t key) {
+static uint32_t append_path(uint32_t parent, uint32_t name) {
+        uint64_t key = (uint64_t)parent << 32 | name;
+
         for (;;) {
-                uint32_t id = atomic_load(&path_count), found = find_path(key);
+                uint32_t id = atomic_load(&path_count), found = find_path(wanted(parent, name), id);
                 uint64_t there = 0;
 
                 if (found)
@@ -271,22 +326,48 @@ static uint32_t find_ancestor(uint32_t path, uint32_t name, uint32_t *ret_depth)
 
 void sa_intern_init(void) {
         if (intern_name("(other)", NULL, 0) == SHM_NAME_OTHER)
-                append_path(SHM_NAME_OTHER);
+                append_path(0, SHM_NAME_OTHER);
 }
 
-uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent) {
-        uint32_t name, path, depth = 0;
+/* A path that is not there under this very parent. */
+static uint32_t new_path(uint32_t parent, uint32_t name) {
+        uint32_t depth = 0, path = find_ancestor(parent, name, &depth);
 
-        if (parent >= SA_PATHS || (parent && !atomic_load(&path_keys[parent])))
-                parent = 0;
-        name = intern_name(site->name ? site->name : "", site->file, site->line);
-        path = find_ancestor(parent, name, &depth);
-        if (!path && depth >= SHM_PATH_DEPTH_MAX) {
+        if (path)
+                return path;
+        if (depth >= SHM_PATH_DEPTH_MAX) {
                 atomic_fetch_add(&sa_root.other_paths, 1);
                 return SHM_PATH_OTHER;
         }
-        if (!path)
-                path = append_path((uint64_t)parent << 32 | name);
+        return append_path(parent, name);
+}
+
+/* A site's name never changes, so it is looked up once. */
+static uint32_t name_of(spanalloc_site *site) {
+        /* [N5] acquire of the site's name, pairs with the release below.  Publishes: the name's entry in the segment.
+         * Without it: a record could lead to a name that the collector does not find. */
+        uint64_t name = __atomic_load_n(&site->reserved, __ATOMIC_ACQUIRE);
+
+        if (name && name < SA_NAMES)
+                return (uint32_t)name;
+        name = intern_name(site->name ? site->name : "", site->file, site->line);
+        /* One that found no room is counted each time. */
+        if (name != SHM_NAME_OTHER)
+                __atomic_store_n(&site->reserved, name, __ATOMIC_RELEASE); /* [N5] */
+        return (uint32_t)name;
+}
+
+uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent) {
+        uint32_t name = name_of(site), path;
+
+        if (parent >= SA_PATHS)
+                parent = 0;
+        path = find_path(wanted(parent, name), atomic_load(&path_count));
+        if (!path) {
+                if (parent && !atomic_load(&path_keys[parent]))
+                        parent = 0;
+                path = new_path(parent, name);
+        }
         /* [N3] release of the site's cache, pairs with the acquire in path_of().  Publishes: the path's entry in the
          * segment.  Without it: a record could name a path that the collector does not find. */
         if (path != SHM_PATH_OTHER && name != SHM_NAME_OTHER) /* those are counted each time */
