@@ -7,7 +7,8 @@
  *     pair timed COMMAND    the same with timestamps: COMMAND, to which " --pid PID" is added, has the collector ask for them
  *     pair tail             one pair after the other, each a microsecond after the last: median and 99.9 %
  *     pair threads          ns of processor time a pair: 1 thread; 8 with spans of their own; 8 in one shared span
- *     pair alone            ns for a scope where no collector is, and for a call of another library's empty function
+ *     pair alone [PREFIX]   ns for a scope where no collector is (or with SPANALLOC=0), as a user of the header has it; and for
+ *                           a call of another library's empty function, through the PLT and back
  *     pair malloc           ns for malloc(64) and free
  *     pair memory           KiB for each thread that opens spans, of the segment that it shares with the collector
  *     pair beside           KiB that one thread of 200 spans takes beside its ring: in the segment, and private ones of the

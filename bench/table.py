@@ -71,9 +71,9 @@ ratio_row("… with timestamps, beside the limit with them", "timed_scope_paced"
 ratio_row("enter and exit, paced, beside the limit", "pair_paced", "limit_paced", 2)
 ratio_row("… saturated, beside the limit", "pair_saturated", "limit_saturated", None)
 row("… refused, saturated", median("pair_saturated_refused_percent"), None, "%")
-row("enter and exit, instructions, both calls", median("instructions_pair"), None, "", "through the PLT")
+row("enter and exit, instructions, both calls", median("instructions_pair"), None, "", "through the PLT, and with the look before")
 body = median("instructions_pair")
-row("… in the two functions", None if body is None else body - 8, 90, "instructions")
+row("… in the two functions", None if body is None else body - 10, 90, "instructions")
 row("whole scope, instructions", median("instructions_scope"), None, "instructions")
 ratio_row("8 threads, own spans, per pair of one thread", "threads_8", "threads_1", 1.2)
 ratio_row("8 threads, one shared span, per pair of one thread", "threads_8_shared", "threads_1", 1.2)
@@ -81,6 +81,7 @@ ratio_row("99.9 % of single pairs, a microsecond apart, beside their median", "t
 ratio_row("… of the limit", "limit_tail_999", "limit_tail_median", None)
 row("scope without a collector", median("alone_scope"), 1.4, "ns", seen=spread("alone_scope"),
     note=f"a call of an empty function {median('alone_call') or 0:.3g} ns")
+row("… switched off by SPANALLOC=0", median("off_alone_scope"), 1.4, "ns", seen=spread("off_alone_scope"))
 if median("counted_malloc") is not None and median("plain_malloc") is not None:
     row("counting malloc(64) and free", median("counted_malloc") - median("plain_malloc"), 3, "ns",
         f"plain {median('plain_malloc'):.3g} ns")

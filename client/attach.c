@@ -319,6 +319,28 @@ static void lower(_Atomic uint32_t *limit, uint32_t to) {
                 ;
 }
 
+/* The library's own definition of what the header looks at.  A program may have a copy of it in its place, by a copy
+ * relocation, to which the name leads, but not for objects that the loader binds to us alone (RTLD_DEEPBIND). */
+uint32_t spanalloc_listening_;
+extern uint32_t own_listening __attribute__((alias("spanalloc_listening_"), visibility("hidden")));
+
+static void tell_header(uint32_t listening) {
+        /* [G3] store of `listening` before the epoch's release, pairs with the load in spanalloc_is_alone_().  Without it:
+         * a thread is told that the process is attached, and what it opens goes by. */
+        __atomic_store_n(&spanalloc_listening_, listening, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&own_listening, listening, __ATOMIC_SEQ_CST);
+}
+
+void sa_attach_rest(void) {
+        uint32_t nobody = 0;
+
+        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &nobody, 1))
+                return;
+        if (!atomic_load(&sa_gate.epoch))
+                tell_header(0);
+        atomic_store(&sa_gate.attaching, 0);
+}
+
 static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         struct sa_attachment *a, *old;
         int r;
@@ -347,6 +369,7 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         }
         atomic_store(&sa_gate.generation, a->generation);
         atomic_store(&sa_gate.beacon, a->beacon);
+        tell_header(1);
         /* [G1] release of `epoch`, pairs with the acquire in sa_lane_slow().  Publishes: the attachment, with all
          * names and paths. */
         atomic_store_explicit(&sa_gate.epoch, a->epoch, memory_order_release);
@@ -379,7 +402,7 @@ static bool is_current(void) {
 #define LOOK_TICK_BITS 24         /* 17 ms */
 
 bool sa_attach_is_due(struct sa_thread *self) {
-        uint32_t state = atomic_load_explicit(&sa_root.state, memory_order_relaxed);
+        uint32_t state = atomic_load(&sa_root.state);
         uint8_t tick;
         uint64_t now;
 
@@ -445,4 +468,5 @@ void sa_attach_forget(void) {
                 /* The beacons are inherited: their places can be used again. */
                 attachments[i] = (struct sa_attachment){.beacon = beacon};
         }
+        tell_header(0);
 }

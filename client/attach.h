@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "client/include/spanalloc/spanalloc.h"
+#include "client/api.h"
 #include "client/thread.h"
 
 enum sa_use { SA_UNUSED, SA_MAPPED, SA_UNMAPPING };
@@ -46,5 +46,8 @@ static inline bool sa_is_stale(void) {
         return generation != atomic_load_explicit(&sa_gate.generation, memory_order_relaxed) && generation;
 }
 
-/* In a forked child: the parent's segments are not mapped here. */
+/* After a detach: the header's look may let calls go by again, unless another thread attaches just now. */
+void sa_attach_rest(void);
+
+/* In a forked child, before it may attach: the parent's segments are not mapped here. */
 void sa_attach_forget(void);

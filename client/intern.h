@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "client/include/spanalloc/spanalloc.h"
+#include "client/api.h"
 #include "shm/layout.h"
 
 #define SA_NAMES 16384u  /* ids 1 to SA_NAMES - 1 */

@@ -20,6 +20,8 @@
 #include "client/slow.h"
 
 _Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec"))) = {.epoch = SA_NO_EPOCH};
+/* Its patience, for the header. */
+extern _Thread_local int32_t spanalloc_patience_ __attribute__((alias("sa_self"), tls_model("initial-exec")));
 
 uint64_t sa_instance_block(struct shm_lane *lane, uint32_t lane_index) {
         uint64_t block = atomic_fetch_add_explicit(&sa_root.next_block, 1, memory_order_relaxed) + 1;

@@ -219,9 +219,10 @@ void sa_root_init(void) {
         leader = elect();
         if (leader != &sa_root) {
                 leader->api->init(); /* its constructor may come after ours */
-                atomic_store(&sa_root.state, SA_OFF);
-                /* [I1] release of the leader's interface, pairs with the acquire in other(). */
+                /* [I1] release of the leader's interface, pairs with the acquire in other().  Before the state, which by
+                 * itself says that there is nothing to look for: see sa_attach_is_due(). */
                 atomic_store_explicit(&sa_leader_api, leader->api, memory_order_release);
+                atomic_store(&sa_root.state, SA_OFF);
         } else {
                 atomic_store(&sa_root.state, start());
         }
@@ -372,6 +373,7 @@ void sa_root_detach(void) {
         atomic_store(&sa_gate.attachment, NULL);
         atomic_store(&sa_root.next_try_ns, UINT64_MAX);
         sa_lane_slow(&sa_self);
+        sa_attach_rest();
 }
 
 static void add_lanes(struct spanalloc_stats *s, struct sa_attachment *a) {

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "client/include/spanalloc/spanalloc.h"
+#include "client/api.h"
 #include "client/root.h"
 #include "client/thread.h"
 

@@ -4,11 +4,14 @@
  * A call is in order when the thread has a lane of the current epoch, is not inside another call (a signal handler may
  * be), nobody asked for its attention, and the ring has room.
  *
+ * The header looks before it calls.  What it calls is spanalloc_do_X_(): there somebody listens, or it is time to find out,
+ * and a span that is given is one.  spanalloc_X() is for callers without that look.
+ *
  * Each call is a leaf: where something is out of order, it ends by a jump into another function, and keeps nothing on the
- * stack for it.  That takes three steps: X() is the short one; X_aside() goes on with a lane in hand, and ends the call;
- * X_slow() begins with finding a lane.  tests/integration/instructions.sh counts what is left.
+ * stack for it.  That takes three steps: spanalloc_do_X_() is the short one; X_aside() goes on with a lane in hand, and ends
+ * the call; X_slow() begins with finding a lane.  tests/integration/instructions.sh counts what is left.
  */
-#include "client/include/spanalloc/spanalloc.h"
+#include "client/api.h"
 
 #include "client/intern.h"
 #include "client/record.h"
@@ -76,19 +79,26 @@ static sa_cold struct shm_lane *begin_slow(struct sa_thread *self, bool opens) {
 }
 
 /* Whether nobody listens.  Once in a while somebody might, and it is time to look. */
-static sa_inline bool is_alone(struct sa_thread *self, uint32_t epoch) {
-        if (sa_likely(epoch || self->epoch != SA_NO_EPOCH))
+static sa_inline bool is_alone(struct sa_thread *self) {
+        if (gate_epoch() || self->epoch != SA_NO_EPOCH || !sa_is_patient(self))
                 return false;
-        if (sa_likely(sa_is_patient(self))) {
-                self->patience--;
+        self->patience--;
+        return true;
+}
+
+/* Whether there is anything to do for a call that opens, and was out of order.  The header's look lets some through that
+ * could have gone by: a forked child's, until it has noticed. */
+static bool is_due(struct sa_thread *self) {
+        if (gate_epoch())
                 return true;
-        }
-        return false;
+        if (self->epoch != SA_NO_EPOCH && !self->busy)
+                sa_lane_slow(self); /* detached, or forked: it leaves its lane */
+        return !is_alone(self) && sa_attach_is_due(self);
 }
 
 /* … for a call that opens a span. */
-static sa_inline bool begin_open(struct sa_thread *self, uint32_t epoch) {
-        if (sa_unlikely(!begin(self, epoch)))
+static sa_inline bool begin_open(struct sa_thread *self) {
+        if (sa_unlikely(!begin(self, gate_epoch())))
                 return false;
         if (sa_likely(!sa_is_stale()))
                 return true;
@@ -169,13 +179,11 @@ static sa_cold void enter_slow(spanalloc_span span) {
                 other()->enter(span);
 }
 
-EXPORT void spanalloc_enter(spanalloc_span span) {
+EXPORT void spanalloc_do_enter_(spanalloc_span span) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane;
         struct place at;
 
-        if (sa_unlikely(!span.instance))
-                return;
         if (sa_unlikely(!begin(self, gate_epoch()))) {
                 enter_slow(span);
                 return;
@@ -241,21 +249,20 @@ static sa_inline bool can_leave(struct shm_lane *lane, struct place at, spanallo
 }
 
 static sa_aside void exit_aside(spanalloc_span span, struct shm_lane *lane) {
-        if (span.instance)
-                leave_any(&sa_self, lane, span, 0);
+        leave_any(&sa_self, lane, span, 0);
         end(&sa_self, lane);
 }
 
 static sa_cold void exit_slow(spanalloc_span span) {
-        struct shm_lane *lane = span.instance ? begin_slow(&sa_self, false) : NULL;
+        struct shm_lane *lane = begin_slow(&sa_self, false);
 
         if (lane)
                 exit_aside(span, lane);
-        else if (span.instance && other())
+        else if (other())
                 other()->exit(span);
 }
 
-EXPORT void spanalloc_exit(spanalloc_span span) {
+EXPORT void spanalloc_do_exit_(spanalloc_span span) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane;
         struct place at;
@@ -312,7 +319,7 @@ static sa_aside spanalloc_span scope_begin_aside(spanalloc_site *site, struct sh
 static sa_cold spanalloc_span scope_begin_slow(spanalloc_site *site) {
         struct shm_lane *lane;
 
-        if (gate_epoch() || sa_attach_is_due(&sa_self)) {
+        if (is_due(&sa_self)) {
                 lane = begin_slow(&sa_self, true);
                 if (lane)
                         return scope_begin_aside(site, lane);
@@ -320,16 +327,14 @@ static sa_cold spanalloc_span scope_begin_slow(spanalloc_site *site) {
         return other() ? other()->scope_begin(site) : none;
 }
 
-EXPORT spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
+EXPORT spanalloc_span spanalloc_do_scope_begin_(spanalloc_site *site) {
         struct sa_thread *self = &sa_self;
-        uint32_t epoch = gate_epoch(), path;
+        uint32_t path;
         struct shm_lane *lane;
         struct place at;
         spanalloc_span span;
 
-        if (is_alone(self, epoch))
-                return none;
-        if (sa_unlikely(!begin_open(self, epoch)))
+        if (sa_unlikely(!begin_open(self)))
                 return scope_begin_slow(site);
         lane = self->lane;
         at = place_of(lane);
@@ -344,21 +349,20 @@ EXPORT spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
 }
 
 static sa_aside void scope_end_aside(spanalloc_span span, struct shm_lane *lane) {
-        if (span.instance)
-                leave_any(&sa_self, lane, span, SHM_FLAG_SCOPE);
+        leave_any(&sa_self, lane, span, SHM_FLAG_SCOPE);
         end(&sa_self, lane);
 }
 
 static sa_cold void scope_end_slow(spanalloc_span span) {
-        struct shm_lane *lane = span.instance ? begin_slow(&sa_self, false) : NULL;
+        struct shm_lane *lane = begin_slow(&sa_self, false);
 
         if (lane)
                 scope_end_aside(span, lane);
-        else if (span.instance && other())
+        else if (other())
                 other()->scope_end(span);
 }
 
-EXPORT void spanalloc_scope_end(spanalloc_span span) {
+EXPORT void spanalloc_do_scope_end_(spanalloc_span span) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane;
         struct place at;
@@ -408,7 +412,7 @@ static sa_cold spanalloc_span open_aside(spanalloc_site *site, struct shm_lane *
 static sa_cold spanalloc_span open_slow(spanalloc_site *site) {
         struct shm_lane *lane;
 
-        if (gate_epoch() || sa_attach_is_due(&sa_self)) {
+        if (is_due(&sa_self)) {
                 lane = begin_slow(&sa_self, true);
                 if (lane)
                         return open_aside(site, lane);
@@ -430,16 +434,13 @@ static sa_inline spanalloc_span open_fast(struct sa_thread *self, struct shm_lan
         return span;
 }
 
-EXPORT spanalloc_span spanalloc_open(spanalloc_site *site) {
+EXPORT spanalloc_span spanalloc_do_open_(spanalloc_site *site) {
         struct sa_thread *self = &sa_self;
-        uint32_t epoch = gate_epoch();
         struct shm_lane *lane;
         struct place at;
         spanalloc_span span;
 
-        if (is_alone(self, epoch))
-                return none;
-        if (sa_unlikely(!begin_open(self, epoch)))
+        if (sa_unlikely(!begin_open(self)))
                 return open_slow(site);
         lane = self->lane;
         at = place_of(lane);
@@ -456,7 +457,7 @@ static sa_cold spanalloc_span open_under_aside(spanalloc_site *site, spanalloc_s
 static sa_cold spanalloc_span open_under_slow(spanalloc_site *site, spanalloc_span parent) {
         struct shm_lane *lane;
 
-        if (gate_epoch() || sa_attach_is_due(&sa_self)) {
+        if (is_due(&sa_self)) {
                 lane = begin_slow(&sa_self, true);
                 if (lane)
                         return open_under_aside(site, parent, lane);
@@ -464,15 +465,12 @@ static sa_cold spanalloc_span open_under_slow(spanalloc_site *site, spanalloc_sp
         return other() ? other()->open_under(site, parent) : none;
 }
 
-EXPORT spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span parent) {
+EXPORT spanalloc_span spanalloc_do_open_under_(spanalloc_site *site, spanalloc_span parent) {
         struct sa_thread *self = &sa_self;
-        uint32_t epoch = gate_epoch();
         struct shm_lane *lane;
         spanalloc_span span;
 
-        if (is_alone(self, epoch))
-                return none;
-        if (sa_unlikely(!begin_open(self, epoch)))
+        if (sa_unlikely(!begin_open(self)))
                 return open_under_slow(site, parent);
         lane = self->lane;
         span = open_fast(self, lane, place_of(lane), site, parent.instance ? parent.path : 0);
@@ -493,13 +491,11 @@ static sa_cold void close_slow(spanalloc_span span) {
                 other()->close(span);
 }
 
-EXPORT void spanalloc_close(spanalloc_span span) {
+EXPORT void spanalloc_do_close_(spanalloc_span span) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane;
         struct place at;
 
-        if (sa_unlikely(!span.instance))
-                return;
         if (sa_unlikely(!begin(self, gate_epoch()))) {
                 close_slow(span);
                 return;
@@ -531,7 +527,7 @@ static spanalloc_span handle_of_top(struct shm_lane *lane) {
                                 sa_handle_word(known)};
 }
 
-EXPORT spanalloc_span spanalloc_current(void) {
+EXPORT spanalloc_span spanalloc_do_current_(void) {
         struct sa_thread *self = &sa_self;
         struct shm_lane *lane = sa_likely(begin(self, gate_epoch())) ? self->lane : begin_slow(self, false);
         spanalloc_span span;
@@ -543,6 +539,44 @@ EXPORT spanalloc_span spanalloc_current(void) {
         span = handle_of_top(lane);
         end(self, lane);
         return span;
+}
+
+/* ------------------------------------------------------------------------------- without the header's look -- */
+
+EXPORT spanalloc_span spanalloc_open(spanalloc_site *site) {
+        return is_alone(&sa_self) ? none : spanalloc_do_open_(site);
+}
+
+EXPORT spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span parent) {
+        return is_alone(&sa_self) ? none : spanalloc_do_open_under_(site, parent);
+}
+
+EXPORT void spanalloc_enter(spanalloc_span span) {
+        if (sa_likely(span.instance))
+                spanalloc_do_enter_(span);
+}
+
+EXPORT void spanalloc_exit(spanalloc_span span) {
+        if (sa_likely(span.instance))
+                spanalloc_do_exit_(span);
+}
+
+EXPORT void spanalloc_close(spanalloc_span span) {
+        if (sa_likely(span.instance))
+                spanalloc_do_close_(span);
+}
+
+EXPORT spanalloc_span spanalloc_current(void) {
+        return spanalloc_do_current_();
+}
+
+EXPORT spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
+        return is_alone(&sa_self) ? none : spanalloc_do_scope_begin_(site);
+}
+
+EXPORT void spanalloc_scope_end(spanalloc_span span) {
+        if (sa_likely(span.instance))
+                spanalloc_do_scope_end_(span);
 }
 
 /* ---------------------------------------------------------------------------------------------------- cold -- */

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "shm/layout.h"
 
@@ -21,10 +22,10 @@
 #define sa_inline      inline __attribute__((always_inline)) /* each call of its own: a pair's every instruction counts */
 
 struct sa_thread {
+        /* Opens, or counts, until the next look for a collector; or SA_NO_LANE + calls until the next look for a lane.  The
+         * public header counts it down, too, by the name of spanalloc_patience_. */
+        uint32_t patience;
         uint32_t epoch; /* the gate's when `lane` was claimed; SA_NO_EPOCH: no lane */
-        uint32_t
-                patience; /* opens, or counts, until the next look for a collector; or SA_NO_LANE + calls until the next
-                              look for a lane */
         struct shm_lane *lane;
         struct shm_record *ring;
         uint64_t pending[SHM_COUNTERS]; /* what was counted while there was no lane */
@@ -39,6 +40,7 @@ struct sa_thread {
 /* Whether it is not yet time to look for a collector. */
 #define sa_is_patient(self) ((self)->patience - 1 < SA_NO_LANE - 1)
 _Static_assert(sizeof(struct sa_thread) <= 64, "at most 64 bytes of thread-local storage");
+_Static_assert(offsetof(struct sa_thread, patience) == 0, "spanalloc_patience_ is where the struct is");
 
 extern _Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
 

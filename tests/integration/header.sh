@@ -10,6 +10,20 @@ cat >"$WORK/use.c" <<'END'
 
 SPANALLOC_SITE(work_site, "work");
 void work(void);
+#ifdef SPANALLOC_PLAIN
+/* Inline, and not static. */
+inline void inlined(spanalloc_span span);
+inline void inlined(spanalloc_span span) {
+        spanalloc_enter(span);
+        spanalloc_exit(spanalloc_current());
+}
+#endif
+struct calls {
+        spanalloc_span (*open)(spanalloc_site *);
+        void (*enter)(spanalloc_span);
+};
+extern const struct calls addresses;
+const struct calls addresses = {spanalloc_open, spanalloc_enter};
 void work(void) {
         struct spanalloc_stats stats;
         struct spanalloc_options options = {sizeof options, 0, 0, SPANALLOC_REFUSE};
@@ -66,6 +80,28 @@ expect_at_least "compilations" "$compiled" 120
 
 lines=$(wc -l <"$SOURCE/client/include/spanalloc/spanalloc.h")
 note "the header has $lines lines"
+
+note "an address is the library's function, in each file"
+printf '#include <spanalloc/spanalloc.h>\nvoid *other(void);\nvoid *other(void) { return (void *)spanalloc_open; }\n' \
+        >"$WORK/other.c"
+cat >"$WORK/addresses.c" <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <spanalloc/spanalloc.h>
+void *other(void);
+int main(void) {
+        spanalloc_span (*volatile open)(spanalloc_site *) = spanalloc_open;
+        SPANALLOC_SITE(site, "site");
+        if (open(&site).instance)
+                return 1;
+        return (void *)open != other() || (void *)open != dlsym(RTLD_DEFAULT, "spanalloc_open");
+}
+END
+for compiler in "gcc -fno-pie -no-pie" "gcc -O2" "clang -O2"; do
+        $compiler "-I$SOURCE/client/include" "$WORK/other.c" "$WORK/addresses.c" -o "$WORK/addresses" "$LIBSPANALLOC" \
+                "-Wl,-rpath,$(dirname "$LIBSPANALLOC")"
+        expect_status 0 "$WORK/addresses"
+done
 
 note "weak mode without the library"
 expect "its answer" "$("$PROGRAMS/weak_host" "$PROGRAMS/libweakspan.so" 100)" "attached 0"

@@ -990,6 +990,33 @@ static void detached(void) {
         expect_nothing();
 }
 
+static void *opens_before(void *unused) {
+        (void)unused;
+        for (int i = 0; i < 40; i++)
+                must(!spanalloc_open(&site_s).instance);
+        post(&to_main);
+        await(&to_b);
+        inner(5);
+        return NULL;
+}
+
+/* A thread that may go on for some opens without a look for a collector: one that another thread has attached to meanwhile,
+ * it sees with its next. */
+static void attached_elsewhere(void) {
+        pthread_t thread;
+
+        init();
+        spanalloc_detach();
+        thread = start(opens_before, NULL);
+        await(&to_main);
+        must(spanalloc_attach(NULL) == 0);
+        post(&to_b);
+        must(pthread_join(thread, NULL) == 0);
+        expect_closed("i", 5, 5, 1);
+        report->counters = 5;
+        check();
+}
+
 /* Until the thread has a lane of the new collector's. */
 static uint64_t go_on_until_attached(void) {
         uint64_t before = stats().threads, n = 0;
@@ -1133,6 +1160,7 @@ int main(int argc, char **argv) {
                 SCENARIO(signals, .ring_records = 1u << 20),
                 SCENARIO(signals_at_first_calls),
                 SCENARIO(detached, .processes = 2),
+                SCENARIO(attached_elsewhere, .processes = 2),
                 SCENARIO(replaced),
                 SCENARIO(replaced_again_and_again),
                 SCENARIO(replaced_under_signals, .ring_records = 1u << 20),

@@ -11,7 +11,7 @@
  * A *site* is a place in the source; a *span* is one unit of work that began there; a *cycle* is one stretch of it,
  * from enter to exit, on one thread.  All calls may be made from any thread and from signal handlers.  None of them
  * allocates, locks, prints, changes errno or ends the program.  Without a running collector each is a load and a
- * branch.
+ * branch, here, before any call.
  *
  * Before including this:
  *     #define SPANALLOC_WEAK      no link dependency: calls do nothing unless the library is in the process
@@ -196,6 +196,83 @@ SPANALLOC_API void spanalloc_stats(struct spanalloc_stats *out);
 SPANALLOC_API spanalloc_span spanalloc_scope_begin(spanalloc_site *site);
 SPANALLOC_API void spanalloc_scope_end(spanalloc_span span);
 
+/* -------------------------------------------------------------------------------- the look before a call -- */
+
+#ifndef SPANALLOC_WEAK
+
+/* From here to the end of this part everything is private to this header, and part of the library's interface all the
+ * same: what is compiled into a program stays there.
+ *
+ * A call from C or C++ is made only where it may have something to do: a span that is none is not entered; and nothing is
+ * opened while nobody listens, but now and then, when it is time to look for a collector.  The functions above are for
+ * other languages, and for who takes their address: they look themselves. */
+
+/* 0 while this process is certainly not attached.  It errs to the safe side: then the library finds out. */
+SPANALLOC_API extern uint32_t spanalloc_listening_;
+/* How many more opens of the calling thread may go by without a look for a collector; below 1: none. */
+SPANALLOC_API extern __thread int32_t spanalloc_patience_ __attribute__((tls_model("initial-exec")));
+
+/* The same as the functions above, for who has looked: `span` is not none. */
+SPANALLOC_API spanalloc_span spanalloc_do_open_(spanalloc_site *site);
+SPANALLOC_API spanalloc_span spanalloc_do_open_under_(spanalloc_site *site, spanalloc_span parent);
+SPANALLOC_API void spanalloc_do_enter_(spanalloc_span span);
+SPANALLOC_API void spanalloc_do_exit_(spanalloc_span span);
+SPANALLOC_API void spanalloc_do_close_(spanalloc_span span);
+SPANALLOC_API spanalloc_span spanalloc_do_current_(void);
+SPANALLOC_API spanalloc_span spanalloc_do_scope_begin_(spanalloc_site *site);
+SPANALLOC_API void spanalloc_do_scope_end_(spanalloc_span span);
+
+#ifndef SPANALLOC_INSIDE_ /* the library's own sources */
+
+/* Only ever expanded: whatever is not, an address that is taken, is the library's function. */
+#define SPANALLOC_LOOK_ extern inline __attribute__((gnu_inline, always_inline, artificial))
+
+SPANALLOC_LOOK_ int spanalloc_is_alone_(void) {
+        /* [G3] relaxed load of `listening`, pairs with the store in attach() before the epoch's: who knows that somebody
+         * attached reads no 0. */
+        return !__atomic_load_n(&spanalloc_listening_, __ATOMIC_RELAXED) && spanalloc_patience_ > 0;
+}
+/* … where a span would be opened.  A signal handler may come between the load and the store: then some of its opens, or the
+ * library's word that it is time to look, are forgotten, for as many opens as were left before. */
+SPANALLOC_LOOK_ int spanalloc_goes_by_(void) {
+        if (!spanalloc_is_alone_())
+                return 0;
+        spanalloc_patience_--;
+        return 1;
+}
+
+SPANALLOC_LOOK_ spanalloc_span spanalloc_open(spanalloc_site *site) {
+        return spanalloc_goes_by_() ? SPANALLOC_NONE : spanalloc_do_open_(site);
+}
+SPANALLOC_LOOK_ spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span parent) {
+        return spanalloc_goes_by_() ? SPANALLOC_NONE : spanalloc_do_open_under_(site, parent);
+}
+SPANALLOC_LOOK_ void spanalloc_enter(spanalloc_span span) {
+        if (span.instance)
+                spanalloc_do_enter_(span);
+}
+SPANALLOC_LOOK_ void spanalloc_exit(spanalloc_span span) {
+        if (span.instance)
+                spanalloc_do_exit_(span);
+}
+SPANALLOC_LOOK_ void spanalloc_close(spanalloc_span span) {
+        if (span.instance)
+                spanalloc_do_close_(span);
+}
+SPANALLOC_LOOK_ spanalloc_span spanalloc_current(void) {
+        return spanalloc_is_alone_() ? SPANALLOC_NONE : spanalloc_do_current_();
+}
+SPANALLOC_LOOK_ spanalloc_span spanalloc_scope_begin(spanalloc_site *site) {
+        return spanalloc_goes_by_() ? SPANALLOC_NONE : spanalloc_do_scope_begin_(site);
+}
+SPANALLOC_LOOK_ void spanalloc_scope_end(spanalloc_span span) {
+        if (span.instance)
+                spanalloc_do_scope_end_(span);
+}
+
+#endif
+#endif /* !SPANALLOC_WEAK */
+
 #ifdef SPANALLOC_WEAK
 
 #define SPANALLOC_WEAK_SPAN_(call, name)                                                                               \
@@ -209,15 +286,15 @@ static inline spanalloc_span spanalloc_weak_open_under_(spanalloc_site *site, sp
         SPANALLOC_WEAK_SPAN_(spanalloc_open_under(site, parent), spanalloc_open_under);
 }
 static inline void spanalloc_weak_enter_(spanalloc_span span) {
-        if (spanalloc_enter)
+        if (span.instance && spanalloc_enter)
                 spanalloc_enter(span);
 }
 static inline void spanalloc_weak_exit_(spanalloc_span span) {
-        if (spanalloc_exit)
+        if (span.instance && spanalloc_exit)
                 spanalloc_exit(span);
 }
 static inline void spanalloc_weak_close_(spanalloc_span span) {
-        if (spanalloc_close)
+        if (span.instance && spanalloc_close)
                 spanalloc_close(span);
 }
 static inline spanalloc_span spanalloc_weak_current_(void) {
@@ -248,7 +325,7 @@ static inline spanalloc_span spanalloc_weak_scope_begin_(spanalloc_site *site) {
         SPANALLOC_WEAK_SPAN_(spanalloc_scope_begin(site), spanalloc_scope_begin);
 }
 static inline void spanalloc_weak_scope_end_(spanalloc_span span) {
-        if (spanalloc_scope_end)
+        if (span.instance && spanalloc_scope_end)
                 spanalloc_scope_end(span);
 }
 #define spanalloc_open         spanalloc_weak_open_
