@@ -199,7 +199,7 @@ static void look_ahead(struct ahead *ahead, const struct books *books, struct re
         *ahead = next;
 }
 
-static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
+static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum spans_pass pass) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
         uint64_t position = lane->position;
@@ -255,7 +255,7 @@ uint32_t drain_fill_ppm(const struct drain *drain) {
 }
 
 /* Up to `to`, or to the end of the user's share. */
-int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum frames_pass pass) {
+int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum spans_pass pass) {
         uint64_t position = drain->books->lanes[i].position, left = share(drain);
         int r;
 
@@ -283,7 +283,7 @@ static int first_look(struct drain *drain, bool *any) {
                         continue;
                 *any = true;
                 note_fill(drain, i, head - position);
-                r = drain_some(drain, i, head, FRAMES_FIRST_LOOK);
+                r = drain_some(drain, i, head, SPANS_FIRST_LOOK);
                 if (r < 0)
                         return r;
         }
@@ -292,7 +292,7 @@ static int first_look(struct drain *drain, bool *any) {
         return 0;
 }
 
-static void take_overflow(struct drain *drain, enum frames_pass pass) {
+static void take_overflow(struct drain *drain, enum spans_pass pass) {
         struct shm_close close;
 
         if (!reader_has_closes(&drain->reader))
@@ -302,8 +302,8 @@ static void take_overflow(struct drain *drain, enum frames_pass pass) {
                         continue;
                 if (books_batch_is_full(drain->books))
                         drain_next_batch(drain);
-                frames_close(drain->books, close.instance, reader_path(&drain->reader, drain->books, close.path),
-                             close.flags, pass);
+                spans_close(drain->books, close.instance, reader_path(&drain->reader, drain->books, close.path),
+                            close.flags, pass);
                 touch(drain->books, &drain->books->closes[slot]);
                 drain->books->closes[slot] = close.instance;
                 drain->closes[drain->close_count++] = slot;
@@ -328,13 +328,13 @@ static int second_look(struct drain *drain) {
         int r = 0;
 
         for (uint32_t i = 0; r >= 0 && i < drain->target_count; i++) {
-                r = drain_some(drain, i, drain->targets[i], FRAMES_SECOND_LOOK);
+                r = drain_some(drain, i, drain->targets[i], SPANS_SECOND_LOOK);
                 is_done &= drain->books->lanes[i].position >= drain->targets[i];
         }
         if (r < 0 || !is_done)
                 return r;
         drain->target_count = 0;
-        while (!frames_apply_closes(drain->books))
+        while (!spans_apply_closes(drain->books))
                 drain_next_batch(drain);
         return 0;
 }
@@ -348,7 +348,7 @@ int drain_look(struct drain *drain, bool *any) {
         if (!drain->target_count) {
                 if (!drain->books->book->queued_first)
                         live_advance_queue(drain->books);
-                take_overflow(drain, FRAMES_FIRST_LOOK);
+                take_overflow(drain, SPANS_FIRST_LOOK);
                 r = first_look(drain, any);
                 if (r >= 0 && drain->books->book->queued_first)
                         r = begin_second_look(drain);

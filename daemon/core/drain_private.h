@@ -38,7 +38,7 @@ void drain_publish_retired(struct drain *drain);
 /* drain.c: in a batch.  Each returns 0, -EBADMSG or another -errno. */
 int drain_look_at_lanes(struct drain *drain);
 /* One lane up to `to`, or as far as its user's share reaches. */
-int drain_some(struct drain *drain, uint32_t lane, uint64_t to, enum frames_pass pass);
+int drain_some(struct drain *drain, uint32_t lane, uint64_t to, enum spans_pass pass);
 /* Both looks of a pass; *any: whether there were records. */
 int drain_look(struct drain *drain, bool *any);
 

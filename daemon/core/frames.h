@@ -10,28 +10,13 @@
  */
 #pragma once
 
-#include "daemon/core/layout.h"
-
-enum frames_pass { FRAMES_FIRST_LOOK, FRAMES_SECOND_LOOK, FRAMES_BETWEEN_LOOKS };
+#include "daemon/core/spans.h"
 
 /* To be called in each batch before records of the lane are fed: logs what of the lane nearly every record changes. */
 void frames_begin(struct books *books, uint32_t lane);
 
 /* One record of a lane, in order.  `pass` says where a close that it holds is queued. */
-void frames_feed(struct books *books, uint32_t lane, const struct shm_record *record, enum frames_pass pass);
-
-/* A close from the overflow list.  flags: SHM_FLAG_LATE or 0. */
-void frames_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum frames_pass pass);
-
-/* Applies the closes that were queued before the second look.  False when the batch is full: commit, begin the next,
- * and go on. */
-bool frames_apply_closes(struct books *books);
-
-/* What a lane's threads had counted before they came to it, cumulative. */
-void frames_before(struct books *books, uint32_t lane, const uint64_t before[SHM_COUNTERS]);
-
-/* … and of it no collector had booked: it is lost. */
-void frames_gap(struct books *books, uint32_t lane, const uint64_t gap[SHM_COUNTERS]);
+void frames_feed(struct books *books, uint32_t lane, const struct shm_record *record, enum spans_pass pass);
 
 /* Ends an interval at the thread's live counters.  ticks: the clock as they were read; 0: it is not to be timed. */
 void frames_settle(struct books *books, uint32_t lane, const uint64_t live[SHM_COUNTERS], uint64_t ticks);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/core/drain_private.h"
+#include "daemon/core/interval.h"
 #include "daemon/core/text.h"
 
 /* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
@@ -56,15 +57,15 @@ void drain_receive(struct drain *drain, uint32_t i, const struct reader_occupant
                                 continue;
                         frames_settle(books, i, past.offset, 0);
                         meet(books, lane, &past);
-                        frames_before(books, i, past.before);
-                        frames_gap(books, i, past.gap);
+                        interval_before(books, lane, past.before);
+                        interval_gap(books, lane, past.gap);
                 }
                 frames_settle(books, i, who->offset, 0);
                 if (occupancy == who->occupancy)
                         meet(books, lane, who);
         }
-        frames_before(books, i, who->before);
-        frames_gap(books, i, who->gap);
+        interval_before(books, lane, who->before);
+        interval_gap(books, lane, who->gap);
 }
 
 /* The same at the thread's first records: what it counted before them is its own, not its predecessor's. */

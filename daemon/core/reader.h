@@ -45,12 +45,12 @@ static inline bool reader_is_of_span(uint16_t kind) {
         return kind <= SHM_KIND_MAX && kinds >> kind & 1;
 }
 
-/* The span that the record at `position` is of, where it is one that the books follow by itself; else 0.  Unchecked: for a
- * hint. */
+/* The number of the span that the record at `position` is of, where it may be one that the books follow by itself; else
+ * anything.  Unchecked: for a hint. */
 static inline uint64_t reader_span_ahead(struct reader_ring ring, uint64_t position) {
         const struct shm_record *record = &ring.records[position & ring.mask];
 
-        return reader_is_of_span(record->kind) && !(record->flags & SHM_FLAG_SCOPE) ? record->instance : 0;
+        return record->flags & SHM_FLAG_SCOPE ? 0 : record->instance;
 }
 
 int reader_fail_record(struct reader *reader, uint32_t lane, uint64_t position, const struct shm_record *record);

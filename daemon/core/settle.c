@@ -55,7 +55,7 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         atomic_thread_fence(memory_order_acquire);
         r = reader_head(&drain->reader, i, lane->position, &head);
         if (r >= 0)
-                r = drain_some(drain, i, head, FRAMES_SECOND_LOOK);
+                r = drain_some(drain, i, head, SPANS_SECOND_LOOK);
         if (r < 0 || lane->position != head)
                 return r;
         retire(drain, i, &who);
@@ -121,7 +121,7 @@ int drain_finish(struct drain *drain, uint64_t now_ns) {
         if (r >= 0) {
                 /* Nobody writes any more: what is queued has nothing to wait for. */
                 for (int look = 0; look < 2; look++)
-                        while (!frames_apply_closes(drain->books))
+                        while (!spans_apply_closes(drain->books))
                                 drain_next_batch(drain);
                 while (!frames_finish(drain->books, &path))
                         drain_next_batch(drain);

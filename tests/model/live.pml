@@ -8,7 +8,7 @@
  *   refuse, exit of a refused  refuse(), leave_top(), take_out() or exit_beyond()
  *   flush_lost                 the same
  *   a settling                 drain_settle(), settle_lane() in daemon/core/settle.c, reader_live() in reader.c
- *   feed, interval             frames_feed(), interval(), lost() in frames.c
+ *   feed, interval             frames_feed() in frames.c, interval_end(), interval_lost()
  *   true_…                      what a program would know: see reserve.pml
  *
  * What stands in a record is kept apart from memory here: ring.pml shows that it is whole.  There is one counter; the four

@@ -111,7 +111,7 @@ static inline void feed(struct books *books, enum shm_kind kind, uint64_t instan
 
         record.sequence = books->lanes[0].position;
         frames_begin(books, 0);
-        frames_feed(books, 0, &record, FRAMES_FIRST_LOOK);
+        frames_feed(books, 0, &record, SPANS_FIRST_LOOK);
 }
 
 /* Outside: 100; request: 50, its parse: 30, request again: 20; then o/dd: 7 000 around a parse of 3 000. */

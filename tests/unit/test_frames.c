@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/core/interval.h"
 #include "daemon/core/live.h"
 #include "tests/unit/books_fixture.h"
 
@@ -27,7 +28,7 @@ struct fixture {
         struct books *books;
         struct books_event events[64];
         unsigned event_count;
-        enum frames_pass pass;
+        enum spans_pass pass;
 };
 
 static void on_event(void *userdata, const struct books_event *event) {
@@ -111,7 +112,7 @@ static void retire(struct fixture *f, uint32_t lane, uint64_t n, uint64_t lost, 
 /* The second look is over. */
 static void apply(struct fixture *f) {
         books_begin(f->books, 1);
-        assert_true(frames_apply_closes(f->books));
+        assert_true(spans_apply_closes(f->books));
         books_commit(f->books);
         books_assert_balance(f->books);
 }
@@ -453,7 +454,7 @@ static void test_close_waits_for_the_second_look(void **state) {
 
         base(f, 0, 0, 0);
         rec(f, 0, OPEN, 0, s, A, 0);
-        f->pass = FRAMES_SECOND_LOOK;
+        f->pass = SPANS_SECOND_LOOK;
         rec(f, 1, CLOSE, 0, s, A, 0);
         apply(f);
         assert_spans(f, A, 1, 0, 0);
@@ -472,16 +473,16 @@ static void test_close_before_open_seen(void **state) {
         rec(f, 1, ENTER, 0, s, A, 0);
         rec(f, 1, EXIT, 0, s, A, 7);
         rec(f, 1, CLOSE, 0, s, A, 0);
-        f->pass = FRAMES_SECOND_LOOK;
+        f->pass = SPANS_SECOND_LOOK;
         rec(f, 3, OPEN, 0, s, A, 0);
         apply(f);
         assert_spans(f, A, 1, 1, 0);
         assert_event(f, 0, s, 1, 7);
         assert_int_equal(f->books->book->stale, 0);
 
-        f->pass = FRAMES_FIRST_LOOK;
+        f->pass = SPANS_FIRST_LOOK;
         rec(f, 1, CLOSE, 0, span_of(3, 2), A, 0);
-        f->pass = FRAMES_SECOND_LOOK;
+        f->pass = SPANS_SECOND_LOOK;
         rec(f, 3, OPEN, 0, span_of(3, 2), A, 0);
         apply(f);
         assert_spans(f, A, 2, 2, 0);
@@ -624,11 +625,11 @@ static void test_scope_ended_elsewhere(void **state) {
         /* The close is read even before the scope's enter. */
         base(f, 3, 0, 0);
         rec(f, 1, CLOSE, 0, u, A, 0);
-        f->pass = FRAMES_SECOND_LOOK;
+        f->pass = SPANS_SECOND_LOOK;
         rec(f, 3, ENTER, SCOPE, u, A, 0);
         apply(f);
         assert_spans(f, A, 3, 2, 0);
-        f->pass = FRAMES_FIRST_LOOK;
+        f->pass = SPANS_FIRST_LOOK;
         rec(f, 3, EXIT, MIGRATED, u, A, 4);
         apply(f);
         assert_spans(f, A, 3, 3, 0);
@@ -1010,7 +1011,7 @@ static void random_step(struct fixture *f) {
         };
 
         random_counters(record.counters, lane);
-        f->pass = random() % 2 ? FRAMES_FIRST_LOOK : FRAMES_SECOND_LOOK;
+        f->pass = random() % 2 ? SPANS_FIRST_LOOK : SPANS_SECOND_LOOK;
         switch (random() % 24) {
         case 0:
                 frames_settle(books, i, record.counters, 0);
@@ -1022,14 +1023,14 @@ static void random_step(struct fixture *f) {
                 frames_retire(books, i, record.counters, &remains);
                 break;
         case 2:
-                frames_before(books, i, record.counters);
+                interval_before(books, &books->lanes[i], record.counters);
                 break;
         case 3:
         case 4:
-                assert_true(frames_apply_closes(books));
+                assert_true(spans_apply_closes(books));
                 break;
         case 5:
-                frames_close(books, record.instance, record.path, record.flags & LATE, f->pass);
+                spans_close(books, record.instance, record.path, record.flags & LATE, f->pass);
                 break;
         case 6:
                 if (random() % 20 == 0)

@@ -59,7 +59,7 @@ static void rec(struct fixture *f, uint32_t lane, int kind, int flags, uint64_t 
         record.flags = (uint16_t)(flags | (ticks ? SHM_FLAG_TIMED : 0));
         books_begin(f->books, 1);
         frames_begin(f->books, lane);
-        frames_feed(f->books, lane, &record, FRAMES_FIRST_LOOK);
+        frames_feed(f->books, lane, &record, SPANS_FIRST_LOOK);
         books_commit(f->books);
         books_assert_balance(f->books);
 }
@@ -183,7 +183,7 @@ static void test_cycles_on_two_threads(void **state) {
         rec(f, 1, SHM_KIND_EXIT, 0, s, A, 125);
         rec(f, 0, SHM_KIND_CLOSE, 0, s, A, 0);
         books_begin(f->books, 1);
-        frames_apply_closes(f->books);
+        spans_apply_closes(f->books);
         books_commit(f->books);
         assert_time(f, A, 30, 30);
         assert_calls(f, A, 1, 30, 30);
@@ -201,7 +201,7 @@ static void test_one_untimed_cycle_of_two(void **state) {
         rec(f, 0, SHM_KIND_EXIT, 0, s, A, 110);
         rec(f, 0, SHM_KIND_CLOSE, 0, s, A, 0);
         books_begin(f->books, 1);
-        frames_apply_closes(f->books);
+        spans_apply_closes(f->books);
         books_commit(f->books);
         assert_time(f, A, 10, 10);
         assert_calls(f, A, 0, 0, 0);
@@ -288,7 +288,7 @@ static void test_calls_rate(void **state) {
                         record.flags = SCOPE | SHM_FLAG_TIMED;
                         books_begin(f->books, now);
                         frames_begin(f->books, 0);
-                        frames_feed(f->books, 0, &record, FRAMES_FIRST_LOOK);
+                        frames_feed(f->books, 0, &record, SPANS_FIRST_LOOK);
                         books_commit(f->books);
                 }
                 if (i == 500)
