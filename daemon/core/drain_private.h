@@ -24,8 +24,9 @@ struct drain {
         uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
         bool is_unbounded;     /* the process is dead: all of it, whatever its user's share */
         uint64_t now_ns;
-        uint64_t fill_ns; /* when fill[0] began */
-        uint32_t fill[2]; /* the fullest ring of this stretch of time and of the one before, in millionths */
+        uint64_t moved, moved_ns; /* what is refused and done by all threads; when that was last seen to differ */
+        uint64_t fill_ns;         /* when fill[0] began */
+        uint32_t fill[2];         /* the fullest ring of this stretch of time and of the one before, in millionths */
 };
 
 /* drain.c: a batch.  The commit tells the producers how far their records are in the books. */

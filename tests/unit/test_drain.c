@@ -176,6 +176,44 @@ static void test_refused_on_each_path(void **unused) {
         end(&f);
 }
 
+static void settle_at(struct fixture *f, uint64_t seconds, uint64_t want) {
+        struct books_row row;
+
+        assert_int_equal(drain_settle(f->drain, seconds * 1000000000), 0);
+        books_path_row(f->books, 2, 4, &row);
+        assert_int_equal(row.refused, want);
+}
+
+/* A thread counts for itself first.  What the path has is looked at for a while after that, and whenever it does something. */
+static void test_refused_after_long_sleep(void **unused) {
+        _Atomic uint64_t *on_path;
+        struct fixture f;
+
+        begin(&f);
+        drain_all(&f);
+        on_path = &shm_paths(f.map, &f.geometry)[2].refused;
+        settle_at(&f, 100, 0);
+        settle_at(&f, 200, 0);
+        shm_add(lane_of(&f)->refused.enters, 1);
+        settle_at(&f, 300, 0);
+        atomic_store(on_path, 1);
+        settle_at(&f, 301, 1);
+        settle_at(&f, 400, 1);
+        shm_add(lane_of(&f)->refused.opens, 1);
+        atomic_store(on_path, 2);
+        settle_at(&f, 500, 2);
+        settle_at(&f, 600, 2);
+        atomic_store(on_path, 3); /* it was stopped between the two: shown once it goes on */
+        atomic_fetch_add(&lane_of(&f)->live[SHM_ALLOC_COUNT], 1);
+        settle_at(&f, 700, 3);
+        *(uint32_t *)(void *)lane_of(&f)->owner_pad = 0;
+        settle_at(&f, 800, 3);
+        atomic_store(on_path, 4);
+        assert_int_equal(drain_finish(f.drain, UINT64_C(900000000000)), 0);
+        assert_int_equal(f.books->tallies[2].refused, 4);
+        end(&f);
+}
+
 static void check_aborted(struct fixture *f) {
         assert_int_equal(row_of(f).aborted, SPANS);
         assert_int_equal(row_of(f).open, 0);
@@ -235,11 +273,9 @@ static void test_check(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_a_pass_of_several_batches),
-                cmocka_unit_test(test_refused_on_each_path),
-                cmocka_unit_test(test_an_end_with_much_open),
-                cmocka_unit_test(test_left_without_a_segment),
-                cmocka_unit_test(test_check),
+                cmocka_unit_test(test_a_pass_of_several_batches), cmocka_unit_test(test_refused_on_each_path),
+                cmocka_unit_test(test_refused_after_long_sleep),  cmocka_unit_test(test_an_end_with_much_open),
+                cmocka_unit_test(test_left_without_a_segment),    cmocka_unit_test(test_check),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
