@@ -275,7 +275,7 @@ static void put_params(struct wire_buffer *out, const struct client_params *para
                 {"span", p->span, 0},          {"filter", p->filter, 0},        {"sort", p->sort, 0},
                 {"limit", NULL, p->limit},     {"since_ns", NULL, p->since_ns}, {"columns", p->columns, 0},
         };
-        uint32_t count = p->on != NULL;
+        uint32_t count = (p->on != NULL) + (p->since_answer != NULL);
 
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
                 count += all[i].text || all[i].number > 0;
@@ -293,6 +293,10 @@ static void put_params(struct wire_buffer *out, const struct client_params *para
         if (p->on) {
                 wire_put_text(out, "on");
                 wire_put_uint(out, *p->on);
+        }
+        if (p->since_answer) {
+                wire_put_text(out, "since_answer");
+                wire_put_uint(out, *p->since_answer);
         }
 }
 

@@ -53,8 +53,9 @@ struct client_params {
         pid_t pid;
         const char *unit, *span, *filter, *sort;
         uint64_t limit, since_ns;
-        const char *columns; /* names with commas between; NULL: those that are always sent */
-        const bool *on;      /* of `timing`; NULL: not given */
+        const char *columns;          /* names with commas between; NULL: those that are always sent */
+        const bool *on;               /* of `timing`; NULL: not given */
+        const uint64_t *since_answer; /* likewise, of `spans` */
 };
 
 /* `spans`, `tree`, `ps`: a table.  `status`, `reset`, `timing`: a table of one row.  NULL params: none.  Returns 0 or -errno

@@ -51,7 +51,8 @@ static void choose_columns(const struct top *top, bool texts, char *buf, size_t 
                  p99 ? TOP_COLUMNS_P99 : "", top_model_wants_time(top->ui.model) ? TOP_COLUMNS_TIME : "");
 }
 
-static int ask_rows(struct top *top, bool texts) {
+/* Of what is unchanged since that answer no rows come; 0: all come. */
+static int ask_rows(struct top *top, bool texts, uint64_t since_answer) {
         bool tree = top_model_shape(top->ui.model) == TOP_TREE;
         struct client_params params = ask_params(&top->ctl->options);
         struct wire_cursor answer;
@@ -62,12 +63,30 @@ static int ask_rows(struct top *top, bool texts) {
         params.sort = NULL;
         params.limit = 0;
         params.columns = columns;
+        /* A collector of another version may not know it. */
+        if (!tree && !strcmp(client_peer_version(top->ctl->client), SPANALLOC_VERSION))
+                params.since_answer = &since_answer;
         choose_columns(top, texts, columns, sizeof(columns));
         r = client_call_raw(top->ctl->client, tree ? "tree" : "spans", &params, &answer, &top->error);
         if (r < 0)
                 return r;
         r = top_samples_read(&top->samples, answer);
         return r == -EBADMSG ? client_fail_form(top->ctl->client, &top->error) : r;
+}
+
+/* Rows that are new are asked for again, with their texts. */
+static int ask_new_rows(struct top *top) {
+        char columns[sizeof(top->columns)];
+        uint64_t since_answer;
+        int r;
+
+        choose_columns(top, false, columns, sizeof(columns));
+        since_answer = strcmp(columns, top->columns) ? 0 : top_model_answer(top->ui.model);
+        memcpy(top->columns, columns, sizeof(columns));
+        r = ask_rows(top, false, since_answer);
+        if (r == 0 && !top_model_knows(top->ui.model, &top->samples))
+                r = ask_rows(top, true, since_answer);
+        return r;
 }
 
 /* With --json every column is to be printed: the same rows, whole. */
@@ -101,11 +120,7 @@ static int ask_all(struct top *top, struct table **ret_processes, struct table *
                 r = client_call(client, "ps", &processes, ret_processes, &top->error);
         if (r == 0 && options->json)
                 return ask_whole_rows(top);
-        if (r == 0)
-                r = ask_rows(top, false);
-        if (r == 0 && !top_model_knows(top->ui.model, &top->samples))
-                r = ask_rows(top, true);
-        return r;
+        return r < 0 ? r : ask_new_rows(top);
 }
 
 static int ask_details(struct top *top) {

@@ -12,6 +12,7 @@ struct top {
         struct top_ui ui;
         struct top_samples samples;
         struct table *spans; /* the whole rows of the latest answer, with --json */
+        char columns[256];   /* of the latest rows, but for their texts */
         uint64_t delay_ns;
         bool was_away;
         unsigned restarts;         /* of the collector, that were seen */

@@ -124,39 +124,40 @@ bool top_list_matches(struct top_model *model, struct top_slot *slot) {
 
 /* --------------------------------------------------------------------------------------------- sorting -- */
 
-static uint64_t plain_rank(enum top_column column, const struct top_row *row) {
+static uint64_t plain_rank(enum top_column column, uint64_t pid, const struct top_sums *sums,
+                           const struct top_rates *rates) {
         switch (column) {
         case TOP_PID:
-                return row->pid;
+                return pid;
         case TOP_ALLOC_RATE:
-                return row->rates.alloc_bytes;
+                return rates->alloc_bytes;
         case TOP_ALLOCS_RATE:
-                return row->rates.alloc_count;
+                return rates->alloc_count;
         case TOP_NET_RATE:
-                return top_rank_int(row->rates.net_bytes);
+                return top_rank_int(rates->net_bytes);
         case TOP_ALLOC:
-                return row->sums.alloc_bytes;
+                return sums->alloc_bytes;
         case TOP_NET:
-                return top_rank_int(row->sums.net_bytes);
+                return top_rank_int(sums->net_bytes);
         case TOP_OPEN:
-                return row->sums.open;
+                return sums->open;
         case TOP_CALLS_RATE:
-                return row->rates.closed;
+                return rates->closed;
         case TOP_P99:
-                return row->sums.p99;
+                return sums->p99;
         case TOP_TIME:
-                return row->rates.timed_calls ? row->rates.timed_calls_ns / row->rates.timed_calls : 0;
+                return rates->timed_calls ? rates->timed_calls_ns / rates->timed_calls : 0;
         case TOP_BUSY:
-                return row->rates.busy_ns;
+                return rates->busy_ns;
         case TOP_QUALITY:
-                return row->sums.quality;
+                return sums->quality;
         default:
                 return 0;
         }
 }
 
 uint64_t top_list_rank(const struct top_model *model, const struct top_row *row) {
-        uint64_t rank = plain_rank(model->sort, row);
+        uint64_t rank = plain_rank(model->sort, row->pid, &row->sums, &row->rates);
 
         return model->descending ? ~rank : rank;
 }
@@ -217,11 +218,10 @@ static void sort_slots(struct top_model *model, size_t count) {
         for (int round = 0; round < 2; round++) {
                 for (size_t i = 0; i < count; i++) {
                         const struct top_slot *slot = &model->flat.slots[model->ordered[i].item];
-                        struct top_row row = {.sums = slot->sums, .rates = slot->rates};
+                        uint64_t pid = slot->member == TOP_NONE ? 0 : model->members.rows[slot->member].pid, rank;
 
-                        if (slot->member != TOP_NONE)
-                                row.pid = model->members.rows[slot->member].pid;
-                        model->ordered[i].rank = round ? top_list_rank(model, &row) : ~slot->sums.alloc_bytes;
+                        rank = plain_rank(model->sort, pid, &slot->sums, &slot->rates);
+                        model->ordered[i].rank = !round ? ~slot->sums.alloc_bytes : model->descending ? ~rank : rank;
                 }
                 top_order(model->ordered, model->spare, count);
         }

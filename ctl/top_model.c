@@ -105,26 +105,57 @@ bool top_model_knows(const struct top_model *model, const struct top_samples *sa
         return true;
 }
 
+static bool is_uncounted(const struct top_model *model, uint32_t member) {
+        return member != TOP_NONE && model->members.rows[member].uncounted;
+}
+
+static int put_row(struct top_model *model, struct top_store *store, const struct top_sample *row, uint32_t member) {
+        struct top_slot *slot = top_store_put(store, row->process, row->key, &row->sums, row->span, row->path);
+
+        if (!slot)
+                return -ENOMEM;
+        slot->parent_key = row->parent_key;
+        top_slot_belong(slot, member, is_uncounted(model, member));
+        return 0;
+}
+
+/* Those that stand before `process`. */
+static int carry_rows(struct top_model *model, struct top_store *store, const struct top_samples *samples, size_t *at,
+                      uint64_t process) {
+        int r = 0;
+
+        for (; *at < samples->unchanged_count && samples->unchanged[*at] < process && r == 0; (*at)++) {
+                uint32_t member = top_members_find(&model->members, samples->unchanged[*at]);
+
+                r = top_store_carry(store, samples->unchanged[*at], member, is_uncounted(model, member));
+        }
+        return r;
+}
+
 static int put_rows(struct top_model *model, struct top_store *store, const struct top_samples *samples) {
         uint32_t member = TOP_NONE;
         uint64_t process = 0;
+        size_t carried = 0;
+        int r = 0;
 
         top_store_begin(store, samples->time_ns);
-        for (size_t i = 0; i < samples->count; i++) {
+        for (size_t i = 0; i < samples->count && r == 0; i++) {
                 const struct top_sample *row = &samples->rows[i];
-                struct top_slot *slot = top_store_put(store, row->process, row->key, &row->sums, row->span, row->path);
 
-                if (!slot)
-                        return -ENOMEM;
                 if (i == 0 || row->process != process) {
                         process = row->process;
                         member = top_members_find(&model->members, process);
+                        r = carry_rows(model, store, samples, &carried, process);
                 }
-                slot->parent_key = row->parent_key;
-                slot->member = member;
-                if (member != TOP_NONE && model->members.rows[member].uncounted)
-                        slot->sums.quality = TOP_UNCOUNTED;
+                if (r == 0)
+                        r = put_row(model, store, row, member);
         }
+        if (r == 0)
+                r = carry_rows(model, store, samples, &carried, UINT64_MAX);
+        if (r < 0)
+                return r;
+        if (samples->complete)
+                store->answer = samples->answer;
         return top_store_end(store);
 }
 
@@ -155,6 +186,10 @@ int top_model_feed(struct top_model *model, const struct top_samples *samples, s
         model->complete = samples->complete;
         /* Processes come and go, and with them what a filter finds in their names. */
         return rebuild(model, false);
+}
+
+uint64_t top_model_answer(const struct top_model *model) {
+        return model->shape == TOP_TREE ? 0 : model->flat.answer;
 }
 
 void top_model_forget(struct top_model *model) {

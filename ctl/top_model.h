@@ -62,6 +62,9 @@ int top_model_feed(struct top_model *model, const struct top_samples *samples, s
                    const struct table *status);
 /* Whether the texts of all these rows are known; otherwise they have to be asked for. */
 bool top_model_knows(const struct top_model *model, const struct top_samples *samples);
+/* The number of the latest answer to `spans`, whose rows are all known: what is unchanged since then need not come again; 0:
+ * there is none. */
+uint64_t top_model_answer(const struct top_model *model);
 /* The answers before are no measure any more: the next ones have no rates, and no history. */
 void top_model_forget(struct top_model *model);
 

@@ -67,6 +67,7 @@ static enum top_quality quality_of(const char *text, size_t size) {
 
 void top_samples_deinit(struct top_samples *samples) {
         free(samples->rows);
+        free(samples->unchanged);
         free(samples->arena);
         *samples = (struct top_samples){0};
 }
@@ -74,7 +75,7 @@ void top_samples_deinit(struct top_samples *samples) {
 static int make_room(struct top_samples *samples, size_t rows, size_t bytes) {
         void *more;
 
-        samples->count = samples->arena_used = 0;
+        samples->count = samples->arena_used = samples->unchanged_count = 0;
         if (rows > samples->room) {
                 more = reallocarray(samples->rows, rows, sizeof(*samples->rows));
                 if (!more)
@@ -195,6 +196,27 @@ static int read_rows(struct top_samples *samples, struct wire_cursor at, const e
         return r;
 }
 
+static int read_unchanged(struct top_samples *samples, struct wire_cursor at) {
+        struct wire_item item;
+
+        if (!wire_cursor_next(&at, &item) || item.type != WIRE_ARRAY)
+                return -EBADMSG;
+        if (item.u > samples->unchanged_room) {
+                void *more = reallocarray(samples->unchanged, (size_t)item.u, sizeof(*samples->unchanged));
+
+                if (!more)
+                        return -ENOMEM;
+                samples->unchanged = more;
+                samples->unchanged_room = (size_t)item.u;
+        }
+        for (uint64_t left = item.u; left > 0; left--) {
+                if (!wire_cursor_next(&at, &item) || item.type != WIRE_UINT)
+                        return -EBADMSG;
+                samples->unchanged[samples->unchanged_count++] = item.u;
+        }
+        return 0;
+}
+
 static bool read_columns(struct wire_cursor at, enum field fields[FIELDS_MAX], uint64_t *ret_n) {
         struct wire_item list, name;
 
@@ -210,12 +232,13 @@ static bool read_columns(struct wire_cursor at, enum field fields[FIELDS_MAX], u
 }
 
 int top_samples_read(struct top_samples *samples, struct wire_cursor answer) {
-        struct wire_cursor columns = {0}, rows = {0}, value;
+        struct wire_cursor columns = {0}, rows = {0}, unchanged = {0}, value;
         enum field fields[FIELDS_MAX];
         struct wire_item map, key, item;
         uint64_t n = 0;
+        int r;
 
-        samples->time_ns = 0;
+        samples->time_ns = samples->answer = 0;
         samples->complete = true;
         if (!wire_cursor_next(&answer, &map) || map.type != WIRE_MAP)
                 return -EBADMSG;
@@ -227,6 +250,10 @@ int top_samples_read(struct top_samples *samples, struct wire_cursor answer) {
                         columns = value;
                 else if (key.size == 4 && !memcmp(key.text, "rows", 4))
                         rows = value;
+                else if (key.size == 9 && !memcmp(key.text, "unchanged", 9))
+                        unchanged = value;
+                else if (key.size == 6 && !memcmp(key.text, "answer", 6) && wire_cursor_next(&value, &item))
+                        samples->answer = item.u;
                 else if (key.size == 7 && !memcmp(key.text, "time_ns", 7) && wire_cursor_next(&value, &item))
                         samples->time_ns = item.u;
                 else if (key.size == 8 && !memcmp(key.text, "complete", 8) && wire_cursor_next(&value, &item))
@@ -236,7 +263,8 @@ int top_samples_read(struct top_samples *samples, struct wire_cursor answer) {
         }
         if (!columns.at || !rows.at || !read_columns(columns, fields, &n))
                 return -EBADMSG;
-        return read_rows(samples, rows, fields, n);
+        r = read_rows(samples, rows, fields, n);
+        return r == 0 && unchanged.at ? read_unchanged(samples, unchanged) : r;
 }
 
 /* ------------------------------------------------------------------------------------------- from a table -- */
@@ -246,6 +274,7 @@ int top_samples_take(struct top_samples *samples, const struct table *table) {
 
         if (r < 0)
                 return r;
+        samples->answer = 0;
         samples->time_ns = table->time_ns;
         samples->complete = table->complete;
         for (size_t i = 0; i < table->row_count; i++) {

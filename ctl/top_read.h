@@ -22,6 +22,10 @@ struct top_samples {
         bool complete;
         struct top_sample *rows;
         size_t count, room;
+        uint64_t answer; /* its number; 0: it has all rows, and says nothing of others */
+        uint64_t *
+                unchanged; /* processes whose rows are those of the answer before, ascending, as all rows are by process */
+        size_t unchanged_count, unchanged_room;
         char *arena; /* of the texts */
         size_t arena_size, arena_used;
 };

@@ -156,6 +156,8 @@ void top_store_begin(struct top_store *store, uint64_t time_ns) {
         store->n_before = store->n;
         store->n = 0;
         store->answers++;
+        store->carried = 0;
+        store->answer = 0;
         store->time_before_ns = store->time_ns;
         store->time_ns = time_ns;
 }
@@ -164,6 +166,8 @@ void top_store_begin(struct top_store *store, uint64_t time_ns) {
 static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_ns) {
         uint64_t difference = now >= before ? now - before : now;
 
+        if (!difference)
+                return 0;
         if (difference <= UINT64_MAX / NSEC_PER_SEC)
                 return difference * NSEC_PER_SEC / elapsed_ns;
         return (uint64_t)((unsigned __int128)difference * NSEC_PER_SEC / elapsed_ns);
@@ -182,12 +186,17 @@ static void fill_time(struct top_slot *slot, const struct top_sums *before, uint
         slot->rates.timed_calls_ns -= before->timed_calls_ns;
 }
 
+/* Whether time has passed since the answer before. */
+static bool has_moved(const struct top_store *store) {
+        return store->time_before_ns && store->time_ns > store->time_before_ns;
+}
+
 /* `before` is all zero of a row that is new. */
 static void fill_rates(const struct top_store *store, struct top_slot *slot, const struct top_sums *before) {
         uint64_t elapsed = store->time_ns - store->time_before_ns;
         int64_t net = slot->sums.alloc_count < before->alloc_count ? 0 : before->net_bytes;
 
-        if (!store->time_before_ns || store->time_ns <= store->time_before_ns) {
+        if (!has_moved(store)) {
                 slot->rates = (struct top_rates){0};
                 return;
         }
@@ -196,8 +205,9 @@ static void fill_rates(const struct top_store *store, struct top_slot *slot, con
         slot->rates.alloc_bytes = rate(slot->sums.alloc_bytes, before->alloc_bytes, elapsed);
         slot->rates.closed = rate(slot->sums.closed, before->closed, elapsed);
         fill_time(slot, before, elapsed);
-        slot->rates.net_bytes = (int64_t)(((__int128)slot->sums.net_bytes - net) * (__int128)NSEC_PER_SEC /
-                                          (__int128)elapsed);
+        slot->rates.net_bytes = slot->sums.net_bytes == net ? 0
+                                                            : (int64_t)(((__int128)slot->sums.net_bytes - net) *
+                                                                        (__int128)NSEC_PER_SEC / (__int128)elapsed);
 }
 
 static int append(struct top_store *store, uint32_t slot) {
@@ -240,12 +250,37 @@ struct top_slot *top_store_put(struct top_store *store, uint64_t process, uint32
                 return NULL;
         slot->seen = store->answers;
         slot->sums = *sums;
+        slot->quality = sums->quality;
+        slot->still = slot->uncounted = false;
         fill_rates(store, slot, &before);
         return slot;
 }
 
+int top_store_carry(struct top_store *store, uint64_t process, uint32_t member, bool uncounted) {
+        for (; store->carried < store->n_before; store->carried++) {
+                uint32_t number = store->order_before[store->carried];
+                struct top_slot *slot = &store->slots[number];
+                struct top_sums before;
+
+                if (slot->process > process)
+                        break;
+                if (slot->process < process)
+                        continue;
+                if (append(store, number) < 0)
+                        return -ENOMEM;
+                slot->seen = store->answers;
+                top_slot_belong(slot, member, uncounted);
+                if (slot->still && has_moved(store))
+                        continue;
+                before = slot->sums;
+                fill_rates(store, slot, &before);
+                slot->still = slot->rates.known;
+        }
+        return 0;
+}
+
 int top_store_end(struct top_store *store) {
-        uint32_t at = store->answers % TOP_HISTORY;
+        uint32_t at = store->answers % TOP_HISTORY, before = (store->answers - 1) % TOP_HISTORY;
         bool any_gone = false;
 
         for (uint32_t i = 0; i < store->n_before; i++) {
@@ -260,9 +295,15 @@ int top_store_end(struct top_store *store) {
                 index_fill(store);
         for (uint32_t i = 0; i < store->n; i++) {
                 const struct top_slot *slot = top_store_at(store, i);
+                uint32_t number = store->order[i];
 
-                store->allocated[at][store->order[i]] = slot->rates.known ? (float)slot->rates.alloc_bytes : -1;
-                store->net[at][store->order[i]] = (float)slot->sums.net_bytes;
+                if (slot->still) {
+                        store->allocated[at][number] = 0;
+                        store->net[at][number] = store->net[before][number];
+                        continue;
+                }
+                store->allocated[at][number] = slot->rates.known ? (float)slot->rates.alloc_bytes : -1;
+                store->net[at][number] = (float)slot->sums.net_bytes;
         }
         return 0;
 }

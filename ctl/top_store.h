@@ -42,7 +42,10 @@ struct top_slot {
         uint32_t matched; /* number of the filter that was tried on it … */
         bool matches;     /* … and whether it let it through */
         bool used;
-        char *span, *path; /* owned */
+        bool still;     /* nothing is new of it since the answer before the latest: its rates say so already */
+        bool uncounted; /* nobody counts the heap of its process */
+        enum top_quality quality; /* as it came */
+        char *span, *path;        /* owned */
         struct top_sums sums;
         struct top_rates rates;
 };
@@ -55,7 +58,9 @@ struct top_store {
         uint32_t n, n_before, room, room_before;
         uint32_t *index, index_mask; /* (process, key) to slot + 1 */
         uint32_t answers;            /* number of the latest */
-        uint32_t texts;              /* rises when rows come, go or change their text */
+        uint32_t carried;            /* of order_before: where the next process to be carried over may be */
+        uint64_t answer; /* the collector's number of the latest; 0: it has none, or not all rows are known */
+        uint32_t texts;  /* rises when rows come, go or change their text */
         uint64_t time_ns, time_before_ns;
         float *allocated[TOP_HISTORY], *net[TOP_HISTORY]; /* bytes a second; net bytes */
 };
@@ -70,7 +75,18 @@ void top_store_begin(struct top_store *store, uint64_t time_ns);
 uint32_t top_store_find(const struct top_store *store, uint64_t process, uint32_t key);
 struct top_slot *top_store_put(struct top_store *store, uint64_t process, uint32_t key, const struct top_sums *sums,
                                const char *span, const char *path);
+/* Instead of a put and top_slot_belong() for each of them: the rows of that process as the answer before had them.  In
+ * each answer processes ascend. */
+int top_store_carry(struct top_store *store, uint64_t process, uint32_t member, bool uncounted);
 int top_store_end(struct top_store *store);
+
+/* Whose row it is: a process of the latest answer to `ps`. */
+static inline void top_slot_belong(struct top_slot *slot, uint32_t member, bool uncounted) {
+        slot->member = member;
+        if (slot->uncounted != uncounted)
+                slot->sums.quality = uncounted ? TOP_UNCOUNTED : slot->quality;
+        slot->uncounted = uncounted;
+}
 
 /* The slots of the latest answer, in its order. */
 static inline struct top_slot *top_store_at(const struct top_store *store, uint32_t i) {

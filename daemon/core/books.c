@@ -212,6 +212,16 @@ uint64_t books_change_count(const struct books *books) {
         return books->changes;
 }
 
+uint64_t books_seen(const struct books *const_books, uint64_t answer) {
+        struct books *books = (struct books *)const_books; /* who saw them is not the books */
+
+        if (books->seen_changes != books->changes) {
+                books->seen_changes = books->changes;
+                books->seen = answer;
+        }
+        return books->seen;
+}
+
 uint64_t books_records(const struct books *books) {
         return books->book->records;
 }

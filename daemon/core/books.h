@@ -66,6 +66,8 @@ int books_fd(const struct books *books); /* -1: it was closed */
 /* A number, never 0, that grows whenever they are changed in more than the time of the last batch: as long as it is the
  * same, who copied them has them.  Only for this collector. */
 uint64_t books_change_count(const struct books *books);
+/* Which answer was the first to see the books as they are now; `answer`: this one, whose number is above all before. */
+uint64_t books_seen(const struct books *books, uint64_t answer);
 uint64_t books_records(const struct books *books); /* drained, ever */
 struct state;
 const struct state *books_state(const struct books *books); /* the arena, for who copies it between two batches */

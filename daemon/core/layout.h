@@ -294,6 +294,7 @@ struct books {
         bool was_reshaped;
 
         uint64_t changes; /* batches that changed anything, and labels, since it was made or taken over; from 1 */
+        uint64_t seen_changes, seen; /* what it was for books_seen() at last, and in which answer that was new */
 
         /* Events are told after the commit of their batch: of one that is undone nobody has heard. */
         books_event_fn on_event;

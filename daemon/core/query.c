@@ -27,6 +27,7 @@ int query_new(struct query **ret, struct collector *collector) {
                 return -ENOMEM;
 
         query->collector = collector;
+        query->answer = query_realtime_ns();
         query_follow_init(query);
         *ret = query;
         return 0;
@@ -206,7 +207,7 @@ static const struct method {
          QUERY_ANSWERED},
         {"spans", query_method_spans,
          QUERY_PARAMS_PROCESS | QUERY_PARAM_SPAN | QUERY_PARAM_FILTER | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT |
-                 QUERY_PARAM_SINCE | QUERY_PARAM_COLUMNS,
+                 QUERY_PARAM_SINCE | QUERY_PARAM_COLUMNS | QUERY_PARAM_ANSWER,
          QUERY_ANSWERED},
         {"tree", query_method_tree, QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER | QUERY_PARAM_SINCE | QUERY_PARAM_COLUMNS,
          QUERY_ANSWERED},

@@ -29,6 +29,7 @@ static const struct param {
         NUMBER("protocol", QUERY_PARAM_PROTOCOL, protocol),
         TEXT("client", QUERY_PARAM_CLIENT, client),
         NUMBER("on", QUERY_PARAM_ON, on),
+        NUMBER("since_answer", QUERY_PARAM_ANSWER, since_answer),
         TEXT("columns", QUERY_PARAM_COLUMNS, columns),
 #undef NUMBER
 #undef TEXT

@@ -22,6 +22,7 @@
 struct query {
         struct collector *collector;
         uint64_t queries, errors, limited, follow_dropped;
+        uint64_t answer; /* number of the last one that said what is unchanged; not even a restart brings one twice */
 
         /* To get fresh pages for each answer took a fourth of its time. */
         struct wire_buffer unsorted; /* rows that are still to be sorted */
@@ -59,12 +60,13 @@ enum query_param {
         QUERY_PARAM_CLIENT = 1 << 9,
         QUERY_PARAM_COLUMNS = 1 << 10,
         QUERY_PARAM_ON = 1 << 11,
+        QUERY_PARAM_ANSWER = 1 << 12,
 };
 #define QUERY_PARAMS_PROCESS (QUERY_PARAM_PROCESS | QUERY_PARAM_PID | QUERY_PARAM_UNIT)
 
 struct query_params {
         unsigned given; /* enum query_param */
-        uint64_t process, pid, limit, since_ns, protocol, on;
+        uint64_t process, pid, limit, since_ns, protocol, on, since_answer;
         char unit[128];
         char span[SHM_NAME_BYTES];
         char filter[256];
@@ -147,9 +149,10 @@ struct query_rows {
         unsigned step_count;
         uint16_t offsets[64];
 
-        uint64_t chosen; /* bits by column */
-        uint32_t width;  /* … how many */
-        int sort;        /* column, or -1 */
+        uint64_t chosen;    /* bits by column */
+        uint32_t width;     /* … how many */
+        uint32_t more_keys; /* of the table's map, which whoever asked for the rows writes behind them */
+        int sort;           /* column, or -1 */
         bool descending;
         bool complete;
 };

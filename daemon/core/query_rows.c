@@ -279,7 +279,7 @@ static void put_row(struct query_rows *rows, const void *row, struct wire_buffer
 }
 
 static void put_head(const struct query_rows *rows, struct wire_buffer *out) {
-        wire_put_map(out, 4);
+        wire_put_map(out, 4 + rows->more_keys);
         wire_put_text(out, "time_ns");
         wire_put_uint(out, query_realtime_ns());
         query_put_columns(out, rows->columns, rows->chosen);

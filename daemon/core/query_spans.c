@@ -368,32 +368,69 @@ static bool are_in_order(const struct collector *collector) {
         return true;
 }
 
+/* Whether its rows are the same as in the answer that the asker has, or were before that. */
+static bool is_unchanged(const struct query_rows *rows, const struct process *process) {
+        return (rows->params->given & QUERY_PARAM_ANSWER) &&
+               books_seen(process->books, rows->query->answer) <= rows->params->since_answer;
+}
+
+static bool is_selected(const struct query_rows *rows, const struct query_peer *peer, const struct process *process) {
+        return process->books && query_params_select_process(rows->params, peer, process);
+}
+
+static void put_unchanged(const struct query_rows *rows, const struct query_peer *peer, struct wire_buffer *out) {
+        const struct collector *collector = rows->query->collector;
+        const struct process *process;
+        uint32_t count = 0;
+
+        for (size_t i = 0; (process = collector_process(collector, i)); i++)
+                count += is_selected(rows, peer, process) && is_unchanged(rows, process);
+        wire_put_text(out, "answer");
+        wire_put_uint(out, rows->query->answer);
+        wire_put_text(out, "unchanged");
+        wire_put_array(out, count);
+        for (size_t i = 0; (process = collector_process(collector, i)); i++)
+                if (is_selected(rows, peer, process) && is_unchanged(rows, process))
+                        wire_put_uint(out, process->number);
+}
+
+static int add_processes(struct query_rows *rows, const struct query_peer *peer) {
+        const struct process *process;
+        int r = 0;
+
+        for (size_t i = 0; (process = collector_process(rows->query->collector, i)) && r == 0; i++)
+                if (is_selected(rows, peer, process) && !is_unchanged(rows, process))
+                        r = add_process(process, rows);
+        return r;
+}
+
 int query_method_spans(struct query *query, const struct query_peer *peer, const struct query_params *params,
                        struct wire_buffer *out, struct query_error *ret_error) {
-        const struct process *process;
         struct query_rows rows;
         int r;
 
+        if ((params->given & QUERY_PARAM_ANSWER) &&
+            (params->given & (QUERY_PARAM_SORT | QUERY_PARAM_LIMIT | QUERY_PARAM_SINCE)))
+                return query_fail(ret_error, EINVAL, "ask for all rows as they come, and sort them yourself",
+                                  "since_answer goes with no sort, limit or since_ns");
         r = query_rows_init(&rows, query, &spans_class, params, ret_error);
         if (r < 0)
                 return r;
 
         query_refresh(query, peer);
         rows.now_ns = query_now_ns();
+        if (params->given & QUERY_PARAM_ANSWER) {
+                query->answer++;
+                rows.more_keys = 2;
+        }
         if (are_in_order(query->collector))
                 query_rows_begin(&rows, out);
-        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
-                if (!process->books || !query_params_select_process(params, peer, process))
-                        continue;
-
-                r = add_process(process, &rows);
-                if (r < 0) {
-                        query_rows_deinit(&rows);
-                        return r;
-                }
+        r = add_processes(&rows, peer);
+        if (r == 0) {
+                query_rows_put(&rows, out);
+                if (rows.more_keys)
+                        put_unchanged(&rows, peer, out);
         }
-
-        query_rows_put(&rows, out);
         query_rows_deinit(&rows);
-        return 0;
+        return r;
 }
