@@ -82,12 +82,12 @@ static struct json_object *cell_value(const struct table_cell *cell) {
 
 static int fill_row(struct json_object *object, const struct table *table, size_t row,
                     const struct json_columns *columns) {
-        size_t n = columns && columns->count ? columns->count : table->column_count;
+        bool all = !columns || !columns->count;
+        size_t n = all ? table->column_count : columns->count;
 
         for (size_t i = 0; i < n; i++) {
-                const char *name = n == table->column_count && (!columns || !columns->count) ? table->columns[i].name
-                                                                                             : columns->names[i];
-                const struct table_cell *cell = table_at(table, row, table_column(table, name));
+                const char *name = all ? table->columns[i].name : columns->names[i];
+                const struct table_cell *cell = table_at(table, row, all ? (int)i : table_column(table, name));
 
                 if (cell && put(object, name, cell_value(cell)) < 0)
                         return -ENOMEM;
