@@ -13,7 +13,7 @@ declare -A stored=(
         [pair]=9100        # enter and exit: 81 in the two functions
         [scope]=11200      # the whole of a span in one block
         [nested]=11150     # … one of four inside one another
-        [turns]=39300      # two scopes, the inner one under another parent than the last time
+        [turns]=40050      # two scopes, the inner one under another parent than the last time
         [life]=19100       # open, enter, exit, close
 )
 # What counting adds to malloc(64) and free, with a collector: the difference of two counts, as libc has its own.
