@@ -1,0 +1,100 @@
+/*
+ * What rows show after a reset, and since a mark.
+ *
+ * Labels: valgrind
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/frames_fixture.h"
+
+static void test_reset_and_marks(void **state) {
+        struct fixture *f = *state;
+        struct books_process_row process;
+        struct books_row row;
+        uint32_t path, paths;
+        const char *name;
+        uint64_t outside[SHM_COUNTERS];
+
+        base(f, 0, 50, 60);
+        rec(f, 0, ENTER, SCOPE, span_of(0, 1), A, 70);
+        rec(f, 0, LOST, 0, 1, 0, 3);
+        settle(f, 0, 80);
+        books_begin(f->books, 1000);
+        books_mark(f->books, 1000);
+        books_commit(f->books);
+        settle(f, 0, 90);
+        books_reset(f->books, 2000);
+        books_assert_balance(f->books);
+        books_process_row(f->books, &process);
+        assert_true(process.balanced);
+        assert_four(process.counters, 0);
+        assert_four(process.before, 0);
+        assert_four(process.lost, 0);
+        assert_total(f, A, 0);
+        assert_self(f, A, 0);
+        assert_int_equal(row_of(f, A).open, 1);
+        assert_true(books_thread_row(f->books, 0, &name, outside));
+        assert_four(outside, 0);
+
+        settle(f, 0, 100);
+        rec(f, 0, EXIT, SCOPE, span_of(0, 1), A, 120);
+        settle(f, 0, 125);
+        books_process_row(f->books, &process);
+        assert_true(process.balanced);
+        assert_four(process.counters, 35);
+        assert_four(process.outside, 5);
+        assert_self(f, A, 30);
+        assert_total(f, A, 30);
+        assert_int_equal(row_of(f, A).open, 0);
+        assert_int_equal(row_of(f, A).closed, 1);
+
+        /* The reset is younger than the mark: it counts. */
+        assert_true(books_name_row_since(f->books, NAME_A, 2500, 1500, &row, &path, &paths));
+        assert_four(row.self, 30);
+        assert_four(row.total, 30);
+        books_begin(f->books, 3000);
+        books_mark(f->books, 3000);
+        books_commit(f->books);
+        rec(f, 0, ENTER, SCOPE, span_of(0, 2), A, 125);
+        settle(f, 0, 129);
+        assert_true(books_name_row_since(f->books, NAME_A, 3500, 500, &row, &path, &paths));
+        assert_four(row.self, 4);
+        assert_four(row.total, 4);
+        assert_int_equal(row.opened, 1);
+        books_assert_balance(f->books);
+}
+
+/* A reset in the middle of a cycle during which nothing else ends: the mark before it must not count. */
+static void test_reset_after_a_mark_without_an_event(void **state) {
+        struct fixture *f = *state;
+        struct books_row row;
+        uint32_t path, paths;
+
+        base(f, 0, 0, 0);
+        rec(f, 0, ENTER, SCOPE, span_of(0, 1), A, 0);
+        settle(f, 0, 10);
+        books_begin(f->books, 1000);
+        books_mark(f->books, 1000);
+        books_commit(f->books);
+        settle(f, 0, 30);
+        books_reset(f->books, 2000);
+        settle(f, 0, 35);
+        books_name_row_since(f->books, NAME_A, 2500, 1500, &row, &path, &paths);
+        assert_four(row.self, 5);
+        assert_four(row.total, 5);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(test_reset_and_marks),
+                TEST(test_reset_after_a_mark_without_an_event),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
