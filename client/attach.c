@@ -359,7 +359,7 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         atomic_store(&a->header->counting, atomic_load(&sa_root.counting));
         atomic_store(&a->header->instance_floor, atomic_load(&sa_root.next_block));
         atomic_store(&sa_root.options, a->header->options);
-        a->epoch = atomic_fetch_add(&sa_root.epoch, 1) + 1;
+        a->epoch = sa_nth_epoch(atomic_fetch_add(&sa_root.epoch, 1));
         atomic_store(&a->in_use, SA_MAPPED);
         atomic_store(&sa_gate.attachment, a); /* [N1] */
         r = sa_intern_copy(a);
@@ -370,11 +370,11 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         atomic_store(&sa_gate.generation, a->generation);
         atomic_store(&sa_gate.beacon, a->beacon);
         tell_header(1);
+        atomic_store(&sa_gate.quick, 0);
         /* [G1] release of `epoch`, pairs with the acquire in sa_lane_slow().  Publishes: the attachment, with all
-         * names and paths. */
+         * names and paths; and that `quick` is not an older one's, which a newer thread must not be compared with. */
         atomic_store_explicit(&sa_gate.epoch, a->epoch, memory_order_release);
-        /* Only a thread that has its lane already compares with it. */
-        atomic_store(&sa_gate.quick_epoch, atomic_load(&sa_root.quick) ? a->epoch : 0);
+        atomic_store(&sa_gate.quick, atomic_load(&sa_root.quick) ? sa_quick_of(a->epoch) : 0);
         return 0;
 }
 

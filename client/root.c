@@ -246,9 +246,14 @@ void sa_root_set_counting(enum shm_counting counting) {
 }
 
 void sa_root_set_quick(void) {
+        uint32_t nobody = 0;
+
         atomic_store(&sa_root.quick, 1);
-        /* Where a constructor that came before has opened a span. */
-        atomic_store(&sa_gate.quick_epoch, atomic_load(&sa_gate.epoch));
+        /* Where a constructor that came before has opened a span.  Who attaches at the moment sees to it. */
+        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &nobody, 1))
+                return;
+        atomic_store(&sa_gate.quick, sa_quick_of(atomic_load(&sa_gate.epoch)));
+        atomic_store(&sa_gate.attaching, 0);
 }
 
 void sa_root_attach_early(void) {
@@ -369,7 +374,7 @@ void sa_root_detach(void) {
                 return;
         sa_notice_fork();
         atomic_store(&sa_gate.epoch, 0);
-        atomic_store(&sa_gate.quick_epoch, 0);
+        atomic_store(&sa_gate.quick, 0);
         atomic_store(&sa_gate.attachment, NULL);
         atomic_store(&sa_root.next_try_ns, UINT64_MAX);
         sa_lane_slow(&sa_self);

@@ -50,11 +50,11 @@ struct sa_root {
 
         _Atomic uint32_t counting;
         _Atomic uint32_t early;   /* attach without a span: the counting allocator is here */
-        _Atomic uint32_t quick;   /* the gate gets a quick_epoch with its epoch */
+        _Atomic uint32_t quick;   /* the gate says so with its epoch */
         _Atomic uint32_t options; /* enum shm_option, of the last collector */
         spanalloc_snapshot_fn _Atomic snapshot;
 
-        _Atomic uint32_t epoch;                  /* of the last attachment */
+        _Atomic uint32_t epoch;                  /* how many attachments there were */
         _Atomic uint64_t next_block;             /* of instances */
         _Atomic uint64_t next_try_ns;            /* no attempt to attach before that */
         _Atomic uint32_t back_off;               /* seconds; grows while a collector does not answer */

@@ -34,6 +34,12 @@ struct sa_thread {
         uint8_t look_tick; /* when it looked for a collector last */
         uint32_t mask;     /* of ring positions */
 };
+/* Epochs fall, by this much from one attachment to the next: an older one less a newer one, or less 0, or SA_NO_EPOCH less
+ * any, is never less than this less 1.  The counting allocator adds the difference to a size (client/malloc/headers.h). */
+#define SA_EPOCH_STEP   0x8000u
+#define SA_QUICK_EPOCHS (UINT32_MAX / SA_EPOCH_STEP)
+/* What the word before a block has beyond the block's size, and what of it the block cannot use. */
+#define SA_QUICK 9u
 /* No gate ever has it: one comparison tells both that there is a lane and that it is good. */
 #define SA_NO_EPOCH UINT32_MAX
 #define SA_NO_LANE  0x80000000u
@@ -52,9 +58,9 @@ struct sa_gate {
         struct sa_attachment *_Atomic attachment;
         const struct shm_beacon *_Atomic beacon;
         _Atomic uint32_t generation;
-        bool child;                   /* forked from an attached process */
-        _Atomic uint32_t alive;       /* 0: wiped by a fork that nobody has noticed yet; 2: somebody is at it; else 1 */
-        _Atomic uint32_t quick_epoch; /* `epoch`, where the counting allocator may count the quick way; else 0 */
+        bool child;             /* forked from an attached process */
+        _Atomic uint32_t alive; /* 0: wiped by a fork that nobody has noticed yet; 2: somebody is at it; else 1 */
+        _Atomic uint64_t quick; /* `epoch` + SA_QUICK, where the counting allocator may count the quick way; else 0 */
 };
 
 #define SA_GATE_ALIGN 65536 /* the largest page size of any target */
@@ -87,16 +93,29 @@ static inline _Atomic uint64_t *sa_counters(void) {
         return sa_counters_slow();
 }
 
-/* Whether the thread counts in its lane, and the quick way (client/malloc/headers.h).  Relaxed, as above. */
-static sa_inline bool sa_is_quick(const struct sa_thread *self) {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-        bool is_same;
+/* The epoch of the n-th attachment, from 0.  When those are used up there are others, which nobody counts quickly by. */
+static inline uint32_t sa_nth_epoch(uint32_t n) {
+        if (n < SA_QUICK_EPOCHS)
+                return (SA_QUICK_EPOCHS - n) * SA_EPOCH_STEP;
+        return SA_EPOCH_STEP + 1 + 2 * (n - SA_QUICK_EPOCHS);
+}
 
+/* What the gate says to those who may count the quick way. */
+static inline uint64_t sa_quick_of(uint32_t epoch) {
+        return epoch && epoch % SA_EPOCH_STEP == 0 ? (uint64_t)epoch + SA_QUICK : 0;
+}
+
+/* By how much a thread is behind the gate, less SA_QUICK: that alone where it counts in its lane, and the quick way.
+ * Relaxed, as above. */
+static sa_inline uint64_t sa_behind(const struct sa_thread *self) {
+        uint64_t behind = self->epoch;
+
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
         /* One instruction less than gcc takes for an atomic load. */
-        __asm__("cmpl %1, %2" : "=@cce"(is_same) : "r"(self->epoch), "m"(sa_gate.quick_epoch));
-        return is_same;
+        __asm__("subq %1, %0" : "+r"(behind) : "m"(sa_gate.quick) : "cc");
+        return behind;
 #else
-        return self->epoch == atomic_load_explicit(&sa_gate.quick_epoch, memory_order_relaxed);
+        return behind - atomic_load_explicit(&sa_gate.quick, memory_order_relaxed);
 #endif
 }
 

@@ -10,7 +10,7 @@
 #include "client/malloc/next.h"
 #include "client/malloc/objects.h"
 
-bool sa_headers_are_known;
+uintptr_t sa_headers_from = UINTPTR_MAX;
 
 #if defined(__x86_64__) && defined(__LP64__)
 
@@ -76,7 +76,8 @@ void sa_headers_prove(void) {
         int error = errno;
 
         /* The least, and in glibc's terms the largest of tcache and the first beyond; these grow threefold, too. */
-        sa_headers_are_known = is_glibc() && are_told(1, 23) && are_told(1032, 1);
+        if (is_glibc() && are_told(1, 23) && are_told(1032, 1))
+                sa_headers_from = 1;
         errno = error;
 }
 

@@ -9,14 +9,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "client/thread.h"
 
+#define SA_HEADER_IN_USE  1u /* the block before it is; nearly always, as those that are kept for reuse count as such */
 #define SA_HEADER_MMAPPED 2u
+#define SA_HEADER_ARENA   4u /* it is of a thread's own arena */
 #define SA_HEADER_FLAGS   7u
+_Static_assert(SA_QUICK == SA_HEADER_IN_USE + sizeof(size_t), "of the word itself a block cannot use");
 
-/* Whether it was proven. */
-extern bool sa_headers_are_known __attribute__((visibility("hidden")));
+/* Blocks from this address on have one: none until it was proven, then all but NULL. */
+extern uintptr_t sa_headers_from __attribute__((visibility("hidden")));
 
 /* Tries to.  Allocates and frees, uncounted, with the next allocator; keeps errno. */
 void sa_headers_prove(void);
@@ -36,5 +40,14 @@ static sa_inline size_t sa_header_size(const void *block) {
 }
 
 static sa_inline bool sa_has_header(const void *block) {
-        return sa_headers_are_known && sa_header_tells(block);
+        return sa_likely((uintptr_t)block >= sa_headers_from);
+}
+
+/* The usable size, of a block that has a header, if none of these bits is there; with SA_HEADER_ARENA if that is.  Else it is
+ * something else: a block with other flags, or a large one, or a thread that must not count the quick way. */
+#define SA_USUAL_BLOCKS   (SA_EPOCH_STEP - 1)
+#define SA_HEADER_UNUSUAL (~(size_t)SA_USUAL_BLOCKS | SA_HEADER_FLAGS)
+
+static sa_inline size_t sa_header_and_thread(const void *block, const struct sa_thread *self) {
+        return sa_behind(self) + sa_header(block);
 }

@@ -36,7 +36,7 @@ void *pvalloc(size_t size);
 #define LOOK_MASK 63
 
 static sa_inline size_t size_of(void *block) {
-        return sa_likely(sa_has_header(block)) ? sa_header_size(block) : sa_call_next(usable)(block);
+        return sa_has_header(block) && sa_header_tells(block) ? sa_header_size(block) : sa_call_next(usable)(block);
 }
 
 /* --------------------------------------------------------------------------------------------------- counting -- */
@@ -53,8 +53,14 @@ static sa_inline bool is_time_to_look(const _Atomic uint64_t *counters) {
 #endif
 }
 
+/* Looks first itself at what it would be asked to look at, in a gate that was not wiped. */
 static sa_aside void *look(void *block) {
-        (void)sa_counters_slow();
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+
+        /* Relaxed, as in sa_is_stale(). */
+        if (!beacon || atomic_load_explicit(&beacon->generation, memory_order_relaxed) !=
+                               atomic_load_explicit(&sa_gate.generation, memory_order_relaxed))
+                (void)sa_counters_slow();
         return block;
 }
 
@@ -68,11 +74,15 @@ static sa_inline void add_dealloc(_Atomic uint64_t *counters, size_t bytes) {
         sa_bump(&counters[SHM_DEALLOC_BYTES], bytes);
 }
 
-/* Whatever is below, and whether there is a collector or not. */
+/* Whatever is below, and whether there is a collector or not; or nothing, as there was no memory. */
 static sa_aside void *count_alloc(void *block) {
-        size_t bytes = size_of(block);
-        _Atomic uint64_t *counters = sa_counters();
+        _Atomic uint64_t *counters;
+        size_t bytes;
 
+        if (!block)
+                return NULL;
+        bytes = size_of(block);
+        counters = sa_counters();
         add_alloc(counters, bytes);
         return sa_likely(!is_time_to_look(counters)) ? block : look(block);
 }
@@ -81,18 +91,28 @@ static void count_dealloc(size_t bytes) {
         add_dealloc(sa_counters(), bytes);
 }
 
-/* What the next allocator answered.  Nearly every call of nearly every program goes on straight: glibc below, and a
- * lane at hand. */
+/* Whether the quick way is good, and how many bytes it is then.  Nearly every call of nearly every program finds that it is,
+ * by two comparisons: glibc below, a lane at hand, and a block of the usual kind. */
+static sa_inline bool is_quick(const struct sa_thread *self, const void *block, size_t *ret_bytes) {
+        if (!sa_has_header(block))
+                return false;
+        *ret_bytes = sa_header_and_thread(block, self);
+        if (sa_likely(!(*ret_bytes & SA_HEADER_UNUSUAL)))
+                return true;
+        *ret_bytes ^= SA_HEADER_ARENA;
+        return !(*ret_bytes & SA_HEADER_UNUSUAL);
+}
+
+/* What the next allocator answered. */
 static sa_inline void *counted(void *block) {
         const struct sa_thread *self = &sa_self;
         _Atomic uint64_t *counters;
+        size_t bytes;
 
-        if (sa_unlikely(!block))
-                return NULL;
-        if (sa_unlikely(!sa_is_quick(self)) || !sa_header_tells(block))
+        if (sa_unlikely(!is_quick(self, block, &bytes)))
                 return count_alloc(block);
         counters = self->lane->live;
-        add_alloc(counters, sa_header_size(block));
+        add_alloc(counters, bytes);
         return sa_likely(!is_time_to_look(counters)) ? block : look(block);
 }
 
@@ -106,20 +126,21 @@ void *sa_malloc(size_t size) {
 EXPORT __typeof__(malloc) malloc __attribute__((alias("sa_malloc")));
 
 static sa_aside void free_aside(void *block) {
+        if (!block)
+                return;
         count_dealloc(size_of(block));
         sa_call_next(free)(block);
 }
 
 EXPORT void free(void *block) {
         const struct sa_thread *self = &sa_self;
+        size_t bytes;
 
-        if (sa_unlikely(!block))
-                return;
-        if (sa_unlikely(!sa_is_quick(self)) || !sa_header_tells(block)) {
+        if (sa_unlikely(!is_quick(self, block, &bytes))) {
                 free_aside(block);
                 return;
         }
-        add_dealloc(self->lane->live, sa_header_size(block));
+        add_dealloc(self->lane->live, bytes);
         sa_call_next(free)(block);
 }
 

@@ -62,7 +62,7 @@ __attribute__((constructor(101))) static void start(void) {
         if (!gnu_get_libc_version)
                 return;
         sa_headers_prove();
-        if (sa_headers_are_known)
+        if (sa_headers_from == 1)
                 sa_root_set_quick();
         sa_root_set_counting(is_called() || is_passed_on() ? SHM_COUNTING_MALLOC : SHM_COUNTING_BYPASSED);
         sa_root_attach_early();
