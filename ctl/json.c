@@ -4,10 +4,22 @@
 
 #include <json-c/json.h>
 
-#include "ctl/json.h"
+#include "ctl/json_rows.h"
+
+/* A table of which there are no objects yet: on one line it is written without, and only where it is to be laid out, or
+ * something is added to it, they are made. */
+struct later {
+        struct later *next;
+        struct json_object *array;
+        struct json_rows *rows;
+        const struct table *table;
+        struct json_columns columns;
+        bool is_made;
+};
 
 struct json {
         struct json_object *root;
+        struct later *later;
 };
 
 /* Consumes `value` in any case. */
@@ -34,9 +46,20 @@ int json_new(struct json **ret, uint64_t time_ns, bool complete) {
         return 0;
 }
 
+static struct later *later_free(struct later *later) {
+        struct later *next = later->next;
+
+        json_object_put(later->array);
+        json_rows_free(later->rows);
+        free(later);
+        return next;
+}
+
 struct json *json_free(struct json *json) {
         if (json) {
                 json_object_put(json->root);
+                while (json->later)
+                        json->later = later_free(json->later);
                 free(json);
         }
         return NULL;
@@ -105,12 +128,37 @@ static struct json_object *row_value(const struct table *table, size_t row, cons
         return object;
 }
 
+static int append_row(struct json_object *array, const struct table *table, size_t row,
+                      const struct json_columns *columns) {
+        struct json_object *object = row_value(table, row, columns);
+
+        if (object && json_object_array_add(array, object) == 0)
+                return 0;
+        json_object_put(object);
+        return -ENOMEM;
+}
+
+/* Makes the objects of the table that this array stands for, or of all for NULL. */
+static int make_rows(const struct json *json, const struct json_object *array) {
+        int r = 0;
+
+        for (struct later *later = json->later; later && r == 0; later = later->next) {
+                if (later->is_made || (array && array != later->array))
+                        continue;
+                json_object_set_serializer(later->array, NULL, NULL, NULL);
+                later->is_made = true;
+                for (size_t row = 0; row < later->table->row_count && r == 0; row++)
+                        r = append_row(later->array, later->table, row, &later->columns);
+        }
+        return r;
+}
+
 /* The array under `key`, made if need be. */
 static struct json_object *array_under(struct json *json, const char *key) {
         struct json_object *array = NULL;
 
         if (json_object_object_get_ex(json->root, key, &array) && json_object_is_type(array, json_type_array))
-                return array;
+                return make_rows(json, array) == 0 ? array : NULL;
         return json_add_array(json, key) < 0 ? NULL : json_object_object_get(json->root, key);
 }
 
@@ -143,23 +191,31 @@ int json_append_texts(struct json *json, const char *key, const char *const *tex
 int json_append_row(struct json *json, const char *key, const struct table *table, size_t row,
                     const struct json_columns *columns) {
         struct json_object *array = array_under(json, key);
-        struct json_object *object = array ? row_value(table, row, columns) : NULL;
 
-        if (!object)
-                return -ENOMEM;
-        if (json_object_array_add(array, object) < 0) {
-                json_object_put(object);
-                return -ENOMEM;
-        }
-        return 0;
+        return array ? append_row(array, table, row, columns) : -ENOMEM;
+}
+
+static int write_later(struct json_object *array, struct printbuf *to, int level, int flags) {
+        return json_rows_write(json_object_get_userdata(array), to);
 }
 
 int json_add_table(struct json *json, const char *key, const struct table *table, const struct json_columns *columns) {
-        int r = json_add_array(json, key);
+        struct later *later = calloc(1, sizeof(*later));
 
-        for (size_t row = 0; row < table->row_count && r == 0; row++)
-                r = json_append_row(json, key, table, row, columns);
-        return r;
+        if (!later)
+                return -ENOMEM;
+        *later = (struct later){
+                .array = json_object_new_array(), .rows = json_rows_new(table, columns), .table = table};
+        if (columns)
+                later->columns = *columns;
+        if (!later->array || !later->rows || put(json->root, key, json_object_get(later->array)) < 0) {
+                later_free(later);
+                return -ENOMEM;
+        }
+        json_object_set_serializer(later->array, write_later, later->rows, NULL);
+        later->next = json->later;
+        json->later = later;
+        return 0;
 }
 
 int json_add_row(struct json *json, const char *key, const struct table *table, size_t row,
@@ -200,8 +256,11 @@ int json_extend_last(struct json *json, const char *key, const char *name, int64
 int json_print(const struct json *json, FILE *stream, enum json_mode mode) {
         int flags = JSON_C_TO_STRING_NOSLASHESCAPE |
                     (mode == JSON_PRETTY ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN);
-        const char *text = json_object_to_json_string_ext(json->root, flags);
+        const char *text;
 
+        if (mode == JSON_PRETTY && make_rows(json, NULL) < 0)
+                return -ENOMEM;
+        text = json_object_to_json_string_ext(json->root, flags);
         if (!text)
                 return -ENOMEM;
         if (fputs(text, stream) == EOF || fputc('\n', stream) == EOF || fflush(stream) == EOF)

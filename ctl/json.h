@@ -26,6 +26,7 @@ struct json_columns {
 };
 
 /* All return 0 or -ENOMEM.  A key that is there already is replaced. */
+/* The table and the columns' names are borrowed until the document is freed: they are read when it is printed. */
 int json_add_table(struct json *json, const char *key, const struct table *table, const struct json_columns *columns);
 /* Appends rows of `table` to the array under `key`, which need not be there yet. */
 int json_append_row(struct json *json, const char *key, const struct table *table, size_t row,

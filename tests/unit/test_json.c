@@ -122,10 +122,95 @@ static void test_arrays(void **state) {
         table_free(table);
 }
 
+static void assert_as_appended(const struct table *table, const struct json_columns *columns, enum json_mode mode) {
+        struct json *whole = NULL, *rows = NULL;
+        char *expected;
+
+        assert_int_equal(json_new(&whole, 1, true), 0);
+        assert_int_equal(json_new(&rows, 1, true), 0);
+        assert_int_equal(json_add_array(rows, "rows"), 0);
+        for (size_t i = 0; i < table->row_count; i++)
+                assert_int_equal(json_append_row(rows, "rows", table, i, columns), 0);
+        assert_int_equal(json_add_uint(rows, "after", "a", 1), 0);
+        assert_int_equal(json_add_table(whole, "rows", table, columns), 0);
+        assert_int_equal(json_add_uint(whole, "after", "a", 1), 0);
+        expected = strdup(printed(rows, mode));
+        assert_non_null(expected);
+        assert_string_equal(printed(whole, mode), expected);
+        assert_string_equal(printed(whole, mode), expected); /* once more */
+        free(expected);
+        json_free(whole);
+        json_free(rows);
+}
+
+/* A table is written without objects, and yet as json-c would write them; whatever its texts are. */
+static void test_whole_tables(void **state) {
+        static const char *const texts[] = {"",           "plain", "a/b",  "\"",    "\\",       "\x01\x1f",
+                                            "\n\t\r\b\f", "ü€",    "\x7f", "end\\", "\xff\xfe", "%s </script>"};
+        static const char *const some[] = {"net_bytes", "span", "pid", "span", "no_such_column", "per_call", "pid"};
+        static const uint64_t numbers[] = {0, 9, 10, 99, 100, UINT32_MAX, UINT64_MAX / 10, UINT64_MAX};
+        struct json_columns columns = {some, 7};
+        struct table *table = fake_table("spans", 12, 5);
+        char long_text[6000];
+
+        memset(long_text, 'x', sizeof(long_text) - 1);
+        long_text[sizeof(long_text) - 1] = '\0';
+        for (size_t row = 0; row < 12; row++) {
+                fake_text(table, row, "span", texts[row]);
+                fake_text(table, row, "path", row % 5 == 4 ? long_text : texts[11 - row]);
+                fake_uint(table, row, "pid", numbers[row % 8]);
+                fake_int(table, row, "net_bytes",
+                         row % 2 ? -(int64_t)(numbers[row % 8] / 2) : INT64_MIN + (int64_t)row);
+                if (row % 4 == 3) /* a name that comes again */
+                        fake_entry(table, row, "threads", texts[4], 77);
+                for (size_t i = 0; i < row % 4; i++)
+                        fake_entry(table, row, "threads", texts[i + 3], numbers[i]);
+        }
+        for (int mode = JSON_SHORT; mode <= JSON_PRETTY; mode++) {
+                assert_as_appended(table, NULL, (enum json_mode)mode);
+                assert_as_appended(table, &columns, (enum json_mode)mode);
+                columns.count = 1;
+                assert_as_appended(table, &columns, (enum json_mode)mode);
+                columns.count = 7;
+        }
+        table->row_count = 0;
+        assert_as_appended(table, NULL, JSON_SHORT);
+        assert_as_appended(table, NULL, JSON_PRETTY);
+        table->row_count = 12;
+        table_free(table);
+}
+
+/* What is added to a table's array comes after its rows. */
+static void test_more_than_a_table(void **state) {
+        static const char *const one[] = {"pid"};
+        struct json_columns columns = {one, 1};
+        struct table *table = fake_table("spans", 2, 0);
+        struct json *json = NULL;
+
+        fake_uint(table, 0, "pid", 1);
+        fake_uint(table, 1, "pid", 2);
+        assert_int_equal(json_new(&json, 1, true), 0);
+        assert_int_equal(json_add_table(json, "gone", table, NULL), 0);
+        assert_int_equal(json_add_table(json, "rows", table, &columns), 0);
+        assert_int_equal(json_add_table(json, "gone", table, &columns), 0);
+        assert_int_equal(json_extend_last(json, "rows", "rate", 7), 0);
+        assert_int_equal(json_append_row(json, "rows", table, 0, &columns), 0);
+        assert_string_equal(printed(json, JSON_SHORT),
+                            "{\"schema\":1,\"time_ns\":1,\"complete\":true,\"gone\":[{\"pid\":1},{\"pid\":2}],"
+                            "\"rows\":[{\"pid\":1},{\"pid\":2,\"rate\":7},{\"pid\":1}]}\n");
+        json_free(json);
+        table_free(table);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_envelope), cmocka_unit_test(test_table),  cmocka_unit_test(test_all_columns),
-                cmocka_unit_test(test_values),   cmocka_unit_test(test_arrays),
+                cmocka_unit_test(test_envelope),
+                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_all_columns),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_arrays),
+                cmocka_unit_test(test_whole_tables),
+                cmocka_unit_test(test_more_than_a_table),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
