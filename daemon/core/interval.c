@@ -1,16 +1,6 @@
 /* See interval.h. */
 #include "daemon/core/interval.h"
 
-struct counters counters_since_slow(struct counters a, struct counters b) {
-        uint64_t of_a[SHM_COUNTERS], of_b[SHM_COUNTERS];
-
-        counters_store(of_a, a);
-        counters_store(of_b, b);
-        for (int i = 0; i < SHM_COUNTERS; i++)
-                of_a[i] = of_a[i] > of_b[i] ? of_a[i] - of_b[i] : 0;
-        return counters_load(of_a);
-}
-
 /* Takes from `delta` what is pending, and books it. */
 static void take(uint64_t delta[SHM_COUNTERS], const uint64_t pending[SHM_COUNTERS], uint64_t to[SHM_COUNTERS]) {
         for (int i = 0; i < SHM_COUNTERS; i++) {
