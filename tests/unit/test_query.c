@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/core/query_private.h"
 #include "tests/support/query_fixture.h"
 
 static void test_hello(void **state) {
@@ -394,6 +395,46 @@ static void test_an_answer_that_is_too_long_is_an_error(void **state) {
         assert_error_as(fixture, &all, EMSGSIZE, "fewer rows", "spans", NULL);
 }
 
+/* One answer's memory serves the next one, if it is not very much; it goes with the last asker. */
+static void test_memory_for_answers(void **state) {
+        struct wire_buffer first = WIRE_BUFFER_INIT(1 << 20), second = first, big = WIRE_BUFFER_INIT(2 * QUERY_KEEP);
+        struct fixture *fixture = *state;
+        struct query *query = fixture->query;
+        const void *memory;
+
+        query_lend(query, &first);
+        assert_null(first.data);
+        wire_put_text(&first, "what was answered");
+        memory = first.data;
+        query_take_back(query, &first);
+        assert_int_equal(first.size, 0);
+        assert_null(first.data);
+
+        query_lend(query, &second);
+        assert_ptr_equal(second.data, memory);
+        query_lend(query, &first);
+        assert_null(first.data);
+        query_lend(query, &second); /* it has some */
+        assert_ptr_equal(second.data, memory);
+        query_take_back(query, &second);
+
+        wire_put_nil(&big);
+        assert_non_null(wire_buffer_reserve(&big, QUERY_KEEP + 1));
+        query_take_back(query, &big);
+        assert_null(big.data);
+        assert_ptr_equal(query->spare.data, memory);
+
+        table_free(table_as(fixture, &all, "spans", "sort", "-alloc_bytes", NULL));
+        assert_true(query->unsorted.allocated > 0);
+        query_release(query);
+        assert_true(!query->spare.data && !query->unsorted.data);
+        table_free(table_as(fixture, &all, "spans", "sort", "-alloc_bytes", NULL));
+        query->unsorted.limit = 2 * QUERY_KEEP;
+        assert_non_null(wire_buffer_reserve(&query->unsorted, QUERY_KEEP + 1));
+        query_take_back(query, &first);
+        assert_null(query->unsorted.data);
+}
+
 int main(void) {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -410,6 +451,7 @@ int main(void) {
                 TEST(test_ps_and_status),
                 TEST(test_reset_shows_nothing_older),
                 TEST(test_an_answer_that_is_too_long_is_an_error),
+                TEST(test_memory_for_answers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
