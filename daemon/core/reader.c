@@ -233,8 +233,14 @@ static bool word_is_alive(uint32_t word) {
         return (word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED);
 }
 
+/* 0 while the lane's first owner has not made its mutex: nobody looks at it meanwhile. */
+static uint32_t owner_word(const struct shm_lane *lane) {
+        /* [O3] acquire of the occupancy, pairs with the release in begin(). */
+        return atomic_load_explicit(&lane->occupancy, memory_order_acquire) > 1 ? shm_owner_word(lane) : 0;
+}
+
 bool reader_is_alive(const struct reader *reader, uint32_t lane) {
-        return word_is_alive(shm_owner_word(lane_at(reader, lane)));
+        return word_is_alive(owner_word(lane_at(reader, lane)));
 }
 
 bool reader_was_left(const struct reader *reader, uint32_t i) {
@@ -252,7 +258,7 @@ uint64_t reader_activity(const struct reader *reader) {
         for (uint32_t i = 0; i < reader->lanes; i++) {
                 const struct shm_lane *lane = lane_at(reader, i);
 
-                sum += shm_owner_word(lane) + ring_head(lane);
+                sum += owner_word(lane) + ring_head(lane);
                 for (int c = 0; c < SHM_COUNTERS; c++)
                         sum += atomic_load_explicit(&lane->live[c], memory_order_relaxed);
         }
@@ -281,7 +287,7 @@ bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occu
         uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_acquire);
 
         ret->occupancy = occupancy;
-        ret->alive = word_is_alive(shm_owner_word(lane));
+        ret->alive = word_is_alive(owner_word(lane));
         ret->tid = shm_load(lane->tid);
         shm_load_text(ret->comm, lane->comm, sizeof ret->comm);
         shm_load_counters(ret->before, lane->before);
