@@ -56,8 +56,8 @@ static uint64_t pull(struct input *input, size_t width) {
 
 static const char *const methods[] = {"hello",  "status", "ps",   "spans", "tree",
                                       "follow", "reset",  "show", "",      "spans\0x"};
-static const char *const params[] = {"process", "pid",      "unit",     "span",   "filter", "sort",
-                                     "limit",   "since_ns", "protocol", "client", "odd",    ""};
+static const char *const params[] = {"process",  "pid",      "unit",   "span", "filter", "sort",         "limit",
+                                     "since_ns", "protocol", "client", "odd",  "",       "since_answer", "columns"};
 static const char *const texts[] = {"request", "web.service", "o/dd", "alloc_bytes", "-alloc_bytes",
                                     "",        "\xff\xfe",    "span"};
 
@@ -125,10 +125,14 @@ static void put_choices(struct wire_buffer *buffer, struct input *input) {
 
 /* ----------------------------------------------------------------------------------------------------- the answer -- */
 
-/* In an answer's rows no process but the user's own. */
+/* In an answer's rows no process but the user's own, nor in what it says of others: the fixture's second and third. */
 static void check_visible(struct wire_value result) {
         struct wire_value columns = wire_get(result, "columns"), rows = wire_get(result, "rows");
-        uint64_t uid;
+        struct wire_value unchanged = wire_get(result, "unchanged");
+        uint64_t uid, number;
+
+        for (uint32_t i = 0; i < wire_count(unchanged); i++)
+                REQUIRE(wire_get_uint(wire_at(unchanged, i), &number) && (number == 2 || number == 3));
 
         for (uint32_t c = 0; c < wire_count(columns); c++) {
                 if (!wire_text_is(wire_at(columns, c), "uid"))
