@@ -5,16 +5,16 @@
 # Timeout: 300
 . "$(dirname "$0")/../support/lib.sh"
 
-# In hundredths, for one iteration: a pair of calls through the PLT with their arguments, less an empty loop; and the
-# header's look before each.
+# In hundredths, for one iteration: a pair of calls with their arguments and the header's look before each, less an
+# empty loop.
 declare -A stored=(
         [alone_pair]=200   # no collector: enter and exit of no span
         [alone_scope]=1023 # … a scope, and the look for a collector now and then
-        [pair]=9100        # enter and exit: 81 in the two functions
-        [scope]=11200      # the whole of a span in one block
-        [nested]=11150     # … one of four inside one another
-        [turns]=40050      # two scopes, the inner one under another parent than the last time
-        [life]=19100       # open, enter, exit, close
+        [pair]=8900        # enter and exit: 81 in the two functions
+        [scope]=11000      # the whole of a span in one block
+        [nested]=10949     # … one of four inside one another
+        [turns]=39650      # two scopes, the inner one under another parent than the last time
+        [life]=18700       # open, enter, exit, close
 )
 # What counting adds to malloc(64) and free, with a collector: the difference of two counts, as libc has its own.
 stored_malloc=2920

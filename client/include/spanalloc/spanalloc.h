@@ -212,15 +212,25 @@ SPANALLOC_API extern uint32_t spanalloc_listening_;
 /* How many more opens of the calling thread may go by without a look for a collector; below 1: none. */
 SPANALLOC_API extern __thread int32_t spanalloc_patience_ __attribute__((tls_model("initial-exec")));
 
+/* Called through the table of addresses, not by way of a jump there. */
+#ifdef __has_attribute
+#if __has_attribute(noplt)
+#define SPANALLOC_DO_ SPANALLOC_API __attribute__((noplt))
+#endif
+#endif
+#ifndef SPANALLOC_DO_
+#define SPANALLOC_DO_ SPANALLOC_API
+#endif
+
 /* The same as the functions above, for who has looked: `span` is not none. */
-SPANALLOC_API spanalloc_span spanalloc_do_open_(spanalloc_site *site);
-SPANALLOC_API spanalloc_span spanalloc_do_open_under_(spanalloc_site *site, spanalloc_span parent);
-SPANALLOC_API void spanalloc_do_enter_(spanalloc_span span);
-SPANALLOC_API void spanalloc_do_exit_(spanalloc_span span);
-SPANALLOC_API void spanalloc_do_close_(spanalloc_span span);
-SPANALLOC_API spanalloc_span spanalloc_do_current_(void);
-SPANALLOC_API spanalloc_span spanalloc_do_scope_begin_(spanalloc_site *site);
-SPANALLOC_API void spanalloc_do_scope_end_(spanalloc_span span);
+SPANALLOC_DO_ spanalloc_span spanalloc_do_open_(spanalloc_site *site);
+SPANALLOC_DO_ spanalloc_span spanalloc_do_open_under_(spanalloc_site *site, spanalloc_span parent);
+SPANALLOC_DO_ void spanalloc_do_enter_(spanalloc_span span);
+SPANALLOC_DO_ void spanalloc_do_exit_(spanalloc_span span);
+SPANALLOC_DO_ void spanalloc_do_close_(spanalloc_span span);
+SPANALLOC_DO_ spanalloc_span spanalloc_do_current_(void);
+SPANALLOC_DO_ spanalloc_span spanalloc_do_scope_begin_(spanalloc_site *site);
+SPANALLOC_DO_ void spanalloc_do_scope_end_(spanalloc_span span);
 
 #ifndef SPANALLOC_INSIDE_ /* the library's own sources */
 
