@@ -1,11 +1,13 @@
 /*
  * A process among many: threads that open spans, at a given rate or hardly at all.
  *
- *     crowd THREADS SPANS RATE SECONDS [BURST]    RATE records a second over all threads, of so many spans, BURST pairs at a
- *                                                 time; 0: each span once, and then the threads sleep
+ *     crowd THREADS SPANS RATE SECONDS [BURST [WARM]]
+ *             RATE records a second over all threads, of so many spans, BURST pairs at a time; 0: each span once, and then
+ *             the threads sleep
  *
  * Up to a thousand spans are as many names; beyond, they are a thousand names within others, a path each.  Prints
- * "records refused ns" at the end: processor time for a pair with a malloc and a free in it, once its path is known.
+ * "records refused ns" at the end: processor time for a pair with a malloc and a free in it, once its path is known and the
+ * thread has done WARM pairs.
  */
 #include <pthread.h>
 #include <spanalloc/spanalloc.h>
@@ -18,7 +20,7 @@
 enum { NAMES = 1000 };
 
 static double clock_ns; /* what it takes to look at the clock */
-static long n_threads, n_spans, rate, seconds, burst = 1;
+static long n_threads, n_spans, rate, seconds, burst = 1, warm;
 static spanalloc_site **sites, **groups;
 
 struct tally {
@@ -57,7 +59,7 @@ static long some(struct tally *tally, long from, long due) {
 
         while (tally->pairs < due)
                 tally->pairs += one(from++);
-        if (from - (due - before) < n_spans) /* paths were new to it */
+        if (from - (due - before) < n_spans || before < warm) /* paths, or the ring's memory, were new to it */
                 return from;
         tally->timed_ns += measure_now(CLOCK_THREAD_CPUTIME_ID) - begun - clock_ns;
         tally->timed_pairs += tally->pairs - before;
@@ -111,15 +113,17 @@ int main(int argc, char **argv) {
         static struct tally tallies[64];
         struct tally sum = {0};
 
-        if (argc < 5 || argc > 6 || (n_threads = atol(argv[1])) < 1 || n_threads > 64 ||
+        if (argc < 5 || argc > 7 || (n_threads = atol(argv[1])) < 1 || n_threads > 64 ||
             (n_spans = atol(argv[2])) < 1) {
-                fprintf(stderr, "usage: crowd THREADS SPANS RATE SECONDS [BURST]\n");
+                fprintf(stderr, "usage: crowd THREADS SPANS RATE SECONDS [BURST [WARM]]\n");
                 return 2;
         }
         rate = atol(argv[3]);
         seconds = atol(argv[4]);
-        if (argc == 6)
+        if (argc > 5)
                 burst = atol(argv[5]);
+        if (argc > 6)
+                warm = atol(argv[6]);
         sites = intern(n_spans < NAMES ? n_spans : NAMES, "work");
         groups = intern(n_spans / NAMES + 1, "group");
         if (!sites || !groups)
