@@ -55,7 +55,7 @@ struct grid {
         uint32_t parents[PARENTS];
         uint32_t ids[PARENTS][NAMES];
 };
-static char texts[NAMES][16];
+static char texts[NAMES][24];
 
 static void grid_init(struct grid *grid) {
         for (int n = 0; n < NAMES; n++) {
@@ -63,7 +63,7 @@ static void grid_init(struct grid *grid) {
                 grid->sites[n] = (spanalloc_site){.abi = SPANALLOC_ABI, .name = texts[n], .file = "f.c", .line = 1};
         }
         for (int p = 0; p < PARENTS; p++) {
-                char name[16];
+                char name[24];
 
                 snprintf(name, sizeof name, "parent %d", p);
                 grid->parents[p] = sa_path_intern(sa_site_intern(name), 0);
