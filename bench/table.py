@@ -36,12 +36,11 @@ def spread(name):
 
 
 def ratio(a, b):
-    """Of the medians; with the spread of the rounds' own ratios, since rounds are interleaved."""
-    x, y = figures[a], figures[b]
-    if not x or not y or not statistics.median(y):
+    """The median of the rounds' own ratios, and their spread: both of a round met the same machine."""
+    each = [p / q for p, q in zip(figures[a], figures[b]) if q]
+    if not each:
         return None, ""
-    each = [p / q for p, q in zip(x, y) if q]
-    return statistics.median(x) / statistics.median(y), f"{min(each):.3g} to {max(each):.3g}" if len(each) > 1 else ""
+    return statistics.median(each), f"{min(each):.3g} to {max(each):.3g}" if len(each) > 1 else ""
 
 
 rows = []
@@ -62,7 +61,7 @@ def goal_text(goal, unit, least):
 
 def ratio_row(what, a, b, goal, unit="times"):
     value, seen = ratio(a, b)
-    note = f"{median(a):.3g} against {median(b):.3g} ns" if value is not None else ""
+    note = f"medians {median(a):.3g} and {median(b):.3g} ns" if value is not None else ""
     row(what, value, goal, unit, note, seen=seen)
 
 
