@@ -9,7 +9,6 @@
 #include "daemon/core/tally.h"
 #include "daemon/core/times.h"
 
-#define UNDO_LINES     65536u /* a step begins where the batch is not full yet, and there can be some in one */
 #define LINES_COMPARED 16u
 #define EVENTS_KEPT    1024u /* room that is not given back after a batch */
 
@@ -119,7 +118,7 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
         books = calloc(1, sizeof *books);
         if (!books)
                 return -ENOMEM;
-        r = state_init(&books->state, places.size, UNDO_LINES);
+        r = state_init(&books->state, places.size, BOOKS_UNDO_LINES);
         if (r < 0) {
                 free(books);
                 return r;

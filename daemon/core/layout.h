@@ -326,6 +326,11 @@ struct books {
  * a sixth of the time where all lines differ. */
 #define BOOKS_LINES_PER_BATCH 4096u
 
+/* Lines that the log has room for: a step begins where the batch is not full yet, and there can be some in one.  An arena that
+ * is taken over with less is moved into one with so many (reshape.c). */
+#define BOOKS_UNDO_LINES 65536u
+_Static_assert(BOOKS_UNDO_LINES >= BOOKS_LINES_PER_BATCH + 2 * BOOKS_LINES_PER_STEP, "");
+
 /* Whether the batch has grown so large that it should be committed before more is fed. */
 static inline bool books_batch_is_full(const struct books *books) {
         return state_logged(&books->state) >= BOOKS_LINES_PER_BATCH;

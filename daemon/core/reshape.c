@@ -227,7 +227,7 @@ static int move(struct books *books, const struct books_owner *owner, struct sid
 
         memcpy(new.shapes, books_shapes, sizeof new.shapes);
         books_place(&new.places, &owner->limits, new.shapes);
-        r = state_init_beside(&to, from, new.places.size, from->header->undo_capacity);
+        r = state_init_beside(&to, from, new.places.size, BOOKS_UNDO_LINES);
         if (r < 0)
                 return r;
         new.data = state_data(&to);
@@ -265,5 +265,6 @@ int books_reshape(struct books *books) {
         books_place(&old.places, &owner->limits, old.shapes);
         if (books->state.header->data_offset + old.places.size > books->state.header->size)
                 return -EPROTO;
+        same &= books->state.header->undo_capacity >= BOOKS_UNDO_LINES;
         return same ? 0 : move(books, owner, &old);
 }

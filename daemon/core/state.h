@@ -80,12 +80,6 @@ uint64_t state_memory(struct state *state);
 void state_begin(struct state *state);
 void state_commit(struct state *state);
 
-/* Whether the batch may go on: there is room for `lines` more. */
-static inline bool state_has_room(const struct state *state, uint64_t lines) {
-        return atomic_load_explicit(&state->header->undo_length, memory_order_relaxed) + lines <=
-               state->header->undo_capacity;
-}
-
 /* Lines that the batch, or the last one, has changed. */
 static inline uint64_t state_logged(const struct state *state) {
         return atomic_load_explicit(&state->header->undo_length, memory_order_relaxed);

@@ -20,12 +20,6 @@ void tally_rates(const struct books *books, const struct tally *tally, uint64_t 
 /* Brings the decayed sums to the present tick. */
 void tally_decay(struct tally *tally, uint64_t tick);
 
-/* Adds to sums that were logged. */
-static inline void tally_add(uint64_t to[SHM_COUNTERS], const uint64_t delta[SHM_COUNTERS]) {
-        for (int i = 0; i < SHM_COUNTERS; i++)
-                to[i] += delta[i];
-}
-
 void tally_log(struct books *books, struct tally *t);
 
 /* The tally of a path, which may be changed then: its lines are logged all at once, but for what tells of the chunks of the

@@ -72,6 +72,16 @@ static inline void *exits_s(void *userdata) {
         return NULL;
 }
 
+static inline int end_scenes(int failed) {
+        fixture_end();
+        return failed;
+}
+
+/* What main() returns: all, or those that its argument names. */
+#define RUN_SCENES(argc, argv, tests)                                                                                  \
+        (fixture_begin(argv), cmocka_set_test_filter((argc) > 1 ? (argv)[1] : NULL),                                   \
+         end_scenes(cmocka_run_group_tests(tests, NULL, NULL)))
+
 #define SCENARIO(name, ...)                                                                                            \
         {                                                                                                              \
 #name, test_scenario, NULL, scenario_teardown, &(struct scenario) {                                    \

@@ -447,13 +447,6 @@ int main(int argc, char **argv) {
                 SCENARIO(scope_ended_elsewhere),
                 SCENARIO(parent_after_a_foreign_exit),
         };
-        int failed;
 
-        (void)argc;
-        fixture_begin(argv);
-        if (argc > 1)
-                cmocka_set_test_filter(argv[1]);
-        failed = cmocka_run_group_tests(tests, NULL, NULL);
-        fixture_end();
-        return failed;
+        return RUN_SCENES(argc, argv, tests);
 }

@@ -241,13 +241,6 @@ int main(int argc, char **argv) {
                 SCENARIO(full_ring_migrated, .ring_records = 256),
                 SCENARIO(waiting, .ring_records = 256, .on_full = SPANALLOC_WAIT),
         };
-        int failed;
 
-        (void)argc;
-        fixture_begin(argv);
-        if (argc > 1)
-                cmocka_set_test_filter(argv[1]);
-        failed = cmocka_run_group_tests(tests, NULL, NULL);
-        fixture_end();
-        return failed;
+        return RUN_SCENES(argc, argv, tests);
 }

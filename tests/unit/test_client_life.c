@@ -441,13 +441,6 @@ int main(int argc, char **argv) {
                 SCENARIO(replaced_again_and_again),
                 SCENARIO(replaced_under_signals, .ring_records = 1u << 20),
         };
-        int failed;
 
-        (void)argc;
-        fixture_begin(argv);
-        if (argc > 1)
-                cmocka_set_test_filter(argv[1]);
-        failed = cmocka_run_group_tests(tests, NULL, NULL);
-        fixture_end();
-        return failed;
+        return RUN_SCENES(argc, argv, tests);
 }

@@ -102,13 +102,13 @@ static struct books_owner *owner_of(struct state *state) {
 }
 
 /* Its descriptor; the arena is another version's, or ours. */
-static int make_arena(const struct books_shape *shapes, uint32_t regions, uint32_t layout) {
+static int make_arena_of(const struct books_shape *shapes, uint32_t regions, uint32_t layout, uint64_t undo_lines) {
         struct books_places places;
         struct state state;
         int fd;
 
         books_place(&places, &limits, shapes);
-        assert_int_equal(state_init(&state, places.size, 1000), 0);
+        assert_int_equal(state_init(&state, places.size, undo_lines), 0);
         owner_of(&state)->layout = layout;
         owner_of(&state)->limits = limits;
         owner_of(&state)->regions = regions;
@@ -123,6 +123,10 @@ static int make_arena(const struct books_shape *shapes, uint32_t regions, uint32
         fd = dup(state.fd);
         state_deinit(&state);
         return fd;
+}
+
+static int make_arena(const struct books_shape *shapes, uint32_t regions, uint32_t layout) {
+        return make_arena_of(shapes, regions, layout, BOOKS_UNDO_LINES);
 }
 
 static uint64_t memory_of(int fd) {
@@ -163,6 +167,7 @@ static void check_all(int fd, const struct books_shape *shapes, bool reshaped, b
         assert_memory_equal(owner_of(&books->state)->shapes, books_shapes, sizeof books_shapes);
         /* A record that is spread over one page more is all that there may be more. */
         assert_true(memory_of(books->state.fd) <= 2 * memory + (UINT64_C(1) << 20));
+        assert_true(books->state.header->undo_capacity >= BOOKS_UNDO_LINES);
         if (reindexed)
                 check_index(books);
         known = shapes;
@@ -200,6 +205,11 @@ static void shorter(struct books_shape *shapes) {
 
 static void test_ours(void **unused) {
         check(make_arena(books_shapes, REGIONS, BOOKS_LAYOUT), books_shapes, false);
+}
+
+/* All as ours, but for a log that is too short for a batch. */
+static void test_short_log(void **unused) {
+        check(make_arena_of(books_shapes, REGIONS, BOOKS_LAYOUT, 1000), books_shapes, true);
 }
 
 static void test_longer(void **unused) {
@@ -361,10 +371,15 @@ static void test_nonsense(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ours),          cmocka_unit_test(test_longer),
-                cmocka_unit_test(test_shorter),       cmocka_unit_test(test_other_index),
-                cmocka_unit_test(test_without_shape), cmocka_unit_test(test_again_and_again),
-                cmocka_unit_test(test_interrupted),   cmocka_unit_test(test_half_a_batch),
+                cmocka_unit_test(test_ours),
+                cmocka_unit_test(test_short_log),
+                cmocka_unit_test(test_longer),
+                cmocka_unit_test(test_shorter),
+                cmocka_unit_test(test_other_index),
+                cmocka_unit_test(test_without_shape),
+                cmocka_unit_test(test_again_and_again),
+                cmocka_unit_test(test_interrupted),
+                cmocka_unit_test(test_half_a_batch),
                 cmocka_unit_test(test_nonsense),
         };
 

@@ -301,20 +301,18 @@ static void test_room(void **unused) {
         assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO), 0);
         data = state_data(&state);
         state_begin(&state);
-        assert_true(state_has_room(&state, UNDO));
-        assert_false(state_has_room(&state, UNDO + 1));
+        assert_int_equal(state_logged(&state), 0);
         for (unsigned i = 0; i < UNDO; i++) {
-                assert_true(state_has_room(&state, UNDO - i));
+                assert_int_equal(state_logged(&state), i);
                 state_touch(&state, data + i * STATE_LINE + 60, 4);
                 state_touch(&state, data + i * STATE_LINE, STATE_LINE); /* the same line again costs nothing */
         }
-        assert_false(state_has_room(&state, 1));
+        assert_int_equal(state_logged(&state), UNDO);
         state_commit(&state);
         state_begin(&state);
-        assert_true(state_has_room(&state, UNDO));
+        assert_int_equal(state_logged(&state), 0);
         state_touch(&state, data + 63, 2); /* two lines */
-        assert_false(state_has_room(&state, UNDO - 1));
-        assert_true(state_has_room(&state, UNDO - 2));
+        assert_int_equal(state_logged(&state), 2);
         state_commit(&state);
         state_deinit(&state);
 }
