@@ -12,7 +12,7 @@
 #include "ctl/json.h"
 #include "ctl/run_preload.h"
 #include "ctl/unit_bus.h"
-#include "daemon/core/elfinfo.h"
+#include "daemon/host/elf_obstacle.h"
 
 /* One unit, and what is known of it. */
 struct subject {

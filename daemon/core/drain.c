@@ -19,7 +19,7 @@
 #include "daemon/core/frames.h"
 #include "daemon/core/live.h"
 #include "daemon/core/reader.h"
-#include "daemon/core/text.h"
+#include "daemon/host/clean_text.h"
 #include "shm/segment.h"
 
 /* A high-water mark that forgets: two stretches of five seconds. */

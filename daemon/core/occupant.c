@@ -5,7 +5,7 @@
 
 #include "daemon/core/drain_private.h"
 #include "daemon/core/interval.h"
-#include "daemon/core/text.h"
+#include "daemon/host/clean_text.h"
 
 /* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
 static uint32_t thread_entry(struct books *books, const char *comm) {

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/core/log.h"
+#include "daemon/host/log.h"
 #include "daemon/wire/wire.h"
 
 #define FOLLOW_BYTES_MAX  ((size_t)1 << 20)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include "daemon/core/text.h"
+#include "daemon/host/clean_text.h"
 #include "shm/ring.h"
 #include "shm/segment.h"
 

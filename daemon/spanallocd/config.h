@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "daemon/core/log.h"
 #include "daemon/core/quota.h"
 #include "daemon/core/reactor.h"
+#include "daemon/host/log.h"
 
 enum config_scope { CONFIG_AUTO, CONFIG_SYSTEM, CONFIG_USER };
 

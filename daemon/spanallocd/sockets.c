@@ -15,7 +15,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "daemon/core/log.h"
+#include "daemon/host/log.h"
 
 #define BACKLOG 4096 /* a thousand programs may start at once */
 #define GROUP   "spanalloc"

@@ -27,7 +27,7 @@
 #include "ctl/options.h"
 #include "ctl/options_table.h"
 #include "ctl/top_ui.h"
-#include "daemon/core/log.h"
+#include "daemon/host/log.h"
 #include "daemon/spanallocd/config.h"
 #include "daemon/wire/columns.h"
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "daemon/core/collector.h"
-#include "daemon/core/log.h"
+#include "daemon/host/log.h"
 #include "spanalloc/spanalloc.h"
 
 /* ------------------------------------------------------------------------------------ what is said to be there -- */

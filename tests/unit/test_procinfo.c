@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/procinfo.h"
+#include "daemon/host/procinfo.h"
 
 static void test_units(void **state) {
         static const struct {

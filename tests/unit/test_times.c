@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/rate.h"
+#include "daemon/host/tsc_rate.h"
 #include "shm/clock.h"
 #include "tests/unit/books_fixture.h"
 

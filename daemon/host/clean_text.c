@@ -1,5 +1,5 @@
-/* See text.h. */
-#include "daemon/core/text.h"
+/* See clean_text.h. */
+#include "daemon/host/clean_text.h"
 
 #include <stdbool.h>
 #include <stdint.h>

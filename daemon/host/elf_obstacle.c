@@ -1,7 +1,7 @@
 /*
  * Every offset and count in the file is a claim: each read is bounded by our own buffers, and by pread's answer.
  */
-#include "daemon/core/elfinfo.h"
+#include "daemon/host/elf_obstacle.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/text.h"
+#include "daemon/host/clean_text.h"
 
 static void test_cases(void **state) {
         static const struct {

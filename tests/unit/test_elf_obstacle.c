@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/elfinfo.h"
+#include "daemon/host/elf_obstacle.h"
 
 static char path[] = "/tmp/test_elfinfo_XXXXXX";
 

@@ -1,7 +1,7 @@
 /*
  * The parsers of /proc.  Each file is read once, whole or its beginning, into a buffer of fixed size.
  */
-#include "daemon/core/procinfo.h"
+#include "daemon/host/procinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>

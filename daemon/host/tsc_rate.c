@@ -1,5 +1,5 @@
-/* See rate.h. */
-#include "daemon/core/rate.h"
+/* See tsc_rate.h. */
+#include "daemon/host/tsc_rate.h"
 
 #include <errno.h>
 #include <stdbool.h>

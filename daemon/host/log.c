@@ -1,7 +1,7 @@
 /*
  * Threads: the reactor's.
  */
-#include "daemon/core/log.h"
+#include "daemon/host/log.h"
 
 #include <endian.h>
 #include <errno.h>
