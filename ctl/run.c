@@ -26,7 +26,7 @@
 #include "ctl/run_progress.h"
 #include "daemon/core/collector.h"
 #include "daemon/core/query.h"
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 #define MS UINT64_C(1000000)
 

@@ -5,7 +5,7 @@
 
 #include "ctl/progress.h"
 #include "daemon/core/collector.h"
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 struct run_progress {
         struct progress line;

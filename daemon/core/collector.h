@@ -4,7 +4,7 @@
  * What lives here: which processes there are, who they are, when each is drained, when it ended and how, and when it
  * is forgotten.  What does not: how one is drained (drain.h), what is counted (books.h), how it is shown (query.h).
  *
- * Threads: the reactor's only, but for the waiters of waker.h.
+ * Threads: the reactor's only, but for the waiters of doorbell.h.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 #include "daemon/core/books.h"
 #include "daemon/core/drain.h"
 #include "daemon/core/quota.h"
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 #include "shm/segment.h"
 
 struct collector;

@@ -21,10 +21,10 @@
 #include "daemon/core/beacon.h"
 #include "daemon/core/collector.h"
 #include "daemon/core/handover.h"
-#include "daemon/core/waker.h"
 #include "daemon/host/log.h"
 #include "daemon/host/procinfo.h"
 #include "daemon/host/tsc_rate.h"
+#include "daemon/loop/doorbell.h"
 #include "shm/handshake.h"
 
 #define NS_PER_MS UINT64_C(1000000)

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "daemon/core/query.h"
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 struct query_server;
 

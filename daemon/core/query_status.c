@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "daemon/core/query_private.h"
-#include "daemon/core/reactor.h"
 #include "daemon/host/log.h"
+#include "daemon/loop/reactor.h"
 #include "daemon/wire/columns.h"
 
 static uint64_t resident_bytes(void) {

@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #include "daemon/core/quota.h"
-#include "daemon/core/reactor.h"
 #include "daemon/host/log.h"
+#include "daemon/loop/reactor.h"
 
 enum config_scope { CONFIG_AUTO, CONFIG_SYSTEM, CONFIG_USER };
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/core/members.h"
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 struct fixture {
         struct reactor *reactor;

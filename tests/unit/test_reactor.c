@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 #define MS UINT64_C(1000000)
 

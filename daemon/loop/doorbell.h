@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 struct waker;
 struct waker_bell;

@@ -4,7 +4,7 @@
  * A turn is: timers that are due, the idle function, the wait, the watches that are ready.  A watch that is removed
  * while its turn is being served stays in memory, silent, until nothing holds it.
  */
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/core/reactor_backend.h"
+#include "daemon/loop/reactor_backend.h"
 
 struct reactor_timer {
         struct reactor *reactor;

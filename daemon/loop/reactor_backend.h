@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "daemon/core/reactor.h"
+#include "daemon/loop/reactor.h"
 
 struct reactor_watch {
         struct reactor *reactor;

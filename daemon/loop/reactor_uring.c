@@ -11,7 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#include "daemon/core/reactor_backend.h"
+#include "daemon/loop/reactor_backend.h"
 
 #define ENTRIES 256
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/waker.h"
+#include "daemon/loop/doorbell.h"
 
 #define MS UINT64_C(1000000)
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "daemon/core/reactor_backend.h"
+#include "daemon/loop/reactor_backend.h"
 
 struct poll_backend {
         struct pollfd *fds;

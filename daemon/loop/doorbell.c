@@ -5,7 +5,7 @@
  * process reads the word any more.  The kernel may still be asked to wait on it, and answers an unmapped word with
  * EFAULT; the control word, moved at each change, makes the thread build its list anew.
  */
-#include "daemon/core/waker.h"
+#include "daemon/loop/doorbell.h"
 
 #include <errno.h>
 #include <linux/futex.h>
