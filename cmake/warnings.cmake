@@ -5,6 +5,6 @@ target_compile_options(spanalloc_warnings INTERFACE
         -Wno-unused-parameter $<$<BOOL:${SPANALLOC_WERROR}>:-Werror>)
 # Names of source files, in sites and in debug information, do not depend on where the tree lies.
 target_compile_options(spanalloc_warnings INTERFACE -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
-# Headers are included by their path from the top: "shm/layout.h", "daemon/core/books.h".
+# Headers are included by their path from the top: "shm/layout.h", "daemon/books/books.h".
 target_include_directories(spanalloc_warnings INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(spanalloc_warnings INTERFACE _GNU_SOURCE SPANALLOC_VERSION="${PROJECT_VERSION}")

@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "daemon/core/books.h"
+#include "daemon/books/books.h"
+#include "daemon/books/quota.h"
 #include "daemon/core/drain.h"
-#include "daemon/core/quota.h"
 #include "daemon/loop/reactor.h"
 #include "shm/segment.h"
 

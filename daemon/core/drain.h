@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/core/books.h"
+#include "daemon/books/books.h"
 
 struct drain;
 struct quota;

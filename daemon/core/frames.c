@@ -3,8 +3,8 @@
 
 #include <assert.h>
 
+#include "daemon/books/last_open.h"
 #include "daemon/core/interval.h"
-#include "daemon/core/last.h"
 
 /* What frames_feed() does not hold in itself, so that what it does every time has the registers. */
 #define FRAMES_SELDOM __attribute__((cold, noinline))

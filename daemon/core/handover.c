@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/books/arena.h"
 #include "daemon/core/inherit.h"
 #include "daemon/core/members.h"
-#include "daemon/core/state.h"
 #include "daemon/core/statefile.h"
 
 #define PAGE_MAGIC   UINT64_C(0x4547415053415301)

@@ -3,7 +3,7 @@
  * and how a successor takes them over.
  *
  * What lives here: the names in the store, the label on each process's books, the page with the collector's own words.
- * What does not: the store itself (a service manager's, spanallocd/fdstore.c), how a batch is undone (state.h), what a
+ * What does not: the store itself (a service manager's, spanallocd/fdstore.c), how a batch is undone (arena.h), what a
  * process's books hold (books.h).  docs/decisions/handover.md says why it is like this.
  *
  *     name          descriptor               kept

@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "daemon/core/counters.h"
-#include "daemon/core/tally.h"
-#include "daemon/core/times.h"
+#include "daemon/books/counters.h"
+#include "daemon/books/span_time.h"
+#include "daemon/books/tally.h"
 
 /* Logs what of the lane nearly every record changes: in each batch before all else here. */
 static inline void interval_begin(struct books *books, struct lane *lane) {

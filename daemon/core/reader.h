@@ -6,8 +6,8 @@
  */
 #pragma once
 
+#include "daemon/books/quota.h"
 #include "daemon/core/frames.h"
-#include "daemon/core/quota.h"
 #include "shm/layout.h"
 
 struct reader {

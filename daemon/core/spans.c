@@ -1,9 +1,9 @@
 /* See spans.h. */
 #include "daemon/core/spans.h"
 
-#include "daemon/core/last.h"
-#include "daemon/core/live.h"
-#include "daemon/core/times.h"
+#include "daemon/books/last_open.h"
+#include "daemon/books/open_spans.h"
+#include "daemon/books/span_time.h"
 
 /* Whether a span was numbered before this segment: its opening is in the books of an earlier one. */
 static bool is_older(const struct books *books, uint64_t instance) {

@@ -2,14 +2,14 @@
  * What becomes of spans: opened, entered and left wherever they are, closed once, and last.
  *
  * A scope that stays on its thread is counted where its frame is, by spans_begin_scope() and spans_end_scope(), and has no
- * entry among the live (live.h).  All others have one from their opening, or from the first enter that is seen, to their
+ * entry among the live (open_spans.h).  All others have one from their opening, or from the first enter that is seen, to their
  * end, which waits for the last cycle and for what was read before the close.  Pure; everything runs in a batch.
  */
 #pragma once
 
-#include "daemon/core/counters.h"
-#include "daemon/core/tally.h"
-#include "daemon/core/times.h"
+#include "daemon/books/counters.h"
+#include "daemon/books/span_time.h"
+#include "daemon/books/tally.h"
 
 /* Where in a pass of the drain (drain.c) something is read: a close of the first look is applied after the second, one of
  * the second in the next pass. */

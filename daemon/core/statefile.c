@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/core/image.h"
+#include "daemon/books/arena_image.h"
 #include "daemon/core/members.h"
 
 #define FILES_MAX 8192u /* that are read at the start */

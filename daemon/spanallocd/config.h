@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "daemon/core/quota.h"
+#include "daemon/books/quota.h"
 #include "daemon/host/log.h"
 #include "daemon/loop/reactor.h"
 

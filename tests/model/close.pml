@@ -11,7 +11,7 @@
  *                              reader_head(), reader_has_closes(), reader_close(), reader_free_close()
  *   KILL                       SIGKILL right after a commit, before anything is given back
  *   feed, close, apply         frames_feed() in frames.c, spans_enter(), spans_exit(), spans_close(), spans_apply_closes()
- *                              in spans.c, live_queue_close(), live_advance_queue() in live.c, for one instance
+ *                              in spans.c, live_queue_close(), live_advance_queue() in open_spans.c, for one instance
  *
  * Bounds: three lanes in any order, since the pass goes through them one by one and what is missed lies on one that it has
  * been to; the span is opened on A's lane or on B's; two closes go through one slot, so that it holds an old path.

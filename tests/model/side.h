@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "daemon/core/books.h"
+#include "daemon/books/books.h"
 #include "daemon/core/drain.h"
 #include "tests/model/oracle.h"
 

@@ -3,9 +3,9 @@
  */
 #pragma once
 
+#include "daemon/books/books_layout.h"
 #include "daemon/core/beacon.h"
 #include "daemon/core/drain.h"
-#include "daemon/core/layout.h"
 #include "tests/step/step.h"
 
 /* What the books say. */

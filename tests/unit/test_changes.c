@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
 #include "tests/unit/books_fixture.h"
 
 static void settle(struct books *books, uint64_t n, uint64_t now_ns) {

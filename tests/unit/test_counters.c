@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#include "daemon/core/counters.h"
+#include "daemon/books/counters.h"
 
 static uint64_t any_value(void) {
         static const uint64_t edges[] = {

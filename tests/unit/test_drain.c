@@ -14,8 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "daemon/books/books_layout.h"
 #include "daemon/core/drain.h"
-#include "daemon/core/layout.h"
 #include "shm/segment.h"
 
 /* Each is a line in the arena, and most are a line in its index, too: more than one batch may change. */

@@ -27,8 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/books/books_layout.h"
 #include "daemon/core/drain.h"
-#include "daemon/core/layout.h"
 #include "shm/segment.h"
 
 #define LANES 3u

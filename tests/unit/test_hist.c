@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/tally.h"
+#include "daemon/books/tally.h"
 #include "tests/unit/books_fixture.h"
 
 #define LAST (UINT64_C(1) << 51) /* from here on, one bucket for all */

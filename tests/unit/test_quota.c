@@ -13,9 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "daemon/books/books_layout.h"
+#include "daemon/books/quota.h"
 #include "daemon/core/drain.h"
-#include "daemon/core/layout.h"
-#include "daemon/core/quota.h"
 #include "shm/segment.h"
 
 enum { LANES = 4, RING = SHM_RING_RECORDS_MIN };

@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/books/books_layout.h"
 #include "daemon/core/drain.h"
-#include "daemon/core/layout.h"
 #include "daemon/core/reader.h"
 #include "shm/ring.h"
 #include "shm/segment.h"

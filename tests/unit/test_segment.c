@@ -66,7 +66,7 @@ static const struct shm_wish wishes[] = {
          .ring_lanes = 1},
 };
 
-/* As the comment in layout.h says it, a lane at a time. */
+/* As the comment in books_layout.h says it, a lane at a time. */
 static uint32_t naive_records(const struct shm_geometry *g, uint32_t lane) {
         uint32_t records = g->ring_records;
         uint64_t in_class = g->ring_lanes, so_far = 0;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/tally.h"
+#include "daemon/books/tally.h"
 #include "tests/unit/books_fixture.h"
 
 #define NS UINT64_C(1000000000)

@@ -1,4 +1,4 @@
 # tally: rates do not decay.
-# File: daemon/core/tally.c
-# Sources: daemon/core/tally.c
+# File: daemon/books/tally.c
+# Sources: daemon/books/tally.c
 s/ \* exp(-seconds .*/;/

@@ -1,2 +1,2 @@
-# File: daemon/core/books.c
+# File: daemon/books/books.c
 s/^.*\[REGION_TIME_SUMS\] = .*/&\n                [REGION_NEXT] = 1000,/

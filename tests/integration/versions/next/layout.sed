@@ -1,4 +1,4 @@
-# File: daemon/core/layout.h
+# File: daemon/books/books_layout.h
 # Every record is longer, in its middle of the arena and at its end; two have a field in words that were reserved before;
 # there is a new kind of record.
 /^_Static_assert(sizeof(struct \(book_name\|tally\|sums\|frame\|lane\|instance\|thread_name\|times\)) ==/d

@@ -1,2 +1,2 @@
-# File: daemon/core/reshape.c
+# File: daemon/books/arena_migrate.c
 s/^.*\[REGION_TIME_SUMS\] = WHOLE.*/&\n        [REGION_NEXT] = WHOLE(uint64_t),/

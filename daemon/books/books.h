@@ -48,7 +48,7 @@ typedef void (*books_event_fn)(void *userdata, const struct books_event *event);
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns);
 
 /* Takes over the arena behind `fd`, as a collector left it that may have died anywhere, of this version or of another one
- * (reshape.c): what it had not committed is undone.  The descriptor is consumed.  -EPROTO: not an arena; -EPROTONOSUPPORT:
+ * (arena_migrate.c): what it had not committed is undone.  The descriptor is consumed.  -EPROTO: not an arena; -EPROTONOSUPPORT:
  * one of a version that cannot be read. */
 int books_adopt(struct books **ret, int fd);
 /* Whether they were another version's. */

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/hist.h"
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
+#include "daemon/books/hist.h"
 
 static void prefetch(const void *from, size_t size) {
         for (size_t i = 0; i < size; i += 64)

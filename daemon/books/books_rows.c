@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/hist.h"
-#include "daemon/core/layout.h"
-#include "daemon/core/tally.h"
-#include "daemon/core/times.h"
+#include "daemon/books/books_layout.h"
+#include "daemon/books/hist.h"
+#include "daemon/books/span_time.h"
+#include "daemon/books/tally.h"
 
 static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
 
 /* Has the memory of a span's entry fetched, in two steps: its slot of the index first, and later, by the hash that this
  * returned, what that leads to.  Only a hint: the number may be anything. */

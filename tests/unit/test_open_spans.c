@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/live.h"
-#include "daemon/core/tally.h"
+#include "daemon/books/open_spans.h"
+#include "daemon/books/tally.h"
 #include "tests/unit/books_fixture.h"
 
 #define CAPACITY 24u

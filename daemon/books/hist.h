@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
 
 /* A merge, in plain memory.  Most histograms have one or two octaves, and a query makes a merge for each of its rows: so
  * `buckets` of an octave without a bit are neither cleared nor looked at. */

@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
-#include "daemon/core/hist.h"
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
+#include "daemon/books/hist.h"
 
 static void fill_per_call(const struct hist_sum *sum, struct books_per_call *ret) {
         ret->count = sum->count;

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/core/state.h"
+#include "daemon/books/arena.h"
 
 #define LINES       512u
 #define WORDS       (LINES * STATE_LINE / sizeof(uint64_t))

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "daemon/core/state.h"
+#include "daemon/books/arena.h"
 
 #define IMAGE_BOOT 40u /* bytes of a boot id, with zeros after it */
 

@@ -4,10 +4,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "daemon/core/hist.h"
-#include "daemon/core/layout.h"
-#include "daemon/core/tally.h"
-#include "daemon/core/times.h"
+#include "daemon/books/books_layout.h"
+#include "daemon/books/hist.h"
+#include "daemon/books/span_time.h"
+#include "daemon/books/tally.h"
 
 #define LINES_COMPARED 16u
 #define EVENTS_KEPT    1024u /* room that is not given back after a batch */

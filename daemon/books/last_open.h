@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
 
 /* A span that is cut off, by its thread's end or the process's: the threads of a process that dies may be seen dead before
  * it is.  Told twice, it counts once. */

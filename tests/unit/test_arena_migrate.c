@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/core/live.h"
+#include "daemon/books/open_spans.h"
 
 static const struct books_limits limits = {
         .names = 3000, .paths = 20000, .lanes = 600, .instances = 30000, .threads = 64};

@@ -1,5 +1,5 @@
-/* See state.h. */
-#include "daemon/core/state.h"
+/* See arena.h. */
+#include "daemon/books/arena.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* See hist.h. */
-#include "daemon/core/hist.h"
+#include "daemon/books/hist.h"
 
 uint64_t hist_bucket_middle(unsigned bucket) {
         unsigned octave = bucket / HIST_SUB, sub = bucket % HIST_SUB;

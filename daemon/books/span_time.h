@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
 
 /* The interval that ends now ended at `ticks`; 0: that is not known.  To be called when `lane` differs from it, with the
  * stack as it was. */

@@ -1,5 +1,5 @@
-/* See times.h. */
-#include "daemon/core/times.h"
+/* See span_time.h. */
+#include "daemon/books/span_time.h"
 
 #include <math.h>
 

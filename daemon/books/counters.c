@@ -1,5 +1,5 @@
 /* See counters.h. */
-#include "daemon/core/counters.h"
+#include "daemon/books/counters.h"
 
 struct counters counters_since_slow(struct counters a, struct counters b) {
         uint64_t of_a[SHM_COUNTERS], of_b[SHM_COUNTERS];

@@ -1,5 +1,5 @@
 /* See tally.h. */
-#include "daemon/core/tally.h"
+#include "daemon/books/tally.h"
 
 #include <math.h>
 

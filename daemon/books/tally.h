@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "daemon/core/counters.h"
-#include "daemon/core/hist.h"
-#include "daemon/core/layout.h"
+#include "daemon/books/books_layout.h"
+#include "daemon/books/counters.h"
+#include "daemon/books/hist.h"
 
 /* A tick of the rates: 2^27 ns, about an eighth of a second. */
 #define TALLY_TICK_SHIFT 27

@@ -2,7 +2,7 @@
  * Arenas of other versions of the collector: the same records, longer or shorter than ours.
  *
  * What is ours is copied, record by record, into an arena behind the old one in the same file, and that takes its place in
- * one step (state.h).  A field that a version before ours did not have is zero; one that only a later version has is left
+ * one step (arena.h).  A field that a version before ours did not have is zero; one that only a later version has is left
  * out.  So no sum is lost in either direction, and a kill at any moment leaves the one arena or the other.
  *
  * The arena is a former collector's.  It is checked all the same: its shape is what we reach into memory by.
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/live.h"
+#include "daemon/books/open_spans.h"
 
 #define STRIDE_MAX 65536u
 

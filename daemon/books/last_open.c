@@ -1,5 +1,5 @@
-/* See last.h. */
-#include "daemon/core/last.h"
+/* See last_open.h. */
+#include "daemon/books/last_open.h"
 
 #define RECENT_NS UINT64_C(2000000000)
 

@@ -6,14 +6,14 @@
  * no memory.
  *
  * Versions.  The arena says how long each kind of record is in it (struct books_shape), so that another version of the
- * collector, a later or an earlier one, can take it over (reshape.c).  Whoever changes this file adds to the end of a
+ * collector, a later or an earlier one, can take it over (arena_migrate.c).  Whoever changes this file adds to the end of a
  * record, raises its `used` where that is in the table of shapes, and lets zero mean that nothing is known.  All else (a
  * place, a meaning, a number of records) is a new BOOKS_LAYOUT, which others refuse.  docs/decisions/upgrade.md.
  */
 #pragma once
 
-#include "daemon/core/books.h"
-#include "daemon/core/state.h"
+#include "daemon/books/arena.h"
+#include "daemon/books/books.h"
 
 #define HIST_OCTAVES 48u
 #define HIST_SUB     16u
@@ -327,7 +327,7 @@ struct books {
 #define BOOKS_LINES_PER_BATCH 4096u
 
 /* Lines that the log has room for: a step begins where the batch is not full yet, and there can be some in one.  An arena that
- * is taken over with less is moved into one with so many (reshape.c). */
+ * is taken over with less is moved into one with so many (arena_migrate.c). */
 #define BOOKS_UNDO_LINES 65536u
 _Static_assert(BOOKS_UNDO_LINES >= BOOKS_LINES_PER_BATCH + 2 * BOOKS_LINES_PER_STEP, "");
 

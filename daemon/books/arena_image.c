@@ -1,5 +1,5 @@
-/* See image.h. */
-#include "daemon/core/image.h"
+/* See arena_image.h. */
+#include "daemon/books/arena_image.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* See live.h. */
-#include "daemon/core/live.h"
+/* See open_spans.h. */
+#include "daemon/books/open_spans.h"
 
-#include "daemon/core/tally.h"
+#include "daemon/books/tally.h"
 
 #define EVICTION_TURNS 256u /* entries that an eviction looks at: it is a part of one step */
 
