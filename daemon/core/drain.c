@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/attribution/frames.h"
 #include "daemon/books/open_spans.h"
-#include "daemon/core/frames.h"
 #include "daemon/core/reader.h"
 #include "daemon/host/clean_text.h"
 #include "shm/segment.h"

@@ -8,8 +8,8 @@
  */
 #pragma once
 
+#include "daemon/attribution/frames.h"
 #include "daemon/core/drain.h"
-#include "daemon/core/frames.h"
 #include "daemon/core/reader.h"
 
 struct drain {

@@ -6,8 +6,8 @@
  */
 #pragma once
 
+#include "daemon/attribution/frames.h"
 #include "daemon/books/quota.h"
-#include "daemon/core/frames.h"
 #include "shm/layout.h"
 
 struct reader {

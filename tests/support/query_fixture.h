@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "ctl/table.h"
-#include "daemon/core/frames.h"
+#include "daemon/attribution/frames.h"
 #include "daemon/core/members.h"
 #include "daemon/core/query.h"
 #include "daemon/wire/wire.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/frames.h"
+#include "daemon/attribution/frames.h"
 
 enum { NAME_A = 2, NAME_B, NAME_C, NAMES = NAME_C };
 enum { A = 2, B, A_B, B_A, C, PATHS = C }; /* paths: roots A, B and C; A/B and B/A */

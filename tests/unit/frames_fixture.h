@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "daemon/attribution/interval.h"
 #include "daemon/books/open_spans.h"
-#include "daemon/core/interval.h"
 #include "tests/unit/books_fixture.h"
 
 enum { SCOPE = SHM_FLAG_SCOPE, MIGRATED = SHM_FLAG_MIGRATED, SHARED = SHM_FLAG_SHARED, LATE = SHM_FLAG_LATE };

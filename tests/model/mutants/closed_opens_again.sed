@@ -1,4 +1,4 @@
 # frames: an enter opens a closed span again.
-# File: daemon/core/spans.c
-# Sources: daemon/core/spans.c
+# File: daemon/attribution/spans.c
+# Sources: daemon/attribution/spans.c
 /^static bool is_stale/,/^}/ s/return .*/return false;/

@@ -1,5 +1,5 @@
 /* See spans.h. */
-#include "daemon/core/spans.h"
+#include "daemon/attribution/spans.h"
 
 #include "daemon/books/last_open.h"
 #include "daemon/books/open_spans.h"

@@ -1,10 +1,10 @@
 /* See frames.h. */
-#include "daemon/core/frames.h"
+#include "daemon/attribution/frames.h"
 
 #include <assert.h>
 
+#include "daemon/attribution/interval.h"
 #include "daemon/books/last_open.h"
-#include "daemon/core/interval.h"
 
 /* What frames_feed() does not hold in itself, so that what it does every time has the registers. */
 #define FRAMES_SELDOM __attribute__((cold, noinline))

@@ -1,5 +1,5 @@
 /* See interval.h. */
-#include "daemon/core/interval.h"
+#include "daemon/attribution/interval.h"
 
 /* Takes from `delta` what is pending, and books it. */
 static void take(uint64_t delta[SHM_COUNTERS], const uint64_t pending[SHM_COUNTERS], uint64_t to[SHM_COUNTERS]) {

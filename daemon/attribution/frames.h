@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "daemon/core/spans.h"
+#include "daemon/attribution/spans.h"
 
 /* To be called in each batch before records of the lane are fed: logs what of the lane nearly every record changes. */
 void frames_begin(struct books *books, uint32_t lane);
