@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "bench/measure.h"
-#include "daemon/core/drain.h"
+#include "daemon/drain/drain.h"
 #include "shm/segment.h"
 
 #define ROUNDS   31

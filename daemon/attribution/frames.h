@@ -6,7 +6,7 @@
  * thread's time before this lane, takes out of it.  A *cycle* ends with an EXIT: its total is exit minus enter, both on
  * one lane.  docs/semantics.md says what follows from that.
  *
- * Everything runs in a batch.  Records have been checked (reader.h): kinds and flags are known, paths exist.
+ * Everything runs in a batch.  Records have been checked (segment_reader.h): kinds and flags are known, paths exist.
  */
 #pragma once
 

@@ -15,7 +15,7 @@
 
 #include "daemon/books/books.h"
 #include "daemon/books/quota.h"
-#include "daemon/core/drain.h"
+#include "daemon/drain/drain.h"
 #include "daemon/loop/reactor.h"
 #include "shm/segment.h"
 

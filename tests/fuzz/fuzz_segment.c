@@ -51,9 +51,9 @@ static inline void hooked_copy(void *to, const void *from, size_t n) {
 #undef memcpy
 #define memcpy(to, from, n) hooked_copy((to), (from), (n))
 
-#include "daemon/core/reader.c"
+#include "daemon/drain/segment_reader.c"
 
-#include "daemon/core/drain.c"
+#include "daemon/drain/drain.c"
 
 #undef memcpy
 

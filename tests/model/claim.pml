@@ -8,7 +8,7 @@
  *   REST                       the stack, `lost` and the marks, of which one word stands for all
  *   dies, leaves               the kernel's FUTEX_OWNER_DIED; leave() after a move to another segment
  *   settle                     settle_lane(), drain_receive(), meet(), retire(), drain_publish_retired() in daemon/core,
- *                              reader_occupant(), reader_is_still(), reader_live(), reader_remains() in reader.c
+ *                              reader_occupant(), reader_is_still(), reader_live(), reader_remains() in segment_reader.c
  *   the note READ              not in the code: that the collector has read the rest, for who clears it (memory.pml)
  *
  * `before` is left out: the threads here have counted nothing before.  Of `past` there is one entry, which is enough for

@@ -12,7 +12,7 @@
  *   SENT                       ring_publish(), and frames_feed(), interval_end(), interval_lost() in daemon/core.  The thread
  *                              learns of the collector only where it looks at the tail: there so much is given back
  *                              as may be, and records are fed to the books when they are published
- *   retire                     reader_remains() in reader.c, frames_retire()
+ *   retire                     reader_remains() in segment_reader.c, frames_retire()
  *   true_…                      what a program would know: each unit of work belongs to who was the top when it was done
  *
  * One counter, of which each unit is work.  A kill may come between any two stores that reader_remains() reads.

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "daemon/books/books.h"
-#include "daemon/core/drain.h"
+#include "daemon/drain/drain.h"
 #include "tests/model/oracle.h"
 
 struct side {

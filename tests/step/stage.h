@@ -5,7 +5,7 @@
 
 #include "daemon/books/books_layout.h"
 #include "daemon/core/beacon.h"
-#include "daemon/core/drain.h"
+#include "daemon/drain/drain.h"
 #include "tests/step/step.h"
 
 /* What the books say. */

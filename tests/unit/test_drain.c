@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/core/drain.h"
+#include "daemon/drain/drain.h"
 #include "shm/segment.h"
 
 /* Each is a line in the arena, and most are a line in its index, too: more than one batch may change. */

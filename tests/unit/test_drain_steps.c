@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/core/drain.h"
+#include "daemon/drain/drain.h"
 #include "shm/segment.h"
 
 #define LANES 3u

@@ -15,7 +15,7 @@
 
 #include "daemon/books/books_layout.h"
 #include "daemon/books/quota.h"
-#include "daemon/core/drain.h"
+#include "daemon/drain/drain.h"
 #include "shm/segment.h"
 
 enum { LANES = 4, RING = SHM_RING_RECORDS_MIN };

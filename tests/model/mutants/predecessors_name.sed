@@ -1,4 +1,4 @@
 # drain: what a thread did before its first record goes to the lane's last thread.
-# File: daemon/core/drain.c
-# Sources: daemon/core/drain.c
+# File: daemon/drain/drain.c
+# Sources: daemon/drain/drain.c
 s/drain_receive_at_before(drain, i, record.instance);/;/

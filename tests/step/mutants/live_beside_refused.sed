@@ -1,5 +1,5 @@
 # Live counters are booked though a refused frame is there.
 # Script: refusal, counted in place
-# File: daemon/core/reader.c
-# Sources: daemon/core/reader.c
+# File: daemon/drain/segment_reader.c
+# Sources: daemon/drain/segment_reader.c
 /^bool reader_live/,/^}/ s/atomic_load_explicit(&lane->refused_frames, memory_order_acquire)/0/

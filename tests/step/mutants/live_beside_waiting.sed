@@ -1,5 +1,5 @@
 # [L3]: live counters are booked though lost deltas wait.
 # Script: refusal, counted in place
-# File: daemon/core/reader.c
-# Sources: daemon/core/reader.c
+# File: daemon/drain/segment_reader.c
+# Sources: daemon/drain/segment_reader.c
 /^bool reader_live/,/^}/ s/atomic_load_explicit(&lane->lost_stretches, memory_order_acquire)/0/

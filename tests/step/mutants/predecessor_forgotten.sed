@@ -1,5 +1,5 @@
 # Who dies while moving in is given what the thread before it had counted.
 # Script: a lane that changes hands unseen, counted in place
-# File: daemon/core/occupant.c
-# Sources: daemon/core/occupant.c
+# File: daemon/drain/lane_owners.c
+# Sources: daemon/drain/lane_owners.c
 s/^                frames_settle(books, i, who->offset, 0);/                if (!(who->occupancy \& 1))\n&/

@@ -1,7 +1,7 @@
 /*
  * What others want to know of a drain, and the few things that they may ask of it.
  */
-#include "daemon/core/drain_private.h"
+#include "daemon/drain/drain_private.h"
 
 bool drain_is_abandoned(const struct drain *drain) {
         uint32_t n = drain->reader.lanes;

@@ -9,7 +9,7 @@
  * A user's share of a pass may end in the middle of either.  After (1), so far as it came, (2) is begun all the same: a lane
  * that (1) did not reach is drained by (2).  After (2), the next pass goes on with it, to the same heads.
  */
-#include "daemon/core/drain_private.h"
+#include "daemon/drain/drain_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 #include "daemon/attribution/frames.h"
 #include "daemon/books/open_spans.h"
-#include "daemon/core/reader.h"
+#include "daemon/drain/segment_reader.h"
 #include "daemon/host/clean_text.h"
 #include "shm/segment.h"
 

@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "daemon/core/drain_private.h"
+#include "daemon/drain/drain_private.h"
 #include "shm/clock.h"
 
 /* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/attribution/interval.h"
-#include "daemon/core/drain_private.h"
+#include "daemon/drain/drain_private.h"
 #include "daemon/host/clean_text.h"
 
 /* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */

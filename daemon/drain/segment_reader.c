@@ -1,5 +1,5 @@
-/* See reader.h. */
-#include "daemon/core/reader.h"
+/* See segment_reader.h. */
+#include "daemon/drain/segment_reader.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,15 +2,15 @@
  * Inside the drain: its state, and what its files ask of one another.
  *
  *     drain.c         batches and passes: from the rings into the books
- *     occupant.c      whose lane it is, and what its last thread had not told
- *     settle.c        live counters, dead threads, the end of a process
+ *     lane_owners.c      whose lane it is, and what its last thread had not told
+ *     live_counters.c        live counters, dead threads, the end of a process
  *     drain_facts.c   what others want to know
  */
 #pragma once
 
 #include "daemon/attribution/frames.h"
-#include "daemon/core/drain.h"
-#include "daemon/core/reader.h"
+#include "daemon/drain/drain.h"
+#include "daemon/drain/segment_reader.h"
 
 struct drain {
         struct reader reader;
@@ -46,6 +46,6 @@ int drain_look(struct drain *drain, bool *any);
 bool drain_has_closes(const struct drain *drain);  /* that wait for the next look */
 uint32_t drain_claimed(const struct drain *drain); /* lanes, as the segment says at this moment */
 
-/* occupant.c: in a batch. */
+/* lane_owners.c: in a batch. */
 void drain_receive(struct drain *drain, uint32_t lane, const struct reader_occupant *who);
 void drain_receive_at_before(struct drain *drain, uint32_t lane, uint64_t occupancy);

@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/core/drain.h"
-#include "daemon/core/reader.h"
+#include "daemon/drain/drain.h"
+#include "daemon/drain/segment_reader.h"
 #include "shm/ring.h"
 #include "shm/segment.h"
 
