@@ -2,7 +2,7 @@
  * What the processes of one user may take of the collector, and what they have.
  *
  * What lives here: the counts and the limits of one user, and whether there is room for more.  What does not: whose they
- * are and what happens when there is none (limits.c), the options that set them (collector.h).
+ * are and what happens when there is none (user_limits.c), the options that set them (collector.h).
  *
  * A NULL quota has room for everything: for tests, and for books without a process.
  */

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/members.h"
 #include "daemon/core/statefile.h"
+#include "daemon/processes/process_private.h"
 
 const struct collector_options collector_options_default = {
         .ring_kib_max = 8192,

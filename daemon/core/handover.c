@@ -9,8 +9,8 @@
 
 #include "daemon/books/arena.h"
 #include "daemon/core/inherit.h"
-#include "daemon/core/members.h"
 #include "daemon/core/statefile.h"
+#include "daemon/processes/process_private.h"
 
 #define PAGE_MAGIC   UINT64_C(0x4547415053415301)
 #define PAGE_VERSION 1u

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define GUESTS_MAX     256u
 #define GUESTS_UID_MAX 64u

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/core/handover.h"
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 /* Another version's label may be longer or shorter: fields are added at the end, and zero means that nothing is known.
  * Anything else is a new number, which others refuse. */

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define SLEEP_MIN_NS     (1 * NS_PER_MS)
 #define SLEEP_MAX_NS     (25 * NS_PER_MS)

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "daemon/books/arena_image.h"
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define FILES_MAX 8192u /* that are read at the start */
 

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define PATIENCE_NS (40 * NS_PER_MS) /* clients have 100 ms, and there may be hundreds at once */
 #define WAIT_NS     (3 * NS_PER_S)

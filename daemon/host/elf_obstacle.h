@@ -1,7 +1,7 @@
 /*
  * Why a program that was started with the counters preloaded did not load them: what its file tells.
  *
- * What lives here: reading ELF headers of files that nobody vouches for.  What does not: processes (notice.c).
+ * What lives here: reading ELF headers of files that nobody vouches for.  What does not: processes (announced.c).
  */
 #pragma once
 

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/core/members.h"
 #include "daemon/loop/reactor.h"
+#include "daemon/processes/process_private.h"
 
 struct fixture {
         struct reactor *reactor;

@@ -2,7 +2,7 @@
  * What an administrator should hear of a process before he asks: that records were refused, that its numbers have holes,
  * that a table is full.  Each of them at once when it begins, then at most once a minute.
  */
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define QUIET_NS (60 * NS_PER_S)
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 static const char *counting_by(const struct process *process, char *buf, size_t size) {
         if (process->uncounted) {

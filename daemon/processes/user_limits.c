@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define TELL_NS          (60 * NS_PER_S)
 #define MEASURE_STILL_NS (4 * NS_PER_S) /* of one that does nothing */

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/core/members.h"
 #include "daemon/host/elf_obstacle.h"
+#include "daemon/processes/process_private.h"
 
 #define NOTICES_MAX 1024u
 #define SHOWN_NS    NS_PER_S /* what runs for so long without having attached is shown while it runs */

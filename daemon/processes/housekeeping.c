@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
 #define NAMES_PER_TURN 128u

@@ -4,17 +4,17 @@
  *     collector.c   construction, the interface that others see
  *     schedule.c    when to drain, when to sleep
  *     process.c     how a process comes and ends
- *     death.c       the last word on one that was killed
+ *     post_mortem.c       the last word on one that was killed
  *     handover.c    what is left to the next collector
  *     inherit.c     … and how it takes it over
  *     statefile.c   … and what is on disk for one that is left nothing
  *     welcome.c     what a newcomer is handed, and when
- *     tend.c        what happens to its row meanwhile, and after
+ *     housekeeping.c        what happens to its row meanwhile, and after
  *     alert.c       what of it is worth a line in the log
- *     limits.c      users, and what each one has
- *     rows.c        a process in words
+ *     user_limits.c      users, and what each one has
+ *     process_text.c        a process in words
  *     ingest.c      strangers at the socket
- *     notice.c      programs that were announced and never came
+ *     announced.c      programs that were announced and never came
  */
 #pragma once
 
@@ -64,7 +64,7 @@ struct member {
         uint64_t named_ns;     /* when its threads were last asked for their names */
         uint64_t activity;     /* … and drain_activity() then: names of idle threads are not asked for again */
         uint64_t settled_ns;   /* when its books were last brought up to the live counters */
-        uint64_t moved;        /* what tend.c's moved() was at the last look … */
+        uint64_t moved;        /* what housekeeping.c's moved() was at the last look … */
         unsigned moves;        /* … and for how many more looks it counts as moving */
         bool rests;            /* … and it does not, and has given back what it needs for that */
         uint64_t measured_ns;  /* when its memory was measured last */
@@ -167,7 +167,7 @@ void member_snapshot(struct member *member);
 void member_take_out(struct member *member);
 void member_free(struct member *member);
 
-/* -------------------------------------------------------------------------------------------------- death.c -- */
+/* -------------------------------------------------------------------------------------------------- post_mortem.c -- */
 
 /* It lives: what is told of its cgroup from here on may be its own death. */
 void death_watch(struct member *member);
@@ -176,7 +176,7 @@ void death_look(struct member *member);
 /* How is known, as far as it ever will be: one line on who was killed, why, and in the middle of what. */
 void death_report(struct member *member);
 
-/* --------------------------------------------------------------------------------------------------- tend.c -- */
+/* --------------------------------------------------------------------------------------------------- housekeeping.c -- */
 
 /* How it ended, as wait(2) says, for a row that does not know it yet. */
 void member_set_status(struct member *member, int wait_status);
@@ -210,7 +210,7 @@ void schedule_soon(struct collector *collector);
 /* Rows came or went: housekeeping has something to do. */
 void schedule_tick(struct collector *collector);
 
-/* ------------------------------------------------------------------------------------------------- limits.c -- */
+/* ------------------------------------------------------------------------------------------------- user_limits.c -- */
 
 /* The counts of a user, made when he has none; one more row is his.  NULL: no memory. */
 struct quota *limits_get(struct collector *collector, uid_t uid);
@@ -251,7 +251,7 @@ struct welcome *welcome_free(struct welcome *welcome);
 /* Nothing but why not. */
 void welcome_reject(int fd, int error);
 
-/* ------------------------------------------------------------------------------------------------- notice.c -- */
+/* ------------------------------------------------------------------------------------------------- announced.c -- */
 
 int notices_new(struct notices **ret, struct collector *collector);
 struct notices *notices_free(struct notices *notices);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 #define SPANS_TOLD 5u
 #define NAMES_TOLD 3u

@@ -1,5 +1,5 @@
 /*
- * How a process comes and how it ends.  What happens to its row between and after is in tend.c.
+ * How a process comes and how it ends.  What happens to its row between and after is in housekeeping.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/core/members.h"
+#include "daemon/processes/process_private.h"
 
 /* ---------------------------------------------------------------------------------------------------- coming -- */
 
