@@ -24,7 +24,7 @@
 #include "ctl/run_child.h"
 #include "ctl/run_preload.h"
 #include "ctl/run_progress.h"
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 #include "daemon/core/query.h"
 #include "daemon/loop/reactor.h"
 

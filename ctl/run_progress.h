@@ -4,7 +4,7 @@
 #pragma once
 
 #include "ctl/progress.h"
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 #include "daemon/loop/reactor.h"
 
 struct run_progress {

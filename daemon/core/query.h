@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 
 struct query;
 struct wire_buffer; /* daemon/wire/wire.h */

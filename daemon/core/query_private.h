@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 #include "daemon/core/query.h"
 #include "daemon/wire/columns.h"
 #include "daemon/wire/wire.h"

@@ -6,8 +6,8 @@
  *     process.c     how a process comes and ends
  *     post_mortem.c       the last word on one that was killed
  *     handover.c    what is left to the next collector
- *     inherit.c     … and how it takes it over
- *     statefile.c   … and what is on disk for one that is left nothing
+ *     takeover.c     … and how it takes it over
+ *     state_file.c   … and what is on disk for one that is left nothing
  *     welcome.c     what a newcomer is handed, and when
  *     housekeeping.c        what happens to its row meanwhile, and after
  *     alert.c       what of it is worth a line in the log
@@ -18,9 +18,9 @@
  */
 #pragma once
 
-#include "daemon/core/beacon.h"
-#include "daemon/core/collector.h"
-#include "daemon/core/handover.h"
+#include "daemon/collector/beacon.h"
+#include "daemon/collector/collector.h"
+#include "daemon/collector/handover.h"
 #include "daemon/host/log.h"
 #include "daemon/host/procinfo.h"
 #include "daemon/host/tsc_rate.h"

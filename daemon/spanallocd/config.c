@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 #include "daemon/core/query_server.h"
 #include "shm/segment.h"
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/core/handover.h"
+#include "daemon/collector/handover.h"
 
 struct fdstore {
         int notify_fd; /* connected to $NOTIFY_SOCKET; -1: no manager */

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 #include "daemon/core/query_server.h"
 #include "daemon/host/log.h"
 #include "daemon/spanallocd/config.h"

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 
 struct service;
 

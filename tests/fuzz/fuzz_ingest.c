@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "daemon/core/ingest.c"
+#include "daemon/collector/ingest.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

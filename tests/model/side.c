@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/core/beacon.h"
+#include "daemon/collector/beacon.h"
 #include "shm/handshake.h"
 #include "shm/segment.h"
 

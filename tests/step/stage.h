@@ -4,7 +4,7 @@
 #pragma once
 
 #include "daemon/books/books_layout.h"
-#include "daemon/core/beacon.h"
+#include "daemon/collector/beacon.h"
 #include "daemon/drain/drain.h"
 #include "tests/step/step.h"
 

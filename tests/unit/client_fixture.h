@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 #include "daemon/host/log.h"
 #include "spanalloc/spanalloc.h"
 

@@ -29,7 +29,7 @@
 
 #include "client/attach.h"
 #include "client/thread.h"
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 #include "spanalloc/spanalloc.h"
 
 #define must(condition)                                                                                                \

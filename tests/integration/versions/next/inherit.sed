@@ -1,2 +1,2 @@
-# File: daemon/core/inherit.c
+# File: daemon/collector/takeover.c
 /^struct label {/,/^};/ s/^};/        uint64_t next_own[4];\n};/

@@ -4,7 +4,7 @@
  * A file that is there already is taken over in place, since clients of the collector before us have it mapped and
  * wait for its generation to change; but only when it is ours: a regular file of our own user.
  */
-#include "daemon/core/beacon.h"
+#include "daemon/collector/beacon.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /*
- * See statefile.h.
+ * See state_file.h.
  *
  * The reactor copies an arena between two batches, which is a copy of memory, and the thread writes the copy, which may
  * take as long as a disk takes.  One at a time: that much memory, and no more.
  */
-#include "daemon/core/statefile.h"
+#include "daemon/collector/state_file.h"
 
 #include <dirent.h>
 #include <errno.h>

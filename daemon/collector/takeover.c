@@ -1,10 +1,10 @@
 /*
- * See inherit.h.
+ * See takeover.h.
  *
  * The label is in the arena, which no client sees; the segment is in the hands of one.  So the segment is known by its
  * inode, and its geometry is the label's.
  */
-#include "daemon/core/inherit.h"
+#include "daemon/collector/takeover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/core/handover.h"
+#include "daemon/collector/handover.h"
 #include "daemon/processes/process_private.h"
 
 /* Another version's label may be longer or shorter: fields are added at the end, and zero means that nothing is known.

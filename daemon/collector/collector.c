@@ -1,14 +1,14 @@
 /*
  * The collector's construction, and what others see of it.
  */
-#include "daemon/core/collector.h"
+#include "daemon/collector/collector.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/statefile.h"
+#include "daemon/collector/state_file.h"
 #include "daemon/processes/process_private.h"
 
 const struct collector_options collector_options_default = {

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/core/handover.h"
+#include "daemon/collector/handover.h"
 
 struct statefile;
 

@@ -1,5 +1,5 @@
-/* See handover.h.  Labels, and how one process is taken over, are in inherit.c. */
-#include "daemon/core/handover.h"
+/* See handover.h.  Labels, and how one process is taken over, are in takeover.c. */
+#include "daemon/collector/handover.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "daemon/books/arena.h"
-#include "daemon/core/inherit.h"
-#include "daemon/core/statefile.h"
+#include "daemon/collector/state_file.h"
+#include "daemon/collector/takeover.h"
 #include "daemon/processes/process_private.h"
 
 #define PAGE_MAGIC   UINT64_C(0x4547415053415301)
