@@ -13,7 +13,7 @@
 
 #include "ctl/client_error.h"
 #include "ctl/client_socket.h"
-#include "daemon/core/query.h"
+#include "daemon/query/query.h"
 
 #define TIMEOUT_MS 10000
 #define READ_BYTES ((size_t)64 << 10)

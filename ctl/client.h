@@ -16,7 +16,7 @@
 #include "ctl/table.h"
 
 struct client;
-struct query; /* daemon/core/query.h */
+struct query; /* daemon/query/query.h */
 
 /* What went wrong, ready to be printed after the program's name: one sentence that says what to do. */
 struct client_error {

@@ -25,8 +25,8 @@
 #include "ctl/run_preload.h"
 #include "ctl/run_progress.h"
 #include "daemon/collector/collector.h"
-#include "daemon/core/query.h"
 #include "daemon/loop/reactor.h"
+#include "daemon/query/query.h"
 
 #define MS UINT64_C(1000000)
 

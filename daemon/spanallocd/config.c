@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/collector/collector.h"
-#include "daemon/core/query_server.h"
+#include "daemon/query/query_server.h"
 #include "shm/segment.h"
 
 #define CONFIG_FILE "/etc/spanalloc/spanallocd.conf"

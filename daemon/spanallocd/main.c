@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "daemon/collector/collector.h"
-#include "daemon/core/query_server.h"
 #include "daemon/host/log.h"
+#include "daemon/query/query_server.h"
 #include "daemon/spanallocd/config.h"
 #include "daemon/spanallocd/fdstore.h"
 #include "daemon/spanallocd/service.h"

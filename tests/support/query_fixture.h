@@ -12,8 +12,8 @@
 
 #include "ctl/table.h"
 #include "daemon/attribution/frames.h"
-#include "daemon/core/query.h"
 #include "daemon/processes/process_private.h"
+#include "daemon/query/query.h"
 #include "daemon/wire/wire.h"
 
 enum { REQUEST = 2, PARSE, ODD, NAMES = ODD };

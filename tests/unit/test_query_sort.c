@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/query_private.h"
+#include "daemon/query/query_private.h"
 
 enum { MOST = 3000 };
 

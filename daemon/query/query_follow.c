@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/query_private.h"
+#include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
 #define EVENT_BYTES_MAX (UINT32_C(256) << 10)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/core/query_private.h"
+#include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
 /* Names, of the one that is read. */

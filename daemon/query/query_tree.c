@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/query_private.h"
+#include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
 struct node {

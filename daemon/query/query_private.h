@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "daemon/collector/collector.h"
-#include "daemon/core/query.h"
+#include "daemon/query/query.h"
 #include "daemon/wire/columns.h"
 #include "daemon/wire/wire.h"
 

@@ -4,7 +4,7 @@
  * The message comes from a stranger.  What is not in the form of a request ends the connection; a request that is
  * mistaken gets an error that says how.
  */
-#include "daemon/core/query.h"
+#include "daemon/query/query.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/core/query_private.h"
+#include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
 #define HINT_VERSION "install spanallocd and spanallocctl of the same version"

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "daemon/core/query_private.h"
 #include "daemon/host/log.h"
 #include "daemon/loop/reactor.h"
+#include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
 static uint64_t resident_bytes(void) {

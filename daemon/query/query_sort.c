@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "daemon/core/query_private.h"
+#include "daemon/query/query_private.h"
 
 #define DIGITS 8u
 #define VALUES 256u

@@ -5,7 +5,7 @@
  * turn, none while an answer waits to be taken; a message is scanned before anything decodes it; what waits for a peer
  * is bounded for each and in all; and who takes nothing for half a minute is shown out.
  */
-#include "daemon/core/query_server.h"
+#include "daemon/query/query_server.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/query_private.h"
+#include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
 #define AHEAD 4u /* rows, of the one that is written */

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "daemon/core/query.h"
 #include "daemon/loop/reactor.h"
+#include "daemon/query/query.h"
 
 struct query_server;
 
