@@ -26,7 +26,7 @@
 
 #include "ctl/options.h"
 #include "ctl/options_table.h"
-#include "ctl/top_ui.h"
+#include "ctl/top/top_ui.h"
 #include "daemon/host/log.h"
 #include "daemon/spanallocd/config.h"
 #include "daemon/wire/columns.h"

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/top_read.h"
+#include "ctl/top/top_read.h"
 #include "tests/support/query_fixture.h"
 
 static struct wire_cursor result_of(const struct fixture *fixture) {

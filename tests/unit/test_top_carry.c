@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "ctl/counting.h"
-#include "ctl/top_list.h"
+#include "ctl/top/top_list.h"
 #include "tests/support/top_fixture.h"
 
 enum { PROCESSES = 3, SPANS = 4 };

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "ctl/text.h"
-#include "ctl/top_list.h"
+#include "ctl/top/top_list.h"
 #include "tests/support/top_fixture.h"
 
 static void test_rates(void **state) {

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "ctl/top_model.h"
-#include "ctl/top_order.h"
+#include "ctl/top/top_model.h"
+#include "ctl/top/top_order.h"
 
 /* A row of the list; `index` is a slot, or of the sums. */
 struct top_item {

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "ctl/table.h"
-#include "ctl/top_store.h"
+#include "ctl/top/top_store.h"
 
 /* A row as it came.  Texts are NULL when they were not asked for. */
 struct top_sample {

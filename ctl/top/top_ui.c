@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/top_ui.h"
+#include "ctl/top/top_ui.h"
 
 /* --------------------------------------------------------------------------------------------- details -- */
 

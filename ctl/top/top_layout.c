@@ -1,4 +1,4 @@
-#include "ctl/top_layout.h"
+#include "ctl/top/top_layout.h"
 
 static const struct {
         const char *heading;

@@ -8,7 +8,7 @@
 
 #include "ctl/json.h"
 #include "ctl/render.h"
-#include "ctl/top.h"
+#include "ctl/top/top.h"
 
 enum { BATCH_WIDTH = 132, BATCH_RAW_WIDTH = 180 };
 /* Between the first two answers: the first screen has rates already, and does not let anybody wait. */

@@ -3,7 +3,7 @@
 #include <curses.h>
 #include <term.h>
 
-#include "ctl/top_terminal.h"
+#include "ctl/top/top_terminal.h"
 
 bool terminal_can_draw(void) {
         char name[] = "cup"; /* not const in every curses */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/top_store.h"
+#include "ctl/top/top_store.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/top_list.h"
+#include "ctl/top/top_list.h"
 
 int top_model_new(struct top_model **ret) {
         struct top_model *model = calloc(1, sizeof(*model));

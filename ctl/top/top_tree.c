@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/top_list.h"
+#include "ctl/top/top_list.h"
 
 struct tree {
         struct top_model *model;

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "ctl/top_order.h"
+#include "ctl/top/top_order.h"
 
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
 

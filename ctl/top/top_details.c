@@ -8,7 +8,7 @@
 
 #include "ctl/distribution.h"
 #include "ctl/format.h"
-#include "ctl/top_ui.h"
+#include "ctl/top/top_ui.h"
 
 /* Lines go by until the one that is scrolled to. */
 struct lines {

@@ -5,7 +5,7 @@
 
 #include "ctl/client.h"
 #include "ctl/ctl.h"
-#include "ctl/top_ui.h"
+#include "ctl/top/top_ui.h"
 
 struct top {
         struct ctl *ctl;

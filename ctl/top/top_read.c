@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "ctl/counting.h"
-#include "ctl/top_read.h"
+#include "ctl/top/top_read.h"
 
 enum field {
         FIELD_OTHER,

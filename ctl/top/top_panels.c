@@ -8,7 +8,7 @@
 #include "ctl/counting.h"
 #include "ctl/format.h"
 #include "ctl/text.h"
-#include "ctl/top_ui.h"
+#include "ctl/top/top_ui.h"
 
 const char *const top_help[] = {
         "spanallocctl top: which spans allocate heap, and how fast",

@@ -6,7 +6,7 @@
 
 #include "ctl/bars.h"
 #include "ctl/text.h"
-#include "ctl/top_page.h"
+#include "ctl/top/top_page.h"
 
 void top_page_deinit(struct top_page *page) {
         free(page->lines);

@@ -7,7 +7,7 @@
 
 #include "ctl/format.h"
 #include "ctl/text.h"
-#include "ctl/top_ui.h"
+#include "ctl/top/top_ui.h"
 
 enum { HEADING_FROM = 3, FOOTER_FROM = 6, HISTORY_FROM = 10, LINE_MAX = 2048 };
 

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "ctl/top_layout.h"
-#include "ctl/top_model.h"
-#include "ctl/top_page.h"
+#include "ctl/top/top_layout.h"
+#include "ctl/top/top_model.h"
+#include "ctl/top/top_page.h"
 
 enum top_key {
         TOP_KEY_CHARACTER, /* with the character */

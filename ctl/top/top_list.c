@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/top_list.h"
+#include "ctl/top/top_list.h"
 
 struct top_store *top_list_store(struct top_model *model) {
         return model->shape == TOP_TREE ? &model->tree : &model->flat;

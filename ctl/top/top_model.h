@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/top_read.h"
+#include "ctl/top/top_read.h"
 
 struct top_model;
 

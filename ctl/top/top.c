@@ -7,7 +7,7 @@
 
 #include "ctl/ask.h"
 #include "ctl/format.h"
-#include "ctl/top.h"
+#include "ctl/top/top.h"
 
 enum { ANSWER_TIMEOUT_MS = 3000 };
 #define DELAY_NS UINT64_C(1000000000)

@@ -15,8 +15,8 @@
 #include <curses.h>
 
 #include "ctl/color.h"
-#include "ctl/top.h"
-#include "ctl/top_terminal.h"
+#include "ctl/top/top.h"
+#include "ctl/top/top_terminal.h"
 
 #define FIRST_DELAY_NS UINT64_C(500000000)
 

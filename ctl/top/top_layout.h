@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/top_model.h"
+#include "ctl/top/top_model.h"
 
 struct top_layout {
         size_t width;
