@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "ctl/ask.h"
-#include "ctl/run_preload.h"
+#include "ctl/run/run_preload.h"
 
 extern char **environ;
 

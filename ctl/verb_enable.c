@@ -10,7 +10,7 @@
 #include "ctl/ctl.h"
 #include "ctl/dropin.h"
 #include "ctl/json.h"
-#include "ctl/run_preload.h"
+#include "ctl/run/run_preload.h"
 #include "ctl/unit_bus.h"
 #include "daemon/host/elf_obstacle.h"
 

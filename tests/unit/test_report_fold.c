@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/report_fold.h"
+#include "ctl/run/report_fold.h"
 
 enum { PROCESS, EXE, COMM, COUNTING, ENDED, ALIVE, BALANCED, BYTES, COUNT, LOST, THREADS, COLUMNS };
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/run_preload.h"
+#include "ctl/run/run_preload.h"
 
 static const char *value(char **environment, const char *name) {
         size_t length = strlen(name);

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/run_child.h"
+#include "ctl/run/run_child.h"
 
 #define SHELL "/bin/sh"
 

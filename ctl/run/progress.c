@@ -5,7 +5,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "ctl/progress.h"
+#include "ctl/run/progress.h"
 #include "ctl/text.h"
 
 enum { ROWS_MIN = 5, COLUMNS_MIN = 20 };

@@ -10,8 +10,8 @@
 #include "ctl/format.h"
 #include "ctl/json.h"
 #include "ctl/render.h"
-#include "ctl/report.h"
-#include "ctl/report_fold.h"
+#include "ctl/run/report.h"
+#include "ctl/run/report_fold.h"
 
 enum {
         COMMAND_WIDTH = 96, /* of the command in the first line */

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/progress.h"
+#include "ctl/run/progress.h"
 #include "daemon/collector/collector.h"
 #include "daemon/loop/reactor.h"
 

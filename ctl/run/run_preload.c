@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/run_preload.h"
+#include "ctl/run/run_preload.h"
 
 #ifndef SPANALLOC_LIBDIR
 #define SPANALLOC_LIBDIR "/usr/lib"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/report_fold.h"
+#include "ctl/run/report_fold.h"
 
 /* How `counting` begins in the row of a process that has counters of ours, and in that of one that has none. */
 #define COUNTED        "libspanalloc-malloc"

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "ctl/format.h"
-#include "ctl/run_progress.h"
+#include "ctl/run/run_progress.h"
 
 #define PROGRESS_NS UINT64_C(1000000000)
 
