@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "ctl/ask.h"
-#include "ctl/view.h"
+#include "ctl/output/view.h"
 
 struct client_params ask_params(const struct options *options) {
         return (struct client_params){

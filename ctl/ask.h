@@ -5,7 +5,7 @@
 
 #include "ctl/client.h"
 #include "ctl/ctl.h"
-#include "ctl/json.h"
+#include "ctl/output/json.h"
 
 /* pid, unit, filter, sort, limit and since, as given.  A verb clears what its method does not know. */
 struct client_params ask_params(const struct options *options);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/counting.h"
 #include "ctl/doctor.h"
-#include "ctl/format.h"
-#include "ctl/memory.h"
+#include "ctl/output/counting.h"
+#include "ctl/output/format.h"
+#include "ctl/output/memory.h"
 
 enum { PROCESSES_MAX = 100 /* that are told of one by one */ };
 

@@ -5,7 +5,7 @@
 
 #include "ctl/options.h"
 #include "ctl/options_table.h"
-#include "ctl/text.h"
+#include "ctl/output/text.h"
 #include "daemon/wire/columns.h"
 
 enum { HELP_COLUMN = 33 };

@@ -7,7 +7,7 @@
 
 #include "ctl/client.h"
 #include "ctl/ctl.h"
-#include "ctl/format.h"
+#include "ctl/output/format.h"
 
 static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv) = {
         [VERB_STATUS] = verb_status, [VERB_PS] = verb_ps,           [VERB_SPANS] = verb_spans,

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/format.h"
 #include "ctl/options.h"
 #include "ctl/options_table.h"
+#include "ctl/output/format.h"
 #include "ctl/suggest.h"
 #include "daemon/wire/columns.h"
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "ctl/color.h"
+#include "ctl/output/color.h"
 
 enum verb_id {
         VERB_STATUS,

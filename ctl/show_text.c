@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/distribution.h"
-#include "ctl/format.h"
-#include "ctl/pager.h"
-#include "ctl/render.h"
+#include "ctl/output/distribution.h"
+#include "ctl/output/format.h"
+#include "ctl/output/pager.h"
+#include "ctl/output/render.h"
+#include "ctl/output/view.h"
 #include "ctl/show.h"
-#include "ctl/view.h"
 
 enum { BAR_WIDTH = 40, QUIET_ENDS = 8 };
 

@@ -14,9 +14,9 @@
 
 #include "ctl/ask.h"
 #include "ctl/doctor.h"
-#include "ctl/pager.h"
-#include "ctl/render.h"
-#include "ctl/text.h"
+#include "ctl/output/pager.h"
+#include "ctl/output/render.h"
+#include "ctl/output/text.h"
 
 #define GROUP "spanalloc"
 

@@ -9,7 +9,7 @@
 #include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/dropin.h"
-#include "ctl/json.h"
+#include "ctl/output/json.h"
 #include "ctl/run/run_preload.h"
 #include "ctl/unit_bus.h"
 #include "daemon/host/elf_obstacle.h"

@@ -8,9 +8,9 @@
 #include <time.h>
 
 #include "ctl/ask.h"
-#include "ctl/format.h"
-#include "ctl/render.h"
-#include "ctl/text.h"
+#include "ctl/output/format.h"
+#include "ctl/output/render.h"
+#include "ctl/output/text.h"
 
 /* Reasons of markers that are our own; the collector knows of neither. */
 #define RESTARTED    "restarted"

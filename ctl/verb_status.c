@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "ctl/ask.h"
-#include "ctl/format.h"
-#include "ctl/pager.h"
-#include "ctl/render.h"
+#include "ctl/output/format.h"
+#include "ctl/output/pager.h"
+#include "ctl/output/render.h"
 
 static void print_losses(FILE *stream, const struct table *t) {
         char a[FORMAT_MAX];

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 
 #include "ctl/ask.h"
-#include "ctl/counting.h"
-#include "ctl/memory.h"
-#include "ctl/pager.h"
-#include "ctl/render.h"
-#include "ctl/text.h"
-#include "ctl/view.h"
+#include "ctl/output/counting.h"
+#include "ctl/output/memory.h"
+#include "ctl/output/pager.h"
+#include "ctl/output/render.h"
+#include "ctl/output/text.h"
+#include "ctl/output/view.h"
 
 #define NO_SPANS "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n"
 

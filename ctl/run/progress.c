@@ -5,8 +5,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "ctl/output/text.h"
 #include "ctl/run/progress.h"
-#include "ctl/text.h"
 
 enum { ROWS_MIN = 5, COLUMNS_MIN = 20 };
 

@@ -7,9 +7,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "ctl/format.h"
-#include "ctl/json.h"
-#include "ctl/render.h"
+#include "ctl/output/format.h"
+#include "ctl/output/json.h"
+#include "ctl/output/render.h"
 #include "ctl/run/report.h"
 #include "ctl/run/report_fold.h"
 

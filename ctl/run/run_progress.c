@@ -3,7 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ctl/format.h"
+#include "ctl/output/format.h"
 #include "ctl/run/run_progress.h"
 
 #define PROGRESS_NS UINT64_C(1000000000)

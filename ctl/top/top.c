@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "ctl/ask.h"
-#include "ctl/format.h"
+#include "ctl/output/format.h"
 #include "ctl/top/top.h"
 
 enum { ANSWER_TIMEOUT_MS = 3000 };

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl/json.h"
-#include "ctl/render.h"
+#include "ctl/output/json.h"
+#include "ctl/output/render.h"
 #include "ctl/top/top.h"
 
 enum { BATCH_WIDTH = 132, BATCH_RAW_WIDTH = 180 };

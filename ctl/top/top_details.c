@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/distribution.h"
-#include "ctl/format.h"
+#include "ctl/output/distribution.h"
+#include "ctl/output/format.h"
 #include "ctl/top/top_ui.h"
 
 /* Lines go by until the one that is scrolled to. */

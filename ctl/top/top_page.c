@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/bars.h"
-#include "ctl/text.h"
+#include "ctl/output/bars.h"
+#include "ctl/output/text.h"
 #include "ctl/top/top_page.h"
 
 void top_page_deinit(struct top_page *page) {

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/counting.h"
-#include "ctl/format.h"
-#include "ctl/text.h"
+#include "ctl/output/counting.h"
+#include "ctl/output/format.h"
+#include "ctl/output/text.h"
 #include "ctl/top/top_ui.h"
 
 const char *const top_help[] = {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/counting.h"
+#include "ctl/output/counting.h"
 #include "ctl/top/top_read.h"
 
 enum field {

@@ -14,7 +14,7 @@
 
 #include <curses.h>
 
-#include "ctl/color.h"
+#include "ctl/output/color.h"
 #include "ctl/top/top.h"
 #include "ctl/top/top_terminal.h"
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/format.h"
-#include "ctl/text.h"
+#include "ctl/output/format.h"
+#include "ctl/output/text.h"
 #include "ctl/top/top_ui.h"
 
 enum { HEADING_FROM = 3, FOOTER_FROM = 6, HISTORY_FROM = 10, LINE_MAX = 2048 };

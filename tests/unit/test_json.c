@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/json.h"
+#include "ctl/output/json.h"
 #include "tests/support/fake_table.h"
 
 /* The document as text; freed by the next call. */

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "ctl/format.h"
 #include "ctl/options.h"
 #include "ctl/options_table.h"
+#include "ctl/output/format.h"
 #include "daemon/wire/columns.h"
 
 static char error[256];

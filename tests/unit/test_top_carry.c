@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "ctl/counting.h"
+#include "ctl/output/counting.h"
 #include "ctl/top/top_list.h"
 #include "tests/support/top_fixture.h"
 

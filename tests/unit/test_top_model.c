@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/text.h"
+#include "ctl/output/text.h"
 #include "ctl/top/top_list.h"
 #include "tests/support/top_fixture.h"
 

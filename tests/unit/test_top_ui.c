@@ -4,8 +4,8 @@
 #include <locale.h>
 #include <stdio.h>
 
-#include "ctl/format.h"
-#include "ctl/text.h"
+#include "ctl/output/format.h"
+#include "ctl/output/text.h"
 #include "tests/support/top_fixture.h"
 
 static void draw(struct fake *fake, size_t width, size_t height) {

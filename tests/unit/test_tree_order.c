@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/tree_order.h"
+#include "ctl/output/tree_order.h"
 
 struct line {
         uint64_t process, depth;

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/pager.h"
+#include "ctl/output/pager.h"
 
 int pager_init(struct pager *pager) {
         *pager = (struct pager){0};

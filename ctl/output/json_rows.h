@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/json.h"
+#include "ctl/output/json.h"
 
 struct json_object;
 struct printbuf;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/tree_order.h"
+#include "ctl/output/tree_order.h"
 
 /* Rows are told by their number from 1; 0 is none. */
 struct node {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl/format.h"
+#include "ctl/output/format.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "ctl/counting.h"
+#include "ctl/output/counting.h"
 
 bool counting_is_missing(const char *counting) {
         static const char nothing[] = "nothing", not_counted[] = "not counted";

@@ -10,9 +10,9 @@
 
 #include <libsmartcols/libsmartcols.h>
 
-#include "ctl/format.h"
-#include "ctl/render.h"
-#include "ctl/view.h"
+#include "ctl/output/format.h"
+#include "ctl/output/render.h"
+#include "ctl/output/view.h"
 
 struct render {
         struct libscols_table *table;

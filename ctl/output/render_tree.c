@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/format.h"
-#include "ctl/render.h"
-#include "ctl/render_tree.h"
+#include "ctl/output/format.h"
+#include "ctl/output/render.h"
+#include "ctl/output/render_tree.h"
 
 /* Rows from the root to the one that was drawn last. */
 struct ancestor {

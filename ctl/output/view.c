@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "ctl/render.h"
-#include "ctl/text.h"
-#include "ctl/view.h"
+#include "ctl/output/render.h"
+#include "ctl/output/text.h"
+#include "ctl/output/view.h"
 
 /* Names may be shortened to this before a whole column is given up. */
 enum { NAME_MIN = 8 };

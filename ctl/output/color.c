@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/color.h"
+#include "ctl/output/color.h"
 
 bool color_wanted(enum color_mode mode, int fd) {
         const char *none = getenv("NO_COLOR"), *term = getenv("TERM");

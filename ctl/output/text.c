@@ -4,7 +4,7 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "ctl/text.h"
+#include "ctl/output/text.h"
 
 /* One character: its bytes and its columns.  0 at the end. */
 static size_t next(const char *text, mbstate_t *state, size_t *ret_columns, bool *ret_printable) {

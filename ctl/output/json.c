@@ -4,7 +4,7 @@
 
 #include <json-c/json.h>
 
-#include "ctl/json_rows.h"
+#include "ctl/output/json_rows.h"
 
 /* A table of which there are no objects yet: on one line it is written without, and only where it is to be laid out, or
  * something is added to it, they are made. */

@@ -10,7 +10,7 @@
 #include <json-c/json.h>
 #include <json-c/printbuf.h>
 
-#include "ctl/json_rows.h"
+#include "ctl/output/json_rows.h"
 
 struct column {
         int index;

@@ -1,7 +1,7 @@
 #include <langinfo.h>
 #include <string.h>
 
-#include "ctl/bars.h"
+#include "ctl/output/bars.h"
 
 bool bars_utf8(void) {
         return !strcmp(nl_langinfo(CODESET), "UTF-8");

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ctl/bars.h"
-#include "ctl/distribution.h"
-#include "ctl/format.h"
-#include "ctl/text.h"
+#include "ctl/output/bars.h"
+#include "ctl/output/distribution.h"
+#include "ctl/output/format.h"
+#include "ctl/output/text.h"
 
 void distribution_add(struct distribution *d, const struct table_map *map) {
         for (size_t i = 0; map && i < map->count; i++) {

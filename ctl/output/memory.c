@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/counting.h"
-#include "ctl/format.h"
-#include "ctl/memory.h"
+#include "ctl/output/counting.h"
+#include "ctl/output/format.h"
+#include "ctl/output/memory.h"
 
 /* Code, stacks and what malloc keeps in reserve are never in the books: a difference counts from here on. */
 #define SLACK_BYTES (UINT64_C(64) << 20)
