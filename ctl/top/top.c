@@ -5,9 +5,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ctl/ask.h"
 #include "ctl/output/format.h"
 #include "ctl/top/top.h"
+#include "ctl/verbs/ask.h"
 
 enum { ANSWER_TIMEOUT_MS = 3000 };
 #define DELAY_NS UINT64_C(1000000000)

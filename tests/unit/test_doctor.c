@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "ctl/doctor.h"
 #include "ctl/output/bars.h"
 #include "ctl/output/distribution.h"
 #include "ctl/output/memory.h"
 #include "ctl/output/text.h"
+#include "ctl/verbs/doctor.h"
 #include "tests/support/fake_table.h"
 
 #define MIB (UINT64_C(1) << 20)

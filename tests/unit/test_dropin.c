@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/dropin.h"
+#include "ctl/verbs/dropin.h"
 
 #define HEAD                                                                                                           \
         "# Written by `spanallocctl enable a.service`; `spanallocctl disable a.service` removes it.\n"                 \

@@ -4,13 +4,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "ctl/ask.h"
 #include "ctl/output/counting.h"
 #include "ctl/output/memory.h"
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/output/view.h"
+#include "ctl/verbs/ask.h"
 
 #define NO_SPANS "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n"
 

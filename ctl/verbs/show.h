@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/ask.h"
+#include "ctl/verbs/ask.h"
 
 /* Of several processes, a percentile is the largest: that of the whole is not above it. */
 enum { SHOW_COUNT, SHOW_P50, SHOW_P90, SHOW_P99, SHOW_MAX, SHOW_PER_CALL };

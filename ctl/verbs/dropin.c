@@ -1,4 +1,4 @@
-#include "ctl/dropin.h"
+#include "ctl/verbs/dropin.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl/ask.h"
 #include "ctl/output/view.h"
+#include "ctl/verbs/ask.h"
 
 struct client_params ask_params(const struct options *options) {
         return (struct client_params){

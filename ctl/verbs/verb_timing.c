@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ctl/ask.h"
+#include "ctl/verbs/ask.h"
 
 static int print_text(const struct ctl *ctl, bool on, uint64_t n) {
         if (!ctl->options.no_legend)

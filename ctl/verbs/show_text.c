@@ -11,7 +11,7 @@
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/view.h"
-#include "ctl/show.h"
+#include "ctl/verbs/show.h"
 
 enum { BAR_WIDTH = 40, QUIET_ENDS = 8 };
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/doctor.h"
 #include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/memory.h"
+#include "ctl/verbs/doctor.h"
 
 enum { PROCESSES_MAX = 100 /* that are told of one by one */ };
 

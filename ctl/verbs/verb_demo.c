@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/ask.h"
 #include "ctl/run/run_preload.h"
+#include "ctl/verbs/ask.h"
 
 extern char **environ;
 

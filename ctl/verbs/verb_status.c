@@ -4,10 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ctl/ask.h"
 #include "ctl/output/format.h"
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
+#include "ctl/verbs/ask.h"
 
 static void print_losses(FILE *stream, const struct table *t) {
         char a[FORMAT_MAX];

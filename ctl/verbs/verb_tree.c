@@ -3,11 +3,11 @@
  */
 #include <string.h>
 
-#include "ctl/ask.h"
 #include "ctl/output/bars.h"
 #include "ctl/output/pager.h"
 #include "ctl/output/render_tree.h"
 #include "ctl/output/tree_order.h"
+#include "ctl/verbs/ask.h"
 
 static void print_note(const struct options *options, const struct table *tree, size_t left, FILE *stream) {
         if (left)

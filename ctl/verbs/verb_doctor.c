@@ -12,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ctl/ask.h"
-#include "ctl/doctor.h"
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
+#include "ctl/verbs/ask.h"
+#include "ctl/verbs/doctor.h"
 
 #define GROUP "spanalloc"
 

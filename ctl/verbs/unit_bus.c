@@ -1,7 +1,7 @@
 /*
  * The manager's own socket first, where we may: then no message bus has to run.
  */
-#include "ctl/unit_bus.h"
+#include "ctl/verbs/unit_bus.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/show.h"
 #include "ctl/suggest.h"
+#include "ctl/verbs/show.h"
 
 /* With what is sent only when it is asked for. */
 #define COLUMNS                                                                                                        \

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl/ask.h"
 #include "ctl/output/format.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
+#include "ctl/verbs/ask.h"
 
 /* Reasons of markers that are our own; the collector knows of neither. */
 #define RESTARTED    "restarted"

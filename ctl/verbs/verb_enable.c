@@ -5,13 +5,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl/ask.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
-#include "ctl/dropin.h"
 #include "ctl/output/json.h"
 #include "ctl/run/run_preload.h"
-#include "ctl/unit_bus.h"
+#include "ctl/verbs/ask.h"
+#include "ctl/verbs/dropin.h"
+#include "ctl/verbs/unit_bus.h"
 #include "daemon/host/elf_obstacle.h"
 
 /* One unit, and what is known of it. */
