@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "ctl/options.h"
+#include "ctl/options/options.h"
 
 enum ctl_exit {
         CTL_OK = 0,

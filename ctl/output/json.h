@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "ctl/options.h"
+#include "ctl/options/options.h"
 #include "ctl/table.h"
 
 struct json;

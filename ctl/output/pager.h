@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "ctl/options.h"
+#include "ctl/options/options.h"
 
 struct pager {
         FILE *stream; /* write here */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "ctl/options.h"
+#include "ctl/options/options.h"
 #include "ctl/table.h"
 
 struct render;

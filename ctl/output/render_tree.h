@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "ctl/options.h"
+#include "ctl/options/options.h"
 #include "ctl/table.h"
 
 /* As many spans as options->limit allows; *ret_left: how many rows come after those.  0 or -errno. */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ctl/options.h"
+#include "ctl/options/options.h"
 #include "ctl/table.h"
 
 struct view_column {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/suggest.h"
+#include "ctl/options/suggest.h"
 #include "ctl/verbs/show.h"
 
 /* With what is sent only when it is asked for. */

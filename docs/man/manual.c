@@ -24,8 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/options.h"
-#include "ctl/options_table.h"
+#include "ctl/options/options.h"
+#include "ctl/options/options_table.h"
 #include "ctl/top/top_ui.h"
 #include "daemon/host/log.h"
 #include "daemon/spanallocd/config.h"

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "ctl/options.h"
-#include "ctl/options_table.h"
+#include "ctl/options/options.h"
+#include "ctl/options/options_table.h"
 #include "ctl/output/format.h"
 #include "daemon/wire/columns.h"
 

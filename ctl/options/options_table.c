@@ -1,8 +1,8 @@
 /*
  * The tables themselves.
  */
-#include "ctl/options_table.h"
-#include "ctl/options.h"
+#include "ctl/options/options_table.h"
+#include "ctl/options/options.h"
 
 const struct verb verbs[VERB_COUNT] = {
         [VERB_STATUS] = {"status", "", "Is a collector running, and how is it", 0, 0, "status"},

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "ctl/suggest.h"
+#include "ctl/options/suggest.h"
 
 enum { WORD_MAX = 63 };
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/options.h"
-#include "ctl/options_table.h"
+#include "ctl/options/options.h"
+#include "ctl/options/options_table.h"
+#include "ctl/options/suggest.h"
 #include "ctl/output/format.h"
-#include "ctl/suggest.h"
 #include "daemon/wire/columns.h"
 
 /* getopt_long's values for options: above any letter. */

@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
-#include "ctl/options.h"
-#include "ctl/options_table.h"
+#include "ctl/options/options.h"
+#include "ctl/options/options_table.h"
 #include "ctl/output/text.h"
 #include "daemon/wire/columns.h"
 
