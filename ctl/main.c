@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/output/format.h"
+#include "query/client.h"
 
 static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv) = {
         [VERB_STATUS] = verb_status, [VERB_PS] = verb_ps,           [VERB_SPANS] = verb_spans,

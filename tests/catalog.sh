@@ -4,7 +4,7 @@
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit
 catalog=systemd/spanalloc.catalog
-log=daemon/core/log
+log=daemon/host/log
 
 bad=0
 complain() {

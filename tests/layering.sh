@@ -15,7 +15,7 @@ includes() {
         grep -rHoE --include='*.[ch]' '^#[ ]*include [<"][^>"]+[>"]' "$1" 2>/dev/null | sed -E 's/:#[ ]*include /:/'
 }
 
-# may_quote FOLDER REGEX: what its files may include by "path".
+# may_quote FOLDER REGEX: what the files of a whole tree may include by "path".
 may_quote() {
         local line
         while read -r line; do
@@ -31,20 +31,55 @@ lives_in() {
         done < <(includes . | sed 's|^\./||' | grep -E ":[<\"]$2" | grep -vE "^($3)" | grep -vE '^(build|tests)[/-]')
 }
 
-may_quote shm 'shm/'
-may_quote client 'client/|shm/'
-may_quote daemon/wire 'daemon/wire/'
-may_quote daemon/core 'daemon/core/|daemon/wire/|shm/'
-may_quote daemon/spanallocd 'daemon/|shm/'
-may_quote ctl 'ctl/|daemon/(wire|core)/'
+# room FOLDER PREFIX…: what the sources of one folder may include by "path", beside each other.
+room() {
+        local folder=$1 prefix line
+        local allowed=(-e ":\"$folder/[a-z_0-9]*\.h\"\$")
+        shift
+        for prefix in "$@"; do
+                allowed+=(-e ":\"$prefix")
+        done
+        [ -d "$folder" ] || complain "there is no $folder"
+        while read -r line; do
+                complain "${line%%:*} includes ${line#*:}; $folder may not"
+        done < <(includes "$folder" | grep "^$folder/[a-z_0-9]*\.[ch]:\"" | grep -v "${allowed[@]}")
+}
+host='daemon/host/'
+books='daemon/books/'
+wire='daemon/wire/'
+
+room shm
+room client client/include/ shm/
+room client/malloc client/ shm/
+room daemon/wire
+room daemon/host shm/
+room daemon/loop shm/ $host
+room daemon/books shm/
+room daemon/attribution $books shm/
+room daemon/drain daemon/attribution/ $books $host shm/
+room daemon/processes daemon/drain/ daemon/loop/ daemon/collector/ $books $host shm/
+room daemon/collector daemon/processes/ daemon/drain/ daemon/loop/ $books $host shm/
+room daemon/query daemon/collector/ daemon/loop/ $wire $books $host
+room daemon/spanallocd daemon/query/ daemon/collector/ daemon/loop/ $books $host shm/
+room query $wire
+room ctl/options ctl/output/ $wire
+room ctl/output ctl/options/ query/
+room ctl/top ctl/ctl.h ctl/output/ ctl/verbs/ query/
+room ctl/run ctl/ctl.h ctl/options/ ctl/output/ query/ daemon/query/ daemon/collector/ daemon/loop/
+room ctl/verbs ctl/ctl.h ctl/options/ ctl/output/ ctl/run/ query/ daemon/host/
 may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'
 may_quote tests/integration/programs 'x^'
 
+# Above the rooms of ctl there is the start only.
+while read -r line; do
+        complain "${line%%:*} includes ${line#*:}; ctl/ itself may not"
+done < <(includes ctl | grep -E '^ctl/[a-z_]+\.[ch]:"' | grep -vE ':"(ctl/|query/)')
+
 # Nobody but the client, the examples, benchmarks and tests knows the public header.
 while read -r line; do
         complain "${line%%:*} includes ${line#*:}; the collector's side does not know the client"
-done < <({ includes shm; includes daemon; includes ctl; } | grep 'spanalloc/spanalloc\.h')
+done < <({ includes shm; includes daemon; includes query; includes ctl; } | grep 'spanalloc/spanalloc\.h')
 
 # shm knows libc only.
 while read -r line; do
@@ -52,13 +87,13 @@ while read -r line; do
 done < <(includes shm | grep ':<' |
         grep -vE ':<((sys|linux|bits|asm)/[a-z_0-9]+|[a-z]*int[a-z]*|std[a-z]+|string|errno|fcntl|unistd|pthread|signal|limits|assert|time)\.h>')
 
-lives_in liburing 'liburing\.h' 'daemon/core/reactor_uring\.c:'
+lives_in liburing 'liburing\.h' 'daemon/loop/reactor_uring\.c:'
 lives_in msgpack 'msgpack(\.h|/)' 'daemon/wire/'
-lives_in json-c 'json-c/' 'ctl/json[a-z_]*\.[ch]:'
-lives_in libsmartcols 'libsmartcols' 'ctl/(render|table)[a-z_]*\.[ch]:'
-lives_in ncurses '(ncurses[a-z]*/)?n?curses\.h' 'ctl/(top|screen)[a-z_]*\.[ch]:'
+lives_in json-c 'json-c/' 'ctl/output/json[a-z_]*\.[ch]:'
+lives_in libsmartcols 'libsmartcols' 'ctl/output/render[a-z_]*\.[ch]:'
+lives_in ncurses '(ncurses[a-z]*/)?n?curses\.h' 'ctl/top/top_(screen|terminal)\.c:'
 lives_in inih 'ini\.h' 'daemon/spanallocd/config[a-z_]*\.[ch]:'
-lives_in libsystemd 'systemd/' 'daemon/spanallocd/[a-z_]+\.c:|ctl/unit_bus\.c:'
+lives_in libsystemd 'systemd/' 'daemon/spanallocd/[a-z_]+\.c:|ctl/verbs/unit_bus\.c:'
 lives_in uthash 'ut(hash|list|array|string)\.h' 'daemon/'
 lives_in sqlite 'sqlite3\.h' 'examples/'
 lives_in zlib 'zlib\.h' 'examples/'
@@ -69,13 +104,11 @@ for one in 'liburing\.h 1' 'json-c/ 2' 'libsmartcols 3' '(ncurses[a-z]*/)?n?curs
         [ "$files" -le "${one#* }" ] || complain "$files files include ${one% *}"
 done
 
-# Frames, tallies and books are pure: no clock, no log, no system call but those that make the arena.
-for file in daemon/core/frames*.[ch] daemon/core/tally*.[ch]; do
-        [ -e "$file" ] || continue
-        while read -r line; do
-                complain "$file includes ${line#*:}; it is to be pure"
-        done < <(includes "$file" | grep -E '<(sys/|linux/|unistd|time|poll|signal|pthread|stdio|fcntl|systemd/)')
-done
+# Attribution and the books are pure: no clock, no log, no system call but those that make the arena.
+while read -r line; do
+        complain "${line%%:*} includes ${line#*:}; it is to be pure"
+done < <({ includes daemon/attribution; includes daemon/books; } | grep -vE '^daemon/books/(arena[a-z_]*|books)\.c:' |
+        grep -E '<(sys/[^t]|linux/|unistd|time|poll|signal|pthread|fcntl|systemd/)')
 
 # Ordering labels: [R2] stands at two ends at least, and in the document.
 labels() {

@@ -66,7 +66,7 @@ for verb in "${verbs[@]}"; do
 done
 mapfile -t ctl_options < <(sort -u <<<"$options" | grep .)
 names man1/spanallocctl.1 option "${ctl_options[@]}"
-mapfile -t headings < <(sed -nE 's/^ +\[TOP_[A-Z0-9_]+\] = \{"([^"]+)".*/\1/p' "$SOURCE"/ctl/top_layout.c)
+mapfile -t headings < <(sed -nE 's/^ +\[TOP_[A-Z0-9_]+\] = \{"([^"]+)".*/\1/p' "$SOURCE"/ctl/top/top_layout.c)
 names man1/spanallocctl.1 "column of top" "${headings[@]}"
 names man1/spanallocctl.1 "exit status" 0 1 2 3 4 125 126 127 '128\+n'
 
@@ -75,7 +75,7 @@ mapfile -t daemon_options < <("$DAEMON" --help | sed -nE 's/^ +(--[a-z][a-z-]*).
 names man8/spanallocd.8 option "${daemon_options[@]}"
 mapfile -t counters < <("$CTL" help status | sed -nE '/^Fields:/,/^$/s/^  ([a-z][a-z0-9_]+) .*/\1/p')
 names man8/spanallocd.8 counter "${counters[@]}"
-mapfile -t messages < <(sed -nE 's/^ +X\(([A-Z_]+), [A-Z]+, "[0-9a-f]{32}"\).*/\1/p' "$SOURCE/daemon/core/log.h")
+mapfile -t messages < <(sed -nE 's/^ +X\(([A-Z_]+), [A-Z]+, "[0-9a-f]{32}"\).*/\1/p' "$SOURCE/daemon/host/log.h")
 names man8/spanallocd.8 message "${messages[@]}"
 for message in "${messages[@]}"; do
         grep -q "^@about message $message\$" "$SOURCE/docs/man/spanallocd.8.in" ||
@@ -101,9 +101,9 @@ mapfile -t macros < <(grep -oE '\bSPANALLOC_[A-Z_]*[A-Z]\b' "$header" | sort -u 
 names man3/spanalloc.3 macro "${macros[@]}"
 
 # --------------------------------------------------------------------------------------------------- protocol --
-mapfile -t methods < <(sed -nE 's/^ +\{"([a-z_]+)", query_method_.*/\1/p' "$SOURCE/daemon/core/query.c")
+mapfile -t methods < <(sed -nE 's/^ +\{"([a-z_]+)", query_method_.*/\1/p' "$SOURCE/daemon/query/query.c")
 names man7/spanalloc-protocol.7 method hello reset "${methods[@]}"
-mapfile -t params < <(sed -nE 's/^ +(NUMBER|TEXT)\("([a-z_]+)".*/\2/p' "$SOURCE/daemon/core/query_params.c")
+mapfile -t params < <(sed -nE 's/^ +(NUMBER|TEXT)\("([a-z_]+)".*/\2/p' "$SOURCE/daemon/query/query_params.c")
 names man7/spanalloc-protocol.7 parameter "${params[@]}"
 mapfile -t columns < <(sed -nE 's/^ +X\(([a-z][a-z0-9_]+), .*/\1/p' "$SOURCE/daemon/wire/columns.h")
 names man7/spanalloc-protocol.7 column "${columns[@]}"

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "ctl/table.h"
+#include "query/table.h"
 
 struct distribution {
         uint64_t counts[64]; /* [n]: from 2^n on; [0]: 0 and 1 */

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "ctl/options/options.h"
-#include "ctl/table.h"
+#include "query/table.h"
 
 struct json;
 

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "ctl/table.h"
+#include "query/table.h"
 
 /* On a row of `ps`, or "": nothing to say.  Returns `buf`. */
 enum { MEMORY_TEXT_MAX = 512 };

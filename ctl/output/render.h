@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "ctl/options/options.h"
-#include "ctl/table.h"
+#include "query/table.h"
 
 struct render;
 

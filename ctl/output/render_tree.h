@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "ctl/options/options.h"
-#include "ctl/table.h"
+#include "query/table.h"
 
 /* As many spans as options->limit allows; *ret_left: how many rows come after those.  0 or -errno. */
 int render_tree(const struct options *options, const struct table *tree, FILE *stream, size_t *ret_left);

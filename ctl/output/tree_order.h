@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "ctl/table.h"
+#include "query/table.h"
 
 /* `sort` is a column's name, with '-' before it for descending.  Processes keep their order, and so do siblings that
  * are alike.  A column that is not there changes nothing.  0 or -ENOMEM, then nothing has changed. */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "ctl/options/options.h"
-#include "ctl/table.h"
+#include "query/table.h"
 
 struct view_column {
         const char *name;

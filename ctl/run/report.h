@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "ctl/options/options.h"
-#include "ctl/table.h"
+#include "query/table.h"
 
 struct report {
         char *const *argv; /* the command, NULL terminated */

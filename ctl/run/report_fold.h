@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/table.h"
+#include "query/table.h"
 
 enum fold_value {
         FOLD_ALLOCS,

@@ -3,9 +3,9 @@
  */
 #pragma once
 
-#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/top/top_ui.h"
+#include "query/client.h"
 
 struct top {
         struct ctl *ctl;

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "ctl/table.h"
 #include "ctl/top/top_store.h"
+#include "query/table.h"
 
 /* A row as it came.  Texts are NULL when they were not asked for. */
 struct top_sample {

@@ -3,9 +3,9 @@
  */
 #pragma once
 
-#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/output/json.h"
+#include "query/client.h"
 
 /* pid, unit, filter, sort, limit and since, as given.  A verb clears what its method does not know. */
 struct client_params ask_params(const struct options *options);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ctl/client_error.h"
+#include "query/client_error.h"
 
 enum { UNIT_NAME_MAX = 256 };
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/output/json.h"
 #include "ctl/run/run_preload.h"
@@ -13,6 +12,7 @@
 #include "ctl/verbs/dropin.h"
 #include "ctl/verbs/unit_bus.h"
 #include "daemon/host/elf_obstacle.h"
+#include "query/client.h"
 
 /* One unit, and what is known of it. */
 struct subject {

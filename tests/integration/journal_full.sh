@@ -63,7 +63,7 @@ read_journal() {
 # of MESSAGE FILTER: what the filter makes of its entries
 of() {
         local id
-        id=$(sed -nE "s/^ *X\($1, [A-Z]+, \"([0-9a-f]+)\"\).*/\1/p" "$SOURCE/daemon/core/log.h")
+        id=$(sed -nE "s/^ *X\($1, [A-Z]+, \"([0-9a-f]+)\"\).*/\1/p" "$SOURCE/daemon/host/log.h")
         grep '^{' "$WORK/entries" | jq -r "select(.MESSAGE_ID == \"$id\") | $2"
 }
 entries() {

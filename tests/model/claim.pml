@@ -7,7 +7,7 @@
  *   IDENTITY, OFFSET, PAST     tid, comm; what the lane's counters stood at; sign_in(), reader_past()
  *   REST                       the stack, `lost` and the marks, of which one word stands for all
  *   dies, leaves               the kernel's FUTEX_OWNER_DIED; leave() after a move to another segment
- *   settle                     settle_lane(), drain_receive(), meet(), retire(), drain_publish_retired() in daemon/core,
+ *   settle                     settle_lane(), drain_receive(), meet(), retire(), drain_publish_retired() in daemon/drain,
  *                              reader_occupant(), reader_is_still(), reader_live(), reader_remains() in segment_reader.c
  *   the note READ              not in the code: that the collector has read the rest, for who clears it (memory.pml)
  *

@@ -9,7 +9,7 @@
  *   mark                       mark() in spans.c, put_mark() in slow.c
  *   migrate                    sa_slow_resync() after move_in() in lane.c, into a ring where a dead thread's records wait
  *   room, used                 limit - head and head - tail of the ring
- *   SENT                       ring_publish(), and frames_feed(), interval_end(), interval_lost() in daemon/core.  The thread
+ *   SENT                       ring_publish(), and frames_feed(), interval_end(), interval_lost() in daemon/attribution.  The thread
  *                              learns of the collector only where it looks at the tail: there so much is given back
  *                              as may be, and records are fed to the books when they are published
  *   retire                     reader_remains() in segment_reader.c, frames_retire()

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/table.h"
+#include "query/table.h"
 
 /* All columns of a table of daemon/wire/columns.h, every cell zero or empty.  Freed with table_free; text in cells is
  * borrowed. */

@@ -7,7 +7,7 @@ boot_install
 
 # message NAME: its id.
 message() {
-        sed -nE "s/^ *X\($1, [A-Z]+, \"([0-9a-f]+)\"\).*/\1/p" "$SOURCE/daemon/core/log.h"
+        sed -nE "s/^ *X\($1, [A-Z]+, \"([0-9a-f]+)\"\).*/\1/p" "$SOURCE/daemon/host/log.h"
 }
 # said NAME [FILTER]: the last such message, as JSON, for which the filter is true.
 said() {
@@ -29,7 +29,7 @@ field() {
 note "every message is in the catalog that was installed"
 while read -r id; do
         inside journalctl --dump-catalog "$id" | grep -q '^Subject: .' || fail "$id is not explained"
-done < <(sed -nE 's/^ *X\([A-Z_]+, [A-Z]+, "([0-9a-f]+)"\).*/\1/p' "$SOURCE/daemon/core/log.h")
+done < <(sed -nE 's/^ *X\([A-Z_]+, [A-Z]+, "([0-9a-f]+)"\).*/\1/p' "$SOURCE/daemon/host/log.h")
 
 note "start, attach"
 inside systemctl start spanallocd

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "ctl/client.h"
+#include "query/client.h"
 
 /* The exit codes of spanallocctl. */
 enum { CLIENT_FAILURE = 1, CLIENT_USAGE = 2, CLIENT_UNREACHABLE = 3, CLIENT_NOT_FOUND = 4 };

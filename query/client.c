@@ -1,7 +1,7 @@
 /*
- * The client: requests out, answers and events in, over a socket or straight into a query.
+ * The client: requests out, answers and events in, over a socket or through a function of this process.
  */
-#include "ctl/client.h"
+#include "query/client.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,16 +11,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ctl/client_error.h"
-#include "ctl/client_socket.h"
-#include "daemon/query/query.h"
+#include "query/client_error.h"
+#include "query/client_socket.h"
 
 #define TIMEOUT_MS 10000
 #define READ_BYTES ((size_t)64 << 10)
 
 struct client {
-        int fd;              /* -1: local */
-        struct query *query; /* NULL: by socket */
+        int fd;                  /* -1: local */
+        client_answer_fn answer; /* NULL: by socket */
+        void *answer_userdata;
         int timeout_ms;
         uint64_t last_id;
         char path[CLIENT_PATH_BYTES];
@@ -71,19 +71,18 @@ static int next_message(struct client *client, uint64_t deadline, bool interrupt
 }
 
 static int send_request(struct client *client, uint64_t deadline) {
-        struct query_peer peer = {.uid = geteuid(), .sees_all = 1, .greeted = 1};
         const void *message;
         size_t size;
         int r;
 
-        if (!client->query)
+        if (!client->answer)
                 return client_socket_send(client->fd, client->out.data, client->out.size, deadline);
 
         wire_buffer_consume(&client->in, client->in.size);
         client->taken = 0;
         r = wire_frame(client->out.data, client->out.size, WIRE_REQUEST_MAX, &message, &size);
         if (r > 0)
-                r = query_answer(client->query, &peer, message, size, &client->in);
+                r = client->answer(client->answer_userdata, message, size, &client->in);
         return r < 0 ? r : 0;
 }
 
@@ -225,14 +224,15 @@ int client_new(struct client **ret, const struct client_options *options, struct
         return 0;
 }
 
-int client_new_local(struct client **ret, struct query *query) {
+int client_new_local(struct client **ret, client_answer_fn answer, void *userdata) {
         struct client *client;
 
         client = client_alloc();
         if (!client)
                 return -ENOMEM;
 
-        client->query = query;
+        client->answer = answer;
+        client->answer_userdata = userdata;
         snprintf(client->version, sizeof(client->version), "%s", SPANALLOC_VERSION);
         *ret = client;
         return 0;
@@ -358,7 +358,7 @@ int client_follow(struct client *client, const struct client_params *params, str
         size_t size;
         int r;
 
-        if (client->query)
+        if (client->answer)
                 return client_fail(ret_error, EOPNOTSUPP, CLIENT_FAILURE,
                                    "there are no events without a daemon: start one with `spanallocd --user`");
 

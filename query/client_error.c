@@ -1,7 +1,7 @@
 /*
  * The client's sentences, and the exit code that goes with each.
  */
-#include "ctl/client_error.h"
+#include "query/client_error.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "ctl/client_socket.h"
+#include "query/client_socket.h"
 
 int client_fail(struct client_error *ret_error, int code, int exit_code, const char *format, ...) {
         va_list args;

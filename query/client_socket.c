@@ -1,7 +1,7 @@
 /*
  * The client's socket: which path, what is said when nobody answers there, and waiting with a deadline.
  */
-#include "ctl/client_socket.h"
+#include "query/client_socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ctl/client_error.h"
+#include "query/client_error.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 

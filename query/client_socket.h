@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/client.h"
+#include "query/client.h"
 
 #define CLIENT_SYSTEM_PATH "/run/spanalloc/query.sock"
 /* Room for a path that is too long for a socket, so that the sentence can name it. */

@@ -13,10 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "ctl/table.h"
+#include "query/table.h"
 
 struct client;
-struct query; /* daemon/query/query.h */
 
 /* What went wrong, ready to be printed after the program's name: one sentence that says what to do. */
 struct client_error {
@@ -35,8 +34,10 @@ struct client_options {
 
 /* Connects and says hello.  NULL options: the defaults.  Returns 0 or -errno with *ret_error filled. */
 int client_new(struct client **ret, const struct client_options *options, struct client_error *ret_error);
-/* No socket: `query` is asked directly, as a peer who sees all.  Borrowed; must outlive the client. */
-int client_new_local(struct client **ret, struct query *query);
+/* Answers one request in this process: `message` without its length in, the framed answer appended to `out`.  0 or -errno. */
+typedef int (*client_answer_fn)(void *userdata, const void *message, size_t size, struct wire_buffer *out);
+/* A client without a socket: each request goes to `answer`.  `userdata` is borrowed and must outlive the client. */
+int client_new_local(struct client **ret, client_answer_fn answer, void *userdata);
 struct client *client_free(struct client *client);
 
 /* The path that was or would be connected to. */
