@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What others cost, for scripts/bench.  usage: anchors.sh SOURCE WORK.  Prints "NAME VALUE" lines; what cannot be had, or
 # fails, is told on stderr and left out.
 set -u

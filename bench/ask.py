@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Asks a collector as a program would, and says how long an answer takes.
 
 usage: ask.py SOCKET PID TIMES     prints "NAME VALUE" lines: ms from a request to the last byte of its answer, and ms of the

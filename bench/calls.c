@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Runs one kind of call so many times, for valgrind to count instructions.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How many records a second the collector's core takes on one processor: segments filled beforehand, drained and committed
  * as the daemon does it, records to frames to tallies to live spans.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A process among many: threads that open spans, at a given rate or hardly at all.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A scope's beginning that does nothing, in a library of its own: what a call of one costs by itself. */
 #include <spanalloc/spanalloc.h>
 

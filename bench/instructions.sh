@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # How many instructions a call takes, as callgrind counts them: one line "KIND COUNT" each, in hundredths.
 #
 #     bench/instructions.sh BUILD SPANALLOCD        a collector of its own is started for those that need one

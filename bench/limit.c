@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the machine allows: two bare 64-byte records with four counters, each published by itself, through a ring in shared
  * memory to a thread on another processor that adds them up, and looks every 200 us.  No frames, no checks, no names.

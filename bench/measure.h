@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every benchmark program shares: a clock, a pinned processor, and percentiles of many short batches. */
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes the table of docs/performance.md of the figures that scripts/bench measured.
 
 usage: table.py FIGURES PAGE [quick]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the commit of the books costs: updates of random 64-byte entries in batches, with no log, with the undo log that
  * the books use (daemon/books/arena.h), and with a redo log, which keeps the changed entries of a batch aside, writes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The public header as the library itself needs it: the functions are here, so nobody looks before a call of them.
  */

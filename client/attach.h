@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Attachments: a segment in this process, from the handshake to the unmapping.
  */

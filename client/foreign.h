@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What one thread does to another's lane, or to the process: exits of frames that are not its own, closes that found no
  * room, the doorbell.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Names and paths: from text and parent to a small id that never changes in a process.
  *

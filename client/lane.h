@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Lanes: how a thread gets its place in the current segment, and how it moves to the next.
  */

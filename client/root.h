@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The library as one thing in a process: its settings, which of several copies leads, and start-up.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the files of the client share about the process; ordinary memory, inherited by a forked child.
  */

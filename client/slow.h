@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The calls when anything is out of the ordinary: a full ring, a refused frame, another thread's exit, a span exited
  * out of order, timestamps, a program's own counters.  They do all that the short versions in spans.c do, and more.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The calls that a program makes, as short as they can be: everything that is in order, here; all else, in slow.c.
  *

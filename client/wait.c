@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See wait.h. */
 #include "client/wait.h"
 

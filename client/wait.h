@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Waiting for room: only with SPANALLOC_ON_FULL=wait, for tests and for measurements that must not lose a record.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Completions of spanallocctl, where the shells look below any prefix.  Distributions have a directory of their own for
 # zsh; Debian's is share/zsh/vendor-completions.
 set(SPANALLOC_BASH_COMPLETION_DIR ${CMAKE_INSTALL_DATADIR}/bash-completion/completions CACHE STRING "For bash")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Each dependency has one imported target here and one home in the tree; tests/layering.sh holds that.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Where files for systemd go: where systemd.pc says when this is installed below /usr, else in the same places below the
 # prefix (systemd reads /usr/local too).  Relative wherever it can be, so that `cmake --install --prefix` moves them along.
 #

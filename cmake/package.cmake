@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What makes an installed tree usable from outside: `pkg-config spanalloc`, and find_package(spanalloc) with the targets
 # spanalloc::spanalloc and spanalloc::static.  All paths are relative, so the tree may be moved; but below /usr nobody
 # moves it, and pkg-config leaves out the directories that the compiler knows only if they are written plainly.

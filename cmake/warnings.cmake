@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The warnings of every target, as an interface that targets link; nothing is set for a whole directory.
 add_library(spanalloc_warnings INTERFACE)
 target_compile_options(spanalloc_warnings INTERFACE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the verbs share: the options as given, the connection, and how a verb fails.
  *

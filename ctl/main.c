@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * spanallocctl: from a command line to a verb.
  */

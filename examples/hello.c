@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The smallest program with a span: gcc hello.c $(pkg-config --cflags --libs spanalloc) */
 #include <spanalloc/spanalloc.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A scope in C++ is a constructor and a destructor: it ends by return, break and exception alike. */
 #include <iostream>
 #include <spanalloc/spanalloc.h>

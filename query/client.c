@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The client: requests out, answers and events in, over a socket or through a function of this process.
  */

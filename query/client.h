@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Asking a collector: over its query socket, or one that lives in this very process (`run`).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Within the client: what went wrong, in one sentence that says what to do.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The client's socket: which path, what is said when nobody answers there, and waiting with a deadline.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Within the client: where the socket is, connecting to it, and moving bytes before a deadline.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A decoded answer: columns, and rows of typed cells.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a client and the collector say to each other over ingest.sock (SOCK_SEQPACKET), one datagram each way.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ring of a lane: one producer, one consumer, 64-byte records, positions that only grow.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Making and checking a segment: the sealed memfd, its geometry, and the mapping at either end.
  *

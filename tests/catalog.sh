@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The messages of daemon/host/log.h and what systemd/spanalloc.catalog says to them: each has an id of its own and an
 # explanation, nothing else is explained, and the fields that an explanation uses are fields that the log sends.
 set -u -o pipefail

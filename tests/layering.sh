@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Holds the tree to its own rules: which folder may include what, which dependency lives where, and that every ordering
 # label has two ends and a line in docs/memory-model.md.
 set -u -o pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The manual against the programs: mandoc's lint is silent; what the tables and headers have, the pages name; and what
 # the pages call an option, is one.
 . "$(dirname "$0")/support/lib.sh"

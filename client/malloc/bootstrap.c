@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The bootstrap memory: a bump allocator whose every block has its size in front of it.
  */

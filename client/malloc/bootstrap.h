@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory for allocations that are made while the next allocator is being looked up, since dlsym may allocate.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * exec and posix_spawn, watched for a collector that wants to know of every program that its processes start
  * (`spanallocctl run`), also of those which will never attach: static ones, and ones whose environment was scrubbed.

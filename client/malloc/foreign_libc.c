@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What lets this library, made for glibc, be loaded by another libc's loader, which takes LD_PRELOAD as it comes:
  * every symbol that it needs must be there.  musl has all of them but one.  tests/integration/musl.sh holds the list.

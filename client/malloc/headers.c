@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The proof that sizes may be read from headers; see headers.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sizes from glibc's own note of them: the word before each block, with three flags in its low bits.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The counting allocator: each function asks the next allocator, and counts what came of it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The allocator under ours: what sa_next_function() finds (objects.h).
  *

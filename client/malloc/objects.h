@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The objects that are loaded, in the loader's order, and what they export, read from their own tables.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * C++'s replaceable operators new and delete, all 20 of the ABI, in C: nothing here needs a C++ run-time library.
  *

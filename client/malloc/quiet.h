@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What this library makes others allocate at start-up, before there is a collector: it is taken back from the counters.
  */

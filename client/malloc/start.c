@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Start-up of the counting allocator: which allocator is under it, whether anything comes to it at all, and the first
  * meeting with a collector.

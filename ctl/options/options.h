@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The verbs and the options of spanallocctl: one table of each, from which parsing and help are made.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The table of options, for whatever is made from it: the parser, help, and later man page and completions.
  */

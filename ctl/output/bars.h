@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Small drawings out of characters: levels and bars, in UTF-8 or plain.
  */

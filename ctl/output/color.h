@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whether to use colours: --color first, then NO_COLOR, then whether a terminal is there that has some.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whether the heap of a process is counted at all, from the `counting` column of `ps`.
  */

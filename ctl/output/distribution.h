@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The distribution of bytes per call, in powers of two, and its drawing.
  */

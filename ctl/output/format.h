@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Numbers as people read them.  Every function fills `buf`, always terminates it, and returns it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rows on one line: tens of thousands of them, of which each value would be an object of json-c, and each name a copy.
  *

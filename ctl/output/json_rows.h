@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Within json*.c: the rows of a table as text, without an object for each value.
  */

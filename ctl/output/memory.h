@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a process's books say beside what the kernel says of its memory, in one sentence where the two disagree.
  *

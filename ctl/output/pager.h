@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where a verb's text goes: gathered first, then shown at once, through a pager when it is longer than the terminal.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The answer of `tree` as a drawing: processes as roots, spans below the spans that opened them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Text on a grid of character cells: how wide it is, and how it is brought to a width.
  *

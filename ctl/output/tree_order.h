@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The rows of `tree` in another order: parents still before their children, siblings by a column.
  */

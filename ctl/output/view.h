@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which columns of an answer a person sees: those asked for, else a choice that fits the terminal.
  */

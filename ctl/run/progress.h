@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A line at the bottom of the terminal that says how far `run` is, while the command has the rest.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The report of `run`: what a command and everything it started allocated, for a person or as one document.
  *

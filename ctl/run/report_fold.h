@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rows that a person wants as one: the processes of one executable, a span over all processes, a thread's name.
  *

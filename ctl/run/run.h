@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * `run`: a command with counting on and a collector of its own, in this process, for as long as the command lives.
  *

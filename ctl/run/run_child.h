@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Starting the command of `run`: found as a shell would find it, and with everything as if it had been
  * started directly.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What makes a command count: the preload library, and the environment that asks for it.
  *

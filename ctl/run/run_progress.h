@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Telling, about once a second, how far a command of `run` is.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * top: asking again and again, and the two ways of showing the answers.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * top on a pipe: plain screens one after another, or documents.
  */

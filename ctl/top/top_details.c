@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One span in full: sums, its last minutes, the distribution of its calls, its threads, its place in the tree.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rows side by side: each by itself, or summed by unit.
  */

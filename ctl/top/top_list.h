@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Within the model: which rows there are, in which order.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What top shows, without a terminal: answers in, rows out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sorting very many rows quickly and without changing what is equal: a number for each, from small to large.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A page of character cells: text and how it is to look, whoever draws it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What opens over the list: help, the sort menu, warnings.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From answers to what top keeps: rows, processes, the collector.
  *

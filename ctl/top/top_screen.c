@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * top on a terminal.  With top_terminal.c, the home of ncurses: pages go out, keys come in.
  *

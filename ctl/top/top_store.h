@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What top remembers of each row from answer to answer: its sums, its rates, its last minutes.
  *

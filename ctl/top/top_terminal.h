@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the terminal can do.  By itself, because term.h defines names as common as `columns`.
  */

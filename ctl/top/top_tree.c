@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rows below one another: units, their processes, spans below the spans that opened them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The person's side of top: which view is open, what a key does, and the page that is to be seen.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How the verbs ask: parameters from the options, and failures told to the person.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is well and what is not, and what to do about it: the findings of `doctor`.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "ctl/verbs/dropin.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The drop-in that lets the programs of a systemd unit count: what is in it, and its file.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One span over all processes, as `show` has asked for it.
  */

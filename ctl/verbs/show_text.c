@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * show for a person: what the numbers are, what they mean and do not mean, and what to look at next.
  */

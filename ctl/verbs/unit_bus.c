@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The manager's own socket first, where we may: then no message bus has to run.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Asking the service manager about a unit, and to start it again.  The one place of ctl that speaks with systemd.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * demo: a collector of its own, the example workload, and top over both; all of it gone again at the end.
  */

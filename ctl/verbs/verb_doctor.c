@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * doctor: looks at everything that has to be right, and says what to do about what is not.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * enable and disable: whether the programs of a systemd unit count, by a drop-in beside the unit.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * follow: one line for each span, as it closes; over a restart of the collector, too.
  */

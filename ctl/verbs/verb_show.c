@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * show NAME: one span over all processes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * status, reset, version and help: the verbs whose answer is a few lines.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ps and spans: one table each.
  */

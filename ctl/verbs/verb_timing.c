@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * timing on|off: whether programs write timestamps, from now on.
  */

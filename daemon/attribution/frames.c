@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See frames.h. */
 #include "daemon/attribution/frames.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From records to stacks, and from stacks to intervals and cycles.  The first of the two hearts; pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See interval.h. */
 #include "daemon/attribution/interval.h"
 

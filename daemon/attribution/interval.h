@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a lane's thread counted between two moments, and to whom it is booked: to the top of the stack, or to `outside`; less
  * what is pending, since it was lost, or counted before the lane was the thread's.  Pure; everything runs in a batch.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See spans.h. */
 #include "daemon/attribution/spans.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What becomes of spans: opened, entered and left wherever they are, closed once, and last.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The arena: flat memory that survives its process, changed in batches that happen wholly or not at all.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See arena_image.h. */
 #include "daemon/books/arena_image.h"
 

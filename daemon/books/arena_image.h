@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * An arena as the bytes of a file, and back: what is in it without its holes, with a version, a checksum, and the boot
  * that it is of.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Arenas of other versions of the collector: the same records, longer or shorter than ours.
  *

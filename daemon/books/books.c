@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See books.h.  The rows that queries read are in books_rows.c. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The books of one process: everything that the collector knows and must not lose about it, in one flat arena.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What lies where in the arena of one process's books.  Private to books, frames, tally and live.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Names in the order of their texts, and what a query is about to read of them.
  *

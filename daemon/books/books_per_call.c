@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a query reads of the histograms: percentiles of the bytes that a call allocated.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a query reads of the books: rows, as differences to the last reset, with the totals of what is still open.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See counters.h. */
 #include "daemon/books/counters.h"
 

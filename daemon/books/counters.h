@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A thread's four counters at once: what the books subtract and add for every record.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See hist.h. */
 #include "daemon/books/hist.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A log-linear histogram of bytes: sixteen buckets for each power of two, in chunks that are made on first use.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See last_open.h. */
 #include "daemon/books/last_open.h"
 

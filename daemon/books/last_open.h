@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a process was doing when it died: the largest of the spans that were open then.  Pure; in a batch.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See open_spans.h. */
 #include "daemon/books/open_spans.h"
 

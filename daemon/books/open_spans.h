@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The spans that are open and have to be followed one by one: those whose cycles are spread over calls or threads.  A
  * scope that stays on its thread never comes here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the processes of one user may take of the collector, and what they have.
  *

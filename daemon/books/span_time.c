@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See span_time.h. */
 #include "daemon/books/span_time.h"
 

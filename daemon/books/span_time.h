@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is timed for each path.  Pure: ticks are arguments, and records bring them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is summed for each path.  Pure: no system call, clock or log; time is an argument.
  *

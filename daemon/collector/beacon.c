@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The beacon's file or memfd, its mapping, and the two words in it.
  *

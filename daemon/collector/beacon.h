@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The beacon: the collector's page that every client maps read-only (struct shm_beacon).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The collector: all processes of a machine, or of one `spanallocctl run`.
  *

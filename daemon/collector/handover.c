@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See handover.h.  Labels, and how one process is taken over, are in takeover.c. */
 #include "daemon/collector/handover.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a collector leaves to the next one: which descriptors are kept where its death does not reach, in which order,
  * and how a successor takes them over.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Strangers at ingest.sock: who they are, what they say, and what they are handed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Books on disk, for a restart without anybody who keeps descriptors: a file for each process, written every so often
  * and at a clean end, read at the start.

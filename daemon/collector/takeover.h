@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One process, from what another collector left of it: the label, and the way back from it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a newcomer is handed: its segment, once that would survive us.
  *

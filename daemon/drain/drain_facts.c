@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What others want to know of a drain, and the few things that they may ask of it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whose lane it is: threads that come to one, one after the other, and the names under which `outside` is kept.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What happens between records: books are brought up to live counters, dead threads are ended, and processes.
  */

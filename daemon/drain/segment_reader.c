@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See segment_reader.h. */
 #include "daemon/drain/segment_reader.h"
 

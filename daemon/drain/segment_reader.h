@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The only code that reads a segment: one value at a time, once, checked, into memory of our own.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See clean_text.h. */
 #include "daemon/host/clean_text.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Text from strangers, made fit for terminals and documents. */
 #pragma once
 

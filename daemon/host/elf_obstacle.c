@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every offset and count in the file is a claim: each read is bounded by our own buffers, and by pread's answer.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Why a program that was started with the counters preloaded did not load them: what its file tells.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The collector's voice: one line for each decision, to the journal with fields where there is one, else to stderr.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The parsers of /proc.  Each file is read once, whole or its beginning, into a buffer of fixed size.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See tsc_rate.h. */
 #include "daemon/host/tsc_rate.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How fast the clock of the timestamps is (shm/clock.h).  Only the kernel knows, and it does not tell: so it is measured
  * against CLOCK_MONOTONIC_RAW, which the kernel makes of the same counter.

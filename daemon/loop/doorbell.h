@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Waiting on the doorbells of many processes at once, and waking the reactor when one rings.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The reactor: lists of watches and timers, the order in which callbacks run, and what may be freed when.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one event loop: descriptors that become readable or writable, timers, and a function to run before each sleep.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Between the reactor and its backends: what a watch is, and what a backend has to do.
  *

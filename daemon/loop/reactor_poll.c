@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The backend that works everywhere: ppoll(2) over an array that is kept, not rebuilt.
  */

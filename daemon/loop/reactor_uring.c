@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The io_uring backend: one-shot poll requests, armed again before each wait.
  *

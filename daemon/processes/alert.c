@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What an administrator should hear of a process before he asks: that records were refused, that its numbers have holes,
  * that a table is full.  Each of them at once when it begins, then at most once a minute.

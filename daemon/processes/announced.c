@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Programs that somebody announced with an exec, and that have not attached.
  *

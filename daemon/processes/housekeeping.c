@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Looking after rows: threads' names, programs that became others, how the dead have died, and who is forgotten.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The last word on a process that was killed: why, as far as can be known, and what it was doing.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How a process comes and how it ends.  What happens to its row between and after is in housekeeping.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Users: what each one's processes have of the collector, and what happens when it is too much.
  *

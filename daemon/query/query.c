@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Dispatch: which method is asked for, by whom, and the frame around its result or error.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Answers: from a request's bytes to an answer's bytes, over the collector's rows.
  *

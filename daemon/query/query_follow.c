@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Followers: who gets each closed span as it is applied.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a request asks for: its params, checked, and which processes and spans they select.
  */

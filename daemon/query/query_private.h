@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Within query*.c: what a request becomes, and what its answer is made of.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Tables: rows of any type are collected, sorted, cut and written here, column by column, as columns.h has them.
  *

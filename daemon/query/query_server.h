@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The query socket: connections, frames, and how much of us one of them may take.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The method `spans`: a row for each process and span name.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The method `status`: the collector about itself.
  */

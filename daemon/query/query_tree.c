@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The method `tree`: a row for each process and path, parents before children, with the sums of whole sub-trees.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the daemon was told: defaults, then the files in /etc/spanalloc, then the command line.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The service manager's store of descriptors (systemd's FileDescriptorStoreMax=), and what it handed over at the start.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * spanallocd: puts a reactor, a collector and a query server together, and runs them until it is told to stop.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Datagrams are sent by hand and not by sd_notify(3), which waits for a manager that does not read: to be stopped by the
  * one that we depend upon is no reason to stop the programs that depend on us.

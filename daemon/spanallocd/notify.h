@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The service manager's ear: sd_notify's datagrams, sent without ever waiting.
  */

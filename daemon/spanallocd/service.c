@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The watchdog is answered by work that was finished, never by a timer alone.  While a process is attached, that is a
  * pass over all of them, of which there are several a second: a daemon whose loop turns but whose passes do not end, or

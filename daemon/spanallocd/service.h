@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the service manager hears of us while we run: that work gets done (the watchdog), and how much (STATUS=).
  *

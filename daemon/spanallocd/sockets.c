@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who else may listen where we want to is found out by asking: only a socket that nobody answers is removed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The runtime directory and the two sockets in it: made here, or handed over by systemd.
  */

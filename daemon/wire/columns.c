@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The tables of columns.h as data: name, type, unit and help of each column, by the name of its table.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The columns of every answer, once: daemon, command, JSON, help and man page are made from these tables.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reading in one pass, without a document: for answers of very many rows, which are looked at once.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The reading half: a message that passed the scan, decoded by msgpack-c, behind handles of our own.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The look at every count before a decoder gets the bytes.
  *

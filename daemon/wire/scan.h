@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Within daemon/wire: the scan, with a count of the values that it saw.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The writing half: a bounded buffer, frames around messages, and values.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Messages of the query socket: bytes that are written, checked and read.
  *

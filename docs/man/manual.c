@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Fills the tables into a manual page: from docs/man/PAGE.in to the page.
  *

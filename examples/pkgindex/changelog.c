@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "changelog.h"
 
 #include <ctype.h>

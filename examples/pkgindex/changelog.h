@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Debian changelogs: text in, entries out. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which files there are to index, and how to get at what is in them. */
 #pragma once
 

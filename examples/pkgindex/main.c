@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pkgindex: indexes the changelogs of the machine's packages, and answers questions about them while it does.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The workers, and how work comes to them: new files from the corpus, and messages from other workers.
  *

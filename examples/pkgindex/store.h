@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A full-text index in memory.  One thread each. */
 #pragma once
 

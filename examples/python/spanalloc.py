@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Spans for Python: a context manager over libspanalloc.
 
     import spanalloc

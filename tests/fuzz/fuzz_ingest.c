@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Strangers at the ingest socket: connections that say nothing, junk, half a hello, an exec notice or a good hello, with
  * descriptors and without, read or do not read the answer, and hang up at any moment.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Requests of strangers, from the frame to the answer: who asks, what for, with which params.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A segment whose owner is hostile: what is in it, and what happens to it while it is being read, comes from the input.
  *

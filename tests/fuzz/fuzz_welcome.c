@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A collector that is hostile, or none: what it answers to a hello, and which descriptors come with it, is the input's.
  *

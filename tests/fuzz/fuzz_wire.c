@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Foreign bytes into the scan and the decoder: no crash, no read beyond the end, and no promise broken.
  *

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The interface of libspanalloc as programs were linked with it, against tests/abi/, which is its description by abidw.
 # Programs that were built with an older header must go on working, so a difference is a mistake, unless it only adds;
 # then the description is renewed, and debian/libspanalloc0.symbols gets its line:

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Other allocators under the counters, preloaded behind them and linked by the program: both count the same load, the
 # allocator's own statistics move with it, and ps names the allocator.  One before the counters is named, too.
 . "$(dirname "$0")/../support/lib.sh"

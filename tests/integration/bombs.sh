@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The query socket is fed with bombs and noise: each is answered with an error or the connection is closed, the
 # collector's memory grows by less than 1 MiB, and other queries are answered meanwhile.  And who may not ask, who asks
 # nobody, or asks for nonsense, gets one sentence.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Programs come to a new collector by themselves, those that have no spans and only count, too: after the old one was
 # stopped, after it was killed, and when there was none at their start.
 . "$(dirname "$0")/../support/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # doctor finds what is wrong and says what to do; demo shows a workload of its own and leaves nothing behind.
 . "$(dirname "$0")/../support/lib.sh"
 need jq

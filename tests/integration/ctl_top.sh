@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # top in a real terminal: each key, sizes down to 1x1, plain and UTF-8, unknown terminals, and a collector that goes and
 # comes back.  The workload scripts its own counters, so every cell of a sum is known from programs/span_scripted.c.
 # Timeout: 180

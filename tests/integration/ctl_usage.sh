@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # spanallocctl when there is nothing to show: nonsense on the command line, no collector, the wrong socket.  Always one
 # sentence on stderr, nothing on stdout, and the exit status of the contract.
 . "$(dirname "$0")/../support/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The verbs as a person and as a program read them, over a program whose every number is known from its script
 # (programs/span_scripted.c): tables and screens against stored ones, documents against their schemas.
 # Timeout: 180

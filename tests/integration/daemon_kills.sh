@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The collector is killed again and again, at full load, under a service manager that keeps its descriptors: the next one
 # goes on, and in the end the books are the workload's own ledger, to the byte.  Nothing is lost, nothing is there twice,
 # and the programs do not notice.  DAEMON_KILLS=1000 for the long run.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What was it doing when it died: spans that were open are aborted, with their bytes, and ps names them; one line says so of
 # who was killed, and none of who ended by itself.
 # Timeout: 120

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # scripts/demo on a pipe: it shows what it promises, and fails when its collector is killed.
 # Labels: alone
 # Timeout: 240

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What the libraries show to the process that they are linked into: their names, their version node, their TLS.
 . "$(dirname "$0")/../support/lib.sh"
 need nm readelf objdump

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # No memory, no descriptor, no space: each call of the collector that can meet with that fails once, one after the other,
 # while it starts, while a program attaches, writes and ends, and while it is asked.  At the start the collector serves all
 # the same or says in a line what is missing; later it always goes on, and once the fault is lifted it serves, with books

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # follow goes on with the next collector: what closes before and after a restart is shown, nothing twice, and a marker says
 # that something may be missing; of a killed collector, a stopped one, and one that is succeeded under load.
 # Timeout: 120

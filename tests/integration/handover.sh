@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What a collector leaves, and what becomes of it when some of that is missing, too much, or not taken.
 # Timeout: 240
 . "$(dirname "$0")/../support/lib.sh"

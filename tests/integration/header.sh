@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The public header: alone in every language mode that it promises, in weak mode with and without the library, and in a
 # program that has two copies of the library.
 # Timeout: 300

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What hosts do to themselves: fork in every way, close all descriptors, unload the library, change user and root, get
 # the pid of one that is gone, take signals in the middle of a record.  Each process's books are what its own ledger
 # says (programs/span_hosts.c), to the byte.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The installed tree, from outside: pkg-config, find_package, both kinds of library, and `spanallocctl run`, which finds
 # the library to preload beside itself, wherever the tree was moved to.
 # Timeout: 300

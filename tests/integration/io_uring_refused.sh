@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Where io_uring is refused, by a filter of system calls or for the whole machine, poll serves, and status says why; who
 # insists on io_uring is told.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A journal that does not read: the collector does not wait for it, but drains, answers and ends; the lines that found no
 # room are counted, and the next one that does says how many they were.  What the journal gets is its own protocol.
 # The journal is a socket of ours in a mount namespace, with room for ten datagrams, as a network namespace begins.

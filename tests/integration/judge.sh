@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # An independent judge: what `run` counts for jq, sqlite3, xmllint and python3 on real-sized input must be valgrind's
 # "total heap usage: N allocs, M frees", to the call.  docs/judge.md says what it takes for the two to see one and the
 # same run of a program.

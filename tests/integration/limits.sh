@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Two users, who are not root, and a collector of the whole machine: each sees his own processes and no other's; root and
 # the group see all.  And each limit of a user: what is beyond it is refused or left out, is counted in status and told in
 # the log, and the other user notices nothing.

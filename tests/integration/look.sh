@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The look before a call, in the header: nothing goes by it that somebody might record, however a program is compiled and
 # linked; and while nobody listens, next to nothing is called.
 # Timeout: 300

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A dlsym that allocates: what it gets before the next allocator is known holds its bytes, can be resized and freed
 # later, never reaches the next allocator, and is counted on both sides.  In front of the counters, the same dlsym looks
 # for what is next from its own place, and so finds the counters themselves for them.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Each function of the exec and spawn family, between vfork and exec, to a program whose environment names no preload:
 # it runs as it would, and `run` has a row for it that says why it was not counted.
 . "$(dirname "$0")/../support/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The counters against the ledger of a program that allocates by a script in constructors, main, threads, destructors
 # of threads, atexit and destructors: equal to the byte, on each allocator, through run and through a daemon; and on
 # glibc however it is set, since its sizes are read where it keeps them.

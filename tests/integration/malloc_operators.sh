@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # C++'s operators new and delete, all of them, on each allocator, preloaded and linked: counted once each, to the byte.
 # And where they are not for us to count: a library's own operators, a program's own, and plugins whose C++ run-time
 # library only they can see.

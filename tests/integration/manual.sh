@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What the manual shows to be typed, works: the program in spanalloc-protocol(7), and questions to jq.
 . "$(dirname "$0")/../support/lib.sh"
 need jq

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The collector and the command under valgrind's memcheck, from start to stop: a counted client comes, works and goes, every
 # verb is asked, some of them wrongly; no error, no definite leak.  (The client is not under it: valgrind takes malloc away
 # from the counting allocator.)

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A program of another libc.  musl's loader takes LD_PRELOAD as it comes, with libc.so.6 for itself, and ends a program
 # whose preload lacks a symbol with 127: so every symbol that the counters need must be musl's too, or weak.
 . "$(dirname "$0")/../support/lib.sh"

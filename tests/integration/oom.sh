@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A program that is killed because the memory of its cgroup ran out: ps says so, by the cgroup's events or by the kernel's
 # own message; and of the next one there, which somebody kills, it does not.
 # Optional: takes root, and a cgroup that it may limit.

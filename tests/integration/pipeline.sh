@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # From spans in real programs to every verb, human and JSON; then what is asked wrongly.
 # Timeout: 180
 . "$(dirname "$0")/../support/lib.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Debian's redis-server, which has jemalloc inside, under the counters and under load: it serves, its own statistics
 # and the counters move, ps names jemalloc, and it ends in its own way.
 . "$(dirname "$0")/../support/lib.sh"

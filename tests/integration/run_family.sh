@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Every process that the command starts gets a row, however it was made, and the sums are exact.
 # Timeout: 300
 . "$(dirname "$0")/../support/lib.sh"

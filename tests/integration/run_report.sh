@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The report of `run`: one document, or tables that a person can read.
 . "$(dirname "$0")/../support/lib.sh"
 need jq

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # `run` gives the command's status, and has its own for what is not the command's fault.
 . "$(dirname "$0")/../support/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Under `run` a command has its stdin, stdout, stderr, descriptors, environment and limits as without.
 . "$(dirname "$0")/../support/lib.sh"
 

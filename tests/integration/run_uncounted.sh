@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What cannot be counted has a row that says why.
 . "$(dirname "$0")/../support/lib.sh"
 need jq cc

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A hostile program in ten ways, another user's, beside a well-behaved one: the collector expels it with a reason where it
 # breaks the format, bears it where it is only rude, and the neighbour's books balance to the byte, with every event in its
 # order.  How long an event takes from the close to `follow` is printed here, and held to 250 ms by bench/scribbler.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A program with scripted counters: every number in spans, tree, ps and follow is what its script implies, through the
 # real ring, collector and socket.  The sums below were worked out by hand from programs/span_scripted.c.
 . "$(dirname "$0")/../support/lib.sh"

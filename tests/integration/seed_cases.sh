@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What the tracing layer's arithmetic gets wrong (the table at the end of docs/semantics.md), case by case, in a real
 # program under the counting allocator: allocations are those of the case to the very number, bytes those of the
 # program's own ledger of usable sizes.

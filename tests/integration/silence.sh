@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The instrument does not measure itself: programs that do nothing but open, enter, exit and close spans, under the
 # counting allocator, read zeros everywhere; errno is untouched, and nothing enters the kernel but the doorbell.
 # Timeout: 240

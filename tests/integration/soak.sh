@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A minute of bench/soak: 100 processes, 1,000 threads, coming and going every few milliseconds; all sums exact, nothing
 # leaked.
 #

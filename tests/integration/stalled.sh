@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Whoever stalls, stalls alone: a stopped collector, one that never answers, askers that never read, a log that nobody reads.
 # Programs run to their end without waiting, what was refused is counted, and the collector's memory stays bounded.
 # Timeout: 120

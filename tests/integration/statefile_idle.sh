@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The books of a process that sleeps are saved, and then left alone: its file is not written again round after round.
 . "$(dirname "$0")/../support/lib.sh"
 

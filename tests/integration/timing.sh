@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Timestamps on and off while a program runs: its own measurements are the bounds of what the collector says.
 . "$(dirname "$0")/../support/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # One version of the collector takes over from another, later or earlier, whose records have other lengths: under load, at
 # clean ends and at kills, the takeover itself included.  In the end the books are the workload's own ledger.  And where a
 # version cannot read what there is, it says so, counts it, and what it lost is in no sum by mistake.

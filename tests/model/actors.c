@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See actors.h. */
 #include "tests/model/actors.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The threads of a played program: each does what it is handed, by the real library, and writes down what came back.
  *

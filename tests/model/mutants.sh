@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # usage: mutants.sh DIR NAME=OPTIONS…  The oracle must notice each model_mutant_NAME in DIR.
 dir=$1
 shift

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See oracle.h. */
 #include "tests/model/oracle.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What spanalloc must say about a program, worked out from what the program did.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Runs a schedule: real threads, the real library, the real drain, and the oracle beside them.
  */

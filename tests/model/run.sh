@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Checks models, and that each finds what it is for.  usage: tests/model/run.sh [--deep] MODEL.pml…
 #
 # A model's opening comment says:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See schedule.h. */
 #include "tests/model/schedule.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a program does, step by step, for the oracle and for the real library alike; how such programs are thought up,
  * written down and read back.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The collector's side of a schedule: real books, filled by the real drain from the real segment of this very process.
  * When it drains is the schedule's affair.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Programs that nobody would write, and every number of their books against the oracle.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program single-stepped from before its first open through lane claim, ring wrap and refusal, while the collector
  * drains at each instruction; and killed at each.

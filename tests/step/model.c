@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * See step.h.  docs/semantics.md in a few lines, for what a script does: a call has wholly happened or not at all.
  *

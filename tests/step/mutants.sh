@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # usage: mutants.sh DIR NAME=SCRIPT…  Each step_mutant_NAME in DIR must fail in its script, and say at which instruction.
 dir=$1
 shift

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * See step.h.  What the stepped program does.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * See step.h.  What is checked stands in check.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Between stage.c, which runs the child, and check.c, which looks at the books.
  */

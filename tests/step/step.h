@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program that is stepped one instruction at a time, and the collector beside it.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # Debian's other allocators, for the scripts that run on top of them.
 # shellcheck disable=SC2034

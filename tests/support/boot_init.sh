@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The first process of a test's own system: makes its root directory and gives way to systemd.  See booted.sh.
 # usage: boot_init.sh LOWER STAGE, as pid 1 of new namespaces
 set -eu -o pipefail

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 # A small Debian with systemd as its pid 1, in namespaces of its own, for the scripts of tests/system/.  A script begins
 #

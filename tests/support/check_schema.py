@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Validates documents, one a line on stdin, against the schema in docs/schema/NAME.json.
 
     check_schema.py NAME

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Answers made by hand, for tests of what is made of answers.
  */

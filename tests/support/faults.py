@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """faults.py FILE N [LENGTH]: lets the Nth call from now fail that libfaults.so looks at; 0: none.
 faults.py FILE: prints how many calls there were since, and how many of them failed."""
 import struct

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A service manager for one daemon, small and fast: it listens for it, keeps its descriptors, and starts it again.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """follow_times.py TIMES: reads the events of `follow` from stdin, one line each, as they come, until there are as many
 "neighbour" spans as lines in the file TIMES, which its program writes when it ends; makes the file TIMES.ready when the first event of any span has come; prints how long each took from its
 close to here: "N events, p50 X ms, p99 Y ms, max Z ms".  Fails when one is missing or comes out of order."""

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Drives LLVMFuzzerTestOneInput without a fuzzing engine: every corpus file, then random bytes and mutations of what
  * there is, for a bounded time.  With a fixed --seed it does the same each time; an input that crashes is reproduced by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # That a test can fail: the same program with the client or the collector slightly wrong.  Adding a mutant is adding a file
 # to step/mutants or model/mutants: a sed script for one source file, and in its comment which one (File), what is compiled
 # with the outcome (Sources), and what the program has to be told so that it notices (Script; may be missing).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * no_io_uring COMMAND…: runs it, and all that it starts, under a seccomp filter that refuses io_uring_setup with EPERM,
  * as many containers do.  no_io_uring --probe: 0 when io_uring can be had here, 1 when not.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For tests of queries: two processes of two users with books that a script filled, and one that was never counted.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """soak_sums.py DIRECTORY: adds up what the documents ps.N and spans.N in DIRECTORY say of processes that had ended when
 they were made, each process once, and prints "processes spans alloc_count alloc_bytes dealloc_count dealloc_bytes"; then
 "refused lost".  Fails when two documents differ over one process."""

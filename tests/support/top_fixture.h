@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Answers made by hand for top: processes and rows, fed to a model that a test looks into.
  */

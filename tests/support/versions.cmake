@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Other versions of the collector, for upgrades in place: spanallocd_NAME for each folder NAME of integration/versions.  In
 # it are sed scripts, one for each source file that is different in that version; its first line says which one.
 function(add_version name)

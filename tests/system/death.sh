@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # A service that the kernel kills because memory ran out: ps says so, and the journal says what it was doing.  One that is
 # killed by somebody is not told from it by guesswork.
 # Timeout: 300

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # `spanallocctl enable UNIT` lets a service count, from its next start on or now; `disable` undoes it; for the system and
 # for a user, whose own collector a program finds first.
 # Timeout: 300

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # systemd keeps the collector's descriptors: killed or restarted under load, it goes on with the same rows and the exact
 # sums, of ended processes, too; stopped for good, it leaves nothing, and the next one begins anew.
 # Timeout: 300

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Idle is free: with nobody attached the daemon does not wake but for the watchdog's look, with a hundred idle programs a
 # few times a second; and STATUS= says who is there without being asked.
 # Timeout: 300

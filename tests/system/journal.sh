@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # What the journal says of the collector: each message with its id and fields, and an explanation in the catalog.
 # Timeout: 300
 . "$(dirname "$0")/../support/booted.sh"

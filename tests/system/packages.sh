@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The Debian packages: built from the tree as it is, judged by lintian, used to build a program; installed in a booted
 # system, where they serve at once, replaced by newer ones under a program, removed and purged, with nothing left.
 # Labels: slow

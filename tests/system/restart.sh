@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The life of the service: restart, stop and start, reload, the watchdog, and a configuration that it cannot start with.
 # Timeout: 600
 . "$(dirname "$0")/../support/booted.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # The installed service: started by its sockets, serving programs of several users, with io_uring under its filter, and
 # with poll where that is refused; who may ask, and how much of the machine it could reach.
 # Timeout: 600

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For tests of the books: small books with a few names, records written by hand, and the law that they balance.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For tests of the client: the real library against the real collector, in two processes.
  *

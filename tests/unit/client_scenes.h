@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What scenarios of the client's tests share: two spans, three ways to wait for one another, and how a scenario is told.
  * cmocka.h and what it needs are to be included before.

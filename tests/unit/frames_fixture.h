@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For tests of frames and spans: books of up to eight lanes, records written by hand in an order of their own, and after
  * every single one the law that the books balance.  cmocka.h and what it needs are to be included before.

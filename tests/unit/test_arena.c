@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The undo log: whenever a writer is killed, its successor finds the books as of the last commit, and nothing else.
  *

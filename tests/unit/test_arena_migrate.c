@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Arenas of other versions, whose records are longer or shorter: each byte that both know is where it belongs, all else is
  * zero; nothing that was a hole takes memory; whoever is interrupted leaves the old one.

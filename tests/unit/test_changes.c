@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whether the books were changed: what has to be saved, and whether there is anything to remember for a minute.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The library and the collector together: a scripted program, and every number of its books.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * As test_client.c, where rings, overflow lists and waiting are full.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program that is killed at any moment: what it published is in the books, and `lost` is exact.
  *

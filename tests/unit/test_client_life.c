@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * As test_client.c: threads and processes that come, fork, end and are killed, signals at any moment, and new collectors.
  *

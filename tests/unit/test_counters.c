@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Four counters at once, against one by one: differences that are 0 where a counter went back, sums, and whether there is
  * anything.  Values lie where a vector without an unsigned comparison might be wrong.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * doctor and the sentences on memory, over answers made by hand; and the small drawings.
  */

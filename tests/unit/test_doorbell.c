@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Bells: that a ring wakes, that a removed bell may be unmapped at once, that a stranger who rings without end does not
  * keep us busy.

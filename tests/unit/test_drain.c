@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A pass that is longer than a batch: nothing is lost between two of them.  Ends with that much open, with a segment and
  * without one.  And what drain_check() has to notice.

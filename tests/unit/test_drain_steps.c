@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A collector that is killed after any instruction of a pass: its successor ends up with the same books.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The drop-in of `enable`: what it says, and what becomes of its file.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Why a program cannot be counted: files of each kind, and files that lie about themselves.
  *

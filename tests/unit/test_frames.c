@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From records to stacks, and to whom intervals go: what each record must change, also when it makes no sense.
  *

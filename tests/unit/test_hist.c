@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The histogram of bytes for each call: how wrong a percentile may be, and that histograms add up.
  *

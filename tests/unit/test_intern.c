@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Names and paths: the same id for the same path however it is asked for, by whom, and how many there are meanwhile; ids
  * that nobody shares; full tables.  Each case in a process of its own, since the tables are the process's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Documents: the contract's form, and that no number loses a bit.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The table of live spans against a plain array, with room for few; and that one step never changes more lines than the
  * undo log has for it, whatever a client does.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The command line: options before and after the verb, what is refused and how, and that help covers the table.
  *

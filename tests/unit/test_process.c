@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One pid, twice: who comes second is the same process after an exec, or another one that was given the pid of one that is
  * gone.  The clock of start times (100 Hz) cannot tell when both began in one tick; the first one's pidfd can.

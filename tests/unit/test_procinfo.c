@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What /proc says about ourselves and a child, units from cgroup paths, and names that nobody should print as they are.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Queries: from a request's bytes to an answer's bytes.
  *

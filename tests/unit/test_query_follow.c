@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Followers: who gets which closed span, and what those are told who read too slowly.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is unchanged since an answer need not come again: what the collector says of that, and how top reads it.
  *

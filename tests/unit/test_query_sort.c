@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sorting by key: against the library's, with few keys and many, near and far from one another.
  *

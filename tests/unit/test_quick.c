@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The sum by which malloc and free tell that they may count the quick way: that it is a size if everything is as it should
  * be, and never looks like one if anything is not.

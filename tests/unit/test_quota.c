@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a user's limits do to a drain: which of it is left out, and that what is not is right.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The reactor, each test on both backends: levels, removal from within callbacks, timers, wake-ups.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The rows of `run`'s tables for people: what is folded into one, and what is not.
  *

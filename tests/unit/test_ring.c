@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ring of a lane: what a producer publishes, a consumer copies whole and in order, while both run; and how many slots
  * are said to be free.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The environment that `run` gives a command, and which libraries it takes.
  */

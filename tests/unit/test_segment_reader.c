@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Segments of strangers: whatever they write, the collector neither crashes nor hangs.  It says -EBADMSG, or has books that
  * balance.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Time on paths: what is timed, from when to when, and whose it is.
  *

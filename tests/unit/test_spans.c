@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What becomes of spans: closes that come before, between and after everything else, scopes that others enter, and spans
  * that made room for others.

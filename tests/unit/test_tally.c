@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The rates of a path: a decayed sum, seen from a moment, whatever was asked for before.
  *

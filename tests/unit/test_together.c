@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The library and the collector as threads of one process, for the thread sanitizer, which cannot see across processes:
  * producers that enter, exit, hand over, exit elsewhere, close at once, name, come and go; and the collector's own drain

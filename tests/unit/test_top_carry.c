@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Answers that say only what changed, beside answers that say all: top shows the same, whatever comes, goes and rests.
  *

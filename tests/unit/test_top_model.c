@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * top without a terminal: rates, order, filter, groups, tree and scrolling from answers made by hand; then its columns.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * top as a person has it, without a terminal: keys are pressed, and cells looked at.
  */

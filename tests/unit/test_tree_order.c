@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tree --sort: siblings by a column, parents before their children, processes where they were.
  *

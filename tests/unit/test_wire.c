@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The wire: bombs stop at the scan, random bytes get msgpack-c's own verdict, and what is written is read again.
  */

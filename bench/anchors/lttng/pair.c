@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What two events with the payload of a span's two records cost in LTTng-UST: "lttng_pair NS", the median of many batches.
  * The session is whoever starts it's: scripts/bench's is a snapshot session, which drops the oldest.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * spanalloc: which unit of work allocates heap, live, in production.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * late_host LIBRARY LEDGER: not linked with libspanalloc; loads it, works, unloads it as often as it may, and works on
  * through the pointers that it still has.  Writes a ledger like span_hosts'.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A dlsym that allocates, as glibc's did before 2.34, to be preloaded behind the counters: their search for the next
  * allocator then comes back to them.  It resizes blocks, keeps some, and frees these only at exit.

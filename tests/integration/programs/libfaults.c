@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Preloaded, fails one call of many: the Nth from now of those that can find no memory, no descriptor or no space.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A stranger's library, instrumented without a link to libspanalloc. */
 #define SPANALLOC_WEAK
 #include <spanalloc/spanalloc.h>

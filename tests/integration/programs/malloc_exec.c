@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Runs a program through one function of the exec and spawn family, with an environment that has nothing in it.
  *

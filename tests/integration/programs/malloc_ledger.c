@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Allocates by a script, in every phase of a process's life, and keeps its own ledger of what that must have cost.
  *

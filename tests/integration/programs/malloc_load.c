@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Load for an allocator, whose own statistics say what it did.
  *

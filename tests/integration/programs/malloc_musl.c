@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program for musl.sh, to be built with another libc: threads, fork, exec and every function that we stand before.
  * Ends with 41.

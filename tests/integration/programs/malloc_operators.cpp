@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Allocates with each of C++'s replaceable operators, and by malloc, in threads too, and keeps its own ledger.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * query_bombs SOCKET ROUNDS: sends a collector's query socket what no client sends: msgpack headers that promise more
  * than follows, depth, wrong lengths, random bytes, with and without a hello before them; each on a connection of its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Processes and threads made in every way there is, each of which allocates by a ledger: ALLOCS times 1000 bytes (whose
  * usable size is 1000 too), half of them freed.  No stdio: it would allocate beside the ledger.  To be called by its

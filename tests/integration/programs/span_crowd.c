@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One of a crowd: threads that open, enter, exit and close spans as fast as they can, a tenth of which begin on one
  * thread and go on, or end, on another; with counters of its own, so that the sums are known exactly.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Ends in the middle of its work, in the way that is asked for.
  *

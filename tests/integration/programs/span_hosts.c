@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Hosts that do to themselves what programs do: fork in every way, close every descriptor, change user or root, take
  * signals in the middle of a record.  Counters are scripted; each process writes into LEDGER what its books have to say:

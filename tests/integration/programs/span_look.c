@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What goes by the header's look, and what must not.  Also compiled by look.sh in other ways, and as C++.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Many processes with many spans, for measuring whoever looks at them.
  *

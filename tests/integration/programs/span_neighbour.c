@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * span_neighbour SECONDS TIMES [NAME]: a well-behaved program.  Opens and closes a few hundred spans named "neighbour" a second,
  * allocates and frees in each, and keeps a ledger of its own.  At the end it writes the moment of each close (nanoseconds

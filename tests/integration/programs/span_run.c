@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Two spans by a ledger: OUTER times `outer`, each with one block of 1000 bytes of its own and INNER times `inner` with
  * one each.  Nothing is freed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Spans with scripted counters: the program's own snapshot function says what was allocated, so every number that the
  * collector shows follows from this file.  scripted.sh has the sums, worked out by hand.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tracing layer's arithmetic gets wrong, done for real: each case of that table (docs/semantics.md) with real
  * allocations, and a ledger of what it must have cost.

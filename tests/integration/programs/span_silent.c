@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Nothing but spans: opens, enters, exits and closes them, and allocates nothing.  Whatever is counted between "ready" and
  * "done" is the instrument's own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * span_soak SECONDS PROCESSES THREADS EVERY COMMAND: keeps so many processes of so many threads running; each lives for less
  * than a second, and the next one takes its place at once.  After each EVERY that have ended, COMMAND is run, and nobody new

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Spans whose collector is stopped or does not answer: whatever becomes of them, the program goes on.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Works in spans, and measures the same with the clock: for timing.sh.
  *

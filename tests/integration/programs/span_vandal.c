@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Overwrites its own segment, as a program does that writes where it should not; then lives on for a
  * minute.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * static_host LIBRARY TIMES: has a copy of libspanalloc of its own, and loads a library whose weak calls find another
  * one when that is preloaded.  Both write spans; they must be one process.  Waits for its standard input to end.

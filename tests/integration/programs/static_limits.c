@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * static_limits NAMES THREADS: attaches, opens and closes a span of each of so many names on each of so many threads, and
  * says "attached" or "refused" with the reason's number.  Then waits for the end of its input.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * static_scribbler WAY: attaches as it should, and then does what no program may; until it is ended, or for ROUNDS.
  *

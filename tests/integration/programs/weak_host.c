@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * weak_host LIBRARY TIMES [HOLD]: loads the library that uses the weak mode, and lets it work.  Prints "attached N".
  * With HOLD it then waits for its standard input to end, so that it can be looked at.
