@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/clean_text.h"
 #include "query/client_socket.h"
 
 int client_fail(struct client_error *ret_error, int code, int exit_code, const char *format, ...) {
@@ -92,9 +93,8 @@ void client_copy_clean(char *buf, size_t size, struct wire_value text) {
         wire_get_text(text, &from, &length);
         if (length > size - 1)
                 length = size - 1;
-        for (size_t i = 0; i < length; i++)
-                buf[i] = (unsigned char)from[i] < 0x20 || from[i] == 0x7f ? '?' : from[i];
-        buf[length] = 0;
+        memcpy(buf, from, length);
+        text_clean_in_place(buf, length);
 }
 
 static int exit_code_of(int code) {

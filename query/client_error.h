@@ -21,5 +21,5 @@ int client_fail_lost(struct client_error *ret_error, int r, const char *path);
 /* The collector answered with an error. */
 int client_fail_answer(struct client_error *ret_error, struct wire_value error);
 
-/* Copies foreign text for a terminal: cut, terminated, without control characters. */
+/* Copies foreign text for a terminal: cut, terminated, clean (base/clean_text.h). */
 void client_copy_clean(char *buf, size_t size, struct wire_value text);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clean_text.h"
+
 /* A table in the making.  Each text takes one byte more here than its characters, and at least that in the message,
  * so that an arena of the message's size holds them all. */
 struct decoder {
@@ -102,41 +104,6 @@ uint64_t table_map_uint(const struct table_map *map, const char *name) {
 
 /* --------------------------------------------------------------------------------------------------- decoding -- */
 
-/* The length of the well-formed UTF-8 sequence that begins here, 0 if none does. */
-static size_t utf8_length(const unsigned char *s, size_t left) {
-        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-        size_t length = s[0] < 0x80 ? 1 : s[0] >> 5 == 0x6 ? 2 : s[0] >> 4 == 0xe ? 3 : s[0] >> 3 == 0x1e ? 4 : 0;
-        uint32_t point;
-
-        if (length <= 1)
-                return length;
-        if (length > left)
-                return 0;
-
-        point = s[0] & (0xffu >> (length + 1));
-        for (size_t i = 1; i < length; i++) {
-                if (s[i] >> 6 != 0x2)
-                        return 0;
-                point = point << 6 | (s[i] & 0x3f);
-        }
-        /* Neither overlong, nor a surrogate, nor a control of the second page, nor beyond the last. */
-        if (point < least[length] || (point >= 0xd800 && point < 0xe000) || point < 0xa0 || point > 0x10ffff)
-                return 0;
-        return length;
-}
-
-void table_clean_text(char *text, size_t size) {
-        size_t n;
-
-        for (size_t i = 0; i < size; i += n) {
-                n = utf8_length((unsigned char *)text + i, size - i);
-                if (n == 0 || (n == 1 && ((unsigned char)text[i] < 0x20 || text[i] == 0x7f))) {
-                        text[i] = '?';
-                        n = 1;
-                }
-        }
-}
-
 static const char *decode_text(struct decoder *decoder, struct wire_value value) {
         char *to = decoder->table->arena + decoder->arena_used;
         const char *from;
@@ -148,7 +115,7 @@ static const char *decode_text(struct decoder *decoder, struct wire_value value)
         memcpy(to, from, size);
         to[size] = 0;
         decoder->arena_used += size + 1;
-        table_clean_text(to, size);
+        text_clean_in_place(to, size);
         return to;
 }
 

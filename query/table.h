@@ -64,9 +64,6 @@ const struct table_map *table_map(const struct table *table, size_t row, const c
 /* The entry's first value; 0 when there is none.  Takes NULL. */
 uint64_t table_map_uint(const struct table_map *map, const char *name);
 
-/* Makes foreign text fit for a terminal, in place: control characters and what is not UTF-8 become '?'. */
-void table_clean_text(char *text, size_t size);
-
 /* Decoding, for client.c.  `size` is that of the message that holds the value.  -EBADMSG: not of that form. */
 int table_decode(struct table **ret, const char *name, struct wire_value result, size_t size);
 /* A plain map (`status`, `reset`) as a table of one row. */

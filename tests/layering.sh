@@ -32,11 +32,15 @@ lives_in() {
         done < <(includes . | sed 's|^\./||' | grep -E ":[<\"]$2" | grep -vE "^($3)" | grep -vE '^(build|tests)[/-]')
 }
 
-# room FOLDER PREFIX…: what the sources of one folder may include by "path", beside each other.
+# room FOLDER PREFIX…: what the sources of one folder may include by "path", beside each other; on the collector's side
+# base/ too.
 room() {
         local folder=$1 prefix line
         local allowed=(-e ":\"$folder/[a-z_0-9]*\.h\"\$")
         shift
+        case $folder in
+        daemon/* | query | ctl/*) set -- base/ "$@" ;;
+        esac
         for prefix in "$@"; do
                 allowed+=(-e ":\"$prefix")
         done
@@ -49,6 +53,7 @@ host='daemon/host/'
 books='daemon/books/'
 wire='daemon/wire/'
 
+room base
 room shm
 room client client/include/ shm/
 room client/malloc client/ shm/
@@ -80,12 +85,12 @@ done < <(includes ctl | grep -E '^ctl/[a-z_]+\.[ch]:"' | grep -vE ':"(ctl/|query
 # Nobody but the client, the examples, benchmarks and tests knows the public header.
 while read -r line; do
         complain "${line%%:*} includes ${line#*:}; the collector's side does not know the client"
-done < <({ includes shm; includes daemon; includes query; includes ctl; } | grep 'spanalloc/spanalloc\.h')
+done < <({ includes base; includes shm; includes daemon; includes query; includes ctl; } | grep 'spanalloc/spanalloc\.h')
 
-# shm knows libc only.
+# shm and base know libc only.
 while read -r line; do
-        complain "${line%%:*} includes ${line#*:}; shm knows libc only"
-done < <(includes shm | grep ':<' |
+        complain "${line%%:*} includes ${line#*:}; ${line%%/*} knows libc only"
+done < <({ includes shm; includes base; } | grep ':<' |
         grep -vE ':<((sys|linux|bits|asm)/[a-z_0-9]+|[a-z]*int[a-z]*|std[a-z]+|string|errno|fcntl|unistd|pthread|signal|limits|assert|time)\.h>')
 
 lives_in liburing 'liburing\.h' 'daemon/loop/reactor_uring\.c:'

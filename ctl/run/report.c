@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clean_text.h"
 #include "ctl/output/format.h"
 #include "ctl/output/json.h"
 #include "ctl/output/render.h"
@@ -21,38 +22,15 @@ enum {
 
 /* ------------------------------------------------------------------------------------------------- document -- */
 
-/* The length of the well-formed UTF-8 character at `s`, 0: there is none. */
-static size_t utf8_length(const unsigned char *s) {
-        static const struct {
-                unsigned char mask, lead;
-                uint32_t least;
-        } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-
-        for (size_t n = 0; n < 4; n++) {
-                uint32_t value = s[0] & (unsigned char)~forms[n].mask;
-
-                if ((s[0] & forms[n].mask) != forms[n].lead)
-                        continue;
-                for (size_t i = 1; i <= n; i++) {
-                        if ((s[i] & 0xc0) != 0x80)
-                                return 0;
-                        value = value << 6 | (s[i] & 0x3f);
-                }
-                if (value < forms[n].least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-                        return 0;
-                return n + 1;
-        }
-        return 0;
-}
-
-/* A word of a command line may hold any bytes, a document may not. */
-static char *clean_text(const char *text) {
+/* A word of a command line may hold any bytes, a document may not.  Characters stay as they are: they are data here, and
+ * json-c escapes the control characters. */
+static char *make_utf8(const char *text) {
         char *result = malloc(3 * strlen(text) + 1), *to = result;
 
         if (!result)
                 return NULL;
         while (*text) {
-                size_t length = utf8_length((const unsigned char *)text);
+                size_t length = text_character(text, strnlen(text, 4), NULL);
 
                 to = mempcpy(to, length ? text : "\xef\xbf\xbd", length ? length : 3);
                 text += length ? length : 1;
@@ -65,7 +43,7 @@ static int add_command(struct json *json, char *const *argv) {
         int r = json_add_array(json, "command");
 
         for (; *argv && r == 0; argv++) {
-                char *text = clean_text(*argv);
+                char *text = make_utf8(*argv);
 
                 r = text ? json_append_text(json, "command", text) : -ENOMEM;
                 free(text);
@@ -113,11 +91,13 @@ static void print_command(FILE *stream, char *const *argv) {
         int room = COMMAND_WIDTH;
 
         for (size_t i = 0; argv[i]; i++) {
-                char *text = clean_text(argv[i]);
+                char *text = make_utf8(argv[i]);
 
                 for (char *c = text; c && *c; c++)
-                        if ((unsigned char)*c < ' ' || *c == 0x7f)
+                        if (*c == '\n' || *c == '\t')
                                 *c = ' ';
+                if (text)
+                        text_clean_in_place(text, strlen(text));
                 if (text && room > 0 && (int)strlen(text) <= room) {
                         fprintf(stream, "%s%s", i ? " " : "", text);
                         room -= (int)strlen(text) + 1;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clean_text.h"
 #include "ctl/output/counting.h"
 #include "ctl/top/top_read.h"
 
@@ -104,7 +105,7 @@ static const char *keep_text(struct top_samples *samples, const struct wire_item
                 return NULL;
         memcpy(to, item->text, item->size);
         to[item->size] = '\0';
-        table_clean_text(to, item->size);
+        text_clean_in_place(to, item->size);
         samples->arena_used += item->size + 1;
         return to;
 }

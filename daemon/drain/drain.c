@@ -20,7 +20,6 @@
 #include "daemon/attribution/frames.h"
 #include "daemon/books/open_spans.h"
 #include "daemon/drain/segment_reader.h"
-#include "daemon/host/clean_text.h"
 #include "shm/segment.h"
 
 /* A high-water mark that forgets: two stretches of five seconds. */

@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
+#include "base/clean_text.h"
 #include "daemon/attribution/interval.h"
 #include "daemon/drain/drain_private.h"
-#include "daemon/host/clean_text.h"
 
 /* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
 static uint32_t thread_entry(struct books *books, const char *comm) {

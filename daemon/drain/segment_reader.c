@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include "daemon/host/clean_text.h"
+#include "base/clean_text.h"
 #include "shm/ring.h"
 #include "shm/segment.h"
 

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clean_text.h"
+
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
 /* Reads the beginning of a file, terminated. */
@@ -55,35 +57,6 @@ int procinfo_pidfd(int pidfd, pid_t *ret) {
         return 0;
 }
 
-/* The length of the UTF-8 sequence at `s`, 0 when it is none or a control character. */
-static size_t clean_sequence(const unsigned char *s) {
-        size_t n = *s < 0x80                 ? 1
-                   : *s >= 0xc2 && *s < 0xe0 ? 2
-                   : *s >= 0xe0 && *s < 0xf0 ? 3
-                   : *s >= 0xf0 && *s < 0xf5 ? 4
-                                             : 0;
-
-        if (n == 1)
-                return *s >= 0x20 && *s != 0x7f;
-        for (size_t i = 1; i < n; i++)
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-        if (n == 2 && *s == 0xc2 && s[1] < 0xa0)
-                return 0; /* C1 controls */
-        if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) || (*s == 0xf0 && s[1] < 0x90) ||
-            (*s == 0xf4 && s[1] > 0x8f))
-                return 0; /* overlong, surrogates, beyond Unicode */
-        return n;
-}
-
-void procinfo_clean(char *text) {
-        for (size_t n; *text; text += n ? n : 1) {
-                n = clean_sequence((const unsigned char *)text);
-                if (n == 0)
-                        *text = '?';
-        }
-}
-
 int procinfo_stat(pid_t pid, struct procinfo_stat *ret) {
         struct procinfo_stat stat = {0};
         char buf[1024], *open_paren, *close_paren;
@@ -103,7 +76,7 @@ int procinfo_stat(pid_t pid, struct procinfo_stat *ret) {
                 return -ESRCH;
         *close_paren = 0;
         snprintf(stat.comm, sizeof stat.comm, "%.15s", open_paren + 1);
-        procinfo_clean(stat.comm);
+        text_clean_in_place(stat.comm, strlen(stat.comm));
         stat.parent = parent;
         stat.start_ticks = ticks;
         *ret = stat;
@@ -135,7 +108,7 @@ int procinfo_exe(pid_t pid, char *buf, size_t size) {
                 return -errno;
         target[n] = 0;
         snprintf(buf, size, "%s", target);
-        procinfo_clean(buf);
+        text_clean_in_place(buf, strlen(buf));
         return 0;
 }
 
@@ -167,7 +140,7 @@ int procinfo_cgroup(pid_t pid, char *buf, size_t size) {
         if (!path)
                 path = "/";
         snprintf(buf, size, "%.*s", (int)strcspn(path, "\n"), path);
-        procinfo_clean(buf);
+        text_clean_in_place(buf, strlen(buf));
         return 0;
 }
 
@@ -217,7 +190,7 @@ int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]) {
         if (n > 0 && text[n - 1] == '\n')
                 text[n - 1] = 0;
         snprintf(buf, 16, "%.15s", text);
-        procinfo_clean(buf);
+        text_clean_in_place(buf, strlen(buf));
         return 0;
 }
 

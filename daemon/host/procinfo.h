@@ -3,8 +3,8 @@
  * What /proc and the cgroup tree tell about a process.
  *
  * What lives here: reading and parsing those files.  What does not: what is made of it (process.c).  A process can end
- * at any moment, and names itself as it likes: every function may fail, and every text comes out clean (no control
- * characters, valid UTF-8).
+ * at any moment, and names itself as it likes: every function may fail, and every text comes out clean
+ * (base/clean_text.h).
  */
 #pragma once
 
@@ -48,6 +48,3 @@ int procinfo_oom_kills(const char *cgroup, uint64_t *ret);
 /* Whether the kernel's log says that it killed `pid` for that, since `since_ns` (monotonic).  False where the log may not be
  * read. */
 bool procinfo_oom_told(pid_t pid, uint64_t since_ns);
-
-/* Replaces what must not reach a terminal or a JSON document by '?'. */
-void procinfo_clean(char *text);

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clean_text.h"
 #include "daemon/host/elf_obstacle.h"
 #include "daemon/processes/process_private.h"
 
@@ -107,7 +108,7 @@ static bool is_named_after(const char *comm, const char *path) {
         char name[16];
 
         snprintf(name, sizeof name, "%.15s", base ? base + 1 : path);
-        procinfo_clean(name);
+        text_clean_in_place(name, strlen(name));
         return strcmp(comm, name) == 0;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clean_text.h"
 #include "daemon/processes/process_private.h"
 
 /* ---------------------------------------------------------------------------------------------------- coming -- */
@@ -343,8 +344,8 @@ int member_uncounted(struct collector *collector, const struct newcomer *newcome
         snprintf(member->process.why, sizeof member->process.why, "%s", why);
         snprintf(member->process.exe, sizeof member->process.exe, "%s", path);
         snprintf(member->process.comm, sizeof member->process.comm, "%.15s", base ? base + 1 : path);
-        procinfo_clean(member->process.exe);
-        procinfo_clean(member->process.comm);
+        text_clean_in_place(member->process.exe, strlen(member->process.exe));
+        text_clean_in_place(member->process.comm, strlen(member->process.comm));
         r = newcomer->pidfd < 0
                     ? 0
                     : reactor_watch(collector->reactor, &member->death, member->pidfd, REACTOR_IN, on_death, member);

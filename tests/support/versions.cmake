@@ -34,7 +34,7 @@ function(add_version name)
         add_executable(${target} ${sources} ${changed})
         add_dependencies(${target} ${target}_sources)
         target_include_directories(${target} BEFORE PRIVATE ${dir})
-        target_link_libraries(${target} PRIVATE spanalloc_warnings shm wire Threads::Threads m
+        target_link_libraries(${target} PRIVATE spanalloc_warnings base shm wire Threads::Threads m
                 PkgConfig::URING PkgConfig::SYSTEMD PkgConfig::INIH)
         set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endfunction()

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/host/clean_text.h"
+#include "base/clean_text.h"
 
 static void test_cases(void **state) {
         static const struct {
@@ -33,7 +33,9 @@ static void test_cases(void **state) {
                  "?evil?"}, /* turns the direction */
                 {"a\xe2\x80\xa8"
                  "b",
-                 "a?b"}, /* a line of its own */
+                 "a?b"},                                                  /* a line of its own */
+                {"\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f", "???"},              /* marks of direction */
+                {"\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f\xe2\x81\xa9", "????"}, /* marks of direction, and an isolate's end */
                 {"", "(unnamed)"},
         };
         char to[64];
@@ -42,6 +44,16 @@ static void test_cases(void **state) {
                 assert_int_equal(text_clean(to, sizeof to, cases[i].in, strlen(cases[i].in)), strlen(cases[i].out));
                 assert_string_equal(to, cases[i].out);
         }
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                const char *out = *cases[i].in ? cases[i].out : "";
+
+                strcpy(to, cases[i].in);
+                assert_int_equal(text_clean_in_place(to, strlen(to)), strlen(out));
+                assert_string_equal(to, out);
+        }
+        memcpy(to, "a\0b\xff!", 5);
+        assert_int_equal(text_clean_in_place(to, 4), 4); /* a zero is a control character */
+        assert_string_equal(to, "a?b?");
         assert_int_equal(text_clean(to, sizeof to, "abc\0def", 7), 3);
         assert_int_equal(text_clean(to, sizeof to, "abcdef", 4), 4);
         assert_string_equal(to, "abcd");
