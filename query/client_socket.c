@@ -12,21 +12,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "query/client_error.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 uint64_t client_deadline(int timeout_ms) {
-        struct timespec now;
-
-        if (timeout_ms < 0)
-                return UINT64_MAX;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec + (uint64_t)timeout_ms * NS_PER_MS;
+        return timeout_ms < 0 ? UINT64_MAX : clock_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 }
 
 int client_socket_wait(int fd, short events, uint64_t deadline, bool interruptible) {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/output/color.h"
 
 enum verb_id {
@@ -47,7 +48,7 @@ enum json_mode { JSON_OFF, JSON_SHORT, JSON_PRETTY };
 enum { OPTIONS_COLUMNS_MAX = 64 };
 
 /* How long what the command of `run` left behind may still run before the report is made. */
-#define OPTIONS_LINGER_NS UINT64_C(1000000000)
+#define OPTIONS_LINGER_NS NS_PER_S
 #define OPTIONS_MIN_PPM   10000
 
 struct options {

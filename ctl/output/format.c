@@ -7,9 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/output/format.h"
-
-#define NSEC_PER_SEC UINT64_C(1000000000)
 
 /* Scales down by `base` until the value, rounded to one decimal, stays below it. */
 static char *scaled(char buf[FORMAT_MAX], uint64_t value, unsigned base, const char *suffixes) {
@@ -64,10 +63,10 @@ char *format_duration(char buf[FORMAT_MAX], uint64_t ns) {
                 const char *name;
                 uint64_t seconds;
         } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
-        uint64_t seconds = ns / NSEC_PER_SEC;
+        uint64_t seconds = ns / NS_PER_S;
 
         if (!seconds) {
-                snprintf(buf, FORMAT_MAX, "%" PRIu64 "ms", ns / 1000000);
+                snprintf(buf, FORMAT_MAX, "%" PRIu64 "ms", ns / NS_PER_MS);
                 return buf;
         }
         for (size_t i = 0; i < 4; i++) {
@@ -86,12 +85,12 @@ char *format_duration(char buf[FORMAT_MAX], uint64_t ns) {
 }
 
 char *format_clock(char buf[FORMAT_MAX], uint64_t epoch_ns) {
-        time_t seconds = (time_t)(epoch_ns / NSEC_PER_SEC);
+        time_t seconds = (time_t)(epoch_ns / NS_PER_S);
         struct tm tm = {0};
 
         localtime_r(&seconds, &tm);
         snprintf(buf, FORMAT_MAX, "%02d:%02d:%02d.%03u", tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100,
-                 (unsigned)(epoch_ns % NSEC_PER_SEC / 1000000));
+                 (unsigned)(epoch_ns % NS_PER_S / NS_PER_MS));
         return buf;
 }
 
@@ -123,7 +122,7 @@ char *format_short_duration(char buf[FORMAT_MAX], uint64_t ns) {
         double value = (double)ns;
         size_t unit = 0;
 
-        if (ns >= 60 * NSEC_PER_SEC)
+        if (ns >= 60 * NS_PER_S)
                 return format_duration(buf, ns);
         for (; value >= 999.5 && unit < 3; unit++)
                 value /= 1000;
@@ -154,6 +153,6 @@ int format_parse_duration(const char *text, uint64_t *ret_ns) {
         } while (*text);
         if (!(sum >= 0 && sum < 1e9))
                 return -EINVAL;
-        *ret_ns = (uint64_t)llround(sum * 1e9);
+        *ret_ns = (uint64_t)llround(sum * (double)NS_PER_S);
         return 0;
 }

@@ -11,6 +11,7 @@
 
 #include <libsmartcols/libsmartcols.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/output/format.h"
 #include "ctl/output/render.h"
 #include "ctl/output/view.h"
@@ -109,7 +110,7 @@ int render_print(struct render *render, FILE *stream) {
 }
 
 static const char *date_text(uint64_t epoch_ns, char *buf) {
-        time_t seconds = (time_t)(epoch_ns / 1000000000);
+        time_t seconds = (time_t)(epoch_ns / NS_PER_S);
         struct tm tm;
 
         if (!epoch_ns || !localtime_r(&seconds, &tm) || !strftime(buf, RENDER_CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm))

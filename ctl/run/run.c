@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/ctl.h"
 #include "ctl/run/report.h"
 #include "ctl/run/run.h"
@@ -29,14 +29,12 @@
 #include "daemon/query/query.h"
 #include "query/client.h"
 
-#define MS UINT64_C(1000000)
-
 /* A death is reaped a moment later: until then its pid is nobody else's, and what the dead one had still said to the
  * collector is read first. */
-#define REAP_DELAY_NS (1 * MS)
-#define END_CHECK_NS  (10 * MS)
+#define REAP_DELAY_NS (1 * NS_PER_MS)
+#define END_CHECK_NS  (10 * NS_PER_MS)
 /* With no descendant left, the collector has only to read what they left in its socket. */
-#define SETTLE_NS (2000 * MS)
+#define SETTLE_NS (2 * NS_PER_S)
 
 extern char **environ;
 
@@ -64,13 +62,6 @@ struct run {
         struct run_progress progress;
 };
 
-static uint64_t now_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000 * MS + (uint64_t)now.tv_nsec;
-}
-
 /* -------------------------------------------------------------------------------------------------- the end -- */
 
 static bool anyone_alive(const struct run *run) {
@@ -92,7 +83,7 @@ static bool anyone_at_the_door(const struct run *run) {
 /* The report is made when the command and all its descendants are gone and their books closed, or when those that
  * it left behind have had their time. */
 static bool is_over(const struct run *run) {
-        uint64_t now = now_ns();
+        uint64_t now = clock_monotonic_ns();
 
         if (!run->ended)
                 return false;
@@ -108,7 +99,7 @@ static void on_end_timer(void *userdata, uint64_t now) {
         if (is_over(run))
                 reactor_stop(run->reactor);
         else
-                reactor_timer_set(run->end_timer, now_ns() + END_CHECK_NS);
+                reactor_timer_set(run->end_timer, clock_monotonic_ns() + END_CHECK_NS);
 }
 
 static int wait_status_of(const siginfo_t *info) {
@@ -130,14 +121,14 @@ static void on_reap_timer(void *userdata, uint64_t now) {
                 if (info.si_pid == run->pid) {
                         run->ended = true;
                         run->wait_status = status;
-                        run->ended_ns = now_ns();
+                        run->ended_ns = clock_monotonic_ns();
                 }
                 waitpid(info.si_pid, NULL, 0);
                 info.si_pid = 0;
         }
         if (r < 0 && errno == ECHILD && !run->alone) {
                 run->alone = true;
-                run->alone_ns = now_ns();
+                run->alone_ns = clock_monotonic_ns();
         }
         if (run->ended)
                 on_end_timer(run, now);
@@ -151,7 +142,7 @@ static void on_signal(struct run *run, const struct signalfd_siginfo *info) {
         int signal = (int)info->ssi_signo;
 
         if (signal == SIGCHLD) {
-                reactor_timer_set(run->reap_timer, now_ns() + REAP_DELAY_NS);
+                reactor_timer_set(run->reap_timer, clock_monotonic_ns() + REAP_DELAY_NS);
                 return;
         }
         if (run->ended)
@@ -346,7 +337,7 @@ static int start(struct run *run) {
         r = preload_environment(&environment, environ, &settings);
         if (r < 0)
                 return ctl_fail(RUN_EXIT_FAILURE, "Out of memory.");
-        run->started_ns = now_ns();
+        run->started_ns = clock_monotonic_ns();
         r = child_start(&run->pid, run->path, run->argv, environment, &run->inherited);
         preload_environment_free(environment);
         if (r == 0) {
@@ -414,7 +405,7 @@ static uint64_t processor_ns(int who) {
 
         if (getrusage(who, &usage) < 0)
                 return 0;
-        return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 * MS +
+        return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
                (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 }
 

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/output/format.h"
 #include "ctl/run/run_progress.h"
 
-#define PROGRESS_NS UINT64_C(1000000000)
-
-static uint64_t now_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
+#define PROGRESS_NS NS_PER_S
 
 static uint64_t allocated(const struct collector *collector) {
         const struct process *process;
@@ -34,7 +27,7 @@ static uint64_t allocated(const struct collector *collector) {
 static void on_timer(void *userdata, uint64_t now) {
         struct run_progress *progress = userdata;
         char elapsed[FORMAT_MAX], sum[FORMAT_MAX], rate[FORMAT_MAX], line[256];
-        uint64_t bytes = allocated(progress->collector), at = now_ns();
+        uint64_t bytes = allocated(progress->collector), at = clock_monotonic_ns();
         uint64_t grown = bytes > progress->bytes ? bytes - progress->bytes : 0;
         struct collector_stats stats;
 
@@ -44,7 +37,8 @@ static void on_timer(void *userdata, uint64_t now) {
                  " records, %" PRIu64 " refused",
                  format_duration(elapsed, at - progress->started_ns), stats.processes, stats.processes_seen,
                  format_bytes(sum, bytes),
-                 format_bytes(rate, (uint64_t)((double)grown * 1e9 / (double)(at - progress->shown_ns + 1))),
+                 format_bytes(rate,
+                              (uint64_t)((double)grown * (double)NS_PER_S / (double)(at - progress->shown_ns + 1))),
                  stats.records, stats.refused);
         progress_show(&progress->line, line);
         progress->bytes = bytes;
@@ -57,7 +51,7 @@ void run_progress_begin(struct run_progress *progress, struct collector *collect
         progress_init(&progress->line, STDERR_FILENO);
         if (isatty(STDERR_FILENO) &&
             reactor_timer(collector_reactor(collector), &progress->timer, on_timer, progress) == 0)
-                reactor_timer_set(progress->timer, now_ns() + PROGRESS_NS);
+                reactor_timer_set(progress->timer, clock_monotonic_ns() + PROGRESS_NS);
 }
 
 void run_progress_end(struct run_progress *progress) {

@@ -3,15 +3,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/output/format.h"
 #include "ctl/top/top.h"
 #include "ctl/verbs/ask.h"
 
 enum { ANSWER_TIMEOUT_MS = 3000 };
-#define DELAY_NS UINT64_C(1000000000)
+#define DELAY_NS NS_PER_S
 
 static volatile sig_atomic_t interrupted;
 
@@ -21,13 +21,6 @@ static void on_signal(int signal) {
 
 bool top_interrupted(void) {
         return interrupted;
-}
-
-uint64_t top_now(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static int connect_again(struct top *top) {

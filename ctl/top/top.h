@@ -24,8 +24,6 @@ struct top {
  * CTL_UNREACHABLE there means that it may come back. */
 int top_refresh(struct top *top);
 
-uint64_t top_now(void); /* CLOCK_MONOTONIC, nanoseconds */
-
 /* A signal asked for an end, and nothing else should be begun. */
 bool top_interrupted(void);
 

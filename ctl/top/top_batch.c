@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "ctl/output/json.h"
 #include "ctl/output/render.h"
 #include "ctl/top/top.h"
@@ -16,7 +17,7 @@ enum { BATCH_WIDTH = 132, BATCH_RAW_WIDTH = 180 };
 #define FIRST_DELAY_NS UINT64_C(500000000)
 
 static void wait_until(uint64_t at_ns) {
-        struct timespec at = {(time_t)(at_ns / 1000000000), (long)(at_ns % 1000000000)};
+        struct timespec at = {(time_t)(at_ns / NS_PER_S), (long)(at_ns % NS_PER_S)};
 
         while (!top_interrupted() && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
                 ;
@@ -176,7 +177,7 @@ static int print_one(struct top *top, bool first) {
 }
 
 int top_batch(struct top *top) {
-        uint64_t count = top->ctl->options.count, start = top_now();
+        uint64_t count = top->ctl->options.count, start = clock_monotonic_ns();
         int r = 0;
 
         wait_until(start + (top->delay_ns < FIRST_DELAY_NS ? top->delay_ns : FIRST_DELAY_NS));
@@ -184,7 +185,7 @@ int top_batch(struct top *top) {
                 if (i)
                         wait_until(start += top->delay_ns);
                 else
-                        start = top_now();
+                        start = clock_monotonic_ns();
                 if (top_interrupted())
                         break;
                 if (top_refresh(top) < 0 && top->error.exit_code != CTL_UNREACHABLE)

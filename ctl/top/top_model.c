@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/top/top_list.h"
 
 int top_model_new(struct top_model **ret) {
@@ -165,7 +166,7 @@ static void note_total(struct top_model *model, const struct top_summary *now) {
         double rate = -1;
 
         if (before->time_ns && now->time_ns > before->time_ns && now->alloc_bytes >= before->alloc_bytes)
-                rate = (double)(now->alloc_bytes - before->alloc_bytes) * 1e9 /
+                rate = (double)(now->alloc_bytes - before->alloc_bytes) * (double)NS_PER_S /
                        (double)(now->time_ns - before->time_ns);
         model->answers++;
         model->totals[model->answers % TOP_HISTORY] = rate;

@@ -15,6 +15,7 @@
 
 #include <curses.h>
 
+#include "base/clock.h"
 #include "ctl/output/color.h"
 #include "ctl/top/top.h"
 #include "ctl/top/top_terminal.h"
@@ -203,15 +204,15 @@ static void end(struct screen *screen) {
 /* Until the next answer is due, or a key comes, or the size changes. */
 static void wait_until(const struct top *top, uint64_t next_ns) {
         struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        uint64_t now = top_now();
-        int ms = now >= next_ns ? 0 : (int)((next_ns - now) / 1000000) + 1;
+        uint64_t now = clock_monotonic_ns();
+        int ms = now >= next_ns ? 0 : (int)((next_ns - now) / NS_PER_MS) + 1;
 
         poll(&input, 1, top->ui.paused && !top->ui.ask_now ? -1 : ms);
 }
 
 int top_screen(struct top *top) {
         struct screen screen = {.top = top};
-        uint64_t next = top_now() + (top->delay_ns < FIRST_DELAY_NS ? top->delay_ns : FIRST_DELAY_NS);
+        uint64_t next = clock_monotonic_ns() + (top->delay_ns < FIRST_DELAY_NS ? top->delay_ns : FIRST_DELAY_NS);
         int r = begin(&screen);
 
         if (r < 0)
@@ -225,12 +226,12 @@ int top_screen(struct top *top) {
                 wait_until(top, top->ui.ask_now ? 0 : next);
                 if (!take_keys(&screen))
                         break;
-                due = !top->ui.paused && top_now() >= next;
+                due = !top->ui.paused && clock_monotonic_ns() >= next;
                 if (!due && !top->ui.ask_now)
                         continue;
                 if (top_refresh(top) < 0 && top->error.exit_code != CTL_UNREACHABLE)
                         break;
-                next = top_now() + top->delay_ns;
+                next = clock_monotonic_ns() + top->delay_ns;
         }
         end(&screen);
         if (r < 0)

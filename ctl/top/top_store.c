@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/top/top_store.h"
-
-#define NSEC_PER_SEC UINT64_C(1000000000)
 
 void top_store_forget(struct top_store *store) {
         for (uint32_t i = 0; i < store->capacity; i++) {
@@ -169,9 +168,9 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_ns) {
 
         if (!difference)
                 return 0;
-        if (difference <= UINT64_MAX / NSEC_PER_SEC)
-                return difference * NSEC_PER_SEC / elapsed_ns;
-        return (uint64_t)((unsigned __int128)difference * NSEC_PER_SEC / elapsed_ns);
+        if (difference <= UINT64_MAX / NS_PER_S)
+                return difference * NS_PER_S / elapsed_ns;
+        return (uint64_t)((unsigned __int128)difference * NS_PER_S / elapsed_ns);
 }
 
 static void fill_time(struct top_slot *slot, const struct top_sums *before, uint64_t elapsed_ns) {
@@ -208,7 +207,7 @@ static void fill_rates(const struct top_store *store, struct top_slot *slot, con
         fill_time(slot, before, elapsed);
         slot->rates.net_bytes = slot->sums.net_bytes == net ? 0
                                                             : (int64_t)(((__int128)slot->sums.net_bytes - net) *
-                                                                        (__int128)NSEC_PER_SEC / (__int128)elapsed);
+                                                                        (__int128)NS_PER_S / (__int128)elapsed);
 }
 
 static int append(struct top_store *store, uint32_t slot) {

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/output/view.h"
 #include "ctl/verbs/ask.h"
 
@@ -88,16 +88,9 @@ int ask_printed(int r) {
         return r < 0 ? ctl_fail(CTL_FAILURE, "Cannot write the answer: %s.", strerror(-r)) : CTL_OK;
 }
 
-uint64_t ask_epoch_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 int ask_print_row(const struct ctl *ctl, const char *key, const struct table *table) {
         struct json *json = NULL;
-        int r = json_new(&json, table->time_ns ? table->time_ns : ask_epoch_ns(), true);
+        int r = json_new(&json, table->time_ns ? table->time_ns : clock_realtime_ns(), true);
 
         if (r == 0)
                 r = json_add_row(json, key, table, 0, NULL);

@@ -29,8 +29,6 @@ int ask_pid_known(struct ctl *ctl);
 /* A table as one document, under `key`, with the columns that the options name. */
 int ask_print_json(const struct ctl *ctl, const char *key, const struct table *table);
 
-uint64_t ask_epoch_ns(void); /* now */
-
 /* A table of one row as one document, under `key`. */
 int ask_print_row(const struct ctl *ctl, const char *key, const struct table *table);
 

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
@@ -141,11 +141,9 @@ static int print_text(const struct ctl *ctl, const struct doctor *doctor) {
 
 static int print_json(const struct ctl *ctl, const struct doctor *doctor) {
         struct json *json = NULL;
-        struct timespec now;
         int r;
 
-        clock_gettime(CLOCK_REALTIME, &now);
-        r = json_new(&json, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, !doctor->failed);
+        r = json_new(&json, clock_realtime_ns(), !doctor->failed);
         if (r == 0)
                 r = json_add_uint(json, NULL, "problems", problems(doctor));
         if (r == 0)

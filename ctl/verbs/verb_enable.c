@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/ctl.h"
 #include "ctl/output/json.h"
 #include "ctl/run/run_preload.h"
@@ -80,7 +80,6 @@ static int take_over(struct subject *subject, bool *ret_restarted) {
 static int report(const struct subject *subject, const char *text, bool restarted) {
         const struct options *options = subject->options;
         struct json *json = NULL;
-        struct timespec now;
         int r;
 
         if (!options->json) {
@@ -95,8 +94,7 @@ static int report(const struct subject *subject, const char *text, bool restarte
                                                      : "is not running; it holds from its next start on");
                 return ask_flush(stdout);
         }
-        clock_gettime(CLOCK_REALTIME, &now);
-        r = json_new(&json, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, true);
+        r = json_new(&json, clock_realtime_ns(), true);
         if (r == 0)
                 r = json_add_text(json, NULL, "unit", subject->name);
         if (r == 0)

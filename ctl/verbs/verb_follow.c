@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "ctl/output/format.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
@@ -113,7 +114,6 @@ static int print_span(const struct options *options, const struct table *event) 
 }
 
 static int print_marker(const struct options *options, const struct client_marker *marker) {
-        struct timespec now;
         struct json *json = NULL;
         int r;
 
@@ -127,8 +127,7 @@ static int print_marker(const struct options *options, const struct client_marke
                                    marker->dropped);
                 return r < 0 || fflush(stdout) == EOF ? -errno : 0;
         }
-        clock_gettime(CLOCK_REALTIME, &now);
-        r = json_new(&json, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, false);
+        r = json_new(&json, clock_realtime_ns(), false);
         if (r == 0)
                 r = json_add_text(json, "marker", "reason", marker->reason);
         if (r == 0)

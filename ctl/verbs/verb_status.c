@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ctl/output/format.h"
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
@@ -100,7 +101,7 @@ int verb_version(struct ctl *ctl, int argc, char **argv) {
                 puts("spanallocctl " SPANALLOC_VERSION);
                 return ask_flush(stdout);
         }
-        r = json_new(&json, ask_epoch_ns(), true);
+        r = json_new(&json, clock_realtime_ns(), true);
         if (r == 0)
                 r = json_add_text(json, NULL, "version", SPANALLOC_VERSION);
         if (r == 0)

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "base/nanoseconds.h"
+
 #define RATE_NS 10e9
 
 static struct times *change(struct books *books, uint32_t path) {
@@ -98,18 +100,18 @@ uint64_t times_to_ns(const struct books *books, uint64_t ticks) {
 
         if (!ticks || !rate)
                 return 0;
-        return (uint64_t)((unsigned __int128)ticks * 1000000000 / rate);
+        return (uint64_t)((unsigned __int128)ticks * NS_PER_S / rate);
 }
 
 /* A decayed count S of an age has the rate S / (T (1 - e^(-age/T))), as in tally_rates(). */
 static double calls_rate(const struct books *books, const struct times *times, uint64_t now_ns) {
         uint64_t timed_ns = books->book->timed_ns;
         double since = now_ns > times->tick_ns ? (double)(now_ns - times->tick_ns) : 0;
-        double age = now_ns > timed_ns + 1000000000 ? (double)(now_ns - timed_ns) : 1e9;
+        double age = now_ns > timed_ns + NS_PER_S ? (double)(now_ns - timed_ns) : (double)NS_PER_S;
 
         if (is_old(books, times))
                 return 0;
-        return times->decayed * exp(-since / RATE_NS) / (RATE_NS / 1e9 * (1 - exp(-age / RATE_NS)));
+        return times->decayed * exp(-since / RATE_NS) / (RATE_NS / (double)NS_PER_S * (1 - exp(-age / RATE_NS)));
 }
 
 static uint64_t minus(uint64_t a, uint64_t b) {

@@ -4,10 +4,12 @@
 
 #include <math.h>
 
+#include "base/nanoseconds.h"
+
 static const double rate_seconds[3] = {10, 60, 600};
 
 static double tick_seconds(uint64_t ticks) {
-        return (double)ticks * (double)(UINT64_C(1) << TALLY_TICK_SHIFT) / 1e9;
+        return (double)ticks * (double)(UINT64_C(1) << TALLY_TICK_SHIFT) / (double)NS_PER_S;
 }
 
 void tally_log(struct books *books, struct tally *t) {
@@ -43,7 +45,7 @@ static const struct rate_factors *factors(struct rate_factors *last, uint64_t si
         }
         if (!last->weight[0] || last->age_ns != age_ns) {
                 last->age_ns = age_ns;
-                decays((double)age_ns / 1e9, last->weight);
+                decays((double)age_ns / (double)NS_PER_S, last->weight);
                 for (int i = 0; i < 3; i++)
                         last->weight[i] = 1 / (rate_seconds[i] * (1 - last->weight[i]));
         }
@@ -57,7 +59,7 @@ void tally_rates(const struct books *const_books, const struct tally *t, uint64_
         const struct rate_factors *f;
 
         /* Below a second there is no rate to speak of; above, the window is at most as long as the path is old. */
-        f = factors(&books->rate_factors, since, age_ns > 1000000000 ? age_ns : 1000000000);
+        f = factors(&books->rate_factors, since, age_ns > NS_PER_S ? age_ns : NS_PER_S);
         for (int i = 0; i < 3; i++)
                 ret[i] = (t->decayed[i] + (double)t->this_tick) * f->decay[i] * f->weight[i];
 }

@@ -181,7 +181,7 @@ static void measure_rate(struct collector *collector, uint64_t now_ns) {
         for (size_t i = 0; i < collector->count; i++)
                 if (collector->members[i]->process.books)
                         records += books_records(collector->members[i]->process.books);
-        now = (double)(records - collector->rate_records) * 1e9 / (double)passed;
+        now = (double)(records - collector->rate_records) * (double)NS_PER_S / (double)passed;
         collector->rate += (now - collector->rate) / 3;
         collector->rate_records = records;
         collector->rate_ns = now_ns;

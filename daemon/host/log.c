@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define PERIOD_S 30
 #define BURST    10 /* lines of one kind, for one uid, in a period */
 #define SLOTS    128u
@@ -64,17 +66,17 @@ void log_open(enum log_level max) {
  * still never more than SLOTS * BURST lines in a period by honest clocks. */
 static bool is_allowed(enum log_message message, const struct log_peer *peer, unsigned *ret_unsaid) {
         struct slot *slot;
-        struct timespec now;
+        time_t now_s;
 
         *ret_unsaid = 0;
         if (!peer)
                 return true;
-        clock_gettime(CLOCK_MONOTONIC, &now);
+        now_s = (time_t)(clock_monotonic_ns() / NS_PER_S);
         slot = &slots[((uint32_t)peer->uid * 31u + (uint32_t)message) % SLOTS];
-        if (!slot->used || now.tv_sec - slot->since >= PERIOD_S) {
+        if (!slot->used || now_s - slot->since >= PERIOD_S) {
                 if (slot->used && slot->uid == peer->uid && slot->message == message)
                         *ret_unsaid = slot->unsaid;
-                *slot = (struct slot){.used = true, .uid = peer->uid, .message = message, .since = now.tv_sec};
+                *slot = (struct slot){.used = true, .uid = peer->uid, .message = message, .since = now_s};
         }
         if (slot->said >= BURST) {
                 slot->unsaid++;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clean_text.h"
+#include "base/clock.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
@@ -83,19 +84,12 @@ int procinfo_stat(pid_t pid, struct procinfo_stat *ret) {
         return 0;
 }
 
-static uint64_t clock_ns(clockid_t clock) {
-        struct timespec ts;
-
-        clock_gettime(clock, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 uint64_t procinfo_start_ns(uint64_t start_ticks) {
         static uint64_t boot_ns; /* one value for all, so that rows of one process agree; threads: the reactor's */
 
         if (!boot_ns)
-                boot_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
-        return boot_ns + start_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+                boot_ns = clock_realtime_ns() - clock_ns(CLOCK_BOOTTIME);
+        return boot_ns + start_ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 int procinfo_exe(pid_t pid, char *buf, size_t size) {
@@ -276,7 +270,7 @@ bool procinfo_oom_told(pid_t pid, uint64_t since_ns) {
                 if (n <= 0)
                         continue;
                 record[n] = 0;
-                told = sscanf(record, "%*u,%*u,%llu", &us) == 1 && us >= since_ns / 1000 && strstr(record, wanted);
+                told = sscanf(record, "%*u,%*u,%llu", &us) == 1 && us >= since_ns / NS_PER_US && strstr(record, wanted);
         }
         close(fd);
         return told;

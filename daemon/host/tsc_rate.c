@@ -8,19 +8,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "shm/clock.h"
 
-#define LEAST_NS UINT64_C(20000000)
+#define LEAST_NS (20 * NS_PER_MS)
 #define TRIES    8
 
 #define SOURCES  "/sys/devices/system/clocksource/clocksource0/available_clocksource"
-
-static uint64_t raw_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
 
 /* Of several pairs the one between whose readings least happened: a thread may be interrupted between the two. */
 static struct rate both(void) {
@@ -28,7 +22,7 @@ static struct rate both(void) {
         struct rate best = {0};
 
         for (int i = 0; i < TRIES; i++) {
-                uint64_t before = shm_clock(), ns = raw_ns(), after = shm_clock();
+                uint64_t before = shm_clock(), ns = clock_ns(CLOCK_MONOTONIC_RAW), after = shm_clock();
 
                 if (after - before >= least)
                         continue;
@@ -43,7 +37,7 @@ void rate_begin(struct rate *rate) {
 }
 
 uint64_t rate_measure(const struct rate *rate) {
-        uint64_t passed = raw_ns() - rate->ns;
+        uint64_t passed = clock_ns(CLOCK_MONOTONIC_RAW) - rate->ns;
         struct rate now;
 
         if (passed < LEAST_NS)
@@ -51,7 +45,7 @@ uint64_t rate_measure(const struct rate *rate) {
         now = both();
         if (now.ns <= rate->ns)
                 return 0;
-        return (uint64_t)((unsigned __int128)(now.ticks - rate->ticks) * UINT64_C(1000000000) / (now.ns - rate->ns));
+        return (uint64_t)((unsigned __int128)(now.ticks - rate->ticks) * NS_PER_S / (now.ns - rate->ns));
 }
 
 static bool is_listed(const char *sources, const char *name) {

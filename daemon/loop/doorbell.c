@@ -17,12 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/nanoseconds.h"
+
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
 #endif
 
-#define GROUP_BELLS 127     /* FUTEX_WAITV_MAX, less one for the control word */
-#define REST_NS     1000000 /* between two wake-ups of one group */
+#define GROUP_BELLS 127       /* FUTEX_WAITV_MAX, less one for the control word */
+#define REST_NS     NS_PER_MS /* between two wake-ups of one group */
 
 struct waker_bell {
         struct waker_group *group;

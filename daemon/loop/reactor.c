@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/loop/reactor_backend.h"
 
 struct reactor_timer {
@@ -45,13 +46,6 @@ struct reactor {
         uint64_t now_ns;
         bool stopped;
 };
-
-static uint64_t clock_now(void) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void on_wake(void *userdata, int fd, unsigned events) {
         uint64_t count;
@@ -88,7 +82,7 @@ int reactor_new(struct reactor **ret, enum reactor_backend backend) {
         if (!reactor)
                 return -ENOMEM;
         reactor->ready_last = &reactor->ready_first;
-        reactor->now_ns = clock_now();
+        reactor->now_ns = clock_monotonic_ns();
         reactor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (reactor->wake_fd < 0)
                 r = -errno;
@@ -288,7 +282,7 @@ static void fire_timers(struct reactor *reactor) {
 }
 
 static int64_t time_to_next(const struct reactor *reactor) {
-        uint64_t next = UINT64_MAX, now = clock_now();
+        uint64_t next = UINT64_MAX, now = clock_monotonic_ns();
 
         for (const struct reactor_timer *timer = reactor->timers; timer; timer = timer->next)
                 if (timer->at_ns && timer->at_ns < next)
@@ -311,7 +305,7 @@ int reactor_run(struct reactor *reactor) {
 
         reactor->stopped = false;
         for (;;) {
-                reactor->now_ns = clock_now();
+                reactor->now_ns = clock_monotonic_ns();
                 fire_timers(reactor);
                 if (reactor->stopped)
                         return 0;
@@ -322,7 +316,7 @@ int reactor_run(struct reactor *reactor) {
                 r = reactor->ops->wait(reactor->backend, timeout);
                 if (r < 0)
                         return r;
-                reactor->now_ns = clock_now();
+                reactor->now_ns = clock_monotonic_ns();
                 dispatch(reactor);
                 if (reactor->stopped)
                         return 0;

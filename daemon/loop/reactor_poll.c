@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/nanoseconds.h"
 #include "daemon/loop/reactor_backend.h"
 
 struct poll_backend {
@@ -88,7 +89,7 @@ static bool poll_remove(void *userdata, struct reactor_watch *watch) {
 
 static int poll_wait(void *userdata, int64_t timeout_ns) {
         struct poll_backend *backend = userdata;
-        struct timespec ts = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+        struct timespec ts = {.tv_sec = timeout_ns / (int64_t)NS_PER_S, .tv_nsec = timeout_ns % (int64_t)NS_PER_S};
         int n;
 
         n = ppoll(backend->fds, backend->count, timeout_ns < 0 ? NULL : &ts, NULL);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "base/nanoseconds.h"
 #include "daemon/loop/reactor_backend.h"
 
 #define ENTRIES 256
@@ -172,7 +173,8 @@ static void complete(struct uring_backend *backend, struct reactor_watch *watch,
 }
 
 static int submit_and_wait(struct io_uring *ring, int64_t timeout_ns) {
-        struct __kernel_timespec ts = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+        struct __kernel_timespec ts = {.tv_sec = timeout_ns / (int64_t)NS_PER_S,
+                                       .tv_nsec = timeout_ns % (int64_t)NS_PER_S};
         struct io_uring_cqe *cqe;
 
         if (timeout_ns == 0)

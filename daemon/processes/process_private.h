@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include "base/nanoseconds.h"
 #include "daemon/collector/beacon.h"
 #include "daemon/collector/collector.h"
 #include "daemon/collector/handover.h"
@@ -27,9 +28,6 @@
 #include "daemon/host/tsc_rate.h"
 #include "daemon/loop/doorbell.h"
 #include "shm/handshake.h"
-
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  UINT64_C(1000000000)
 
 struct ingest;
 struct notices;

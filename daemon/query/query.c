@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
@@ -28,7 +28,7 @@ int query_new(struct query **ret, struct collector *collector) {
                 return -ENOMEM;
 
         query->collector = collector;
-        query->answer = query_realtime_ns();
+        query->answer = clock_realtime_ns();
         query_follow_init(query);
         *ret = query;
         return 0;
@@ -97,20 +97,6 @@ void query_check_books(const struct process *process) {
         fprintf(stderr, "spanalloc: the books of process %llu do not balance: %s\n",
                 (unsigned long long)process->number, why);
         abort();
-}
-
-uint64_t query_now_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-uint64_t query_realtime_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
 int query_fail(struct query_error *ret, int code, const char *hint, const char *format, ...) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
@@ -89,7 +90,7 @@ static int write_event(struct query *query, const struct process *process, const
                 wire_put_uint(out, event->sums[i]);
         wire_put_int(out, (int64_t)(event->sums[SHM_ALLOC_BYTES] - event->sums[SHM_DEALLOC_BYTES]));
         wire_put_uint(out, event->cycles);
-        wire_put_uint(out, query_realtime_ns());
+        wire_put_uint(out, clock_realtime_ns());
         wire_put_uint(out, books_to_ns(process->books, event->ticks));
         return wire_end(out, mark);
 }

@@ -196,8 +196,6 @@ const char *query_quality_text(enum books_quality quality);
 void query_refresh(struct query *query, const struct query_peer *peer);
 /* In a checking build: the books of a process that is about to be shown balance. */
 void query_check_books(const struct process *process);
-uint64_t query_now_ns(void);      /* monotonic */
-uint64_t query_realtime_ns(void); /* since the epoch */
 
 /* ---------------------------------------------------------------------------------------------------- methods -- */
 

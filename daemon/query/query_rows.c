@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
@@ -282,7 +283,7 @@ static void put_row(struct query_rows *rows, const void *row, struct wire_buffer
 static void put_head(const struct query_rows *rows, struct wire_buffer *out) {
         wire_put_map(out, 4 + rows->more_keys);
         wire_put_text(out, "time_ns");
-        wire_put_uint(out, query_realtime_ns());
+        wire_put_uint(out, clock_realtime_ns());
         query_put_columns(out, rows->columns, rows->chosen);
 }
 

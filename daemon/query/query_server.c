@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/host/log.h"
 #include "daemon/wire/wire.h"
 
@@ -25,10 +25,10 @@
 #define READ_BYTES        16384u
 #define ACCEPTS           16
 #define TURNS             64u
-#define TURN_SHARE        3                 /* after a query of one user, so many times as long nobody answers him */
-#define TURN_FREE_NS      UINT64_C(1000000) /* what takes no longer is free */
-#define TAKE_NS           (30 * UINT64_C(1000000000))
-#define PAUSE_NS          (200 * UINT64_C(1000000)) /* without accepting, when descriptors are used up */
+#define TURN_SHARE        3         /* after a query of one user, so many times as long nobody answers him */
+#define TURN_FREE_NS      NS_PER_MS /* what takes no longer is free */
+#define TAKE_NS           (30 * NS_PER_S)
+#define PAUSE_NS          (200 * NS_PER_MS) /* without accepting, when descriptors are used up */
 
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
@@ -77,14 +77,6 @@ const struct query_server_limits query_server_limits_default = {.connections = 6
 /* The collector has one thread.  An answer to somebody with many spans takes a while, in which nobody is drained; so who
  * may not see all anyway has to leave the others three times as much. */
 
-/* Not the reactor's, which stands still within a turn. */
-static uint64_t clock_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 static struct turn *find_turn(struct query_server *server, uid_t uid) {
         struct turn *found = &server->turns[0];
 
@@ -105,7 +97,7 @@ static uint64_t turn_of(struct query_server *server, const struct query_peer *pe
 }
 
 static void end_turn(struct query_server *server, const struct query_peer *peer, uint64_t begun_ns) {
-        uint64_t now_ns = clock_ns(), took_ns = now_ns - begun_ns;
+        uint64_t now_ns = clock_monotonic_ns(), took_ns = now_ns - begun_ns;
 
         if (!peer->sees_all && took_ns > TURN_FREE_NS)
                 *find_turn(server, peer->uid) = (struct turn){peer->uid, now_ns + TURN_SHARE * took_ns};
@@ -290,7 +282,7 @@ static bool serve(struct connection *connection) {
                 return false;
         }
         connection->moved_ns = reactor_now(connection->server->reactor);
-        begun_ns = clock_ns();
+        begun_ns = clock_monotonic_ns(); /* the reactor's time stands still within a turn */
         if (turn_of(connection->server, &connection->peer) > begun_ns) {
                 wait_for_turn(connection);
                 return true;

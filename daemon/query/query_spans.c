@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
@@ -419,7 +420,7 @@ int query_method_spans(struct query *query, const struct query_peer *peer, const
                 return r;
 
         query_refresh(query, peer);
-        rows.now_ns = query_now_ns();
+        rows.now_ns = clock_monotonic_ns();
         if (params->given & QUERY_PARAM_ANSWER) {
                 query->answer++;
                 rows.more_keys = 2;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/host/log.h"
 #include "daemon/loop/reactor.h"
 #include "daemon/query/query_private.h"
@@ -43,7 +44,7 @@ static uint64_t status_number(const struct query *query, const struct collector_
         case WIRE_STATUS_uid:
                 return geteuid();
         case WIRE_STATUS_uptime_ns:
-                return query_now_ns() - stats->started_ns;
+                return clock_monotonic_ns() - stats->started_ns;
         case WIRE_STATUS_generation:
                 return stats->generation;
         case WIRE_STATUS_processes:

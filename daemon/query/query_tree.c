@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
@@ -281,11 +282,11 @@ int query_method_tree(struct query *query, const struct query_peer *peer, const 
         if (r < 0)
                 return r;
         query_refresh(query, peer);
-        answer.now_ns = query_now_ns();
+        answer.now_ns = clock_monotonic_ns();
 
         wire_put_map(out, 4);
         wire_put_text(out, "time_ns");
-        wire_put_uint(out, query_realtime_ns());
+        wire_put_uint(out, clock_realtime_ns());
         query_put_columns(out, columns, answer.chosen);
         wire_put_text(out, "rows");
         mark = wire_begin_array(out);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/nanoseconds.h"
 #include "daemon/collector/collector.h"
 #include "daemon/query/query_server.h"
 #include "shm/segment.h"
@@ -64,7 +65,7 @@ static const char *set_state_interval(struct config *config, const char *value) 
 
         if (!parse_number(value, 3600, &seconds) || seconds == 0)
                 return "seconds, from 1 to 3600";
-        config->state_ns = seconds * UINT64_C(1000000000);
+        config->state_ns = seconds * NS_PER_S;
         return NULL;
 }
 
@@ -89,7 +90,7 @@ static const char *set_keep(struct config *config, const char *value) {
         }
         if (!parse_number(value, 366 * 86400, &seconds))
                 return "seconds, at most a year of them, or \"forever\"";
-        config->keep_ns = seconds * UINT64_C(1000000000);
+        config->keep_ns = seconds * NS_PER_S;
         return NULL;
 }
 

@@ -10,9 +10,9 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/collector/collector.h"
 #include "daemon/host/log.h"
 #include "daemon/query/query_server.h"
@@ -73,11 +73,8 @@ static void make_options(struct collector_options *ret, const struct config *con
 static void reload(struct daemon *daemon) {
         struct collector_options options;
         struct config config;
-        struct timespec now;
 
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-                   (unsigned long long)now.tv_sec * 1000000u + (unsigned long long)now.tv_nsec / 1000);
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(clock_monotonic_ns() / NS_PER_US));
         if (config_load(&config, daemon->argc, daemon->argv) == CONFIG_RUN) {
                 daemon->config = config;
                 log_open(config.log_level);
