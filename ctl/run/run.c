@@ -142,7 +142,7 @@ static void on_signal(struct run *run, const struct signalfd_siginfo *info) {
         int signal = (int)info->ssi_signo;
 
         if (signal == SIGCHLD) {
-                reactor_timer_set(run->reap_timer, clock_monotonic_ns() + REAP_DELAY_NS);
+                reactor_timer_bring_forward(run->reap_timer, clock_monotonic_ns() + REAP_DELAY_NS);
                 return;
         }
         if (run->ended)

@@ -213,7 +213,7 @@ static void on_tick(void *userdata, uint64_t now_ns) {
 }
 
 void schedule_tick(struct collector *collector) {
-        reactor_timer_set(collector->tick_timer, reactor_now(collector->reactor) + TICK_SOON_NS);
+        reactor_timer_bring_forward(collector->tick_timer, reactor_now(collector->reactor) + TICK_SOON_NS);
 }
 
 int schedule_init(struct collector *collector) {

@@ -249,6 +249,11 @@ void reactor_timer_set(struct reactor_timer *timer, uint64_t at_ns) {
         timer->at_ns = at_ns;
 }
 
+void reactor_timer_bring_forward(struct reactor_timer *timer, uint64_t at_ns) {
+        if (!timer->at_ns || at_ns < timer->at_ns)
+                timer->at_ns = at_ns;
+}
+
 struct reactor_timer *reactor_timer_free(struct reactor_timer *timer) {
         struct reactor *reactor;
 

@@ -211,6 +211,22 @@ static void test_timer(void **state) {
         assert_true(reactor_now(scene->reactor) - begin >= 10 * MS);
 }
 
+/* An earlier time is taken, a later one is not; idle takes any. */
+static void test_timer_is_brought_forward(void **state) {
+        SCENE(state);
+        uint64_t begin;
+
+        scene->calls = 4; /* the next call is the last */
+        assert_int_equal(reactor_timer(scene->reactor, &scene->timer, fire, scene), 0);
+        begin = reactor_now(scene->reactor);
+        reactor_timer_bring_forward(scene->timer, begin + UINT64_C(3600000) * MS);
+        reactor_timer_bring_forward(scene->timer, begin + 2 * MS);
+        reactor_timer_bring_forward(scene->timer, begin + UINT64_C(3600000) * MS);
+        assert_int_equal(reactor_run(scene->reactor), 0);
+        assert_int_equal(scene->calls, 5);
+        assert_true(reactor_now(scene->reactor) - begin >= 2 * MS);
+}
+
 static bool on_idle(void *userdata) {
         struct scene *scene = userdata;
 
@@ -303,10 +319,18 @@ static void test_names(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                BOTH(test_level),  BOTH(test_quiet_when_read),     BOTH(test_change_of_events),
-                BOTH(test_hangup), BOTH(test_removal_in_callback), BOTH(test_peer_sees_close_after_unwatch),
-                BOTH(test_timer),  BOTH(test_idle_refuses_sleep),  BOTH(test_wake),
-                BOTH(test_many),   cmocka_unit_test(test_names),
+                BOTH(test_level),
+                BOTH(test_quiet_when_read),
+                BOTH(test_change_of_events),
+                BOTH(test_hangup),
+                BOTH(test_removal_in_callback),
+                BOTH(test_peer_sees_close_after_unwatch),
+                BOTH(test_timer),
+                BOTH(test_timer_is_brought_forward),
+                BOTH(test_idle_refuses_sleep),
+                BOTH(test_wake),
+                BOTH(test_many),
+                cmocka_unit_test(test_names),
         };
 
         return cmocka_run_group_tests_name("reactor", tests, NULL, NULL);
