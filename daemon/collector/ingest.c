@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/loop/listener.h"
 #include "daemon/processes/process_private.h"
 
 #define GUESTS_MAX     256u
@@ -20,8 +21,6 @@
 #define GUEST_NS       (3 * NS_PER_S) /* to say hello */
 #define DEFERRED_MAX   4096u
 #define DEFERRED_UID   1024u
-#define ACCEPTS        16                /* in one turn */
-#define PAUSE_NS       (200 * NS_PER_MS) /* without accepting, when descriptors are used up */
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -47,12 +46,10 @@ struct guest {
 struct ingest {
         struct collector *collector;
         struct ingest *next;
-        int fd;
-        struct reactor_watch *watch;
-        struct reactor_timer *timer; /* the oldest guest's time, or the end of a pause */
-        bool paused;
-        struct guest_list guests;   /* who have not said hello */
-        struct guest_list deferred; /* who have, probably, but their user's share of this pass is used up */
+        struct listener *listener;
+        struct reactor_timer *timer; /* the oldest guest's time */
+        struct guest_list guests;    /* who have not said hello */
+        struct guest_list deferred;  /* who have, probably, but their user's share of this pass is used up */
 };
 
 /* ---------------------------------------------------------------------------------------------------- answers -- */
@@ -168,10 +165,7 @@ static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t siz
 /* ----------------------------------------------------------------------------------------------------- guests -- */
 
 static void set_timer(struct ingest *ingest) {
-        uint64_t at = ingest->guests.first ? ingest->guests.first->until_ns : 0;
-
-        if (!ingest->paused)
-                reactor_timer_set(ingest->timer, at);
+        reactor_timer_set(ingest->timer, ingest->guests.first ? ingest->guests.first->until_ns : 0);
 }
 
 static void guest_unlink(struct guest *guest) {
@@ -315,45 +309,16 @@ static struct guest *guest_new(struct ingest *ingest, int fd) {
         return guest;
 }
 
-static void admit(struct ingest *ingest, int fd) {
-        struct guest *guest = guest_new(ingest, fd);
+static void admit(void *userdata, int fd) {
+        struct guest *guest = guest_new(userdata, fd);
 
         if (guest)
                 guest_hear(guest);
 }
 
-static void pause_accepting(struct ingest *ingest, int error) {
-        log_event(LOG_DESCRIPTORS, &(struct log_peer){.uid = 0}, "cannot take connections: %s; raise LimitNOFILE",
-                  strerror(error));
-        ingest->paused = true;
-        reactor_watch_set(ingest->watch, 0);
-        reactor_timer_set(ingest->timer, reactor_now(ingest->collector->reactor) + PAUSE_NS);
-}
-
-static void on_connection(void *userdata, int listen_fd, unsigned events) {
-        struct ingest *ingest = userdata;
-        int fd;
-
-        for (int i = 0; i < ACCEPTS; i++) {
-                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-                if (fd >= 0) {
-                        admit(ingest, fd);
-                        continue;
-                }
-                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                        pause_accepting(ingest, errno);
-                if (errno != EINTR && errno != ECONNABORTED)
-                        return;
-        }
-}
-
 static void on_timer(void *userdata, uint64_t now_ns) {
         struct ingest *ingest = userdata;
 
-        if (ingest->paused) {
-                ingest->paused = false;
-                reactor_watch_set(ingest->watch, REACTOR_IN);
-        }
         while (ingest->guests.first && ingest->guests.first->until_ns <= now_ns) {
                 ingest->collector->stats.rejected++;
                 guest_free(ingest->guests.first);
@@ -370,10 +335,9 @@ int ingest_new(struct ingest **ret, struct collector *collector, int listen_fd) 
                 return -ENOMEM;
         }
         ingest->collector = collector;
-        ingest->fd = listen_fd;
-        r = reactor_timer(collector->reactor, &ingest->timer, on_timer, ingest);
+        r = listener_new(&ingest->listener, collector->reactor, listen_fd, admit, ingest);
         if (r == 0)
-                r = reactor_watch(collector->reactor, &ingest->watch, listen_fd, REACTOR_IN, on_connection, ingest);
+                r = reactor_timer(collector->reactor, &ingest->timer, on_timer, ingest);
         if (r < 0) {
                 ingest_free(ingest);
                 return r;
@@ -389,9 +353,8 @@ struct ingest *ingest_free(struct ingest *ingest) {
                 guest_free(ingest->guests.first);
         while (ingest->deferred.first)
                 guest_free(ingest->deferred.first);
-        reactor_unwatch(ingest->watch);
+        listener_free(ingest->listener);
         reactor_timer_free(ingest->timer);
-        close(ingest->fd);
         free(ingest);
         return NULL;
 }

@@ -18,17 +18,17 @@
 
 #include "base/clock.h"
 #include "daemon/host/log.h"
+#include "daemon/loop/listener.h"
 #include "daemon/wire/wire.h"
 
 #define FOLLOW_BYTES_MAX  ((size_t)1 << 20)
 #define WAITING_BYTES_MAX ((size_t)256 << 20) /* answers that wait to be taken, over all connections */
 #define READ_BYTES        16384u
-#define ACCEPTS           16
 #define TURNS             64u
 #define TURN_SHARE        3         /* after a query of one user, so many times as long nobody answers him */
 #define TURN_FREE_NS      NS_PER_MS /* what takes no longer is free */
 #define TAKE_NS           (30 * NS_PER_S)
-#define PAUSE_NS          (200 * NS_PER_MS) /* without accepting, when descriptors are used up */
+#define LOOK_NS           (TAKE_NS / 8) /* between two looks at those that have output waiting */
 
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
@@ -58,11 +58,9 @@ struct turn {
 struct query_server {
         struct reactor *reactor;
         struct query *query;
-        int fd;
-        struct reactor_watch *watch;
-        struct reactor_timer *timer; /* slow readers, and the end of a pause */
-        bool paused;
-        gid_t gid; /* whose members see all; -1: nobody's */
+        struct listener *listener;
+        struct reactor_timer *slow_timer; /* the next look at those that have output waiting */
+        gid_t gid;                        /* whose members see all; -1: nobody's */
         struct query_server_limits limits;
         struct turn turns[TURNS];
         struct reactor_timer *turn_timer;
@@ -164,7 +162,8 @@ static void set_events(struct connection *connection) {
                 events |= REACTOR_IN; /* to learn that it left */
         reactor_watch_set(connection->watch, events);
         if (waiting(connection) && !connection->follower)
-                reactor_timer_set(connection->server->timer, reactor_now(connection->server->reactor) + TAKE_NS / 8);
+                reactor_timer_bring_forward(connection->server->slow_timer,
+                                            reactor_now(connection->server->reactor) + LOOK_NS);
 }
 
 /* Writes what waits.  0: go on, also when some still waits; -errno: the peer is gone. */
@@ -391,7 +390,8 @@ static int connection_new(struct query_server *server, int fd, const struct ucre
         return 0;
 }
 
-static void admit(struct query_server *server, int fd) {
+static void admit(void *userdata, int fd) {
+        struct query_server *server = userdata;
         struct ucred cred = {.uid = (uid_t)-1};
         socklen_t size = sizeof cred;
         struct log_peer peer;
@@ -419,35 +419,11 @@ static void admit(struct query_server *server, int fd) {
         close(fd);
 }
 
-static void on_door(void *userdata, int listen_fd, unsigned events) {
-        struct query_server *server = userdata;
-        int fd;
-
-        for (int i = 0; i < ACCEPTS; i++) {
-                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-                if (fd >= 0) {
-                        admit(server, fd);
-                        continue;
-                }
-                if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-                        server->paused = true;
-                        reactor_watch_set(server->watch, 0);
-                        reactor_timer_set(server->timer, reactor_now(server->reactor) + PAUSE_NS);
-                }
-                if (errno != EINTR && errno != ECONNABORTED)
-                        return;
-        }
-}
-
-static void on_timer(void *userdata, uint64_t now_ns) {
+static void on_slow_timer(void *userdata, uint64_t now_ns) {
         struct query_server *server = userdata;
         struct connection *connection, *next;
         bool slow = false;
 
-        if (server->paused) {
-                server->paused = false;
-                reactor_watch_set(server->watch, REACTOR_IN);
-        }
         for (connection = server->connections; connection; connection = next) {
                 next = connection->next;
                 if (connection->follower || !waiting(connection))
@@ -458,7 +434,7 @@ static void on_timer(void *userdata, uint64_t now_ns) {
                         slow = true;
         }
         if (slow)
-                reactor_timer_set(server->timer, now_ns + TAKE_NS / 8);
+                reactor_timer_set(server->slow_timer, now_ns + LOOK_NS);
 }
 
 static gid_t group_of(int listen_fd) {
@@ -483,14 +459,13 @@ int query_server_new(struct query_server **ret, struct reactor *reactor, struct 
         }
         server->reactor = reactor;
         server->query = query;
-        server->fd = listen_fd;
         server->gid = group_of(listen_fd);
         server->limits = limits;
-        r = reactor_timer(reactor, &server->timer, on_timer, server);
+        r = listener_new(&server->listener, reactor, listen_fd, admit, server);
+        if (r == 0)
+                r = reactor_timer(reactor, &server->slow_timer, on_slow_timer, server);
         if (r == 0)
                 r = reactor_timer(reactor, &server->turn_timer, on_turn, server);
-        if (r == 0)
-                r = reactor_watch(reactor, &server->watch, listen_fd, REACTOR_IN, on_door, server);
         if (r < 0) {
                 query_server_free(server);
                 return r;
@@ -508,10 +483,9 @@ struct query_server *query_server_free(struct query_server *server) {
                 return NULL;
         while (server->connections)
                 connection_free(server->connections);
-        reactor_unwatch(server->watch);
-        reactor_timer_free(server->timer);
+        listener_free(server->listener);
+        reactor_timer_free(server->slow_timer);
         reactor_timer_free(server->turn_timer);
-        close(server->fd);
         free(server);
         return NULL;
 }

@@ -39,7 +39,7 @@ static struct collector *collector;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static socklen_t address_size;
 static int descriptors[DESCRIPTORS_MAX], silent;
-static int peers[PEERS];
+static int peers[PEERS], listen_fd;
 static bool may_attach;
 
 static uint64_t take(struct input *input, size_t width) {
@@ -64,6 +64,7 @@ static void make_scene(void) {
         REQUIRE(reactor_new(&reactor, REACTOR_POLL) == 0);
         REQUIRE(collector_new(&collector, reactor, &options) == 0);
         REQUIRE(collector_listen(collector, fd) == 0);
+        listen_fd = fd;
         REQUIRE(pipe2(pipe_fds, O_CLOEXEC) == 0);
         descriptors[0] = pipe_fds[0];
         descriptors[1] = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -188,7 +189,10 @@ static void listen_to_answer(struct input *input) {
 /* --------------------------------------------------------------------------------------------- the collector's turns -- */
 
 static void door(struct input *input) {
-        on_connection(collector->ingests, collector->ingests->fd, REACTOR_IN);
+        int fd;
+
+        while ((fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+                admit(collector->ingests, fd);
 }
 
 static void turn(struct input *input) {
