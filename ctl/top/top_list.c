@@ -135,11 +135,11 @@ static uint64_t plain_rank(enum top_column column, uint64_t pid, const struct to
         case TOP_ALLOCS_RATE:
                 return rates->alloc_count;
         case TOP_NET_RATE:
-                return top_rank_int(rates->net_bytes);
+                return radix_key_of_int(rates->net_bytes);
         case TOP_ALLOC:
                 return sums->alloc_bytes;
         case TOP_NET:
-                return top_rank_int(sums->net_bytes);
+                return radix_key_of_int(sums->net_bytes);
         case TOP_OPEN:
                 return sums->open;
         case TOP_CALLS_RATE:
@@ -170,35 +170,35 @@ struct by_text {
 
 /* The rows of two items may share one buffer, so the text is taken before the other one is asked for. */
 static int compare_text(const void *a, const void *b, void *userdata) {
-        const struct top_ordered *x = a, *y = b;
+        const struct radix_item *x = a, *y = b;
         const struct by_text *by = userdata;
         bool unit = by->model->sort == TOP_UNIT;
-        const struct top_row *row = by->row(by->model, x->item);
+        const struct top_row *row = by->row(by->model, x->at);
         const char *left = unit ? row->unit : row->span;
         int order;
 
-        row = by->row(by->model, y->item);
+        row = by->row(by->model, y->at);
         order = strcmp(left, unit ? row->unit : row->span);
         if (by->model->descending)
                 order = -order;
-        return order ? order : x->rank < y->rank ? -1 : x->rank > y->rank;
+        return order ? order : x->key < y->key ? -1 : x->key > y->key;
 }
 
 void top_list_sort(struct top_model *model, size_t count, const struct top_row *(*row)(struct top_model *, uint32_t)) {
         struct by_text by = {model, row};
 
         for (size_t i = 0; i < count; i++)
-                model->ordered[i].rank = ~row(model, model->ordered[i].item)->sums.alloc_bytes;
-        top_order(model->ordered, model->spare, count);
+                model->ordered[i].key = ~row(model, model->ordered[i].at)->sums.alloc_bytes;
+        radix_sort(model->ordered, model->spare, count);
         if (model->sort == TOP_UNIT || model->sort == TOP_SPAN) {
                 for (size_t i = 0; i < count; i++)
-                        model->ordered[i].rank = i;
+                        model->ordered[i].key = i;
                 qsort_r(model->ordered, count, sizeof(*model->ordered), compare_text, &by);
                 return;
         }
         for (size_t i = 0; i < count; i++)
-                model->ordered[i].rank = top_list_rank(model, row(model, model->ordered[i].item));
-        top_order(model->ordered, model->spare, count);
+                model->ordered[i].key = top_list_rank(model, row(model, model->ordered[i].at));
+        radix_sort(model->ordered, model->spare, count);
 }
 
 /* ----------------------------------------------------------------------------------------------- flat -- */
@@ -218,19 +218,19 @@ static const struct top_row *sum_row(struct top_model *model, uint32_t item) {
 static void sort_slots(struct top_model *model, size_t count) {
         for (int round = 0; round < 2; round++) {
                 for (size_t i = 0; i < count; i++) {
-                        const struct top_slot *slot = &model->flat.slots[model->ordered[i].item];
+                        const struct top_slot *slot = &model->flat.slots[model->ordered[i].at];
                         uint64_t pid = slot->member == TOP_NONE ? 0 : model->members.rows[slot->member].pid, rank;
 
                         rank = plain_rank(model->sort, pid, &slot->sums, &slot->rates);
-                        model->ordered[i].rank = !round ? ~slot->sums.alloc_bytes : model->descending ? ~rank : rank;
+                        model->ordered[i].key = !round ? ~slot->sums.alloc_bytes : model->descending ? ~rank : rank;
                 }
-                top_order(model->ordered, model->spare, count);
+                radix_sort(model->ordered, model->spare, count);
         }
 }
 
 static void take_items(struct top_model *model, size_t count, enum top_kind kind) {
         for (size_t i = 0; i < count; i++)
-                model->items[i] = (struct top_item){.kind = kind, .index = model->ordered[i].item};
+                model->items[i] = (struct top_item){.kind = kind, .index = model->ordered[i].at};
         model->n_items = count;
 }
 
@@ -239,7 +239,7 @@ static size_t select_slots(struct top_model *model) {
 
         for (uint32_t i = 0; i < model->flat.n; i++)
                 if (top_list_matches(model, top_store_at(&model->flat, i)))
-                        model->ordered[n++].item = model->flat.order[i];
+                        model->ordered[n++].at = model->flat.order[i];
         return n;
 }
 
@@ -254,7 +254,7 @@ static size_t group(struct top_model *model, size_t count) {
         size_t n = 0;
 
         for (size_t i = 0; i < count; i++) {
-                top_list_fill(model, &model->flat.slots[model->ordered[i].item], &model->sums[i]);
+                top_list_fill(model, &model->flat.slots[model->ordered[i].at], &model->sums[i]);
                 model->sums[i].kind = TOP_ROW_GROUP;
         }
         qsort(model->sums, count, sizeof(*model->sums), compare_groups);
@@ -267,7 +267,7 @@ static size_t group(struct top_model *model, size_t count) {
                 model->sums[n - 1].processes++;
         }
         for (size_t i = 0; i < n; i++)
-                model->ordered[i].item = (uint32_t)i;
+                model->ordered[i].at = (uint32_t)i;
         model->n_sums = n;
         return n;
 }

@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "base/radix_sort.h"
 #include "ctl/top/top_model.h"
-#include "ctl/top/top_order.h"
 
 /* A row of the list; `index` is a slot, or of the sums. */
 struct top_item {
@@ -35,7 +35,7 @@ struct top_model {
         size_t n_sums;
         struct top_item *items;
         size_t n_items;
-        struct top_ordered *ordered, *spare;
+        struct radix_item *ordered, *spare;
         size_t room;       /* of all four */
         uint32_t *scratch; /* of the tree; 4 for each node */
         const void *tree_in_hand;

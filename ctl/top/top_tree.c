@@ -151,15 +151,15 @@ static void order_children(struct tree *tree) {
 
         for (uint32_t node = 0; node < tree->n; node++)
                 if (tree->shown[node])
-                        model->ordered[n++].item = node;
+                        model->ordered[n++].at = node;
         model->tree_in_hand = tree;
         top_list_sort(model, n, row_of);
         for (uint32_t i = 0; i < n; i++)
-                model->ordered[i].rank = tree->parent[model->ordered[i].item];
-        top_order(model->ordered, model->spare, n); /* roots have TOP_NONE, and come last */
+                model->ordered[i].key = tree->parent[model->ordered[i].at];
+        radix_sort(model->ordered, model->spare, n); /* roots have TOP_NONE, and come last */
         memset(tree->count, 0, (tree->n + 1) * sizeof(*tree->count));
         for (uint32_t i = n; i-- > 0;) {
-                uint32_t above = tree->parent[model->ordered[i].item];
+                uint32_t above = tree->parent[model->ordered[i].at];
                 uint32_t at = above == TOP_NONE ? tree->n : above;
 
                 tree->first[at] = i;
@@ -171,7 +171,7 @@ static void emit(struct tree *tree, uint32_t above, unsigned depth, uint64_t las
         struct top_model *model = tree->model;
 
         for (uint32_t i = 0; i < tree->count[above]; i++) {
-                uint32_t node = model->ordered[tree->first[above] + i].item;
+                uint32_t node = model->ordered[tree->first[above] + i].at;
                 struct top_item *item = &model->items[model->n_items++];
                 bool is_last = i + 1 == tree->count[above];
                 struct top_row row;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/radix_sort.h"
 #include "daemon/collector/collector.h"
 #include "daemon/query/query.h"
 #include "daemon/wire/columns.h"
@@ -138,9 +139,9 @@ struct query_rows {
         const struct query_params *params;
         uint64_t now_ns; /* when expand() looks */
 
-        struct wire_buffer *out;       /* NULL, or where rows go as they come: the answer, … */
-        size_t mark;                   /* … in which they begin there, or */
-        struct query_written *written; /* query->unsorted, and what was written to it */
+        struct wire_buffer *out;    /* NULL, or where rows go as they come: the answer, … */
+        size_t mark;                /* … in which they begin there, or */
+        struct radix_item *written; /* query->unsorted, and what was written to it */
 
         /* How a row is written: runs of numbers, whose places in what is written are in `offsets`, and single columns. */
         struct query_step {
@@ -176,14 +177,6 @@ void query_rows_put(struct query_rows *rows, struct wire_buffer *out);
 uint64_t query_rows_key(const struct query_rows *rows, const void *full);
 /* Whether a column has to be known: for the answer, or for its order. */
 bool query_rows_need(const struct query_rows *rows, int column);
-
-/* A row that was written already, and what it is sorted by. */
-struct query_written {
-        uint64_t key;
-        uint32_t at, size;
-};
-/* By key, equal ones as they were.  `spare` has as much room; returns the one of both that has them in order. */
-struct query_written *query_sort(struct query_written *rows, struct query_written *spare, size_t count);
 
 /* The columns that a request asks for, as bits: those of `columns`, or all but `on_request`.  0 or -EINVAL. */
 int query_columns_choose(const struct wire_columns *columns, const struct query_params *params, uint64_t on_request,

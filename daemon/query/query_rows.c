@@ -39,7 +39,7 @@ uint64_t query_rows_key(const struct query_rows *rows, const void *full) {
         uint64_t key = number ? *number : 0;
 
         if (number && rows->columns->columns[rows->sort].type == WIRE_COLUMN_INT)
-                key ^= UINT64_C(1) << 63;
+                key = radix_key_of_int((int64_t)key);
         return number && rows->descending ? ~key : key;
 }
 
@@ -314,7 +314,7 @@ static bool note_written(struct query_rows *rows, const void *full, size_t at) {
                 rows->out->error = -ENOMEM;
                 return false;
         }
-        rows->written[rows->count] = (struct query_written){
+        rows->written[rows->count] = (struct radix_item){
                 .key = query_rows_key(rows, full),
                 .at = (uint32_t)at,
                 .size = (uint32_t)(rows->out->size - at),
@@ -338,15 +338,15 @@ bool query_rows_write(struct query_rows *rows, const void *row, const void *full
 
 /* What was written as it came: to sort bytes that are there takes a fraction of reading the books a second time. */
 static void put_in_order(struct query_rows *rows, struct wire_buffer *out) {
-        struct query_written *spare = reallocarray(NULL, rows->count + 1, sizeof(*spare)), *sorted;
+        struct radix_item *spare = reallocarray(NULL, rows->count + 1, sizeof(*spare));
         const struct wire_buffer *written = rows->out;
 
         if (written->error < 0 || !spare)
                 out->error = written->error < 0 ? written->error : -ENOMEM;
         if (out->error == 0 && wire_buffer_reserve(out, written->size)) {
-                sorted = query_sort(rows->written, spare, rows->count);
+                radix_sort(rows->written, spare, rows->count);
                 for (size_t i = 0; i < rows->count; i++)
-                        wire_buffer_append(out, written->data + sorted[i].at, sorted[i].size);
+                        wire_buffer_append(out, written->data + rows->written[i].at, rows->written[i].size);
         }
         free(spare);
 }

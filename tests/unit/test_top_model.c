@@ -138,36 +138,6 @@ static void test_sort(void **state) {
         assert_int_equal(top_model_find_column("uid"), -1);
 }
 
-static int compare_plainly(const void *a, const void *b) {
-        const struct top_ordered *x = a, *y = b;
-
-        if (x->rank != y->rank)
-                return x->rank < y->rank ? -1 : 1;
-        return x->item < y->item ? -1 : x->item > y->item;
-}
-
-/* Against qsort: numbers of every size, many of them equal. */
-static void test_order(void **state) {
-        enum { N = 5000 };
-        static struct top_ordered rows[N], spare[N], wanted[N];
-        uint64_t random = 88172645463325252u;
-
-        for (unsigned bits = 1; bits <= 64; bits += 7) {
-                for (uint32_t i = 0; i < N; i++) {
-                        random ^= random << 13;
-                        random ^= random >> 7;
-                        random ^= random << 17;
-                        rows[i] = (struct top_ordered){random >> (64 - bits), i};
-                }
-                memcpy(wanted, rows, sizeof(rows));
-                qsort(wanted, N, sizeof(*wanted), compare_plainly);
-                top_order(rows, spare, N);
-                assert_memory_equal(rows, wanted, sizeof(rows));
-        }
-        assert_true(top_rank_int(-1) < top_rank_int(0) && top_rank_int(INT64_MIN) < top_rank_int(-1));
-        top_order(rows, spare, 0);
-}
-
 static void test_filter_and_group(void **state) {
         struct fake *fake = *state;
         struct top_model *model = fake->ui.model;
@@ -425,7 +395,6 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_large_numbers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sort, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_filter_and_group, setup, teardown),
-                cmocka_unit_test(test_order),
                 cmocka_unit_test_setup_teardown(test_search_and_follow, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_folding, setup, teardown),
