@@ -9,13 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/pages.h"
+
 #define STATE_MAGIC   UINT64_C(0x3154415453415301)
 #define STATE_VERSION 1u
-#define PAGE          4096u
-
-static uint64_t page_up(uint64_t n) {
-        return (n + PAGE - 1) / PAGE * PAGE;
-}
 
 static int map_arena(struct state *state, int fd, uint64_t at, uint64_t size) {
         uint64_t lines = size / STATE_LINE;
@@ -44,10 +41,10 @@ static void point(struct state *state) {
 
 /* In a file that reads as zeros there. */
 static int lay_out(struct state *state, int fd, uint64_t at, uint64_t data_size, uint64_t undo_capacity) {
-        uint64_t tags = page_up(sizeof(struct state_header));
-        uint64_t lines = page_up(tags + undo_capacity * sizeof *state->undo_tags);
-        uint64_t data = page_up(lines + undo_capacity * STATE_LINE);
-        uint64_t size = page_up(data + data_size);
+        uint64_t tags = page_round_up(sizeof(struct state_header));
+        uint64_t lines = page_round_up(tags + undo_capacity * sizeof *state->undo_tags);
+        uint64_t data = page_round_up(lines + undo_capacity * STATE_LINE);
+        uint64_t size = page_round_up(data + data_size);
         int r;
 
         *state = (struct state){.fd = -1};
@@ -102,9 +99,10 @@ static int check(const struct state_header *header, uint64_t size) {
         if (header->version != STATE_VERSION)
                 return -EPROTONOSUPPORT;
         /* As state_init() lays it out, whatever wrote it. */
-        if (header->undo_capacity > size / STATE_LINE || header->undo_tags_offset != page_up(sizeof *header) ||
-            header->undo_lines_offset != page_up(header->undo_tags_offset + header->undo_capacity * sizeof(uint64_t)) ||
-            header->data_offset != page_up(header->undo_lines_offset + header->undo_capacity * STATE_LINE) ||
+        if (header->undo_capacity > size / STATE_LINE || header->undo_tags_offset != page_round_up(sizeof *header) ||
+            header->undo_lines_offset !=
+                    page_round_up(header->undo_tags_offset + header->undo_capacity * sizeof(uint64_t)) ||
+            header->data_offset != page_round_up(header->undo_lines_offset + header->undo_capacity * STATE_LINE) ||
             header->data_offset > size)
                 return -EPROTO;
         return 0;
@@ -122,7 +120,7 @@ static int find(int fd, uint64_t *ret_at, uint64_t *ret_size) {
         uint64_t at, size;
         int r = read_word(fd, offsetof(struct state_header, moved_to), &at);
 
-        if (r == 0 && (at > INT64_MAX - sizeof(struct state_header) || at % PAGE))
+        if (r == 0 && (at > INT64_MAX - sizeof(struct state_header) || at % PAGE_BYTES))
                 r = -EPROTO;
         if (r == 0)
                 r = read_word(fd, at + offsetof(struct state_header, size), &size);
@@ -130,7 +128,7 @@ static int find(int fd, uint64_t *ret_at, uint64_t *ret_size) {
                 r = -errno;
         if (r < 0)
                 return r;
-        if (size < sizeof(struct state_header) || size % PAGE || at > (uint64_t)st.st_size ||
+        if (size < sizeof(struct state_header) || size % PAGE_BYTES || at > (uint64_t)st.st_size ||
             size > (uint64_t)st.st_size - at)
                 return -EPROTO;
         *ret_at = at;
@@ -199,7 +197,7 @@ int state_move(struct state *state, struct state *old) {
         if (pwrite(fd, &at, sizeof at, offsetof(struct state_header, moved_to)) != sizeof at)
                 return errno ? -errno : -EIO;
         /* Of the first header only that word is looked at. */
-        (void)clear(fd, old->at ? old->at : PAGE, old->at + old->size);
+        (void)clear(fd, old->at ? old->at : PAGE_BYTES, old->at + old->size);
         old->fd = -1;
         state_deinit(old);
         state->fd = fd;
@@ -216,8 +214,8 @@ void state_trim(struct state *state) {
 }
 
 void state_drop(struct state *state, void *p, uint64_t n) {
-        assert(!state->in_batch && (uint64_t)((char *)p - state->base) % PAGE == 0);
-        madvise(p, n / PAGE * PAGE, MADV_REMOVE);
+        assert(!state->in_batch && (uint64_t)((char *)p - state->base) % PAGE_BYTES == 0);
+        madvise(p, n / PAGE_BYTES * PAGE_BYTES, MADV_REMOVE);
 }
 
 uint64_t state_memory(struct state *state) {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "daemon/books/open_spans.h"
 
 #define STRIDE_MAX 65536u
@@ -165,10 +166,6 @@ static int copy_block(enum books_region region, int fd, uint64_t at, const struc
         return data >= 0 || errno == ENXIO ? 0 : -errno;
 }
 
-static uint64_t page_up(uint64_t n) {
-        return (n + 4095) & ~UINT64_C(4095);
-}
-
 static int copy_region(enum books_region region, const struct books_limits *limits, int fd, uint64_t at,
                        const struct side *old, const struct side *new) {
         uint64_t n = books_region_count(limits, region);
@@ -180,8 +177,8 @@ static int copy_region(enum books_region region, const struct books_limits *limi
                 return 0;
         for (uint32_t i = 0; i < blocks && r == 0; i++)
                 r = copy_block(region, fd, at, old,
-                               old->places.at[region] + i * page_up(n * old->shapes[region].stride), new,
-                               new->places.at[region] + i *page_up(n * new->shapes[region].stride), n);
+                               old->places.at[region] + i * page_round_up(n * old->shapes[region].stride), new,
+                               new->places.at[region] + i *page_round_up(n * new->shapes[region].stride), n);
         return r;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "daemon/books/books_layout.h"
 #include "daemon/books/hist.h"
 #include "daemon/books/span_time.h"
@@ -49,10 +50,6 @@ uint64_t books_region_count(const struct books_limits *limits, enum books_region
         return counts[region];
 }
 
-static uint64_t page_up(uint64_t n) {
-        return (n + 4095) & ~UINT64_C(4095);
-}
-
 void books_place(struct books_places *ret, const struct books_limits *limits, const struct books_shape *shapes) {
         uint64_t at = 0;
 
@@ -63,7 +60,7 @@ void books_place(struct books_places *ret, const struct books_limits *limits, co
                 if (region == REGION_LANES)
                         stride += SHM_DEPTH * (uint64_t)shapes[REGION_FRAMES].stride;
                 if (region != REGION_FRAMES)
-                        at += page_up(n * stride) * books_region_blocks(region);
+                        at += page_round_up(n * stride) * books_region_blocks(region);
         }
         ret->size = at;
 }
@@ -71,7 +68,7 @@ void books_place(struct books_places *ret, const struct books_limits *limits, co
 static void point(struct books *books) {
         struct books_places places;
         char *data = state_data(&books->state), *sums;
-        uint64_t size = page_up(books->limits.paths * sizeof(struct sums));
+        uint64_t size = page_round_up(books->limits.paths * sizeof(struct sums));
 
         books_place(&places, &books->limits, books_shapes);
         books->book = (struct book *)(data + places.at[REGION_BOOK]);
@@ -92,7 +89,7 @@ static void point(struct books *books) {
                 books->marks[i] = (struct sums *)sums;
         books->times = (struct times *)(data + places.at[REGION_TIMES]);
         sums = data + places.at[REGION_TIME_SUMS];
-        size = page_up(books->limits.paths * sizeof(struct time_sums));
+        size = page_round_up(books->limits.paths * sizeof(struct time_sums));
         for (int i = 0; i < 2; i++, sums += size)
                 books->time_baselines[i] = (struct time_sums *)sums;
         for (unsigned i = 0; i < BOOKS_MARKS; i++, sums += size)
