@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "ctl/output/pager.h"
 
 int pager_init(struct pager *pager) {
@@ -15,18 +16,11 @@ int pager_init(struct pager *pager) {
         return pager->stream ? 0 : -errno;
 }
 
-static int write_all(int fd, const char *text, size_t size) {
-        while (size) {
-                ssize_t n = write(fd, text, size);
+/* A reader that has seen enough is no error. */
+static int write_text(int fd, const char *text, size_t size) {
+        int r = write_all(fd, text, size);
 
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return errno == EPIPE ? 0 : -errno;
-                text += n;
-                size -= (size_t)n;
-        }
-        return 0;
+        return r == -EPIPE ? 0 : r;
 }
 
 /* The command to page with, or NULL when the text fits or nobody is there to turn pages. */
@@ -76,11 +70,11 @@ static int show_through(const char *command, const char *text, size_t size) {
         pid_t pid = spawn(command, &fd);
 
         if (pid < 0)
-                return write_all(STDOUT_FILENO, text, size);
+                return write_text(STDOUT_FILENO, text, size);
         /* Only now, so that the pager does not inherit it.  An interrupt is the pager's to handle. */
         sigaction(SIGPIPE, &ignore, &pipe_was);
         sigaction(SIGINT, &ignore, &int_was);
-        write_all(fd, text, size);
+        write_text(fd, text, size);
         close(fd);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
@@ -88,7 +82,7 @@ static int show_through(const char *command, const char *text, size_t size) {
         sigaction(SIGINT, &int_was, NULL);
         /* No such pager: show it plainly. */
         if (WIFEXITED(status) && (WEXITSTATUS(status) == 127 || WEXITSTATUS(status) == 126))
-                return write_all(STDOUT_FILENO, text, size);
+                return write_text(STDOUT_FILENO, text, size);
         return 0;
 }
 
@@ -101,7 +95,7 @@ int pager_show(struct pager *pager, const struct options *options) {
         if (r == 0) {
                 command = pager_command(pager, options);
                 r = command ? show_through(command, pager->text, pager->size)
-                            : write_all(STDOUT_FILENO, pager->text, pager->size);
+                            : write_text(STDOUT_FILENO, pager->text, pager->size);
         }
         free(pager->text);
         *pager = (struct pager){0};

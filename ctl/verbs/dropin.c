@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
+
 #define FILE_NAME "spanalloc.conf"
 #define LIBRARY   "libspanalloc-malloc.so"
 /* How a file of ours begins. */
@@ -123,18 +125,6 @@ static int make_directories(const char *path) {
         return 0;
 }
 
-static int write_all(int fd, const char *text) {
-        size_t left = strlen(text);
-        ssize_t n;
-
-        for (; left; left -= (size_t)n, text += n) {
-                n = write(fd, text, left);
-                if (n < 0)
-                        return -errno;
-        }
-        return 0;
-}
-
 int dropin_write(const struct dropin *dropin, const char *text) {
         char temporary[PATH_MAX + 8];
         int fd, r;
@@ -149,7 +139,7 @@ int dropin_write(const struct dropin *dropin, const char *text) {
         fd = mkostemp(temporary, O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        r = write_all(fd, text);
+        r = write_all(fd, text, strlen(text));
         if (r == 0 && fchmod(fd, 0644) < 0)
                 r = -errno;
         close(fd);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/books/arena.h"
 #include "daemon/collector/state_file.h"
 #include "daemon/collector/takeover.h"
@@ -248,11 +249,6 @@ static size_t sort_out(struct handover_gift *gifts, size_t count, struct estate 
         }
         qsort(estates, n, sizeof *estates, by_number);
         return n;
-}
-
-static void close_fd(int fd) {
-        if (fd >= 0)
-                close(fd);
 }
 
 static void throw_away(struct handover *handover, const struct estate *estate) {

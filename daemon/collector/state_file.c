@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/books/arena_image.h"
 #include "daemon/processes/process_private.h"
 
@@ -53,20 +54,6 @@ struct statefile {
 };
 
 /* -------------------------------------------------------------------------------------------------------- writing -- */
-
-static int write_all(int fd, const char *bytes, size_t size) {
-        while (size) {
-                ssize_t n = write(fd, bytes, size);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                bytes += n;
-                size -= (size_t)n;
-        }
-        return 0;
-}
 
 static int replace(int dir_fd, const char *name, const char *bytes, size_t size) {
         char fresh[80];
@@ -222,8 +209,7 @@ static void read_boot(char boot[IMAGE_BOOT]) {
         int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? 0 : read(fd, boot, IMAGE_BOOT - 1);
 
-        if (fd >= 0)
-                close(fd);
+        close_fd(fd);
         memset(boot + (n > 0 ? n : 0), 0, IMAGE_BOOT - (size_t)(n > 0 ? n : 0));
 }
 
@@ -403,10 +389,8 @@ struct statefile *statefile_free(struct statefile *statefile) {
         }
         reactor_unwatch(statefile->watch);
         reactor_timer_free(statefile->timer);
-        if (statefile->event_fd >= 0)
-                close(statefile->event_fd);
-        if (statefile->dir_fd >= 0)
-                close(statefile->dir_fd);
+        close_fd(statefile->event_fd);
+        close_fd(statefile->dir_fd);
         pthread_mutex_destroy(&statefile->lock);
         pthread_cond_destroy(&statefile->wake);
         free(statefile);

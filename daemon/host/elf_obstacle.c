@@ -15,6 +15,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/files.h"
+
 #define SCRIPT_DEPTH      5 /* as the kernel's */
 #define HEADERS_MAX       256
 #define SYMBOLS_BYTES_MAX (UINT64_C(8) << 20)
@@ -33,11 +35,6 @@ typedef Elf32_Shdr elf_shdr;
 typedef Elf32_Sym elf_sym;
 #define OWN_CLASS ELFCLASS32
 #endif
-
-static void close_fd(int *fd) {
-        if (*fd >= 0)
-                close(*fd);
-}
 
 static void free_ptr(void *pointer) {
         free(*(void **)pointer);
@@ -71,8 +68,7 @@ static uint16_t own_machine(void) {
         fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
         if (fd >= 0 && read(fd, &header, sizeof header) == sizeof header)
                 machine = header.e_machine;
-        if (fd >= 0)
-                close(fd);
+        close_fd(fd);
         return machine;
 }
 
@@ -166,7 +162,7 @@ static char *script_interpreter(char *start) {
 }
 
 static int inspect(const char *path, int depth, const char **ret) {
-        __attribute__((cleanup(close_fd))) int fd = -1;
+        __attribute__((cleanup(close_fd_at))) int fd = -1;
         char start[512] = "", *interpreter;
         struct stat st;
         ssize_t n;

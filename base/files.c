@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* See files.h. */
+#include "base/files.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+int write_all(int fd, const void *bytes, size_t n) {
+        const char *at = bytes;
+
+        while (n) {
+                ssize_t written = write(fd, at, n);
+
+                if (written < 0 && errno == EINTR)
+                        continue;
+                if (written < 0)
+                        return -errno;
+                at += written;
+                n -= (size_t)written;
+        }
+        return 0;
+}
+
+void close_fd(int fd) {
+        int saved = errno;
+
+        if (fd >= 0)
+                close(fd);
+        errno = saved;
+}
+
+void close_fd_at(const int *fd) {
+        close_fd(*fd);
+}
