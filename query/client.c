@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "query/client_error.h"
 #include "query/client_socket.h"
 
@@ -243,8 +244,7 @@ struct client *client_free(struct client *client) {
         if (!client)
                 return NULL;
 
-        if (client->fd >= 0)
-                close(client->fd);
+        close_fd(client->fd);
         wire_buffer_deinit(&client->out);
         wire_buffer_deinit(&client->in);
         free(client);

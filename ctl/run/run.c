@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "ctl/ctl.h"
 #include "ctl/run/report.h"
 #include "ctl/run/run.h"
@@ -267,10 +268,8 @@ static void run_deinit(struct run *run) {
                 collector_free(run->collector);
         if (run->reactor)
                 reactor_free(run->reactor);
-        if (run->door_fd >= 0)
-                close(run->door_fd);
-        if (run->signal_fd >= 0)
-                close(run->signal_fd);
+        close_fd(run->door_fd);
+        close_fd(run->signal_fd);
         if (*run->socket)
                 unlink(run->socket);
         if (*run->directory)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/pages.h"
 
 #define STATE_MAGIC   UINT64_C(0x3154415453415301)
@@ -163,8 +164,7 @@ void state_deinit(struct state *state) {
                 munmap(state->touched, state->size / STATE_LINE * sizeof *state->touched);
                 munmap(state->base, state->size);
         }
-        if (state->fd >= 0)
-                close(state->fd);
+        close_fd(state->fd);
         *state = (struct state){.fd = -1};
 }
 

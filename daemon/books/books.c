@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/pages.h"
 #include "daemon/books/books_layout.h"
 #include "daemon/books/hist.h"
@@ -228,8 +229,7 @@ const struct state *books_state(const struct books *books) {
 }
 
 void books_close_fd(struct books *books) {
-        if (books->state.fd >= 0)
-                close(books->state.fd);
+        close_fd(books->state.fd);
         books->state.fd = -1;
 }
 

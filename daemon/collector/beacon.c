@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "shm/layout.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -36,8 +37,7 @@ static int open_file(const char *path) {
         fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid())
                 return fd;
-        if (fd >= 0)
-                close(fd);
+        close_fd(fd);
         if (unlink(path) < 0 && errno != ENOENT)
                 return -errno;
         fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -141,8 +141,7 @@ int beacon_new(struct beacon **ret, const char *dir, int fd, uint32_t generation
         int r;
 
         if (!beacon) {
-                if (fd >= 0)
-                        close(fd);
+                close_fd(fd);
                 return -ENOMEM;
         }
         beacon->read_fd = beacon->write_fd = -1;
@@ -181,10 +180,8 @@ struct beacon *beacon_free(struct beacon *beacon) {
                         atomic_store_explicit(&beacon->page->generation, 0, memory_order_relaxed);
                 munmap(beacon->page, SHM_PAGE);
         }
-        if (beacon->read_fd >= 0)
-                close(beacon->read_fd);
-        if (beacon->write_fd >= 0)
-                close(beacon->write_fd);
+        close_fd(beacon->read_fd);
+        close_fd(beacon->write_fd);
         free(beacon);
         return NULL;
 }

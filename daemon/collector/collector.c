@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/collector/state_file.h"
 #include "daemon/processes/process_private.h"
 
@@ -68,8 +69,7 @@ static int succeed_with_files(struct collector *collector, const struct collecto
         if (given)
                 memcpy(options->gifts, gifts, given * sizeof *gifts); /* which of them are taken */
         for (size_t i = given; i < count; i++) {
-                if (gifts[i].fd >= 0)
-                        close(gifts[i].fd);
+                close_fd(gifts[i].fd);
                 free((char *)gifts[i].name);
         }
         free(gifts);

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/loop/listener.h"
 #include "daemon/processes/process_private.h"
 
@@ -199,8 +200,7 @@ static void guest_free(struct guest *guest) {
 
         guest_unlink(guest);
         reactor_unwatch(guest->watch);
-        if (guest->fd >= 0)
-                close(guest->fd);
+        close_fd(guest->fd);
         free(guest);
         set_timer(ingest);
 }

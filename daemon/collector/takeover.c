@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/collector/handover.h"
 #include "daemon/processes/process_private.h"
 
@@ -135,8 +136,7 @@ static int find_process(const struct member *member, int pidfd) {
 
         if (pidfd >= 0 && procinfo_pidfd(pidfd, &pid) == 0 && (pid == member->process.pid || pid == -1))
                 return pidfd;
-        if (pidfd >= 0)
-                close(pidfd);
+        close_fd(pidfd);
         pidfd = (int)syscall(SYS_pidfd_open, member->process.pid, 0);
         if (pidfd < 0)
                 return -1;
@@ -244,8 +244,7 @@ int inherit_process(struct collector *collector, uint64_t number, int books_fd, 
         } else if (pid_fd >= 0) {
                 close(pid_fd);
         }
-        if (segment_fd >= 0)
-                close(segment_fd);
+        close_fd(segment_fd);
         if (r == 0)
                 *ret = member;
         return r;

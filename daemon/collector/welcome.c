@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/processes/process_private.h"
 
 #define PATIENCE_NS (40 * NS_PER_MS) /* clients have 100 ms, and there may be hundreds at once */
@@ -97,8 +98,7 @@ struct welcome *welcome_free(struct welcome *welcome) {
                 welcome->next->prev = welcome->prev;
         reactor_unwatch(welcome->watch);
         reactor_timer_free(welcome->timer);
-        if (welcome->barrier >= 0)
-                close(welcome->barrier);
+        close_fd(welcome->barrier);
         close_given(welcome);
         free(welcome);
         return next;

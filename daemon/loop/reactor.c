@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "daemon/loop/reactor_backend.h"
 
 struct reactor_timer {
@@ -117,8 +118,7 @@ struct reactor *reactor_free(struct reactor *reactor) {
         }
         while (reactor->timers)
                 reactor_timer_free(reactor->timers);
-        if (reactor->wake_fd >= 0)
-                close(reactor->wake_fd);
+        close_fd(reactor->wake_fd);
         free(reactor);
         return NULL;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clean_text.h"
+#include "base/files.h"
 #include "daemon/host/elf_obstacle.h"
 #include "daemon/processes/process_private.h"
 
@@ -53,8 +54,7 @@ static void notice_free(struct notice **at) {
         *at = notice->next;
         notice->notices->count--;
         reactor_unwatch(notice->death);
-        if (notice->pidfd >= 0)
-                close(notice->pidfd);
+        close_fd(notice->pidfd);
         free(notice);
 }
 

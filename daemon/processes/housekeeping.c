@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/processes/process_private.h"
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
@@ -151,8 +152,7 @@ void member_autopsy(struct member *member, uint64_t now_ns) {
                 else if ((!refused || errno == ESRCH) && now_ns - member->process.ended_ns < AUTOPSY_NS)
                         return; /* nobody has waited for it yet */
         }
-        if (member->pidfd >= 0)
-                close(member->pidfd);
+        close_fd(member->pidfd);
         member->pidfd = -1;
         death_report(member);
         if (member->process.books)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clean_text.h"
+#include "base/files.h"
 #include "daemon/processes/process_private.h"
 
 /* ---------------------------------------------------------------------------------------------------- coming -- */
@@ -108,8 +109,7 @@ struct member *member_by_number(const struct collector *collector, uint64_t numb
 /* Its segment is of no use any more. */
 static void let_go(struct member *member) {
         member->process.drain = drain_free(member->process.drain);
-        if (member->segment_fd >= 0)
-                close(member->segment_fd);
+        close_fd(member->segment_fd);
         member->segment_fd = -1;
         if (member->counted)
                 quota_give(member->quota, QUOTA_PROCESSES, 1);
@@ -130,8 +130,7 @@ void member_free(struct member *member) {
         books_free(member->process.books);
         quota_give(member->quota, QUOTA_MEMORY, member->memory);
         limits_put(member->collector, member->quota);
-        if (member->pidfd >= 0)
-                close(member->pidfd);
+        close_fd(member->pidfd);
         free(member);
 }
 
@@ -275,8 +274,7 @@ int member_attach(struct collector *collector, const struct newcomer *newcomer, 
         if (r == 0)
                 r = waker_add(collector->waker, &member->bell, drain_bell(member->process.drain));
         if (r < 0) {
-                if (memfd >= 0)
-                        close(memfd);
+                close_fd(memfd);
                 member_take_out(member);
                 member_free(member);
                 return r;

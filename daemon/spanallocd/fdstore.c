@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/spanallocd/notify.h"
 
 /* ---------------------------------------------------------------------------------------------------- sending -- */
@@ -113,14 +114,12 @@ const struct handover_store *fdstore_store(const struct fdstore *fdstore) {
 
 void fdstore_deinit(struct fdstore *fdstore) {
         for (size_t i = 0; i < fdstore->gift_count; i++)
-                if (fdstore->gifts[i].fd >= 0)
-                        close(fdstore->gifts[i].fd);
+                close_fd(fdstore->gifts[i].fd);
         for (size_t i = 0; fdstore->names && fdstore->names[i]; i++)
                 free(fdstore->names[i]);
         free(fdstore->names);
         free(fdstore->gifts);
         free(fdstore->sockets);
-        if (fdstore->notify_fd >= 0)
-                close(fdstore->notify_fd);
+        close_fd(fdstore->notify_fd);
         *fdstore = (struct fdstore){.notify_fd = -1};
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "daemon/collector/collector.h"
 #include "daemon/host/log.h"
 #include "daemon/query/query_server.h"
@@ -184,13 +185,10 @@ static void stop(struct daemon *daemon) {
         query_server_free(daemon->server);
         query_free(daemon->query);
         collector_free(daemon->collector);
-        if (daemon->sockets.ingest_fd >= 0)
-                close(daemon->sockets.ingest_fd);
-        if (daemon->sockets.query_fd >= 0)
-                close(daemon->sockets.query_fd);
+        close_fd(daemon->sockets.ingest_fd);
+        close_fd(daemon->sockets.query_fd);
         reactor_unwatch(daemon->signal_watch);
-        if (daemon->signal_fd >= 0)
-                close(daemon->signal_fd);
+        close_fd(daemon->signal_fd);
         reactor_free(daemon->reactor);
         fdstore_deinit(&daemon->fdstore);
 }

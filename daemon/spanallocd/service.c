@@ -16,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/spanallocd/notify.h"
 
 #define STATUS_NS UINT64_C(5000000000)
@@ -131,8 +132,7 @@ struct service *service_free(struct service *service) {
         if (!service)
                 return NULL;
         collector_on_work(service->collector, NULL, NULL);
-        if (service->notify_fd >= 0)
-                close(service->notify_fd);
+        close_fd(service->notify_fd);
         reactor_timer_free(service->timer);
         free(service);
         return NULL;

@@ -16,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "daemon/host/log.h"
 
 #define BACKLOG 4096 /* a thousand programs may start at once */
@@ -202,10 +203,8 @@ int sockets_open(struct sockets *ret, const struct config *config, const int *fd
                 r = open_missing(&sockets, system);
         if (r < 0) {
                 sockets_unlink(&sockets);
-                if (sockets.ingest_fd >= 0)
-                        close(sockets.ingest_fd);
-                if (sockets.query_fd >= 0)
-                        close(sockets.query_fd);
+                close_fd(sockets.ingest_fd);
+                close_fd(sockets.query_fd);
                 return r;
         }
         *ret = sockets;
