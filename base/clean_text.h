@@ -21,6 +21,6 @@ size_t text_character(const char *s, size_t n, uint32_t *ret);
  * becomes "(unnamed)" where it fits. */
 size_t text_clean(char *to, size_t size, const char *from, size_t n);
 
-/* The same in place, for all of `n` bytes (a zero becomes '?'), and empty text stays empty.  text[n] can be written: the
- * result is terminated. */
+/* The same in place, for all of `n` bytes (a zero becomes '?'), and empty text stays empty.  text[n] can be written: it
+ * ends the result at the latest. */
 size_t text_clean_in_place(char *text, size_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See radix_sort.h.  Digits are sorted from the lowest to the highest, which keeps the order of equal keys.  A digit that
- * is the same in all keys costs nothing.
+ * See radix_sort.h.  Digits are sorted from the lowest to the highest, which keeps the order of equal keys.  A digit
+ * that is the same in all keys costs nothing.
  */
 #include "base/radix_sort.h"
 

@@ -32,8 +32,8 @@ lives_in() {
         done < <(includes . | sed 's|^\./||' | grep -E ":[<\"]$2" | grep -vE "^($3)" | grep -vE '^(build|tests)[/-]')
 }
 
-# room FOLDER PREFIX…: what the sources of one folder may include by "path", beside each other; on the collector's side
-# base/ too.
+# room FOLDER PREFIX…: what the sources of one folder may include by "path", beside each other.  Rooms on the
+# collector's side may include base/ too.
 room() {
         local folder=$1 prefix line
         local allowed=(-e ":\"$folder/[a-z_0-9]*\.h\"\$")

@@ -22,8 +22,8 @@ enum {
 
 /* ------------------------------------------------------------------------------------------------- document -- */
 
-/* A word of a command line may hold any bytes, a document may not.  Characters stay as they are: they are data here, and
- * json-c escapes the control characters. */
+/* A word of a command line may hold any bytes, a document may not.  Characters stay as they are: they are data here,
+ * and json-c escapes the control characters. */
 static char *make_utf8(const char *text) {
         char *result = malloc(3 * strlen(text) + 1), *to = result;
 

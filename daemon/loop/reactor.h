@@ -38,8 +38,8 @@ struct reactor_watch *reactor_unwatch(struct reactor_watch *watch);
 /* A timer is made idle, and fires once per setting.  Times are absolute CLOCK_MONOTONIC nanoseconds, 0: idle.
  *
  * An event may bring a timer forward, never push it back: a timer that each event sets anew does not fire while events
- * come more often than its delay.  reactor_timer_set is for the timer's own callback, and for a time that does not depend
- * on when the event came. */
+ * come more often than its delay.  reactor_timer_set is for the timer's own callback, and for a time that does not
+ * depend on when the event came. */
 int reactor_timer(struct reactor *reactor, struct reactor_timer **ret, reactor_timer_fn fn, void *userdata);
 void reactor_timer_set(struct reactor_timer *timer, uint64_t at_ns);
 /* Sets it only if it is idle, or would fire later than at `at_ns`. */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A program, a process and a cgroup whose names turn the direction of writing: the collector's answer, the log and what the
-# verbs print hold none of it.  The answer is read as it comes from the socket, since the query client cleans text too.
+# A program, a process and a cgroup whose names turn the direction of writing: the collector's answer, the log and what
+# the verbs print hold none of it.  The answer is read as it comes from the socket: the query client cleans text too.
 . "$(dirname "$0")/../support/lib.sh"
 need jq python3
 

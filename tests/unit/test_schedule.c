@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Housekeeping while processes come and go: each arrival and each end asks for it soon, and none puts it off.  The clock is
- * the test's own.
+ * Housekeeping while processes come and go: each arrival and each end asks for it soon, and none puts it off.  The clock
+ * is the test's own.
  *
  * Wrap: clock_gettime
  */
