@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Slots of rows: sums, rates, history, and the index of them.  Reading an answer is in top_read.c, sorting in
+ * top_list.c.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,26 +69,45 @@ static void index_fill(struct top_store *store) {
 
 /* ----------------------------------------------------------------------------------------------- slots -- */
 
-static bool enlarge(void *array, size_t size, size_t had, size_t count) {
-        void **at = array;
-        char *more = reallocarray(*at, count, size);
+/* The array with room for `count`, zero from `had` on.  NULL: no memory, and the array is still there. */
+static void *enlarge(void *array, size_t size, size_t had, size_t count) {
+        char *more = reallocarray(array, count, size);
 
-        if (!more)
+        if (more)
+                memset(more + had * size, 0, (count - had) * size);
+        return more;
+}
+
+static bool enlarge_history(float **history, size_t had, size_t count) {
+        float *more = enlarge(*history, sizeof(*more), had, count);
+
+        if (more)
+                *history = more;
+        return more;
+}
+
+static bool enlarge_slots(struct top_store *store, size_t had, size_t count) {
+        struct top_slot *slots = enlarge(store->slots, sizeof(*slots), had, count);
+        uint32_t *free_slots;
+
+        if (!slots)
                 return false;
-        memset(more + had * size, 0, (count - had) * size);
-        *at = more;
+        store->slots = slots;
+        free_slots = enlarge(store->free_slots, sizeof(*free_slots), had, count);
+        if (!free_slots)
+                return false;
+        store->free_slots = free_slots;
         return true;
 }
 
 static int grow(struct top_store *store) {
         uint32_t had = store->capacity, capacity = had ? 2 * had : 256;
         uint32_t *index;
-        bool ok = enlarge(&store->slots, sizeof(*store->slots), had, capacity) &&
-                  enlarge(&store->free_slots, sizeof(*store->free_slots), had, capacity);
+        bool ok = enlarge_slots(store, had, capacity);
 
         for (int i = 0; i < TOP_HISTORY && ok; i++)
-                ok = enlarge(&store->allocated[i], sizeof(float), had, capacity) &&
-                     enlarge(&store->net[i], sizeof(float), had, capacity);
+                ok = enlarge_history(&store->allocated[i], had, capacity) &&
+                     enlarge_history(&store->net[i], had, capacity);
         index = ok ? calloc(4 * (size_t)capacity, sizeof(*index)) : NULL;
         if (!index)
                 return -ENOMEM;
@@ -213,9 +236,11 @@ static void fill_rates(const struct top_store *store, struct top_slot *slot, con
 static int append(struct top_store *store, uint32_t slot) {
         if (store->n == store->room) {
                 uint32_t room = store->room ? 2 * store->room : 256;
+                uint32_t *order = enlarge(store->order, sizeof(*order), store->room, room);
 
-                if (!enlarge(&store->order, sizeof(*store->order), store->room, room))
+                if (!order)
                         return -ENOMEM;
+                store->order = order;
                 store->room = room;
         }
         store->order[store->n++] = slot;

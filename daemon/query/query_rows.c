@@ -188,23 +188,21 @@ void query_rows_deinit(struct query_rows *rows) {
         rows->written = NULL;
 }
 
-/* Room for one more of that size; false: no memory. */
-static bool make_room(struct query_rows *rows, void *array, size_t size) {
+/* The array with room for one more of that size.  NULL: no memory, and the array is still there. */
+static void *make_room(struct query_rows *rows, void *array, size_t size) {
         size_t allocated = rows->allocated > 0 ? rows->allocated * 2 : 64;
-        void **at = array, *more;
+        void *more;
 
         if (rows->count < rows->allocated)
-                return true;
-        more = reallocarray(*at, allocated, size);
-        if (!more)
-                return false;
-        *at = more;
-        rows->allocated = allocated;
-        return true;
+                return array;
+        more = reallocarray(array, allocated, size);
+        if (more)
+                rows->allocated = allocated;
+        return more;
 }
 
 void *query_rows_add(struct query_rows *rows) {
-        void *row;
+        void *more, *row;
 
         if (rows->limit > 0 && rows->count >= 2 * rows->limit)
                 sort_and_cut(rows);
@@ -213,8 +211,10 @@ void *query_rows_add(struct query_rows *rows) {
                 sort_and_cut(rows);
         }
 
-        if (!make_room(rows, &rows->rows, rows->class->size))
+        more = make_room(rows, rows->rows, rows->class->size);
+        if (!more)
                 return NULL;
+        rows->rows = more;
         row = (char *)rows->rows + rows->count++ * rows->class->size;
         memset(row, 0, rows->class->size);
         return row;
@@ -310,10 +310,13 @@ bool query_rows_begin(struct query_rows *rows, struct wire_buffer *out) {
 }
 
 static bool note_written(struct query_rows *rows, const void *full, size_t at) {
-        if (!make_room(rows, &rows->written, sizeof(*rows->written))) {
+        struct query_written *more = make_room(rows, rows->written, sizeof(*more));
+
+        if (!more) {
                 rows->out->error = -ENOMEM;
                 return false;
         }
+        rows->written = more;
         rows->written[rows->count] = (struct radix_item){
                 .key = query_rows_key(rows, full),
                 .at = (uint32_t)at,
