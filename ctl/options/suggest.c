@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The nearest of several words, by edit distance.  The sentence "did you mean" is the caller's.
+ */
 #include <string.h>
 
 #include "ctl/options/suggest.h"

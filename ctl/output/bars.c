@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Levels and bars of characters.  Colours and places on a page are the caller's.
+ */
 #include <langinfo.h>
 #include <string.h>
 

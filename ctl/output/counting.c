@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What the values of `counting` mean.  Why a heap is not counted is found by the collector.
+ */
 #include <string.h>
 
 #include "ctl/output/counting.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The histogram of bytes per call: its buckets and its drawing.  Percentiles come from the collector.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

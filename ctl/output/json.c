@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Documents: objects, arrays and printing, over json-c.  The rows of a table on one line are written by json_rows.c.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

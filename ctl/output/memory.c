@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The books of a process beside the kernel's numbers of it: one sentence.  Both come in the row of `ps`; nothing is
+ * read here.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

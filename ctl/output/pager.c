@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Text gathered in memory and given to a pager if it is longer than the terminal.  What the text is made of is the
+ * caller's.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

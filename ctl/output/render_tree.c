@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The drawing of `tree`: lines, shares, folded rows.  The order of its rows is in tree_order.c.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Width, cutting and wrapping of text in character cells.  Numbers become text in format.c.
+ */
 #include <langinfo.h>
 #include <limits.h>
 #include <stdio.h>

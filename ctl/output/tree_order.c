@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Siblings of a tree sorted by a column.  The drawing is in render_tree.c.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The status line at the bottom of the terminal: reserving it, writing it, giving it back.  What it says is in
+ * run_progress.c.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

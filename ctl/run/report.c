@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The report of `run`, as text or as a document.  Rows that belong together are added up in report_fold.c.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Sums of rows that a report shows as one.  Printing is in report.c.
+ */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * fork and exec of the command, and what it inherits.  Waiting for it is in run.c.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Where libspanalloc-malloc is found, and the environment that preloads it.  The start of a program with it is in
+ * run_child.c.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

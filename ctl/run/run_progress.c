@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The text of the status line, once a second.  The line on the terminal is in progress.c.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>

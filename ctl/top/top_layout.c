@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Columns of top: widths, and which are left out.  Cells are filled by top_view.c.
+ */
 #include "ctl/top/top_layout.h"
 
 static const struct {

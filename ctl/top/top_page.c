@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A page of cells: begin, write, cut.  What is written is in top_view.c, top_panels.c and top_details.c.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Answers to samples, members and a summary.  What is kept from answer to answer is in top_store.c.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Whether the terminal of $TERM can move its cursor.  Drawing is in top_screen.c.
+ */
 #include <unistd.h>
 
 #include <curses.h>

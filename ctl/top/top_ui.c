@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Keys, and which view they open.  The views are drawn by top_view.c, top_panels.c and top_details.c.
+ */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The findings of `doctor`: what is checked in the answers, and the advice.  Asking and looking at the machine are in
+ * verb_doctor.c.
+ */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

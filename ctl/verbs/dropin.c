@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The drop-in file of a unit: its path, its text, writing and removing it.  Talking to systemd is in unit_bus.c.
+ */
 #include "ctl/verbs/dropin.h"
 
 #include <errno.h>

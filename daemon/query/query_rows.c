@@ -310,7 +310,7 @@ bool query_rows_begin(struct query_rows *rows, struct wire_buffer *out) {
 }
 
 static bool note_written(struct query_rows *rows, const void *full, size_t at) {
-        struct query_written *more = make_room(rows, rows->written, sizeof(*more));
+        struct radix_item *more = make_room(rows, rows->written, sizeof(*more));
 
         if (!more) {
                 rows->out->error = -ENOMEM;
