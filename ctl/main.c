@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spanallocctl: from a command line to a verb.
+ * spanallocctl: from a command line to a verb.  What a verb does is in ctl/verbs, ctl/top and ctl/run.
  */
 #include <locale.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-#include "ctl/ctl.h"
 #include "ctl/output/format.h"
-#include "query/client.h"
+#include "ctl/run/run.h"
+#include "ctl/session/ctl.h"
+#include "ctl/session/fail.h"
+#include "ctl/top/top.h"
+#include "ctl/verbs/verbs.h"
 
 static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv) = {
         [VERB_STATUS] = verb_status, [VERB_PS] = verb_ps,           [VERB_SPANS] = verb_spans,
@@ -18,17 +20,6 @@ static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv
         [VERB_DOCTOR] = verb_doctor, [VERB_DEMO] = verb_demo,       [VERB_HELP] = verb_help,
         [VERB_TIMING] = verb_timing,
 };
-
-int ctl_fail(int code, const char *format, ...) {
-        va_list args;
-
-        fputs("spanallocctl: ", stderr);
-        va_start(args, format);
-        vfprintf(stderr, format, args);
-        va_end(args);
-        fputc('\n', stderr);
-        return code;
-}
 
 int main(int argc, char **argv) {
         struct ctl ctl = {0};

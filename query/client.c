@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client: requests out, answers and events in, over a socket or through a function of this process.
+ * The client: requests out, answers and events in, over a socket or through a function of this process.  Where the socket is
+ * lives in client_socket.c, sentences in client_error.c, decoding in table.c.
  */
 #include "query/client.h"
 
@@ -15,6 +16,7 @@
 #include "base/files.h"
 #include "query/client_error.h"
 #include "query/client_socket.h"
+#include "query/table_decode.h"
 
 #define TIMEOUT_MS 10000
 #define READ_BYTES ((size_t)64 << 10)
@@ -104,7 +106,8 @@ static int exchange(struct client *client, const void **ret_message, size_t *ret
 
         r = wire_end(&client->out, 0);
         if (r == -EMSGSIZE)
-                return client_fail(ret_error, EMSGSIZE, CLIENT_USAGE, "the request is too long: give shorter filters");
+                return client_fail(ret_error, EMSGSIZE, CLIENT_ERROR_REFUSED,
+                                   "the request is too long: give shorter filters");
         if (r >= 0)
                 r = send_request(client, deadline);
         /* A collector that refuses a connection says so and closes: what it said counts, not that it closed. */
@@ -163,7 +166,7 @@ static bool is_plain_answer(const struct client *client, struct wire_cursor *cur
 
 /* ------------------------------------------------------------------------------------------------ construction -- */
 
-static int say_hello(struct client *client, struct client_error *ret_error) {
+static int say_hello(struct client *client, const char *program, struct client_error *ret_error) {
         struct wire_document *document;
         struct wire_value result;
         uint64_t protocol = 0;
@@ -175,7 +178,7 @@ static int say_hello(struct client *client, struct client_error *ret_error) {
         wire_put_text(&client->out, "protocol");
         wire_put_uint(&client->out, WIRE_PROTOCOL);
         wire_put_text(&client->out, "client");
-        wire_put_text(&client->out, "spanallocctl " SPANALLOC_VERSION);
+        wire_put_text(&client->out, program ? program : "client");
         r = transact(client, &document, &result, &size, ret_error);
         if (r < 0)
                 return r;
@@ -206,7 +209,7 @@ int client_new(struct client **ret, const struct client_options *options, struct
 
         client = client_alloc();
         if (!client)
-                return client_fail(ret_error, ENOMEM, CLIENT_FAILURE,
+                return client_fail(ret_error, ENOMEM, CLIENT_ERROR_FAILED,
                                    "out of memory: end other programs and try again");
 
         if (!options)
@@ -216,7 +219,7 @@ int client_new(struct client **ret, const struct client_options *options, struct
 
         r = client_socket_open(&client->fd, client->path, options, client->timeout_ms, ret_error);
         if (r >= 0)
-                r = say_hello(client, ret_error);
+                r = say_hello(client, options->program, ret_error);
         if (r < 0) {
                 client_free(client);
                 return r;
@@ -360,7 +363,7 @@ int client_follow(struct client *client, const struct client_params *params, str
         int r;
 
         if (client->answer)
-                return client_fail(ret_error, EOPNOTSUPP, CLIENT_FAILURE,
+                return client_fail(ret_error, EOPNOTSUPP, CLIENT_ERROR_FAILED,
                                    "there are no events without a daemon: start one with `spanallocd --user`");
 
         begin_request(client, "follow");

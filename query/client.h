@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asking a collector: over its query socket, or one that lives in this very process (`run`).
+ * Asking a collector: over its query socket, or one in the same process (`spanallocctl run`).
  *
- * What lives here: finding the socket, hello, requests and their answers as tables, events, and sentences for what
- * goes wrong.  What does not: verbs, printing.
+ * What lives here: finding the socket, hello, requests, their answers as tables, events, and a sentence for each error.  What
+ * does not: what a program does with a table (table.h) or about an error.  The library neither prints nor exits, installs no
+ * signal handler, and keeps no state outside of its objects.
  *
- * Threads: one.
+ * Returns: 0, -errno, or a positive outcome that is named.  After an error the ret_ arguments are as they were, but for
+ * *ret_error, which is filled.  Arguments are borrowed for the call, unless another lifetime is named.
+ *
+ * Threads: a client belongs to one thread at a time; two clients know nothing of each other.  No call is safe in a signal
+ * handler.  SIGPIPE is not raised.
  */
 #pragma once
 
@@ -18,34 +23,48 @@
 
 struct client;
 
-/* What went wrong, ready to be printed after the program's name: one sentence that says what to do. */
-struct client_error {
-        int code;      /* positive errno */
-        int exit_code; /* 1 failure, 2 usage, 3 collector unreachable, 4 not found */
-        char text[640];
+/* What a program may do about an error. */
+enum client_error_kind {
+        CLIENT_ERROR_FAILED,  /* no memory, or the collector could not: the same request may succeed later */
+        CLIENT_ERROR_REFUSED, /* the request is wrong: the same one fails again */
+        CLIENT_ERROR_UNREACHABLE, /* no collector, no permission, another version, or the connection ended: free the client */
+        CLIENT_ERROR_NOT_FOUND, /* what was asked about is not there */
 };
 
+struct client_error {
+        int code; /* positive errno */
+        enum client_error_kind kind;
+        char text[640]; /* one sentence without a full stop: what happened, a colon, what to do */
+};
+
+/* Which collector: this user's if it answers, else the system's; or only one of them. */
 enum client_scope { CLIENT_ANY, CLIENT_USER, CLIENT_SYSTEM };
 
 struct client_options {
-        const char *socket; /* a path, before all else; NULL: none given */
+        const char *
+                socket; /* of a query.sock, or its directory; NULL: by scope, and by $SPANALLOC_SOCKET with CLIENT_ANY */
         enum client_scope scope;
-        int timeout_ms; /* for each answer; 0: 10 seconds */
+        int timeout_ms;      /* for each answer; 0: 10 seconds */
+        const char *program; /* name and version, for the collector; NULL: "client" */
 };
 
-/* Connects and says hello.  NULL options: the defaults.  Returns 0 or -errno with *ret_error filled. */
+/* Connects and says hello.  NULL options: the defaults.  0 or -errno; *ret is to be freed with client_free(). */
 int client_new(struct client **ret, const struct client_options *options, struct client_error *ret_error);
+
 /* Answers one request in this process: `message` without its length in, the framed answer appended to `out`.  0 or -errno. */
 typedef int (*client_answer_fn)(void *userdata, const void *message, size_t size, struct wire_buffer *out);
-/* A client without a socket: each request goes to `answer`.  `userdata` is borrowed and must outlive the client. */
+/* A client without a socket: each request goes to `answer`, in the thread that asks.  `userdata` is borrowed and must outlive
+ * the client.  0 or -ENOMEM. */
 int client_new_local(struct client **ret, client_answer_fn answer, void *userdata);
+
+/* Closes the connection.  Takes NULL; returns NULL.  Tables that it gave stay. */
 struct client *client_free(struct client *client);
 
-/* The path that was or would be connected to. */
+/* The path that is connected to; "" when local.  Good as long as the client. */
 const char *client_path(const struct client *client);
-/* Version text of the other side. */
+/* The version of the collector, as text without control characters.  Good as long as the client. */
 const char *client_peer_version(const struct client *client);
-/* The socket, for poll(2); -1 when local. */
+/* The socket, for poll(2) before client_next(); owned by the client.  -1 when local. */
 int client_fd(const struct client *client);
 
 /* What is asked for; zero and NULL members are not sent.  A method gets only those it knows (docs/query-protocol.md);
@@ -60,30 +79,30 @@ struct client_params {
         const uint64_t *since_answer; /* likewise, of `spans` */
 };
 
-/* `spans`, `tree`, `ps`: a table.  `status`, `reset`, `timing`: a table of one row.  NULL params: none.  Returns 0 or -errno
- * with *ret_error filled. */
+/* Asks and waits for the answer.  `spans`, `tree`, `ps`: a table.  `status`, `reset`, `timing`: a table of one row.  NULL params:
+ * none.  0 or -errno; *ret is to be freed with table_free(). */
 int client_call(struct client *client, const char *method, const struct client_params *params, struct table **ret,
                 struct client_error *ret_error);
 
-/* The same without a table: *ret_result stands before the result, good until the next call. */
+/* The same without a table: *ret_result stands before the result, and is good until the next call with this client. */
 int client_call_raw(struct client *client, const char *method, const struct client_params *params,
                     struct wire_cursor *ret_result, struct client_error *ret_error);
-/* What was read there is not of the form that it should have. */
+/* The error of a result that is not of the form it should have.  Returns -EBADMSG. */
 int client_fail_form(const struct client *client, struct client_error *ret_error);
 
-/* Asks for events.  From then on only client_next. */
+/* Asks for events.  From then on only client_next(), client_fd() and client_free().  0 or -errno; -EOPNOTSUPP when local. */
 int client_follow(struct client *client, const struct client_params *params, struct client_error *ret_error);
 
 enum client_event {
         CLIENT_TIMEOUT = 0, /* nothing came */
-        CLIENT_SPAN = 1,    /* *ret_table: one row with the follow columns, to be freed */
+        CLIENT_SPAN = 1,    /* *ret_table: one row with the follow columns, to be freed with table_free() */
         CLIENT_MARKER = 2,  /* *ret_marker */
 };
 struct client_marker {
         char reason[64];
         uint64_t dropped;
 };
-/* Waits up to timeout_ms (-1: for ever, 0: not at all) for one event.  A client_event, or -errno with *ret_error filled;
- * -EINTR without a sentence when a signal came. */
+/* Waits up to timeout_ms (-1: for ever, 0: not at all) for one event.  A client_event, or -errno; -EINTR, with *ret_error as it
+ * was, when a signal came. */
 int client_next(struct client *client, int timeout_ms, struct table **ret_table, struct client_marker *ret_marker,
                 struct client_error *ret_error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's sentences, and the exit code that goes with each.
+ * The client's sentences, and the kind of each error.  What a program does about a kind is for that program.
  */
 #include "query/client_error.h"
 
@@ -13,11 +13,11 @@
 #include "base/clean_text.h"
 #include "query/client_socket.h"
 
-int client_fail(struct client_error *ret_error, int code, int exit_code, const char *format, ...) {
+int client_fail(struct client_error *ret_error, int code, enum client_error_kind kind, const char *format, ...) {
         va_list args;
 
         ret_error->code = code;
-        ret_error->exit_code = exit_code;
+        ret_error->kind = kind;
         va_start(args, format);
         vsnprintf(ret_error->text, sizeof(ret_error->text), format, args);
         va_end(args);
@@ -31,55 +31,53 @@ int client_fail_open(struct client_error *ret_error, int r, const char *path, co
         case ENOENT:
         case ENOTDIR:
         case ECONNREFUSED:
-                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
-                                   "no collector at %s%s%s: start one with `%s`, or measure a command with "
-                                   "`spanallocctl run -- CMD`",
-                                   other, other[0] ? " or " : "", path,
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
+                                   "no collector at %s%s%s: start one with `%s`", other, other[0] ? " or " : "", path,
                                    only_system ? "systemctl start spanallocd" : "spanallocd --user");
         case EACCES:
         case EPERM:
-                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
                                    "no permission to use %s: join the group spanalloc and log in again, or ask as root",
                                    path);
         case EAGAIN:
         case ETIMEDOUT:
-                return client_fail(ret_error, ETIMEDOUT, CLIENT_UNREACHABLE,
+                return client_fail(ret_error, ETIMEDOUT, CLIENT_ERROR_UNREACHABLE,
                                    "the collector at %s does not take connections: look whether it is stopped or busy, "
                                    "or start it again",
                                    path);
         case ENAMETOOLONG:
-                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
-                                   "%s is too long for a socket: give a path of at most %zu bytes with --socket", path,
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
+                                   "%s is too long for a socket: give a path of at most %zu bytes", path,
                                    sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
         case EPROTOTYPE:
-                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
-                                   "%s is not for questions: give the path of a query.sock with --socket", path);
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
+                                   "%s is not for questions: give the path of a query.sock", path);
         default:
-                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
-                                   "cannot connect to %s (%s): give the path of a collector's query.sock with --socket",
-                                   path, strerror(-r));
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
+                                   "cannot connect to %s (%s): give the path of a collector's query.sock", path,
+                                   strerror(-r));
         }
 }
 
 int client_fail_lost(struct client_error *ret_error, int r, const char *path) {
         switch (-r) {
         case ETIMEDOUT:
-                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
                                    "the collector at %s does not answer: look whether it is stopped or busy, or start "
                                    "it again",
                                    path);
         case ENOMEM:
-                return client_fail(ret_error, -r, CLIENT_FAILURE, "out of memory: ask for fewer rows, with --limit");
+                return client_fail(ret_error, -r, CLIENT_ERROR_FAILED, "out of memory: ask for fewer rows");
         case EBADMSG:
         case EMSGSIZE:
         case ELOOP:
         case E2BIG:
-                return client_fail(ret_error, EBADMSG, CLIENT_UNREACHABLE,
+                return client_fail(ret_error, EBADMSG, CLIENT_ERROR_UNREACHABLE,
                                    "what answers at %s is no collector of this version: install spanallocd and "
-                                   "spanallocctl of the same version",
+                                   "this program in the same version",
                                    path);
         default:
-                return client_fail(ret_error, -r, CLIENT_UNREACHABLE,
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
                                    "the collector at %s closed the connection: look into its log for the reason, or "
                                    "try again",
                                    path);
@@ -97,17 +95,17 @@ void client_copy_clean(char *buf, size_t size, struct wire_value text) {
         text_clean_in_place(buf, length);
 }
 
-static int exit_code_of(int code) {
+static enum client_error_kind kind_of(int code) {
         switch (code) {
         case EINVAL:
         case ENOSYS:
-                return CLIENT_USAGE;
+                return CLIENT_ERROR_REFUSED;
         case ENOENT:
-                return CLIENT_NOT_FOUND;
+                return CLIENT_ERROR_NOT_FOUND;
         case EPROTO:
-                return CLIENT_UNREACHABLE;
+                return CLIENT_ERROR_UNREACHABLE;
         default:
-                return CLIENT_FAILURE;
+                return CLIENT_ERROR_FAILED;
         }
 }
 
@@ -119,5 +117,5 @@ int client_fail_answer(struct client_error *ret_error, struct wire_value error) 
                 code = EIO;
         client_copy_clean(message, sizeof(message), wire_get(error, "message"));
         client_copy_clean(hint, sizeof(hint), wire_get(error, "hint"));
-        return client_fail(ret_error, (int)code, exit_code_of((int)code), "%s%s%s", message, hint[0] ? ": " : "", hint);
+        return client_fail(ret_error, (int)code, kind_of((int)code), "%s%s%s", message, hint[0] ? ": " : "", hint);
 }

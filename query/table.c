@@ -5,7 +5,7 @@
  * A collector is trusted no further than a file would be: forms are checked, and texts are made fit for a terminal
  * here, once, so that whoever prints need not think of it.
  */
-#include "query/table.h"
+#include "query/table_decode.h"
 
 #include <errno.h>
 #include <stdlib.h>

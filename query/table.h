@@ -2,8 +2,8 @@
 /*
  * A decoded answer: columns, and rows of typed cells.
  *
- * What lives here: the table, how it is decoded from a message, and how its cells are read.  What does not: asking
- * (client.h), printing.  A table owns all its memory; it needs neither the message nor the client.
+ * What lives here: the table, and how its cells are read.  What does not: asking (client.h), decoding (table_decode.h),
+ * printing.  A table owns all its memory; it needs neither the message nor the client, and any thread may read it.
  *
  * Columns are what the collector sent: one that is newer may send some that this program does not know; they have
  * no help, and the type of their first cell.
@@ -49,6 +49,7 @@ struct table {
         char *arena;
 };
 
+/* Takes NULL; returns NULL. */
 struct table *table_free(struct table *table);
 
 /* The index of a column, or -1. */
@@ -64,9 +65,3 @@ const struct table_map *table_map(const struct table *table, size_t row, const c
 /* The entry's first value; 0 when there is none.  Takes NULL. */
 uint64_t table_map_uint(const struct table_map *map, const char *name);
 
-/* Decoding, for client.c.  `size` is that of the message that holds the value.  -EBADMSG: not of that form. */
-int table_decode(struct table **ret, const char *name, struct wire_value result, size_t size);
-/* A plain map (`status`, `reset`) as a table of one row. */
-int table_decode_map(struct table **ret, const char *name, struct wire_value result, size_t size);
-/* One row by itself, an array in the order of the table's columns (`follow`). */
-int table_decode_row(struct table **ret, const char *name, struct wire_value row, size_t size);

@@ -68,11 +68,12 @@ room daemon/collector daemon/processes/ daemon/drain/ daemon/loop/ $books $host 
 room daemon/query daemon/collector/ daemon/loop/ $wire $books $host
 room daemon/spanallocd daemon/query/ daemon/collector/ daemon/loop/ $books $host shm/
 room query $wire
-room ctl/options ctl/output/ $wire
-room ctl/output ctl/options/ query/
-room ctl/top ctl/ctl.h ctl/output/ ctl/verbs/ query/
-room ctl/run ctl/ctl.h ctl/options/ ctl/output/ query/ daemon/query/ daemon/collector/ daemon/loop/
-room ctl/verbs ctl/ctl.h ctl/options/ ctl/output/ ctl/run/ query/ daemon/host/
+room ctl/options $wire
+room ctl/output ctl/options/ query/ $wire
+room ctl/session ctl/output/ ctl/options/ query/
+room ctl/top ctl/session/ ctl/output/ ctl/options/ query/
+room ctl/run ctl/session/ ctl/output/ ctl/options/ query/ daemon/query/ daemon/collector/ daemon/loop/
+room ctl/verbs ctl/run/ ctl/top/ ctl/session/ ctl/output/ ctl/options/ query/ daemon/host/
 may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'
 may_quote tests/integration/programs 'x^'

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The parser: from argv to struct options, and the sentence that refuses a word.  The tables of verbs and options are
+ * in options_table.c, what a verb does is in ctl/verbs.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -6,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/options/duration.h"
 #include "ctl/options/options.h"
 #include "ctl/options/options_table.h"
 #include "ctl/options/suggest.h"
-#include "ctl/output/format.h"
 #include "daemon/wire/columns.h"
 
 /* getopt_long's values for options: above any letter. */
@@ -93,7 +97,7 @@ static int parse_number(struct parser *parser, int id, const char *text, uint64_
 static int parse_time(struct parser *parser, int id, const char *text, uint64_t *ret_ns) {
         uint64_t ns;
 
-        if (format_parse_duration(text, &ns) < 0 || !ns)
+        if (duration_parse(text, &ns) < 0 || !ns)
                 return wrong(parser, "--%s wants a time such as 30s or 5m, not \"%s\".", options_table[id].name, text);
         *ret_ns = ns;
         return 0;

@@ -2,7 +2,7 @@
 /*
  * The verbs and the options of spanallocctl: one table of each, from which parsing and help are made.
  *
- * What does not live here: what a verb does.  Nothing here prints or ends the program, so that tests can parse.
+ * What does not live here: help (ctl/output/help.h), what a verb does.  Nothing here prints or ends the program, so that tests can parse.
  */
 #pragma once
 
@@ -10,9 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-
-#include "base/nanoseconds.h"
-#include "ctl/output/color.h"
 
 enum verb_id {
         VERB_STATUS,
@@ -42,6 +39,8 @@ struct verb {
         const char *columns;              /* the table of daemon/wire/columns.h that it shows; NULL: none */
 };
 extern const struct verb verbs[VERB_COUNT];
+
+enum color_mode { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 enum json_mode { JSON_OFF, JSON_SHORT, JSON_PRETTY };
 
@@ -82,7 +81,3 @@ int options_parse(struct options *ret, int argc, char **argv, char *error, size_
 
 /* The verb of that name, or -ENOENT. */
 int options_find_verb(const char *name);
-
-/* Help: of everything, or of one verb; in lines of at most `width` columns, 0: of any length. */
-void options_print_help(FILE *stream, size_t width);
-void options_print_verb_help(FILE *stream, enum verb_id verb, size_t width);

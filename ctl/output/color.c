@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Whether output is coloured.  Which colour a thing has is the caller's.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

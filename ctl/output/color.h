@@ -6,6 +6,6 @@
 
 #include <stdbool.h>
 
-enum color_mode { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+#include "ctl/options/options.h"
 
 bool color_wanted(enum color_mode mode, int fd);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Numbers as text, in units or raw.  Widths and alignment are in render.c and text.c, reading a duration in
+ * ctl/options/duration.c.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -102,21 +106,6 @@ char *format_ppm(char buf[FORMAT_MAX], uint64_t ppm) {
         return buf;
 }
 
-static double unit_seconds(const char *text, size_t *ret_length) {
-        static const struct {
-                const char *name;
-                double seconds;
-        } units[] = {{"ms", 1e-3}, {"min", 60}, {"m", 60}, {"s", 1}, {"h", 3600}, {"d", 86400}};
-
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-                if (!strncmp(text, units[i].name, strlen(units[i].name))) {
-                        *ret_length = strlen(units[i].name);
-                        return units[i].seconds;
-                }
-        *ret_length = 0;
-        return *text ? 0 : 1;
-}
-
 char *format_short_duration(char buf[FORMAT_MAX], uint64_t ns) {
         static const char *const units[] = {"ns", "us", "ms", "s"};
         double value = (double)ns;
@@ -131,28 +120,4 @@ char *format_short_duration(char buf[FORMAT_MAX], uint64_t ns) {
         else
                 snprintf(buf, FORMAT_MAX, value >= 9.995 ? "%.1f%s" : "%.2f%s", value, units[unit]);
         return buf;
-}
-
-int format_parse_duration(const char *text, uint64_t *ret_ns) {
-        double sum = 0;
-
-        do {
-                size_t length;
-                char *end;
-                double number, unit;
-
-                /* strtod alone would take "inf", "0x1" and signs. */
-                if (strspn(text, "0123456789.") == 0 || text[1] == 'x' || text[1] == 'X')
-                        return -EINVAL;
-                number = strtod(text, &end);
-                unit = unit_seconds(end, &length);
-                if (end == text || unit == 0)
-                        return -EINVAL;
-                sum += number * unit;
-                text = end + length;
-        } while (*text);
-        if (!(sum >= 0 && sum < 1e9))
-                return -EINVAL;
-        *ret_ns = (uint64_t)llround(sum * (double)NS_PER_S);
-        return 0;
 }

@@ -27,6 +27,3 @@ char *format_short_duration(char buf[FORMAT_MAX], uint64_t ns);
 char *format_clock(char buf[FORMAT_MAX], uint64_t epoch_ns);
 /* 99.98%: never rounded up to 100 while something is missing. */
 char *format_ppm(char buf[FORMAT_MAX], uint64_t ppm);
-
-/* "90s", "10m", "1h30m", "1.5" (seconds) to nanoseconds; 0 or -EINVAL. */
-int format_parse_duration(const char *text, uint64_t *ret_ns);

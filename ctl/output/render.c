@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Tables over libsmartcols, cells of an answer as text, the width of the terminal.  Which columns a verb shows is in
+ * view.c.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +18,6 @@
 #include "base/nanoseconds.h"
 #include "ctl/output/format.h"
 #include "ctl/output/render.h"
-#include "ctl/output/view.h"
 
 struct render {
         struct libscols_table *table;
@@ -219,8 +222,8 @@ static unsigned flags_of(enum wire_column_type type) {
         return type == WIRE_COLUMN_BOOL ? 0 : RENDER_SHORTEN;
 }
 
-static int print_table(const struct options *options, const struct table *table, const char *const *columns,
-                       size_t count, size_t width, FILE *stream) {
+int render_table(const struct options *options, const struct table *table, const char *const *columns, size_t count,
+                 size_t width, FILE *stream) {
         char(*bufs)[RENDER_CELL_MAX] = calloc(count, sizeof(*bufs));
         const char **cells = calloc(count, sizeof(*cells));
         char heading[RENDER_HEADING_MAX];
@@ -245,21 +248,4 @@ static int print_table(const struct options *options, const struct table *table,
         free(cells);
         free(bufs);
         return r;
-}
-
-int render_table(const struct options *options, const struct table *table, const char *const *columns, size_t count,
-                 FILE *stream) {
-        return print_table(options, table, columns, count, render_width(options), stream);
-}
-
-int render_view(const struct options *options, const struct table *table, const struct view_column *view, size_t n_view,
-                FILE *stream) {
-        const char *columns[OPTIONS_COLUMNS_MAX];
-        size_t width = render_width(options);
-        size_t n = view_choose(options, table, view, n_view, width, columns);
-
-        /* Columns that were asked for and do not fit are left whole: a pager can move sideways. */
-        if (options->n_columns && view_least_width(table, columns, n) > width)
-                width = 0;
-        return print_table(options, table, columns, n, width, stream);
 }

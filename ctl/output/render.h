@@ -45,11 +45,7 @@ const char *render_cell(const struct table *table, size_t row, const char *colum
 enum { RENDER_HEADING_MAX = 64 };
 const char *render_heading(const char *column, char buf[RENDER_HEADING_MAX]);
 
-/* A whole table with these columns, under headings that fit the terminal.  0 or -errno. */
+/* A whole table with these columns, under headings, in lines of at most `width` columns (render_width); 0: of any length.  0 or
+ * -errno. */
 int render_table(const struct options *options, const struct table *table, const char *const *columns, size_t count,
-                 FILE *stream);
-
-/* The same with the columns that view_choose picks. */
-struct view_column;
-int render_view(const struct options *options, const struct table *table, const struct view_column *view, size_t n_view,
-                FILE *stream);
+                 size_t width, FILE *stream);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which columns of a view fit the terminal, and a table with these.  Printing of cells and tables is in render.c.
+ */
 #include <string.h>
 
 #include "ctl/output/render.h"
@@ -75,4 +78,16 @@ size_t view_choose(const struct options *options, const struct table *table, con
                 if (shown[i])
                         ret[n++] = view[i].name;
         return n;
+}
+
+int view_print(const struct options *options, const struct table *table, const struct view_column *view, size_t n_view,
+               FILE *stream) {
+        const char *columns[OPTIONS_COLUMNS_MAX];
+        size_t width = render_width(options);
+        size_t n = view_choose(options, table, view, n_view, width, columns);
+
+        /* Columns that were asked for and do not fit are left whole: a pager can move sideways. */
+        if (options->n_columns && view_least_width(table, columns, n) > width)
+                width = 0;
+        return render_table(options, table, columns, n, width, stream);
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "ctl/options/options.h"
 #include "query/table.h"
@@ -22,3 +23,7 @@ size_t view_choose(const struct options *options, const struct table *table, con
 
 /* The least width in which these columns can be shown. */
 size_t view_least_width(const struct table *table, const char *const *columns, size_t count);
+
+/* A table with the columns that view_choose picks, as render_table prints it.  0 or -errno. */
+int view_print(const struct options *options, const struct table *table, const struct view_column *view, size_t n_view,
+               FILE *stream);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The life of `run`: the collector in this process, the command, its descendants, the end.  The start of the command
+ * is in run_child.c, its environment in run_preload.c, the report in report.c.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,14 +21,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/files.h"
-#include "ctl/ctl.h"
 #include "ctl/run/report.h"
 #include "ctl/run/run.h"
 #include "ctl/run/run_child.h"
 #include "ctl/run/run_preload.h"
 #include "ctl/run/run_progress.h"
+#include "ctl/session/ctl.h"
+#include "ctl/session/fail.h"
 #include "daemon/collector/collector.h"
 #include "daemon/loop/reactor.h"
 #include "daemon/query/query.h"

@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "ctl/output/json.h"
 #include "ctl/output/render.h"
-#include "ctl/top/top.h"
+#include "ctl/session/fail.h"
+#include "ctl/top/top_batch.h"
+#include "ctl/top/top_signals.h"
 
 enum { BATCH_WIDTH = 132, BATCH_RAW_WIDTH = 180 };
 /* Between the first two answers: the first screen has rates already, and does not let anybody wait. */
@@ -166,7 +168,7 @@ static int print_document(const struct top *top) {
 static int print_one(struct top *top, bool first) {
         if (!top->ui.connected) {
                 if (!top->was_away)
-                        ctl_fail(0, "%s; trying again", top->error.text);
+                        ctl_fail(0, "%s%s; trying again", top->error.text, ctl_advice(&top->error));
                 top->was_away = true;
                 return 0;
         }
@@ -188,8 +190,8 @@ int top_batch(struct top *top) {
                         start = clock_monotonic_ns();
                 if (top_interrupted())
                         break;
-                if (top_refresh(top) < 0 && top->error.exit_code != CTL_UNREACHABLE)
-                        return ctl_fail(top->error.exit_code, "%s", top->error.text);
+                if (top_refresh(top) < 0 && top->error.kind != CLIENT_ERROR_UNREACHABLE)
+                        return ctl_fail_client(&top->error);
                 r = print_one(top, i == 0);
                 if (r < 0)
                         break;

@@ -123,6 +123,13 @@ bool top_list_matches(struct top_model *model, struct top_slot *slot) {
         return slot->matches;
 }
 
+bool top_list_is_folded(const struct top_model *model, uint64_t identity) {
+        for (size_t i = 0; i < model->n_folds; i++)
+                if (model->folds[i] == identity)
+                        return true;
+        return false;
+}
+
 /* --------------------------------------------------------------------------------------------- sorting -- */
 
 static uint64_t plain_rank(enum top_column column, uint64_t pid, const struct top_sums *sums,

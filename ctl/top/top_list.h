@@ -57,7 +57,6 @@ bool top_list_is_folded(const struct top_model *model, uint64_t identity);
 /* Sorts `ordered`, of rows in whatever order: by what they allocated, then by the model's column. */
 void top_list_sort(struct top_model *model, size_t count, const struct top_row *(*row)(struct top_model *, uint32_t));
 
-/* Both fill the items.  0 or -ENOMEM. */
+/* Fills the items with rows or groups.  0 or -ENOMEM. */
 int top_list_build(struct top_model *model);
-int top_tree_build(struct top_model *model);
 int top_list_make_room(struct top_model *model, size_t rows);

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The model's interface: feeding, selection, sorting, filter, search, folds.  Rows become a list in top_list.c, a tree
+ * in top_tree.c.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/nanoseconds.h"
 #include "ctl/top/top_list.h"
+#include "ctl/top/top_tree.h"
 
 int top_model_new(struct top_model **ret) {
         struct top_model *model = calloc(1, sizeof(*model));
@@ -384,13 +389,6 @@ size_t top_model_first(const struct top_model *model) {
 }
 
 /* --------------------------------------------------------------------------------------------- folding -- */
-
-bool top_list_is_folded(const struct top_model *model, uint64_t identity) {
-        for (size_t i = 0; i < model->n_folds; i++)
-                if (model->folds[i] == identity)
-                        return true;
-        return false;
-}
 
 static void set_fold(struct top_model *model, uint64_t identity, bool fold) {
         for (size_t i = 0; i < model->n_folds; i++)

@@ -3,7 +3,7 @@
  * What top shows, without a terminal: answers in, rows out.
  *
  * What lives here: sorting, filter, search, grouping, the tree and its folding, and which row is selected.  What does
- * not: what is remembered from answer to answer (top_store.h), text (top_view.h), keys (top_ui.h), curses
+ * not: what is remembered from answer to answer (top_store.h), text (top_view.c), keys (top_ui.h), curses
  * (top_screen.c), asking (top.c).  Pure: no clock, no system call.
  */
 #pragma once

@@ -17,7 +17,9 @@
 
 #include "base/clock.h"
 #include "ctl/output/color.h"
-#include "ctl/top/top.h"
+#include "ctl/session/fail.h"
+#include "ctl/top/top_screen.h"
+#include "ctl/top/top_signals.h"
 #include "ctl/top/top_terminal.h"
 
 #define FIRST_DELAY_NS UINT64_C(500000000)
@@ -229,14 +231,14 @@ int top_screen(struct top *top) {
                 due = !top->ui.paused && clock_monotonic_ns() >= next;
                 if (!due && !top->ui.ask_now)
                         continue;
-                if (top_refresh(top) < 0 && top->error.exit_code != CTL_UNREACHABLE)
+                if (top_refresh(top) < 0 && top->error.kind != CLIENT_ERROR_UNREACHABLE)
                         break;
                 next = clock_monotonic_ns() + top->delay_ns;
         }
         end(&screen);
         if (r < 0)
                 return ctl_fail(CTL_FAILURE, "Out of memory.");
-        if (!top->ui.connected && top->error.exit_code != CTL_UNREACHABLE)
-                return ctl_fail(top->error.exit_code, "%s", top->error.text);
+        if (!top->ui.connected && top->error.kind != CLIENT_ERROR_UNREACHABLE)
+                return ctl_fail_client(&top->error);
         return CTL_OK;
 }

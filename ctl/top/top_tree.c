@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/top/top_list.h"
+#include "ctl/top/top_tree.h"
 
 struct tree {
         struct top_model *model;

@@ -93,7 +93,7 @@ void top_view_row(const struct top_layout *layout, const struct top_row *row, bo
                   size_t y);
 void top_view_list(struct top_ui *ui, struct top_page *page);
 
-/* top_panels.c, top_warnings.c and top_details.c: what opens over it. */
+/* top_panels.c and top_details.c: what opens over it. */
 /* The text of the help, a line each; NULL at the end. */
 extern const char *const top_help[];
 void top_panel_help(struct top_ui *ui, struct top_page *page);

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
 
 /* Of several processes, a percentile is the largest: that of the whole is not above it. */
 enum { SHOW_COUNT, SHOW_P50, SHOW_P90, SHOW_P99, SHOW_MAX, SHOW_PER_CALL };
@@ -23,6 +23,3 @@ int64_t show_net(const struct show *show);
 bool show_is_named(const struct show *show, size_t tree_row);
 /* Whether the process of that row of spans has ended; its row of ps. */
 bool show_end(const struct show *show, size_t row, size_t *ret_row);
-
-/* For a person.  Exit status. */
-int show_text(const struct show *show);

@@ -12,7 +12,7 @@
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/view.h"
-#include "ctl/verbs/show.h"
+#include "ctl/verbs/show_text.h"
 
 enum { BAR_WIDTH = 40, QUIET_ENDS = 8 };
 
@@ -183,7 +183,7 @@ static int print_paths(const struct show *show, FILE *stream) {
                         memcpy(&named.cells[named.row_count++ * named.column_count],
                                &show->tree->cells[row * named.column_count], named.column_count * sizeof(*named.cells));
         fputs("\nIn the tree, with all that is below:\n", stream);
-        r = render_view(&show->ctl->options, &named, view, sizeof(view) / sizeof(view[0]), stream);
+        r = view_print(&show->ctl->options, &named, view, sizeof(view) / sizeof(view[0]), stream);
         free(named.cells);
         return r;
 }
@@ -204,7 +204,7 @@ static int print_processes(const struct show *show, FILE *stream) {
         if (show->spans->row_count < 2)
                 return 0;
         fputs("\nProcesses:\n", stream);
-        return render_view(&show->ctl->options, show->spans, view, sizeof(view) / sizeof(view[0]), stream);
+        return view_print(&show->ctl->options, show->spans, view, sizeof(view) / sizeof(view[0]), stream);
 }
 
 /* What those of the name that were open at the end had allocated, on all their paths. */

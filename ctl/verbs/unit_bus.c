@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manager's own socket first, where we may: then no message bus has to run.
+ * Units by D-Bus: properties, reload, restart.  The manager's own socket is tried first, so that no message bus has to run.
  */
 #include "ctl/verbs/unit_bus.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
+
+#include "ctl/session/fail.h"
 
 #define MANAGER           "org.freedesktop.systemd1"
 #define MANAGER_PATH      "/org/freedesktop/systemd1"
@@ -24,7 +27,18 @@ struct unit_bus {
         char result[32];
 };
 
-int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct client_error *ret_error) {
+__attribute__((format(printf, 4, 5))) static int fail(struct unit_error *ret_error, int r, int exit_status,
+                                                      const char *format, ...) {
+        va_list args;
+
+        ret_error->exit_status = exit_status;
+        va_start(args, format);
+        vsnprintf(ret_error->text, sizeof(ret_error->text), format, args);
+        va_end(args);
+        return r;
+}
+
+int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct unit_error *ret_error) {
         static const char *const others[] = {".socket", ".device", ".mount", ".automount", ".swap",
                                              ".target", ".path",   ".timer", ".slice",     ".scope"};
         const char *dot = strrchr(text, '.'), *at = strchr(text, '@');
@@ -33,16 +47,16 @@ int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct client_error *re
 
         if (!length || length + sizeof ".service" > UNIT_NAME_MAX || text[0] == '.' || text[0] == '-' ||
             strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@") != length)
-                return client_fail(ret_error, EINVAL, CLIENT_USAGE,
-                                   "\"%.64s\" is no name of a unit; \"systemctl list-units\" shows them.", text);
+                return fail(ret_error, -EINVAL, CTL_USAGE,
+                            "\"%.64s\" is no name of a unit; \"systemctl list-units\" shows them.", text);
         for (size_t i = 0; dot && i < sizeof(others) / sizeof(*others); i++)
                 if (!strcmp(dot, others[i]))
-                        return client_fail(ret_error, EINVAL, CLIENT_USAGE,
-                                           "%s runs no programs of its own; name a service.", text);
+                        return fail(ret_error, -EINVAL, CTL_USAGE, "%s runs no programs of its own; name a service.",
+                                    text);
         if (at && (!at[1] || at + 1 == (whole ? dot : NULL)))
-                return client_fail(ret_error, EINVAL, CLIENT_USAGE,
-                                   "%s is a template; name one of its instances, such as %.*sNAME.", text,
-                                   (int)(at - text + 1), text);
+                return fail(ret_error, -EINVAL, CTL_USAGE,
+                            "%s is a template; name one of its instances, such as %.*sNAME.", text,
+                            (int)(at - text + 1), text);
         snprintf(ret, UNIT_NAME_MAX, "%s%s", text, whole ? "" : ".service");
         return 0;
 }
@@ -74,12 +88,12 @@ static int open_private(sd_bus **ret, bool user) {
         return 0;
 }
 
-int unit_bus_open(struct unit_bus **ret, bool user, struct client_error *ret_error) {
+int unit_bus_open(struct unit_bus **ret, bool user, struct unit_error *ret_error) {
         struct unit_bus *bus = calloc(1, sizeof(*bus));
         int r;
 
         if (!bus)
-                return client_fail(ret_error, ENOMEM, CLIENT_FAILURE, "out of memory.");
+                return fail(ret_error, -ENOMEM, CTL_FAILURE, "out of memory.");
         bus->user = user;
         r = open_private(&bus->bus, user);
         if (r < 0) {
@@ -90,9 +104,9 @@ int unit_bus_open(struct unit_bus **ret, bool user, struct client_error *ret_err
         }
         if (r < 0) {
                 unit_bus_free(bus);
-                return client_fail(ret_error, -r, CLIENT_FAILURE, "cannot speak with %s: %s; %s",
-                                   user ? "your systemd" : "systemd", strerror(-r),
-                                   user ? "log in, or set XDG_RUNTIME_DIR." : "is this machine run by it?");
+                return fail(ret_error, r, CTL_FAILURE, "cannot speak with %s: %s; %s",
+                            user ? "your systemd" : "systemd", strerror(-r),
+                            user ? "log in, or set XDG_RUNTIME_DIR." : "is this machine run by it?");
         }
         sd_bus_set_allow_interactive_authorization(bus->bus, 1);
         *ret = bus;
@@ -166,7 +180,7 @@ static bool lacks_sockets(sd_bus *bus, const char *path) {
         return lacks;
 }
 
-int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct client_error *ret_error) {
+int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct unit_error *ret_error) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *reply = NULL;
         char root[2][PATH_MAX];
@@ -178,8 +192,8 @@ int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret,
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
         if (r < 0) {
-                client_fail(ret_error, -r, CLIENT_FAILURE, "systemd tells nothing of %s: %s.", name,
-                            error.message ? error.message : strerror(-r));
+                fail(ret_error, r, CTL_FAILURE, "systemd tells nothing of %s: %s.", name,
+                     error.message ? error.message : strerror(-r));
         } else {
                 get_text(bus->bus, path, UNIT_INTERFACE, "LoadState", ret->load_state, sizeof(ret->load_state));
                 get_text(bus->bus, path, UNIT_INTERFACE, "ActiveState", ret->active_state, sizeof(ret->active_state));
@@ -197,14 +211,14 @@ int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret,
 
 /* ----------------------------------------------------------------------------------------------------- actions -- */
 
-int unit_bus_reload(struct unit_bus *bus, struct client_error *ret_error) {
+int unit_bus_reload(struct unit_bus *bus, struct unit_error *ret_error) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
         r = sd_bus_call_method(bus->bus, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "Reload", &error, NULL, NULL);
         if (r < 0)
-                client_fail(ret_error, -r, CLIENT_FAILURE, "systemd does not read its units again: %s.",
-                            error.message ? error.message : strerror(-r));
+                fail(ret_error, r, CTL_FAILURE, "systemd does not read its units again: %s.",
+                     error.message ? error.message : strerror(-r));
         sd_bus_error_free(&error);
         return r < 0 ? r : 0;
 }
@@ -230,7 +244,7 @@ static int wait_for_job(struct unit_bus *bus) {
         return r < 0 ? r : 0;
 }
 
-int unit_bus_restart(struct unit_bus *bus, const char *name, struct client_error *ret_error) {
+int unit_bus_restart(struct unit_bus *bus, const char *name, struct unit_error *ret_error) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *reply = NULL;
         const char *job;
@@ -249,12 +263,12 @@ int unit_bus_restart(struct unit_bus *bus, const char *name, struct client_error
                 r = bus->job ? wait_for_job(bus) : -ENOMEM;
         }
         if (r < 0)
-                client_fail(ret_error, -r, CLIENT_FAILURE, "%s cannot be restarted: %s.", name,
-                            error.message ? error.message : strerror(-r));
+                fail(ret_error, r, CTL_FAILURE, "%s cannot be restarted: %s.", name,
+                     error.message ? error.message : strerror(-r));
         else if (strcmp(bus->result, "done"))
-                r = client_fail(ret_error, EIO, CLIENT_FAILURE,
-                                "%s did not start again (%s); \"systemctl%s status %s\" says why.", name, bus->result,
-                                bus->user ? " --user" : "", name);
+                r = fail(ret_error, -EIO, CTL_FAILURE,
+                         "%s did not start again (%s); \"systemctl%s status %s\" says why.", name, bus->result,
+                         bus->user ? " --user" : "", name);
         sd_bus_error_free(&error);
         sd_bus_message_unref(reply);
         return r < 0 ? r : 0;

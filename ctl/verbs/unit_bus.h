@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "query/client_error.h"
-
 enum { UNIT_NAME_MAX = 256 };
 
 /* What there is to know of a service before its programs are to count. */
@@ -24,16 +22,22 @@ struct unit_info {
         bool lacks_sockets;     /* RestrictAddressFamilies= does not let it use AF_UNIX */
 };
 
+/* What went wrong: one sentence, and the exit status that goes with it. */
+struct unit_error {
+        int exit_status;
+        char text[640];
+};
+
 struct unit_bus;
 
 /* Completes what a person types to the name of a service.  0, or -EINVAL with one sentence. */
-int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct client_error *ret_error);
+int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct unit_error *ret_error);
 
 /* Connects to the system's manager, or to this user's.  All return 0, or -errno with one sentence. */
-int unit_bus_open(struct unit_bus **ret, bool user, struct client_error *ret_error);
+int unit_bus_open(struct unit_bus **ret, bool user, struct unit_error *ret_error);
 struct unit_bus *unit_bus_free(struct unit_bus *bus);
-int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct client_error *ret_error);
+int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct unit_error *ret_error);
 /* The manager reads its units anew. */
-int unit_bus_reload(struct unit_bus *bus, struct client_error *ret_error);
+int unit_bus_reload(struct unit_bus *bus, struct unit_error *ret_error);
 /* Returns when it has started. */
-int unit_bus_restart(struct unit_bus *bus, const char *name, struct client_error *ret_error);
+int unit_bus_restart(struct unit_bus *bus, const char *name, struct unit_error *ret_error);

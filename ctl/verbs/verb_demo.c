@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "ctl/run/run_preload.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
+#include "ctl/top/top.h"
+#include "ctl/verbs/verbs.h"
 
 extern char **environ;
 
@@ -106,8 +108,8 @@ static int start_collector(struct ctl *ctl, struct demo *demo) {
                         (char[]){"--state-dir"},
                         state,
                         NULL};
-        struct client_options options = {.socket = demo->query};
-        struct client_error error = {.exit_code = CTL_UNREACHABLE};
+        struct client_options options = {.socket = demo->query, .program = ASK_PROGRAM};
+        struct client_error error = {.kind = CLIENT_ERROR_UNREACHABLE};
 
         snprintf(state, sizeof(state), "%s/state", demo->directory);
         demo->collector_pid = spawn(argv, environ);
@@ -124,7 +126,7 @@ static int start_collector(struct ctl *ctl, struct demo *demo) {
                 }
                 usleep(TRY_US);
         }
-        return ctl_fail(error.exit_code, "%s", error.text);
+        return ctl_fail_client(&error);
 }
 
 static int start_workload(struct demo *demo) {

@@ -16,8 +16,9 @@
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
 #include "ctl/verbs/doctor.h"
+#include "ctl/verbs/verbs.h"
 
 #define GROUP "spanalloc"
 
@@ -50,7 +51,8 @@ static void check_group(struct doctor *doctor, const char *socket) {
 }
 
 static int check_socket(struct ctl *ctl, struct doctor *doctor, struct client_error *error) {
-        struct client_options options = {.socket = ctl->options.socket, .scope = ask_scope(&ctl->options)};
+        struct client_options options = {
+                .socket = ctl->options.socket, .scope = ask_scope(&ctl->options), .program = ASK_PROGRAM};
         char *split;
 
         if (client_new(&ctl->client, &options, error) == 0) {
@@ -62,8 +64,8 @@ static int check_socket(struct ctl *ctl, struct doctor *doctor, struct client_er
         split = strstr(error->text, ": ");
         doctor_add(doctor, "socket", DOCTOR_PROBLEM, "%.*s", split ? (int)(split - error->text) : 400, error->text);
         if (split)
-                doctor_advise(doctor, "%s", split + 2);
-        return error->exit_code;
+                doctor_advise(doctor, "%s%s", split + 2, ctl_advice(error));
+        return ctl_exit_of(error);
 }
 
 /* The soft limit of the collector's descriptors; 0: it is in another namespace, or not ours to look at. */

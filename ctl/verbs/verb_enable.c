@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "ctl/ctl.h"
 #include "ctl/output/json.h"
 #include "ctl/run/run_preload.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
 #include "ctl/verbs/dropin.h"
 #include "ctl/verbs/unit_bus.h"
+#include "ctl/verbs/verbs.h"
 #include "daemon/host/elf_obstacle.h"
 #include "query/client.h"
 
@@ -22,11 +21,11 @@ struct subject {
         struct dropin dropin;
         struct unit_bus *bus;
         struct unit_info info;
-        struct client_error error;
+        struct unit_error error;
 };
 
 static int failed(const struct subject *subject) {
-        return ctl_fail(subject->error.exit_code, "%s", subject->error.text);
+        return ctl_fail(subject->error.exit_status, "%s", subject->error.text);
 }
 
 /* Returns an exit code. */

@@ -12,7 +12,8 @@
 #include "ctl/output/format.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
+#include "ctl/verbs/verbs.h"
 
 /* Reasons of markers that are our own; the collector knows of neither. */
 #define RESTARTED    "restarted"
@@ -155,13 +156,13 @@ static int begin(struct followed *followed, struct client_error *ret_error) {
 
 /* Gone, and may come back: as opposed to one that is of another version, or does not let us. */
 static bool may_come_back(const struct client_error *error) {
-        return error->exit_code == CTL_UNREACHABLE && error->code != EBADMSG && error->code != EACCES &&
+        return error->kind == CLIENT_ERROR_UNREACHABLE && error->code != EBADMSG && error->code != EACCES &&
                error->code != EPERM;
 }
 
 /* Waits for a collector at the same socket, however long it takes, and says that something is missing.  Exit status. */
 static int begin_again(struct followed *followed) {
-        struct client_options options = {.socket = followed->socket};
+        struct client_options options = {.socket = followed->socket, .program = ASK_PROGRAM};
         struct client_marker marker = {.reason = DISCONNECTED};
         uint64_t pid = followed->pid, generation = followed->generation;
         struct timespec pause = {0, 50000000};
@@ -176,7 +177,7 @@ static int begin_again(struct followed *followed) {
                 if (r >= 0)
                         break;
                 if (!may_come_back(&error))
-                        return ctl_fail(error.exit_code, "%s", error.text);
+                        return ctl_fail_client(&error);
                 nanosleep(&pause, NULL);
                 pause.tv_nsec = pause.tv_nsec < 400000000 ? pause.tv_nsec * 2 : 800000000;
         }
@@ -196,7 +197,7 @@ static int show_next(struct followed *followed) {
         if (r == -EINTR)
                 return CTL_OK;
         if (r < 0)
-                return may_come_back(&error) ? begin_again(followed) : ctl_fail(error.exit_code, "%s", error.text);
+                return may_come_back(&error) ? begin_again(followed) : ctl_fail_client(&error);
         if (r == CLIENT_SPAN) {
                 followed->seen++;
                 r = print_span(&ctl->options, event);
@@ -215,7 +216,7 @@ int verb_follow(struct ctl *ctl, int argc, char **argv) {
         if (r != CTL_OK)
                 return r;
         if (begin(&followed, &error) < 0)
-                return ctl_fail(error.exit_code, "%s", error.text);
+                return ctl_fail_client(&error);
         followed.socket = strdup(client_path(ctl->client));
         if (!followed.socket)
                 return ctl_fail(CTL_FAILURE, "Out of memory: end other programs and try again.");

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "ctl/options/suggest.h"
-#include "ctl/verbs/show.h"
+#include "ctl/verbs/show_text.h"
+#include "ctl/verbs/verbs.h"
 
 /* With what is sent only when it is asked for. */
 #define COLUMNS                                                                                                        \
@@ -49,30 +50,6 @@ static const char *const summed[] = {
 };
 static const char *const per_call_names[] = {"count", "p50", "p90", "p99", "max"};
 
-static int64_t sum_int(const struct table *table, const char *column) {
-        uint64_t sum = 0;
-
-        for (size_t row = 0; row < table->row_count; row++)
-                sum += (uint64_t)table_int(table, row, column);
-        return (int64_t)sum;
-}
-
-uint64_t show_sum(const struct show *show, const char *column) {
-        uint64_t total = 0;
-
-        for (size_t row = 0; row < show->spans->row_count; row++)
-                total += table_uint(show->spans, row, column);
-        return total;
-}
-
-int64_t show_net(const struct show *show) {
-        return sum_int(show->spans, "net_bytes");
-}
-
-bool show_is_named(const struct show *show, size_t tree_row) {
-        return !strcmp(table_text(show->tree, tree_row, "span"), show->name);
-}
-
 static void merge_per_call(struct show *show) {
         for (size_t row = 0; row < show->spans->row_count; row++) {
                 const struct table_map *map = table_map(show->spans, row, "per_call");
@@ -94,21 +71,9 @@ static int add_sums(const struct show *show, struct json *json) {
         for (int i = 0; i < SHOW_PER_CALL && r == 0; i++)
                 r = json_add_uint(json, "per_call", per_call_names[i], show->per_call[i]);
         for (size_t i = 0; i < sizeof(summed) / sizeof(summed[0]) && r == 0; i++)
-                r = strcmp(summed[i], "net_bytes")
-                            ? json_add_uint(json, "total", summed[i], show_sum(show, summed[i]))
-                            : json_add_int(json, "total", summed[i], sum_int(show->spans, summed[i]));
+                r = strcmp(summed[i], "net_bytes") ? json_add_uint(json, "total", summed[i], show_sum(show, summed[i]))
+                                                   : json_add_int(json, "total", summed[i], show_net(show));
         return r;
-}
-
-bool show_end(const struct show *show, size_t row, size_t *ret_row) {
-        uint64_t process = table_uint(show->spans, row, "process");
-
-        for (size_t i = 0; i < show->ps->row_count; i++)
-                if (table_uint(show->ps, i, "process") == process) {
-                        *ret_row = i;
-                        return *table_text(show->ps, i, "ended");
-                }
-        return false;
 }
 
 /* Of those of the processes that have ended, as ps says it. */

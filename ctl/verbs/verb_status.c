@@ -7,9 +7,11 @@
 
 #include "base/clock.h"
 #include "ctl/output/format.h"
+#include "ctl/output/help.h"
 #include "ctl/output/pager.h"
 #include "ctl/output/render.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
+#include "ctl/verbs/verbs.h"
 
 static void print_losses(FILE *stream, const struct table *t) {
         char a[FORMAT_MAX];
@@ -123,8 +125,8 @@ int verb_help(struct ctl *ctl, int argc, char **argv) {
         if (r < 0)
                 return ask_printed(r);
         if (argc)
-                options_print_verb_help(pager.stream, (enum verb_id)verb, render_width(&ctl->options));
+                help_print_verb(pager.stream, (enum verb_id)verb, render_width(&ctl->options));
         else
-                options_print_help(pager.stream, render_width(&ctl->options));
+                help_print(pager.stream, render_width(&ctl->options));
         return ask_printed(pager_show(&pager, &ctl->options));
 }

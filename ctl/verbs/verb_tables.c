@@ -11,7 +11,8 @@
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/output/view.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
+#include "ctl/verbs/verbs.h"
 
 #define NO_SPANS "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n"
 
@@ -22,7 +23,7 @@ static int show_table(struct ctl *ctl, const struct table *table, const struct v
 
         if (r < 0)
                 return ask_printed(r);
-        r = render_view(&ctl->options, table, view, n_view, pager.stream);
+        r = view_print(&ctl->options, table, view, n_view, pager.stream);
         if (note && *note && !ctl->options.no_legend)
                 fprintf(pager.stream, "%s%s", table->row_count ? "\n" : "", note);
         if (r == 0)

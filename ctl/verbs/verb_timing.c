@@ -5,7 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
+#include "ctl/verbs/verbs.h"
 
 static int print_text(const struct ctl *ctl, bool on, uint64_t n) {
         if (!ctl->options.no_legend)

@@ -8,7 +8,8 @@
 #include "ctl/output/pager.h"
 #include "ctl/output/render_tree.h"
 #include "ctl/output/tree_order.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
+#include "ctl/verbs/verbs.h"
 
 static void print_note(const struct options *options, const struct table *tree, size_t left, FILE *stream) {
         if (left)

@@ -15,7 +15,7 @@
 #include "daemon/processes/process_private.h"
 #include "daemon/query/query.h"
 #include "daemon/wire/wire.h"
-#include "query/table.h"
+#include "query/table_decode.h"
 
 enum { REQUEST = 2, PARSE, ODD, NAMES = ODD };
 enum { AT_REQUEST = 2, AT_PARSE, AT_ODD, AT_ODD_PARSE, PATHS = AT_ODD_PARSE };

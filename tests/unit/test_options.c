@@ -15,9 +15,11 @@
 
 #include <cmocka.h>
 
+#include "ctl/options/duration.h"
 #include "ctl/options/options.h"
 #include "ctl/options/options_table.h"
 #include "ctl/output/format.h"
+#include "ctl/output/help.h"
 #include "daemon/wire/columns.h"
 
 static char error[256];
@@ -190,9 +192,9 @@ static void test_help(void **state) {
         size_t size;
         FILE *stream = open_memstream(&text, &size);
 
-        options_print_help(stream, 0);
+        help_print(stream, 0);
         for (int i = 0; i < VERB_COUNT; i++)
-                options_print_verb_help(stream, (enum verb_id)i, 0);
+                help_print_verb(stream, (enum verb_id)i, 0);
         fclose(stream);
         for (int i = 0; i < VERB_COUNT; i++)
                 assert_non_null(strstr(text, verbs[i].help));
@@ -211,9 +213,9 @@ static void test_help_on_a_terminal(void **state) {
         for (int i = 0; i < 2; i++) {
                 FILE *stream = open_memstream(&text[i], &size);
 
-                options_print_help(stream, i ? 80 : 0);
+                help_print(stream, i ? 80 : 0);
                 for (int verb = 0; verb < VERB_COUNT; verb++)
-                        options_print_verb_help(stream, (enum verb_id)verb, i ? 80 : 0);
+                        help_print_verb(stream, (enum verb_id)verb, i ? 80 : 0);
                 fclose(stream);
         }
         for (line = text[1]; *line; line += strcspn(line, "\n") + 1)
@@ -235,16 +237,16 @@ static void test_durations(void **state) {
         static const char *const bad[] = {"", "s", "1x", "0x10", "inf", "1s ", " 1s", "1e99", "-1", "1h1"};
         uint64_t ns;
 
-        assert_int_equal(format_parse_duration("2", &ns), 0);
+        assert_int_equal(duration_parse("2", &ns), 0);
         assert_true(ns == UINT64_C(2000000000));
-        assert_int_equal(format_parse_duration("10min", &ns), 0);
+        assert_int_equal(duration_parse("10min", &ns), 0);
         assert_true(ns == UINT64_C(600000000000));
-        assert_int_equal(format_parse_duration("1h30m", &ns), 0);
+        assert_int_equal(duration_parse("1h30m", &ns), 0);
         assert_true(ns == UINT64_C(5400000000000));
-        assert_int_equal(format_parse_duration("250ms", &ns), 0);
+        assert_int_equal(duration_parse("250ms", &ns), 0);
         assert_int_equal(ns, 250000000);
         for (size_t i = 0; i + 1 < sizeof(bad) / sizeof(bad[0]); i++)
-                if (format_parse_duration(bad[i], &ns) == 0)
+                if (duration_parse(bad[i], &ns) == 0)
                         fail_msg("\"%s\" passed", bad[i]);
 }
 

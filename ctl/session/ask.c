@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Requests as a verb makes them, and answers printed as documents.  The protocol is in query/.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "ctl/output/view.h"
-#include "ctl/verbs/ask.h"
+#include "ctl/session/ask.h"
 
 struct client_params ask_params(const struct options *options) {
         return (struct client_params){
@@ -43,13 +46,14 @@ int ask_connect(struct ctl *ctl) {
         struct client_options options = {
                 .socket = ctl->options.socket,
                 .scope = ask_scope(&ctl->options),
+                .program = ASK_PROGRAM,
         };
         struct client_error error;
 
         if (ctl->client)
                 return CTL_OK;
         if (client_new(&ctl->client, &options, &error) < 0)
-                return ctl_fail(error.exit_code, "%s", error.text);
+                return ctl_fail_client(&error);
         return CTL_OK;
 }
 
@@ -60,7 +64,7 @@ int ask_table(struct ctl *ctl, const char *method, const struct client_params *p
         if (r != CTL_OK)
                 return r;
         if (client_call(ctl->client, method, params, ret, &error) < 0)
-                return ctl_fail(error.exit_code, "%s", error.text);
+                return ctl_fail_client(&error);
         return CTL_OK;
 }
 

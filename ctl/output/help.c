@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Help, made from the tables of options.c.
+ * Help: the texts of `help`, `help VERB` and `VERB --help`.  The tables that they are made from are in ctl/options.
  */
 #include <string.h>
 
-#include "ctl/options/options.h"
 #include "ctl/options/options_table.h"
+#include "ctl/output/help.h"
 #include "ctl/output/text.h"
 #include "daemon/wire/columns.h"
 
@@ -44,7 +44,7 @@ static void print_options(FILE *stream, bool global, unsigned verb_mask, size_t 
         }
 }
 
-void options_print_help(FILE *stream, size_t width) {
+void help_print(FILE *stream, size_t width) {
         fputs("spanallocctl [OPTION…] [VERB]\n\n"
               "Which unit of work, in which process, allocates heap: what the collector knows.\n\n"
               "Verbs:\n",
@@ -69,7 +69,7 @@ static void print_columns(FILE *stream, const struct wire_columns *columns, size
                 print_entry(stream, columns->columns[i].name, columns->columns[i].help, width);
 }
 
-void options_print_verb_help(FILE *stream, enum verb_id verb, size_t width) {
+void help_print_verb(FILE *stream, enum verb_id verb, size_t width) {
         const struct verb *v = &verbs[verb];
         unsigned mask = 1u << verb, any = 0;
 

@@ -4,12 +4,15 @@
  */
 #pragma once
 
-#include "ctl/ctl.h"
 #include "ctl/output/json.h"
+#include "ctl/session/ctl.h"
+#include "ctl/session/fail.h"
 #include "query/client.h"
 
 /* pid, unit, filter, sort, limit and since, as given.  A verb clears what its method does not know. */
 struct client_params ask_params(const struct options *options);
+/* For client_options.program. */
+#define ASK_PROGRAM "spanallocctl " SPANALLOC_VERSION
 enum client_scope ask_scope(const struct options *options);
 
 /* The columns of a view, or those that the options name, for params.columns.  Returns `buf`, or NULL when they are too

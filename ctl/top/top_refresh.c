@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One answer of top: connecting, asking, feeding the model.  How often is for top_screen.c and top_batch.c, when to end for
+ * top.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/output/format.h"
+#include "ctl/session/ask.h"
+#include "ctl/top/top_refresh.h"
+
+enum { ANSWER_TIMEOUT_MS = 3000 };
+
+uint64_t top_now(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int connect_again(struct top *top) {
+        const struct options *options = &top->ctl->options;
+        struct client_options client = {
+                .socket = options->socket,
+                .scope = ask_scope(options),
+                .timeout_ms = ANSWER_TIMEOUT_MS,
+                .program = ASK_PROGRAM,
+        };
+
+        return client_new(&top->ctl->client, &client, &top->error);
+}
+
+/* What a row needs is known before it is asked for: texts only of rows that are new, percentiles only to be shown. */
+static void choose_columns(const struct top *top, bool texts, char *buf, size_t size) {
+        bool tree = top_model_shape(top->ui.model) == TOP_TREE;
+        bool p99 = top_model_sorted_by(top->ui.model) == TOP_P99 || top->ctl->options.batch;
+
+        for (size_t i = 0; i < top->ui.layout.count; i++)
+                p99 |= top->ui.layout.columns[i].column == TOP_P99;
+        snprintf(buf, size, "%s%s%s%s%s", TOP_COLUMNS_ROWS, tree ? TOP_COLUMNS_TREE : "", texts ? TOP_COLUMNS_TEXT : "",
+                 p99 ? TOP_COLUMNS_P99 : "", top_model_wants_time(top->ui.model) ? TOP_COLUMNS_TIME : "");
+}
+
+static int no_memory(struct top *top) {
+        top->error = (struct client_error){ENOMEM, CLIENT_ERROR_FAILED, "Out of memory."};
+        return -ENOMEM;
+}
+
+/* The client has not seen this error: the sentence is made here.  Passes 0 on. */
+static int not_read(struct top *top, int r) {
+        if (r == -EBADMSG)
+                return client_fail_form(top->ctl->client, &top->error);
+        return r < 0 ? no_memory(top) : 0;
+}
+
+/* Of what is unchanged since that answer no rows come; 0: all come. */
+static int ask_rows(struct top *top, bool texts, uint64_t since_answer) {
+        bool tree = top_model_shape(top->ui.model) == TOP_TREE;
+        struct client_params params = ask_params(&top->ctl->options);
+        struct wire_cursor answer;
+        char columns[256];
+        int r;
+
+        /* Sorted and limited here: what allocates fastest is known only after the answer. */
+        params.sort = NULL;
+        params.limit = 0;
+        params.columns = columns;
+        /* A collector of another version may not know it. */
+        if (!tree && !strcmp(client_peer_version(top->ctl->client), SPANALLOC_VERSION))
+                params.since_answer = &since_answer;
+        choose_columns(top, texts, columns, sizeof(columns));
+        r = client_call_raw(top->ctl->client, tree ? "tree" : "spans", &params, &answer, &top->error);
+        if (r < 0)
+                return r;
+        r = top_samples_read(&top->samples, answer);
+        return not_read(top, r);
+}
+
+/* Rows that are new are asked for again, with their texts. */
+static int ask_new_rows(struct top *top) {
+        char columns[sizeof(top->columns)];
+        uint64_t since_answer;
+        int r;
+
+        choose_columns(top, false, columns, sizeof(columns));
+        since_answer = strcmp(columns, top->columns) ? 0 : top_model_answer(top->ui.model);
+        memcpy(top->columns, columns, sizeof(columns));
+        r = ask_rows(top, false, since_answer);
+        if (r == 0 && !top_model_knows(top->ui.model, &top->samples))
+                r = ask_rows(top, true, since_answer);
+        return r;
+}
+
+/* With --json every column is to be printed: the same rows, whole. */
+static int ask_whole_rows(struct top *top) {
+        struct client_params params = ask_params(&top->ctl->options);
+        struct table *spans = NULL;
+        int r;
+
+        params.sort = NULL;
+        params.limit = 0;
+        r = client_call(top->ctl->client, "spans", &params, &spans, &top->error);
+        if (r < 0)
+                return r;
+        table_free(top->spans);
+        top->spans = spans;
+        return not_read(top, top_samples_take(&top->samples, spans));
+}
+
+static int ask_all(struct top *top, struct table **ret_processes, struct table **ret_status) {
+        const struct options *options = &top->ctl->options;
+        struct client_params processes = {
+                .pid = (pid_t)options->pid,
+                .unit = options->unit,
+                .columns = TOP_COLUMNS_PS,
+        };
+        struct client *client = top->ctl->client;
+        int r;
+
+        r = client_call(client, "status", NULL, ret_status, &top->error);
+        if (r == 0)
+                r = client_call(client, "ps", &processes, ret_processes, &top->error);
+        if (r == 0 && options->json)
+                return ask_whole_rows(top);
+        return r < 0 ? r : ask_new_rows(top);
+}
+
+static int ask_details(struct top *top) {
+        struct top_details *details = &top->ui.details;
+        struct client_params params = {
+                .process = details->process,
+                .span = details->span,
+                .unit = details->process ? NULL : details->unit,
+                .columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
+                           "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
+                           "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
+                           "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
+                           "timed_call_max_ns,timed_calls_per_1000s",
+        };
+        struct table *spans = NULL, *tree = NULL;
+        int r;
+
+        r = client_call(top->ctl->client, "spans", &params, &spans, &top->error);
+        if (r < 0)
+                return r;
+        params = (struct client_params){
+                .process = details->process,
+                .unit = params.unit,
+                .filter = details->span,
+                .columns = "process,depth,span,path,alloc_bytes,self_alloc_bytes",
+        };
+        r = client_call(top->ctl->client, "tree", &params, &tree, &top->error);
+        if (r < 0) {
+                table_free(spans);
+                return r;
+        }
+        top_ui_take_details(&top->ui, spans, tree);
+        return 0;
+}
+
+static void note_away(struct top *top) {
+        struct top_ui *ui = &top->ui;
+
+        top->ctl->client = client_free(top->ctl->client);
+        ui->connected = false;
+        snprintf(ui->trouble, sizeof(ui->trouble), "%s", top->error.text);
+        top_model_forget(ui->model);
+        if (ui->mode == TOP_MODE_DETAILS)
+                ui->mode = TOP_MODE_LIST; /* the process has another number when it comes back */
+}
+
+/* A collector that was started again begins its sums anew, and its numbers do not say so. */
+static void note_restart(struct top *top, const struct top_summary *before) {
+        const struct top_summary *now = top_model_summary(top->ui.model);
+        bool had_any = before->collector || before->started;
+        char clock[FORMAT_MAX];
+
+        if (!had_any || (now->collector == before->collector && now->started == before->started))
+                return;
+        snprintf(top->ui.restarted, sizeof(top->ui.restarted), "%.8s the collector was started again: %s",
+                 format_clock(clock, now->time_ns), now->took_over ? "sums go on" : "new sums");
+        top->restarts++;
+}
+
+/* What a key asked for.  That it is not possible is no reason to be gone. */
+static void set_timing(struct top *top) {
+        struct top_timing wish = top->ui.timing;
+        struct client_params params = {
+                .process = wish.process,
+                .unit = wish.process ? NULL : wish.unit,
+                .on = &wish.on,
+        };
+        struct table *table = NULL;
+
+        top->ui.timing.wanted = false;
+        if (client_call(top->ctl->client, "timing", &params, &table, &top->error) < 0)
+                snprintf(top->ui.message, sizeof(top->ui.message), "%.250s", top->error.text);
+        else
+                snprintf(top->ui.message, sizeof(top->ui.message), "Timestamps are %s for %llu process%s; T %s",
+                         wish.on ? "on" : "off", (unsigned long long)table_uint(table, 0, "processes"),
+                         table_uint(table, 0, "processes") == 1 ? "" : "es", wish.on ? "ends them" : "begins them");
+        table_free(table);
+}
+
+/* Asks for all that one screen shows, over a new connection if there is none. */
+static int ask(struct top *top, struct table **ret_processes, struct table **ret_status) {
+        int r = top->ctl->client ? 0 : connect_again(top);
+
+        if (r == 0 && top->ui.timing.wanted)
+                set_timing(top);
+        if (r == 0)
+                r = ask_all(top, ret_processes, ret_status);
+        if (r == 0 && top->ui.mode == TOP_MODE_DETAILS)
+                r = ask_details(top);
+        return r;
+}
+
+/* Feeds the answers to the model.  Consumes `processes`. */
+static int feed(struct top *top, struct table *processes, const struct table *status) {
+        struct top_summary before = *top_model_summary(top->ui.model);
+        int r;
+
+        top->ui.connected = true;
+        r = top_model_feed(top->ui.model, &top->samples, processes, status);
+        if (r < 0)
+                return no_memory(top);
+        note_restart(top, &before);
+        return 0;
+}
+
+int top_refresh(struct top *top) {
+        struct table *processes = NULL, *status = NULL;
+        int r;
+
+        top->ui.ask_now = false;
+        r = ask(top, &processes, &status);
+        if (r == 0) {
+                r = feed(top, processes, status);
+        } else {
+                table_free(processes);
+                note_away(top);
+        }
+        table_free(status);
+        return r;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the answers to `show` say together: sums over processes, and how a process ended.  Asking is in verb_show.c, the
+ * text for a person in show_text.c.
+ */
+#include <string.h>
+
+#include "ctl/verbs/show.h"
+
+uint64_t show_sum(const struct show *show, const char *column) {
+        uint64_t total = 0;
+
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                total += table_uint(show->spans, row, column);
+        return total;
+}
+
+int64_t show_net(const struct show *show) {
+        uint64_t sum = 0;
+
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                sum += (uint64_t)table_int(show->spans, row, "net_bytes");
+        return (int64_t)sum;
+}
+
+bool show_is_named(const struct show *show, size_t tree_row) {
+        return !strcmp(table_text(show->tree, tree_row, "span"), show->name);
+}
+
+bool show_end(const struct show *show, size_t row, size_t *ret_row) {
+        uint64_t process = table_uint(show->spans, row, "process");
+
+        for (size_t i = 0; i < show->ps->row_count; i++)
+                if (table_uint(show->ps, i, "process") == process) {
+                        *ret_row = i;
+                        return *table_text(show->ps, i, "ended");
+                }
+        return false;
+}
