@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/session/fail.h"
 #include "ctl/top/top.h"
 #include "ctl/top/top_batch.h"
@@ -12,7 +13,7 @@
 #include "ctl/top/top_screen.h"
 #include "ctl/top/top_signals.h"
 
-#define DELAY_NS UINT64_C(1000000000)
+#define DELAY_NS NS_PER_S
 
 static int choose_sort(struct top *top) {
         const char *sort = top->ctl->options.sort;
