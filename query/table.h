@@ -64,4 +64,3 @@ const char *table_text(const struct table *table, size_t row, const char *column
 const struct table_map *table_map(const struct table *table, size_t row, const char *column);
 /* The entry's first value; 0 when there is none.  Takes NULL. */
 uint64_t table_map_uint(const struct table_map *map, const char *name);
-

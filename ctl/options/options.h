@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/nanoseconds.h"
+
 enum verb_id {
         VERB_STATUS,
         VERB_PS,

@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/files.h"
 #include "ctl/run/report.h"
 #include "ctl/run/run.h"
 #include "ctl/run/run_child.h"

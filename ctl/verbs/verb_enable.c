@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ctl/output/json.h"
 #include "ctl/run/run_preload.h"
 #include "ctl/session/ask.h"
