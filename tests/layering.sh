@@ -63,9 +63,9 @@ room daemon/loop shm/ $host
 room daemon/books shm/
 room daemon/attribution $books shm/
 room daemon/drain daemon/attribution/ $books $host shm/
-room daemon/processes daemon/drain/ daemon/loop/ daemon/collector/ $books $host shm/
+room daemon/processes daemon/drain/ daemon/loop/ $books $host shm/
 room daemon/collector daemon/processes/ daemon/drain/ daemon/loop/ $books $host shm/
-room daemon/query daemon/collector/ daemon/loop/ $wire $books $host
+room daemon/query daemon/collector/ daemon/processes/ daemon/loop/ $wire $books $host
 room daemon/spanallocd daemon/query/ daemon/collector/ daemon/loop/ $books $host shm/
 room query $wire
 room ctl/options $wire

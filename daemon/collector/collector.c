@@ -2,6 +2,7 @@
 /*
  * The collector's construction, and what others see of it.
  */
+#include "base/files.h"
 #include "daemon/collector/collector.h"
 
 #include <errno.h>
@@ -9,9 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/files.h"
-#include "daemon/collector/state_file.h"
-#include "daemon/processes/process_private.h"
+#include "daemon/collector/collector_private.h"
+#include "daemon/collector/ingest.h"
+#include "daemon/collector/takeover.h"
+#include "daemon/collector/welcome.h"
+#include "daemon/loop/doorbell.h"
+#include "daemon/processes/announced.h"
+#include "daemon/processes/housekeeping.h"
+#include "daemon/processes/user_limits.h"
+
+#define NAMES_AGE_NS (100 * NS_PER_MS) /* before a query reads the names of threads again */
 
 const struct collector_options collector_options_default = {
         .ring_kib_max = 8192,
@@ -37,7 +45,101 @@ static void take_options(struct collector *collector, const struct collector_opt
         wish->ring_lanes = wish->ring_lanes ? wish->ring_lanes : shm_wish_default.ring_lanes;
 }
 
-/* Those who were there before us come first: nobody else may have their numbers, or be told a generation. */
+static struct processes_options options_of_processes(const struct collector_options *options) {
+        struct processes_options ret = {.wish = options->wish,
+                                        .ring_kib_max = options->ring_kib_max,
+                                        .processes_max = options->processes_max,
+                                        .keep_ns = options->keep_ns,
+                                        .keep_max = options->keep_max,
+                                        .segment_options = options->segment_options};
+
+        memcpy(ret.uid_max, options->uid_max, sizeof ret.uid_max);
+        return ret;
+}
+
+/* --------------------------------------------------------------------------------------- the owner of processes -- */
+
+static uint64_t next_number(void *userdata) {
+        const struct collector *collector = userdata;
+
+        return handover_next_number(collector->handover);
+}
+
+static void drain_soon(void *userdata) {
+        schedule_drain_soon(userdata);
+}
+
+static void tend_soon(void *userdata) {
+        schedule_tend_soon(userdata);
+}
+
+static void closed_span(void *userdata, const struct process *process, const struct books_event *event) {
+        const struct collector_listeners *listeners = &((struct collector *)userdata)->listeners;
+
+        if (listeners->on_event)
+                listeners->on_event(listeners->event_userdata, process, event);
+}
+
+static void label_changed(void *userdata, struct process *process) {
+        takeover_relabel(process);
+}
+
+static void ended(void *userdata, struct process *process) {
+        const struct collector *collector = userdata;
+
+        if (process->books && !collector->statefile) /* else when it was saved */
+                books_close_fd(process->books);
+        handover_end(collector->handover, process);
+}
+
+static void pidfd_closed(void *userdata, struct process *process) {
+        const struct collector *collector = userdata;
+
+        handover_drop_pid(collector->handover, process);
+}
+
+static void end_logged(void *userdata, struct process *process) {
+        const struct collector_listeners *listeners = &((struct collector *)userdata)->listeners;
+
+        if (listeners->on_end)
+                listeners->on_end(listeners->end_userdata, process);
+}
+
+static void forgotten(void *userdata, struct process *process) {
+        const struct collector *collector = userdata;
+
+        handover_forget(collector->handover, process);
+}
+
+static void undone(void *userdata, struct process *process) {
+        const struct collector *collector = userdata;
+
+        handover_undo(collector->handover, process);
+}
+
+static const struct process_owner owner = {
+        .next_number = next_number,
+        .drain_soon = drain_soon,
+        .tend_soon = tend_soon,
+        .closed_span = closed_span,
+        .label_changed = label_changed,
+        .ended = ended,
+        .pidfd_closed = pidfd_closed,
+        .end_logged = end_logged,
+        .forgotten = forgotten,
+        .undone = undone,
+        .part_size = sizeof(struct process_part),
+};
+
+static int make_processes(struct collector *collector) {
+        const struct processes_options options = options_of_processes(&collector->options);
+
+        return processes_new(&collector->processes, collector->reactor, collector->waker, &options, &owner, collector);
+}
+
+/* ------------------------------------------------------------------------------------------------ begin and end -- */
+
+/* Takes over what the last collector left, before a process can get a number or a client a generation. */
 static int succeed(struct collector *collector, const struct collector_options *options, struct handover_gift *gifts,
                    size_t count) {
         int fd, r;
@@ -85,12 +187,12 @@ int collector_new(struct collector **ret, struct reactor *reactor, const struct 
         collector->reactor = reactor;
         take_options(collector, options);
         rate_begin(&collector->clock);
-        collector->stats.started_ns = reactor_now(reactor);
+        collector->started_ns = reactor_now(reactor);
         r = schedule_init(collector);
         if (r == 0)
                 r = waker_new(&collector->waker, reactor);
         if (r == 0)
-                r = notices_new(&collector->notices, collector);
+                r = make_processes(collector);
         if (r == 0 && options->state_dir)
                 r = statefile_new(&collector->statefile, collector, options->state_dir, options->state_ns);
         if (r == 0 && options->state_dir)
@@ -115,16 +217,13 @@ struct collector *collector_free(struct collector *collector) {
                 ingest_free(ingest);
         }
         beacon_free(collector->beacon);
-        notices_free(collector->notices);
         if (collector->statefile)
                 collector_refresh(collector); /* what was written until now is saved, too */
         collector->statefile = statefile_free(collector->statefile);
         while (collector->welcomes)
                 collector->welcomes = welcome_free(collector->welcomes);
-        for (size_t i = 0; i < collector->count; i++)
-                member_free(collector->members[i]);
+        processes_free(collector->processes);
         handover_free(collector->handover);
-        free(collector->members);
         waker_free(collector->waker);
         schedule_deinit(collector);
         free(collector);
@@ -132,9 +231,12 @@ struct collector *collector_free(struct collector *collector) {
 }
 
 void collector_set_options(struct collector *collector, const struct collector_options *options) {
+        struct processes_options of_processes;
+
         take_options(collector, options);
-        limits_set(collector);
-        schedule_tick(collector);
+        of_processes = options_of_processes(&collector->options);
+        processes_set_options(collector->processes, &of_processes);
+        schedule_tend_soon(collector);
 }
 
 int collector_listen(struct collector *collector, int listen_fd) {
@@ -149,74 +251,84 @@ int collector_listen(struct collector *collector, int listen_fd) {
         return 0;
 }
 
-static void refresh(struct member *member, uint64_t now_ns) {
-        int r;
+/* --------------------------------------------------------------------------------------------------- refreshing -- */
 
-        if (now_ns - member->named_ns >= 100 * NS_PER_MS)
-                member_name_threads(member, now_ns);
-        if (member_drain(member, now_ns) < 0 || !member->process.drain)
-                return;
-        r = drain_settle(member->process.drain, now_ns);
-        if (r < 0)
-                member_expel(member, r);
-        else
-                member_snapshot(member);
+static void refresh(struct process *process, uint64_t now_ns) {
+        process_name_threads(process, now_ns, NAMES_AGE_NS);
+        if (process_drain(process, now_ns) >= 0 && process->drain)
+                process_settle(process, now_ns);
 }
 
 void collector_refresh(struct collector *collector) {
         uint64_t now_ns = reactor_now(collector->reactor);
+        struct process *process;
 
-        limits_begin_pass(collector);
-        for (size_t i = 0; i < collector->count; i++)
-                if (collector->members[i]->process.drain)
-                        refresh(collector->members[i], now_ns);
+        limits_begin_pass(collector->processes);
+        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++)
+                if (process->drain)
+                        refresh(process, now_ns);
 }
 
 void collector_refresh_uid(struct collector *collector, uid_t uid) {
         uint64_t now_ns = reactor_now(collector->reactor);
+        struct process *process;
 
-        limits_begin_pass(collector);
-        for (size_t i = 0; i < collector->count; i++)
-                if (collector->members[i]->process.drain && collector->members[i]->process.uid == uid)
-                        refresh(collector->members[i], now_ns);
+        limits_begin_pass(collector->processes);
+        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++)
+                if (process->drain && process->uid == uid)
+                        refresh(process, now_ns);
 }
 
 const struct process *collector_process(const struct collector *collector, size_t index) {
-        return index < collector->count ? &collector->members[index]->process : NULL;
+        return processes_at(collector->processes, index);
 }
 
 size_t collector_process_count(const struct collector *collector) {
-        return collector->count;
+        return processes_count(collector->processes);
+}
+
+/* ------------------------------------------------------------------------------------------------------ figures -- */
+
+static void add_process(struct collector_stats *stats, const struct process *process) {
+        struct books_process_row row;
+
+        if (!process->books)
+                return;
+        books_process_lanes(process->books, &row);
+        stats->records += row.records;
+        stats->lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
+        stats->evicted += row.evicted;
+        stats->refused += process->drain ? drain_refused(process->drain) : process->refused;
+        stats->threads += process->drain ? drain_threads(process->drain) : 0;
+        if (process->drain && drain_fill_ppm(process->drain) > stats->ring_fill_ppm)
+                stats->ring_fill_ppm = drain_fill_ppm(process->drain);
 }
 
 void collector_stats(const struct collector *collector, struct collector_stats *ret) {
-        struct collector_stats stats = collector->stats;
+        const struct processes_stats *rows = processes_stats(collector->processes);
+        const struct process_sums *gone = &rows->forgotten;
+        const struct process *process;
+        struct schedule_stats schedule;
+        struct collector_stats stats = {.started_ns = collector->started_ns,
+                                        .processes = rows->live,
+                                        .processes_ended = rows->ended,
+                                        .processes_seen = rows->seen,
+                                        .records = gone->records,
+                                        .refused = gone->refused,
+                                        .lost_alloc_bytes = gone->lost_alloc_bytes,
+                                        .evicted = gone->evicted,
+                                        .expelled = rows->expelled,
+                                        .rejected = rows->rejected};
 
+        schedule_stats(collector, &schedule);
+        stats.passes = schedule.passes;
+        stats.wakeups = schedule.wakeups;
+        stats.records_rate = rows->live ? schedule.records_rate : 0; /* it is not measured while none is attached */
         stats.generation = beacon_generation(collector->beacon);
         handover_stats(collector->handover, &stats);
-        stats.processes = collector->live;
-        stats.processes_ended = collector->ended;
-        stats.records = collector->forgotten.records;
-        stats.refused = collector->forgotten.refused;
-        stats.lost_alloc_bytes = collector->forgotten.lost_alloc_bytes;
-        stats.evicted = collector->forgotten.evicted;
-        stats.records_rate = collector->live ? collector->rate : 0; /* it is not measured with nobody there */
-        limits_sum(collector, stats.limited);
-        for (size_t i = 0; i < collector->count; i++) {
-                const struct process *process = &collector->members[i]->process;
-                struct books_process_row row;
-
-                if (!process->books)
-                        continue;
-                books_process_lanes(process->books, &row);
-                stats.records += row.records;
-                stats.lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
-                stats.evicted += row.evicted;
-                stats.refused += process->drain ? drain_refused(process->drain) : process->refused;
-                stats.threads += process->drain ? drain_threads(process->drain) : 0;
-                if (process->drain && drain_fill_ppm(process->drain) > stats.ring_fill_ppm)
-                        stats.ring_fill_ppm = drain_fill_ppm(process->drain);
-        }
+        limits_sum(collector->processes, stats.limited);
+        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++)
+                add_process(&stats, process);
         *ret = stats;
 }
 
@@ -225,39 +337,40 @@ struct reactor *collector_reactor(struct collector *collector) {
 }
 
 void collector_on_event(struct collector *collector, collector_event_fn fn, void *userdata) {
-        collector->on_event = fn;
-        collector->event_userdata = userdata;
+        collector->listeners.on_event = fn;
+        collector->listeners.event_userdata = userdata;
 }
 
 void collector_on_end(struct collector *collector, collector_end_fn fn, void *userdata) {
-        collector->on_end = fn;
-        collector->end_userdata = userdata;
+        collector->listeners.on_end = fn;
+        collector->listeners.end_userdata = userdata;
 }
 
 void collector_on_work(struct collector *collector, collector_work_fn fn, void *userdata) {
-        collector->on_work = fn;
-        collector->work_userdata = userdata;
+        collector->listeners.on_work = fn;
+        collector->listeners.work_userdata = userdata;
 }
 
 bool collector_is_empty(const struct collector *collector) {
-        return collector->live == 0;
+        return processes_stats(collector->processes)->live == 0;
 }
 
 void collector_announce(struct collector *collector, pid_t pid, const char *path, bool scrubbed) {
         if (collector->options.eager)
-                notices_add(collector->notices, pid, getpid(), geteuid(), path, scrubbed, false);
+                announced_add(processes_announced(collector->processes), pid, getpid(), geteuid(), path, scrubbed,
+                              false);
 }
 
 void collector_reaped(struct collector *collector, pid_t pid, int wait_status) {
-        struct member *member;
+        struct process *process;
 
-        if (notices_conclude(collector->notices, pid, wait_status))
+        if (announced_conclude(processes_announced(collector->processes), pid, wait_status))
                 return;
-        member = member_find(collector, pid);
-        if (!member)
+        process = processes_by_pid(collector->processes, pid);
+        if (!process)
                 return;
-        member_end(member, PROCESS_EXITED, 0); /* if its pidfd has not told yet */
-        member_set_status(member, wait_status);
+        process_end(process, PROCESS_EXITED, 0); /* where its pidfd was not ready yet */
+        process_set_status(process, wait_status);
 }
 
 int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size) {
@@ -273,21 +386,21 @@ int collector_set_timing(struct collector *collector, const struct process *proc
         if (on)
                 books_set_clock_rate(process->books, rate_measure(&collector->clock));
         books_commit(process->books);
-        refresh(member_of(process), now_ns); /* settles it, by which its threads are asked */
+        /* It is settled, by which its threads are asked. */
+        refresh(processes_by_number(collector->processes, process->number), now_ns);
         return 0;
 }
 
 uint32_t collector_reset(struct collector *collector) {
         uint64_t now_ns = reactor_now(collector->reactor);
+        const struct process *process;
         uint32_t n = 0;
 
         collector_refresh(collector);
-        for (size_t i = 0; i < collector->count; i++) {
-                struct books *books = collector->members[i]->process.books;
-
-                if (!books)
+        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
+                if (!process->books)
                         continue;
-                books_reset(books, now_ns);
+                books_reset(process->books, now_ns);
                 n++;
         }
         return n;

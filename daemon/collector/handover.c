@@ -10,9 +10,10 @@
 
 #include "base/files.h"
 #include "daemon/books/arena.h"
-#include "daemon/collector/state_file.h"
+#include "daemon/collector/collector_private.h"
 #include "daemon/collector/takeover.h"
-#include "daemon/processes/process_private.h"
+#include "daemon/host/log.h"
+#include "daemon/processes/alert.h"
 
 #define PAGE_MAGIC   UINT64_C(0x4547415053415301)
 #define PAGE_VERSION 1u
@@ -42,7 +43,7 @@ struct handover {
         struct page *page;
         uint32_t used;                  /* descriptors in the store */
         bool inherited;                 /* the page is another collector's */
-        bool whole;                     /* … and everything that it knew was taken over */
+        bool whole;                     /* every process on that page was taken over */
         uint64_t reshaped, left_behind; /* now */
 };
 
@@ -71,23 +72,20 @@ static void drop(struct handover *handover, const char *kind, uint64_t number) {
 
 /* Of the ended, the one that ended first goes first: it is shown on, but not after a restart. */
 static bool make_room(struct handover *handover) {
-        const struct collector *collector = handover->collector;
+        struct processes *processes = handover->collector->processes;
 
         while (handover->used + PER_PROCESS > handover->store->capacity) {
-                struct member *oldest = NULL;
+                struct process *oldest = NULL, *process;
 
-                for (size_t i = 0; i < collector->count; i++) {
-                        struct member *member = collector->members[i];
-
-                        if (member->process.end != PROCESS_ALIVE && member->kept &&
-                            (!oldest || member->process.ended_ns < oldest->process.ended_ns))
-                                oldest = member;
-                }
+                for (size_t i = 0; (process = processes_at(processes, i)); i++)
+                        if (process->end != PROCESS_ALIVE && process->part->kept.books &&
+                            (!oldest || process->ended_ns < oldest->ended_ns))
+                                oldest = process;
                 if (!oldest)
                         return false;
-                handover_drop_pid(oldest);
-                drop(handover, "books", oldest->process.number);
-                oldest->kept = false;
+                handover_drop_pid(handover, oldest);
+                drop(handover, "books", oldest->number);
+                oldest->part->kept.books = false;
         }
         return true;
 }
@@ -178,11 +176,12 @@ int handover_new(struct handover **ret, struct collector *collector, const struc
         if (handover->inherited) {
                 const struct page *page = handover->page;
 
-                collector->stats.processes_seen = page->seen;
-                collector->forgotten.records = page->records;
-                collector->forgotten.refused = page->refused;
-                collector->forgotten.lost_alloc_bytes = page->lost_alloc_bytes;
-                collector->forgotten.evicted = page->evicted;
+                const struct process_sums forgotten = {.records = page->records,
+                                                       .refused = page->refused,
+                                                       .lost_alloc_bytes = page->lost_alloc_bytes,
+                                                       .evicted = page->evicted};
+
+                processes_set_history(collector->processes, page->seen, &forgotten);
         }
         *ret = handover;
         return 0;
@@ -262,9 +261,9 @@ static void throw_away(struct handover *handover, const struct estate *estate) {
                 drop(handover, "pid", estate->number);
 }
 
-/* *matched: who lived as far as the last collector knew, and is here. */
+/* *matched: processes that lived as far as the last collector knew, and go on. */
 static void take_one(struct handover *handover, const struct estate *estate, uint64_t *matched, uint64_t *alive) {
-        struct member *member;
+        struct process *process;
         const char *why;
         int r;
 
@@ -275,8 +274,8 @@ static void take_one(struct handover *handover, const struct estate *estate, uin
                 close_fd(estate->pid);
                 return;
         }
-        r = inherit_process(handover->collector, estate->number, estate->books, estate->segment, estate->pid, &member,
-                            &why);
+        r = takeover_process(handover->collector, estate->number, estate->books, estate->segment, estate->pid, &process,
+                             &why);
         if (r < 0) {
                 log_event(LOG_HANDOVER, NULL, "the books of process number %llu cannot be taken over: %s%s%s",
                           (unsigned long long)estate->number, why ? why : strerror(-r), why ? "" : "; ",
@@ -285,18 +284,18 @@ static void take_one(struct handover *handover, const struct estate *estate, uin
                 handover->left_behind++;
                 return;
         }
-        handover->reshaped += books_were_reshaped(member->process.books);
-        *matched += member->inherited;
-        member->kept = estate->books_stored;
-        member->pid_kept = estate->pid >= 0;
-        member->segment_kept = estate->segment >= 0;
-        member->counted_live = member->process.end == PROCESS_ALIVE;
-        *alive += member->counted_live;
-        if (member->counted_live)
+        handover->reshaped += books_were_reshaped(process->books);
+        *matched += process_is_inherited(process);
+        process->part->kept = (struct handover_kept){.books = estate->books_stored,
+                                                     .segment = estate->segment >= 0,
+                                                     .pidfd = estate->pid >= 0,
+                                                     .on_page = process->end == PROCESS_ALIVE};
+        *alive += process->part->kept.on_page;
+        if (process->part->kept.on_page)
                 return;
-        handover_end(member);
-        if (member->pidfd < 0)
-                handover_drop_pid(member);
+        handover_end(handover, process);
+        if (process_pidfd(process) < 0)
+                handover_drop_pid(handover, process);
 }
 
 void handover_take(struct handover *handover, struct handover_gift *gifts, size_t count) {
@@ -364,33 +363,33 @@ static void count_live(struct handover *handover, int by, int seen) {
         commit(handover);
 }
 
-int handover_keep(struct member *member, int segment_fd) {
-        struct handover *handover = member->collector->handover;
+int handover_keep(struct handover *handover, struct process *process, int segment_fd) {
+        struct handover_kept *kept = &process->part->kept;
         struct log_peer peer;
-        uint64_t number = member->process.number;
+        uint64_t number = process->number;
         int r;
 
-        /* Also of one that is not kept: a successor that misses it knows that not everybody is there. */
+        /* Also of one that is not kept: a successor that misses it has not found all. */
         count_live(handover, 1, 1);
-        member->counted_live = true;
+        kept->on_page = true;
         if (!handover->store)
                 return 0;
-        handover_relabel(member);
+        takeover_relabel(process);
         r = make_room(handover) ? put(handover, "segment", number, segment_fd) : -EDQUOT;
-        member->segment_kept = r == 0;
+        kept->segment = r == 0;
         if (r == 0)
-                r = put(handover, "pid", number, member->pidfd);
-        member->pid_kept = member->segment_kept && r == 0;
+                r = put(handover, "pid", number, process_pidfd(process));
+        kept->pidfd = kept->segment && r == 0;
         if (r == 0)
-                r = put(handover, "books", number, books_fd(member->process.books));
-        member->kept = r == 0;
+                r = put(handover, "books", number, books_fd(process->books));
+        kept->books = r == 0;
         if (r == 0)
                 return 1;
-        handover_drop_pid(member);
-        if (member->segment_kept)
+        handover_drop_pid(handover, process);
+        if (kept->segment)
                 drop(handover, "segment", number);
-        member->segment_kept = false;
-        peer = member_peer(member);
+        kept->segment = false;
+        peer = process_peer(process);
         peer.reason = r == -EDQUOT ? "the service manager keeps no more descriptors; raise FileDescriptorStoreMax"
                                    : strerror(-r);
         log_event(LOG_UNKEPT, &peer, "process %d (%s) would not outlive a restart of the collector: %s", (int)peer.pid,
@@ -402,51 +401,52 @@ int handover_barrier(struct handover *handover) {
         return handover->store->barrier(handover->store->userdata);
 }
 
-void handover_end(struct member *member) {
-        struct handover *handover = member->collector->handover;
+void handover_end(struct handover *handover, struct process *process) {
+        struct handover_kept *kept = &process->part->kept;
 
-        if (member->process.books)
-                handover_relabel(member);
-        if (member->segment_kept)
-                drop(handover, "segment", member->process.number);
-        member->segment_kept = false;
-        if (member->counted_live)
+        if (process->books)
+                takeover_relabel(process);
+        if (kept->segment)
+                drop(handover, "segment", process->number);
+        kept->segment = false;
+        if (kept->on_page)
                 count_live(handover, -1, 0);
-        member->counted_live = false;
+        kept->on_page = false;
 }
 
-void handover_drop_pid(struct member *member) {
-        if (member->pid_kept)
-                drop(member->collector->handover, "pid", member->process.number);
-        member->pid_kept = false;
+void handover_drop_pid(struct handover *handover, struct process *process) {
+        if (process->part->kept.pidfd)
+                drop(handover, "pid", process->number);
+        process->part->kept.pidfd = false;
 }
 
-static void let_go(struct member *member) {
-        handover_drop_pid(member);
-        if (member->segment_kept)
-                drop(member->collector->handover, "segment", member->process.number);
-        if (member->kept)
-                drop(member->collector->handover, "books", member->process.number);
-        member->kept = member->segment_kept = false;
+static void drop_all(struct handover *handover, struct process *process) {
+        struct handover_kept *kept = &process->part->kept;
+
+        handover_drop_pid(handover, process);
+        if (kept->segment)
+                drop(handover, "segment", process->number);
+        if (kept->books)
+                drop(handover, "books", process->number);
+        kept->books = kept->segment = false;
 }
 
-void handover_forget(struct member *member) {
-        struct handover *handover = member->collector->handover;
-        const struct collector_stats *forgotten = &member->collector->forgotten;
+void handover_forget(struct handover *handover, struct process *process) {
+        const struct process_sums *forgotten = &processes_stats(handover->collector->processes)->forgotten;
         struct page *page = begin(handover);
 
         page->records = forgotten->records;
         page->refused = forgotten->refused;
         page->lost_alloc_bytes = forgotten->lost_alloc_bytes;
         page->evicted = forgotten->evicted;
-        page->forgetting = member->process.number;
+        page->forgetting = process->number;
         commit(handover);
-        let_go(member);
-        if (member->collector->statefile)
-                statefile_forget(member->collector->statefile, member->process.number);
+        drop_all(handover, process);
+        if (handover->collector->statefile)
+                statefile_forget(handover->collector->statefile, process->number);
 }
 
-void handover_undo(struct member *member) {
-        count_live(member->collector->handover, -1, -1);
-        let_go(member);
+void handover_undo(struct handover *handover, struct process *process) {
+        count_live(handover, -1, -1);
+        drop_all(handover, process);
 }

@@ -18,9 +18,9 @@
  * barrier.  At the end the label says so before segment and pidfd leave the store.  So after a death anywhere there is
  * either all that is needed to go on, or a label that says that nothing more is.
  *
- * A successor that finds everything keeps the beacon's generation, and no client notices.  Where one process cannot be
- * taken over, the generation is a new one: all clients say hello, those who were taken over are told to go on as they
- * are (SHM_WELCOME_KEEP), and the others get new segments.
+ * A successor that finds everything keeps the beacon's generation, and no client is disturbed.  Where one process cannot
+ * be taken over, the generation is a new one: all clients say hello, those that were taken over are told to go on as
+ * they are (SHM_WELCOME_KEEP), and the others get new segments.
  */
 #pragma once
 
@@ -29,8 +29,10 @@
 #include <stdint.h>
 
 struct collector;
+struct collector_stats;
 struct handover;
-struct member;
+struct process;
+struct state;
 
 /* Where descriptors are kept.  Nothing in here may block. */
 struct handover_store {
@@ -40,6 +42,12 @@ struct handover_store {
         int (*barrier)(void *userdata);
         void *userdata;
         uint32_t capacity; /* descriptors that it keeps for us */
+};
+
+/* What of a process is kept.  For handover.c only. */
+struct handover_kept {
+        bool books, segment, pidfd; /* These descriptors are in the store. */
+        bool on_page;               /* It is counted among the living on the page. */
 };
 
 /* What the store gave back at the start. */
@@ -61,25 +69,21 @@ int handover_take_beacon(struct handover *handover, struct handover_gift *gifts,
 /* The generation to go on with; 0: a new one is needed. */
 uint32_t handover_generation(const struct handover *handover);
 void handover_set_generation(struct handover *handover, uint32_t generation, int beacon_fd);
-/* The page's arena, for who copies it. */
-struct state;
+/* The page's arena, to be copied. */
 const struct state *handover_page(const struct handover *handover);
 /* What this collector went on with: took_over, reshaped, left_behind. */
-struct collector_stats;
 void handover_stats(const struct handover *handover, struct collector_stats *ret);
 
 /* The number for the next process. */
 uint64_t handover_next_number(struct handover *handover);
 /* Puts a newcomer into the store.  1: ask handover_barrier() before its client gets the segment.  0: there is no store,
  * or no room in it; it will not outlive us. */
-int handover_keep(struct member *member, int segment_fd);
+int handover_keep(struct handover *handover, struct process *process, int segment_fd);
 int handover_barrier(struct handover *handover);
-/* What the label says has changed. */
-void handover_relabel(struct member *member);
-/* Its end is on the label. */
-void handover_end(struct member *member);
-void handover_drop_pid(struct member *member);
-/* Takes its sums over among those of the forgotten, and lets go of it, as one. */
-void handover_forget(struct member *member);
+/* Puts its end on the label. */
+void handover_end(struct handover *handover, struct process *process);
+void handover_drop_pid(struct handover *handover, struct process *process);
+/* Adds its sums to those of the forgotten, and drops what is kept of it, as one. */
+void handover_forget(struct handover *handover, struct process *process);
 /* It never had a client. */
-void handover_undo(struct member *member);
+void handover_undo(struct handover *handover, struct process *process);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strangers at ingest.sock: who they are, what they say, and what they are handed.
+ * See ingest.h.
  *
  * Anybody on the machine may connect.  A guest may say nothing, say junk, send descriptors, stop reading, or connect
  * again and again: it gets one datagram, a few seconds, and a place among a limited number of its user's; what it
  * sends beside the message is dropped by the kernel, since no room for it is offered.  Who it is, the kernel tells.
  */
+#include "base/files.h"
+#include "daemon/collector/ingest.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +16,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/files.h"
+#include "daemon/collector/collector_private.h"
+#include "daemon/collector/welcome.h"
 #include "daemon/loop/listener.h"
-#include "daemon/processes/process_private.h"
+#include "daemon/host/log.h"
+#include "daemon/host/procinfo.h"
+#include "daemon/loop/reactor.h"
+#include "daemon/processes/announced.h"
+#include "daemon/processes/arrival.h"
+#include "daemon/processes/user_limits.h"
+#include "shm/handshake.h"
 
 #define GUESTS_MAX     256u
 #define GUESTS_UID_MAX 64u
@@ -58,7 +68,7 @@ struct ingest {
 static void reject(struct collector *collector, int fd, const struct ucred *cred, int error, const char *why) {
         struct log_peer peer = {.pid = cred->pid, .uid = cred->uid, .reason = why};
 
-        collector->stats.rejected++;
+        processes_count_rejected(collector->processes);
         log_event(error == EDQUOT ? LOG_LIMIT : LOG_REJECTED, &peer, "process %d of user %u may not attach: %s",
                   (int)cred->pid, (unsigned)cred->uid, why);
         welcome_reject(fd, error);
@@ -89,7 +99,7 @@ static int open_peer(const struct guest *guest) {
 static void attach(struct guest *guest, const struct shm_hello *hello) {
         struct collector *collector = guest->ingest->collector;
         struct newcomer newcomer = {guest->cred.pid, guest->cred.uid, open_peer(guest), guest->start_ticks};
-        struct member *member;
+        struct process *process;
         int memfd, r;
 
         if (newcomer.pidfd < 0) {
@@ -100,7 +110,7 @@ static void attach(struct guest *guest, const struct shm_hello *hello) {
                 close(newcomer.pidfd);
                 return;
         }
-        r = member_attach(collector, &newcomer, hello, &member, &memfd);
+        r = process_attach(collector->processes, &newcomer, hello, &process, &memfd);
         if (r < 0) {
                 reject(collector, guest->fd, &guest->cred, -r,
                        r == -EDQUOT ? "a limit is reached: max-processes, max-processes-per-uid or max-memory-per-uid"
@@ -109,7 +119,7 @@ static void attach(struct guest *guest, const struct shm_hello *hello) {
         }
         reactor_unwatch(guest->watch);
         guest->watch = NULL;
-        welcome_newcomer(member, guest->fd, memfd);
+        welcome_newcomer(collector, process, guest->fd, memfd);
         guest->fd = -1;
 }
 
@@ -124,9 +134,9 @@ static void hear_exec(const struct guest *guest, const struct shm_hello *hello) 
         /* A number from another namespace would name a stranger here. */
         if (hello->pid && procinfo_in_other_pidns(guest->cred.pid))
                 return;
-        notices_add(collector->notices, hello->pid > 0 ? hello->pid : guest->cred.pid,
-                    hello->pid > 0 ? guest->cred.pid : 0, guest->cred.uid, path, hello->flags & SHM_HELLO_SCRUBBED,
-                    hello->pid > 0);
+        announced_add(processes_announced(collector->processes), hello->pid > 0 ? hello->pid : guest->cred.pid,
+                      hello->pid > 0 ? guest->cred.pid : 0, guest->cred.uid, path, hello->flags & SHM_HELLO_SCRUBBED,
+                      hello->pid > 0);
 }
 
 static bool guest_serve(struct guest *guest);
@@ -232,17 +242,17 @@ static bool guest_serve(struct guest *guest) {
         return true;
 }
 
-/* To attach is work, of which each user has a share.  Who is beyond it waits unheard, and his time does not run. */
+/* To attach is work, of which each user has a share.  A connection beyond it waits unread, without a deadline. */
 static bool guest_defer(struct guest *guest) {
         struct ingest *ingest = guest->ingest;
 
-        if (limits_may_work(ingest->collector, guest->cred.uid))
+        if (limits_may_work(ingest->collector->processes, guest->cred.uid))
                 return false;
         guest->watch = reactor_unwatch(guest->watch);
         guest_unlink(guest);
         guest_append(guest, &ingest->deferred);
         set_timer(ingest);
-        schedule_soon(ingest->collector);
+        schedule_drain_soon(ingest->collector);
         if (is_full(&ingest->deferred, guest->cred.uid, DEFERRED_MAX, DEFERRED_UID))
                 turn_away(guest, "too many of its user's attach at once");
         return true;
@@ -320,7 +330,7 @@ static void on_timer(void *userdata, uint64_t now_ns) {
         struct ingest *ingest = userdata;
 
         while (ingest->guests.first && ingest->guests.first->until_ns <= now_ns) {
-                ingest->collector->stats.rejected++;
+                processes_count_rejected(ingest->collector->processes);
                 guest_free(ingest->guests.first);
         }
         set_timer(ingest);

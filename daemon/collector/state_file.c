@@ -21,7 +21,10 @@
 
 #include "base/files.h"
 #include "daemon/books/arena_image.h"
-#include "daemon/processes/process_private.h"
+#include "daemon/collector/collector_private.h"
+#include "daemon/collector/takeover.h"
+#include "daemon/host/log.h"
+#include "daemon/loop/reactor.h"
 
 #define FILES_MAX 8192u /* that are read at the start */
 
@@ -41,7 +44,7 @@ struct statefile {
         struct reactor_timer *timer;
         struct reactor_watch *watch;
         int event_fd;
-        size_t next; /* member of this round */
+        size_t next; /* row of this round, from 1; 0: the page */
         bool in_round, is_full;
         uint64_t unreadable;
 
@@ -53,7 +56,7 @@ struct statefile {
         enum { JOB_NONE, JOB_GIVEN, JOB_DONE, JOB_END } stage;
 };
 
-/* -------------------------------------------------------------------------------------------------------- writing -- */
+/* ----------------------------------------------------------------------------------------------------- writing -- */
 
 static int replace(int dir_fd, const char *name, const char *bytes, size_t size) {
         char fresh[80];
@@ -112,37 +115,38 @@ static void tell(struct statefile *statefile, int result) {
 
 /* ---------------------------------------------------------------------------------------------------- rounds -- */
 
-static uint64_t changes_of(const struct member *member) {
-        return books_change_count(member->process.books);
+static uint64_t changes_of(const struct process *process) {
+        return books_change_count(process->books);
 }
 
-static bool is_to_save(const struct member *member) {
-        return member->process.books && books_fd(member->process.books) >= 0 &&
-               (member->saved_changes != changes_of(member) || member->saved_end != member->process.end);
+static bool is_to_save(const struct process *process) {
+        return process->books && books_fd(process->books) >= 0 &&
+               (process->part->saved.changes != changes_of(process) || process->part->saved.end != process->end);
 }
 
 static void saved(struct statefile *statefile, const struct job *job) {
-        struct member *member = job->number ? member_by_number(statefile->collector, job->number) : NULL;
+        struct process *process = job->number ? processes_by_number(statefile->collector->processes, job->number)
+                                              : NULL;
 
-        if (!member) {
+        if (!process) {
                 if (job->number) /* forgotten meanwhile */
                         statefile_forget(statefile, job->number);
                 return;
         }
         if (job->result < 0)
                 return;
-        member->saved_changes = job->changes;
-        if (member->process.end != PROCESS_ALIVE && member->process.end == member->saved_end)
-                books_close_fd(member->process.books);
+        process->part->saved.changes = job->changes;
+        if (process->end != PROCESS_ALIVE && process->end == process->part->saved.end)
+                books_close_fd(process->books);
 }
 
-static int image_of(struct statefile *statefile, struct member *member, struct job *ret) {
-        snprintf(ret->name, sizeof ret->name, "books.%llu", (unsigned long long)member->process.number);
-        ret->number = member->process.number;
-        member->saved_end = member->process.end;
-        handover_relabel(member);
-        ret->changes = changes_of(member);
-        return image_make(books_state(member->process.books), statefile->boot, &ret->bytes, &ret->size);
+static int image_of(struct statefile *statefile, struct process *process, struct job *ret) {
+        snprintf(ret->name, sizeof ret->name, "books.%llu", (unsigned long long)process->number);
+        ret->number = process->number;
+        process->part->saved.end = process->end;
+        takeover_relabel(process);
+        ret->changes = changes_of(process);
+        return image_make(books_state(process->books), statefile->boot, &ret->bytes, &ret->size);
 }
 
 static int image_of_page(struct statefile *statefile, struct job *ret) {
@@ -152,15 +156,15 @@ static int image_of_page(struct statefile *statefile, struct job *ret) {
 
 /* The next of this round.  False when there is none. */
 static bool give_next(struct statefile *statefile) {
-        struct collector *collector = statefile->collector;
+        struct processes *processes = statefile->collector->processes;
         struct job job = {0};
         int r = -ENOENT;
 
         if (statefile->next == 0)
                 r = image_of_page(statefile, &job);
-        for (; r == -ENOENT && statefile->next <= collector->count && statefile->next; statefile->next++)
-                if (is_to_save(collector->members[statefile->next - 1]))
-                        r = image_of(statefile, collector->members[statefile->next - 1], &job);
+        for (; r == -ENOENT && statefile->next <= processes_count(processes) && statefile->next; statefile->next++)
+                if (is_to_save(processes_at(processes, statefile->next - 1)))
+                        r = image_of(statefile, processes_at(processes, statefile->next - 1), &job);
         if (statefile->next == 0)
                 statefile->next = 1;
         if (r < 0) {
@@ -367,15 +371,16 @@ static void save_now(struct statefile *statefile, struct job *job) {
 
 static void save_all(struct statefile *statefile) {
         const struct collector *collector = statefile->collector;
+        struct process *process;
         struct job job = {0};
 
         if (!collector->handover)
                 return;
         if (image_of_page(statefile, &job) == 0)
                 save_now(statefile, &job);
-        for (size_t i = 0; i < collector->count; i++) {
+        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
                 job = (struct job){0};
-                if (is_to_save(collector->members[i]) && image_of(statefile, collector->members[i], &job) == 0)
+                if (is_to_save(process) && image_of(statefile, process, &job) == 0)
                         save_now(statefile, &job);
         }
 }

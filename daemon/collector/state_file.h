@@ -17,15 +17,23 @@
 #include <stdint.h>
 
 #include "daemon/collector/handover.h"
+#include "daemon/processes/process.h"
 
+struct process;
 struct statefile;
+
+/* What of a process is on disk.  For state_file.c only. */
+struct statefile_saved {
+        uint64_t changes;     /* books_change_count() of what its file holds */
+        enum process_end end; /* how it had ended by then */
+};
 
 /* Makes `dir` where it is missing.  0 or -errno. */
 int statefile_new(struct statefile **ret, struct collector *collector, const char *dir, uint64_t interval_ns);
 /* Saves everything, now. */
 struct statefile *statefile_free(struct statefile *statefile);
 
-/* Adds what the files hold to the gifts, where the store has not given the same already.  *gifts: from malloc, or NULL. */
+/* Adds the files' arenas to the gifts, where the store has not given the same.  *gifts: from malloc, or NULL. */
 void statefile_load(struct statefile *statefile, struct handover_gift **gifts, size_t *count);
 /* How many files it could not read; `statefile` may be NULL. */
 uint64_t statefile_unreadable(const struct statefile *statefile);

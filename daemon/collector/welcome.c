@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a newcomer is handed: its segment, once that would survive us.
+ * See welcome.h.
  *
- * The service manager may be slow, or stopped.  The reactor does not wait for it: the connection does, for less than a
- * client's patience, and is answered then all the same.  The descriptors are in the manager's queue by then; systemd
+ * A newcomer is handed its segment once that would survive the collector.  The service manager may be slow, or
+ * stopped.  The reactor does not wait for it: the connection does, for less than a client's patience, and is answered
+ * then all the same.  The descriptors are in the manager's queue by then; systemd
  * takes what is queued before it takes note that who sent it has died, so only its own death could lose them.  When it
  * still has not answered at WAIT_NS, the log says so.
  */
+#include "base/files.h"
+#include "daemon/collector/welcome.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/files.h"
-#include "daemon/processes/process_private.h"
+#include "daemon/collector/collector_private.h"
+#include "daemon/host/log.h"
+#include "daemon/processes/alert.h"
+#include "daemon/processes/arrival.h"
+#include "shm/handshake.h"
 
 #define PATIENCE_NS (40 * NS_PER_MS) /* clients have 100 ms, and there may be hundreds at once */
 #define WAIT_NS     (3 * NS_PER_S)
@@ -63,14 +70,13 @@ void welcome_reject(int fd, int error) {
         (void)send_welcome(fd, &welcome, NULL, 0);
 }
 
-static void hand_out(struct member *member, int fd, int memfd) {
-        struct collector *collector = member->collector;
-        struct log_peer peer = member_peer(member);
+static void hand_out(const struct collector *collector, struct process *process, int fd, int memfd) {
+        struct log_peer peer = process_peer(process);
         struct shm_welcome welcome = make_welcome(collector);
 
-        welcome.segment_size = member->geometry.segment_size;
+        welcome.segment_size = process_segment_size(process);
         if (send_welcome(fd, &welcome, (int[]){memfd, beacon_fd(collector->beacon)}, 2) < 0) {
-                member_undo(member);
+                process_undo(process);
                 return;
         }
         log_event(LOG_ATTACHED, &peer, "process %d (%s) of user %u attached", (int)peer.pid, peer.comm,
@@ -105,10 +111,10 @@ struct welcome *welcome_free(struct welcome *welcome) {
 }
 
 static void give(struct welcome *welcome) {
-        struct member *member = member_by_number(welcome->collector, welcome->number);
+        struct process *process = processes_by_number(welcome->collector->processes, welcome->number);
 
-        if (welcome->fd >= 0 && member && member->process.drain)
-                hand_out(member, welcome->fd, welcome->memfd);
+        if (welcome->fd >= 0 && process && process->drain)
+                hand_out(welcome->collector, process, welcome->fd, welcome->memfd);
         close_given(welcome);
 }
 
@@ -118,11 +124,11 @@ static void on_kept(void *userdata, int fd, unsigned events) {
 }
 
 static void tell_unkept(const struct welcome *welcome) {
-        struct member *member = member_by_number(welcome->collector, welcome->number);
+        struct process *process = processes_by_number(welcome->collector->processes, welcome->number);
         struct log_peer peer = {.pid = 0};
 
-        if (member)
-                peer = member_peer(member);
+        if (process)
+                peer = process_peer(process);
         peer.reason = "the service manager does not answer";
         log_event(LOG_UNKEPT, &peer, "the service manager does not say that it keeps the books of process number %llu",
                   (unsigned long long)welcome->number);
@@ -141,8 +147,7 @@ static void on_timer(void *userdata, uint64_t now_ns) {
 }
 
 /* Consumes both descriptors, if it returns 0. */
-static int wait_for_store(struct member *member, int fd, int memfd) {
-        struct collector *collector = member->collector;
+static int wait_for_store(struct collector *collector, const struct process *process, int fd, int memfd) {
         struct welcome *welcome;
         int barrier, r;
 
@@ -156,7 +161,7 @@ static int wait_for_store(struct member *member, int fd, int memfd) {
         }
         *welcome = (struct welcome){.collector = collector,
                                     .next = collector->welcomes,
-                                    .number = member->process.number,
+                                    .number = process->number,
                                     .fd = fd,
                                     .memfd = memfd,
                                     .barrier = barrier};
@@ -178,20 +183,21 @@ static int wait_for_store(struct member *member, int fd, int memfd) {
 
 /* -------------------------------------------------------------------------------------------------- newcomers -- */
 
-void welcome_newcomer(struct member *member, int fd, int memfd) {
-        if (handover_keep(member, memfd) > 0 && wait_for_store(member, fd, memfd) == 0)
+void welcome_newcomer(struct collector *collector, struct process *process, int fd, int memfd) {
+        if (handover_keep(collector->handover, process, memfd) > 0 &&
+            wait_for_store(collector, process, fd, memfd) == 0)
                 return;
-        hand_out(member, fd, memfd);
+        hand_out(collector, process, fd, memfd);
         close(fd);
         close(memfd);
 }
 
 bool welcome_back(struct collector *collector, const struct newcomer *newcomer, uint64_t number, int fd) {
-        struct member *member = member_by_number(collector, number);
+        struct process *process = processes_by_number(collector->processes, number);
         struct shm_welcome welcome = make_welcome(collector);
 
-        if (!member || !member->process.drain || member->process.pid != newcomer->pid || !newcomer->start_ticks ||
-            member->start_ticks != newcomer->start_ticks)
+        if (!process || !process->drain || process->pid != newcomer->pid || !newcomer->start_ticks ||
+            process_start_ticks(process) != newcomer->start_ticks)
                 return false;
         welcome.flags = SHM_WELCOME_KEEP;
         (void)send_welcome(fd, &welcome, (int[]){beacon_fd(collector->beacon)}, 1);

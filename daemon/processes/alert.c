@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an administrator should hear of a process before he asks: that records were refused, that its numbers have holes,
- * that a table is full.  Each of them at once when it begins, then at most once a minute.
+ * See alert.h.  Each of these lines is logged at once when it begins, then at most once a minute.
  */
+#include "daemon/processes/alert.h"
+
+#include "daemon/books/books.h"
+#include "daemon/drain/drain.h"
 #include "daemon/processes/process_private.h"
 
 #define QUIET_NS (60 * NS_PER_S)
@@ -10,16 +13,14 @@
 /* Coverage is told as it falls below each of these, in millionths. */
 static const uint32_t steps[] = {1000000, 990000, 950000, 900000, 750000, 500000, 250000, 0};
 
-struct log_peer member_peer(const struct member *member) {
-        const struct process *process = &member->process;
-
+struct log_peer process_peer(const struct process *process) {
         return (struct log_peer){
                 .pid = process->pid, .uid = process->uid, .comm = process->comm, .unit = process->unit};
 }
 
-static void tell_dropped(struct member *member, uint64_t refused) {
-        struct alert *alert = &member->alert;
-        struct log_peer peer = member_peer(member);
+static void tell_dropped(struct process *process, uint64_t refused) {
+        struct alert *alert = &process->inside->alert;
+        struct log_peer peer = process_peer(process);
 
         peer.count = refused - alert->refused;
         log_event(LOG_DROPPED, &peer, "process %d (%s): %llu enters, opens and closes were refused, %llu in all",
@@ -35,10 +36,10 @@ static uint32_t step_of(uint32_t coverage_ppm) {
         return steps[i];
 }
 
-static void tell_coverage(struct member *member, const struct books_process_row *row) {
-        struct alert *alert = &member->alert;
+static void tell_coverage(struct process *process, const struct books_process_row *row) {
+        struct alert *alert = &process->inside->alert;
         uint64_t lost = row->lost[SHM_ALLOC_BYTES], all = row->counters[SHM_ALLOC_BYTES];
-        struct log_peer peer = member_peer(member);
+        struct log_peer peer = process_peer(process);
         uint32_t ppm, step;
 
         if (!lost || lost > all)
@@ -56,11 +57,10 @@ static void tell_coverage(struct member *member, const struct books_process_row 
                   peer.comm, ppm / 1e4, (unsigned long long)lost);
 }
 
-static void tell_limits(struct member *member, const struct books_process_row *row) {
-        struct alert *alert = &member->alert;
-        uint64_t threads = member->process.drain ? drain_refused_threads(member->process.drain)
-                                                 : member->process.refused_threads;
-        struct log_peer peer = member_peer(member);
+static void tell_limits(struct process *process, const struct books_process_row *row) {
+        struct alert *alert = &process->inside->alert;
+        uint64_t threads = process->drain ? drain_refused_threads(process->drain) : process->refused_threads;
+        struct log_peer peer = process_peer(process);
 
         if (threads && !alert->refused_threads) {
                 peer.count = threads;
@@ -78,9 +78,8 @@ static void tell_limits(struct member *member, const struct books_process_row *r
         alert->evicted = row->evicted;
 }
 
-void member_alert(struct member *member, uint64_t now_ns, bool last) {
-        const struct process *process = &member->process;
-        struct alert *alert = &member->alert;
+void process_alert(struct process *process, uint64_t now_ns, bool last) {
+        struct alert *alert = &process->inside->alert;
         struct books_process_row row;
         uint64_t refused;
 
@@ -88,7 +87,7 @@ void member_alert(struct member *member, uint64_t now_ns, bool last) {
                 return;
         refused = process->drain ? drain_refused(process->drain) : process->refused;
         if (refused > alert->refused && (last || now_ns - alert->dropped_ns >= QUIET_NS)) {
-                tell_dropped(member, refused);
+                tell_dropped(process, refused);
                 alert->dropped_ns = now_ns;
         }
         /* To read the row costs a look at every path: when something was refused, else once in a while. */
@@ -97,6 +96,6 @@ void member_alert(struct member *member, uint64_t now_ns, bool last) {
         alert->seen = refused;
         alert->looked_ns = now_ns;
         books_process_row(process->books, &row);
-        tell_coverage(member, &row);
-        tell_limits(member, &row);
+        tell_coverage(process, &row);
+        tell_limits(process, &row);
 }

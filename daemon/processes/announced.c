@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs that somebody announced with an exec, and that have not attached.
+ * See announced.h.
  *
  * `run` owes a row to every process.  A program that attaches is in the books by itself; one that cannot (static,
- * scrubbed, setuid, …) was at least announced by whoever started it.  A notice waits for one of the two: the attach,
+ * scrubbed, setuid) was at least announced by whoever started it.  A notice waits for one of the two: the attach,
  * or the end.  An exec can fail after it was announced, so that an end does not prove that the program ever ran.
  */
+#include "base/clean_text.h"
+#include "base/files.h"
+#include "daemon/processes/announced.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +17,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/clean_text.h"
-#include "base/files.h"
+#include "daemon/drain/drain.h"
 #include "daemon/host/elf_obstacle.h"
+#include "daemon/host/procinfo.h"
+#include "daemon/loop/reactor.h"
+#include "daemon/processes/arrival.h"
 #include "daemon/processes/process_private.h"
 
 #define NOTICES_MAX 1024u
 #define SHOWN_NS    NS_PER_S /* what runs for so long without having attached is shown while it runs */
 
 struct notice {
-        struct notices *notices;
+        struct announced *announced;
         struct notice *next;
         struct reactor_watch *death;
         int pidfd; /* -1: it had ended and been waited for when we heard of it */
@@ -34,14 +40,14 @@ struct notice {
         const char *why; /* NULL: the file could not be read */
 };
 
-struct notices {
-        struct collector *collector;
+struct announced {
+        struct processes *processes;
         struct notice *first; /* newest first */
         unsigned count;
 };
 
-static struct notice **find(struct notices *notices, pid_t pid) {
-        struct notice **at = &notices->first;
+static struct notice **find(struct announced *announced, pid_t pid) {
+        struct notice **at = &announced->first;
 
         while (*at && (*at)->pid != pid)
                 at = &(*at)->next;
@@ -52,37 +58,37 @@ static void notice_free(struct notice **at) {
         struct notice *notice = *at;
 
         *at = notice->next;
-        notice->notices->count--;
+        notice->announced->count--;
         reactor_unwatch(notice->death);
         close_fd(notice->pidfd);
         free(notice);
 }
 
-int notices_new(struct notices **ret, struct collector *collector) {
-        struct notices *notices = calloc(1, sizeof *notices);
+int announced_new(struct announced **ret, struct processes *processes) {
+        struct announced *announced = calloc(1, sizeof *announced);
 
-        if (!notices)
+        if (!announced)
                 return -ENOMEM;
-        notices->collector = collector;
-        *ret = notices;
+        announced->processes = processes;
+        *ret = announced;
         return 0;
 }
 
-struct notices *notices_free(struct notices *notices) {
-        if (!notices)
+struct announced *announced_free(struct announced *announced) {
+        if (!announced)
                 return NULL;
-        while (notices->first)
-                notice_free(&notices->first);
-        free(notices);
+        while (announced->first)
+                notice_free(&announced->first);
+        free(announced);
         return NULL;
 }
 
-bool notices_is_empty(const struct notices *notices) {
-        return !notices->first;
+bool announced_is_empty(const struct announced *announced) {
+        return !announced->first;
 }
 
-bool notices_drop(struct notices *notices, pid_t pid) {
-        struct notice **at = find(notices, pid);
+bool announced_drop(struct announced *announced, pid_t pid) {
+        struct notice **at = find(announced, pid);
 
         if (!*at)
                 return false;
@@ -122,7 +128,7 @@ static bool did_run(const struct notice *notice) {
         return notice->why != NULL;
 }
 
-static int make_row(struct notice *notice, bool alive, struct member **ret) {
+static int make_row(struct notice *notice, bool alive, struct process **ret) {
         struct newcomer newcomer = {notice->pid, notice->uid, -1, notice->start_ticks};
         const char *why = notice->why;
 
@@ -133,13 +139,13 @@ static int make_row(struct notice *notice, bool alive, struct member **ret) {
         }
         if (!why || !*why)
                 why = alive ? "it has not attached" : "it ended before it attached";
-        return member_uncounted(notice->notices->collector, &newcomer, notice->parent, notice->path, why, ret);
+        return process_add_unattached(notice->announced->processes, &newcomer, notice->parent, notice->path, why, ret);
 }
 
-bool notices_conclude(struct notices *notices, pid_t pid, int wait_status) {
-        struct collector *collector = notices->collector;
-        struct notice **at = find(notices, pid);
-        struct member *former, *member;
+bool announced_conclude(struct announced *announced, pid_t pid, int wait_status) {
+        struct processes *processes = announced->processes;
+        struct notice **at = find(announced, pid);
+        struct process *former, *process;
 
         if (!*at)
                 return false;
@@ -147,15 +153,15 @@ bool notices_conclude(struct notices *notices, pid_t pid, int wait_status) {
                 notice_free(at);
                 return false;
         }
-        former = member_find(collector, pid);
+        former = processes_by_pid(processes, pid);
         if (former)
-                member_end(former, PROCESS_EXEC, 0);
-        if (make_row(*at, false, &member) == 0) {
-                if (former && !member->process.parent)
-                        member->process.parent = former->process.parent;
-                member_end(member, PROCESS_EXITED, 0);
+                process_end(former, PROCESS_EXEC, 0);
+        if (make_row(*at, false, &process) == 0) {
+                if (former && !process->parent)
+                        process->parent = former->parent;
+                process_end(process, PROCESS_EXITED, 0);
                 if (wait_status >= 0)
-                        member_set_status(member, wait_status);
+                        process_set_status(process, wait_status);
         }
         notice_free(at);
         return true;
@@ -163,32 +169,32 @@ bool notices_conclude(struct notices *notices, pid_t pid, int wait_status) {
 
 static void on_death(void *userdata, int fd, unsigned events) {
         struct notice *notice = userdata;
-        struct notices *notices = notice->notices;
-        struct member *former;
+        struct announced *announced = notice->announced;
+        struct process *former;
         pid_t pid = notice->pid;
 
-        if (notices_conclude(notices, pid, -1))
+        if (announced_conclude(announced, pid, -1))
                 return;
-        former = member_find(notices->collector, pid);
+        former = processes_by_pid(announced->processes, pid);
         if (former)
-                member_end(former, PROCESS_EXITED, 0);
+                process_end(former, PROCESS_EXITED, 0);
 }
 
-static void forget_oldest(struct notices *notices) {
-        struct notice **at = &notices->first;
+static void forget_oldest(struct announced *announced) {
+        struct notice **at = &announced->first;
 
         while ((*at)->next)
                 at = &(*at)->next;
-        notices->collector->stats.rejected++;
+        announced->processes->stats.rejected++;
         notice_free(at);
 }
 
 /* Whether a process that was spawned a moment ago came before the news of it. */
-static bool came_already(const struct collector *collector, pid_t pid, uint64_t start_ticks) {
-        const struct member *member = member_find(collector, pid);
+static bool came_already(const struct processes *processes, pid_t pid, uint64_t start_ticks) {
+        const struct process *process = processes_by_pid(processes, pid);
 
         /* Without a start time it has ended, and been waited for; we may not have heard of that yet. */
-        return member && !member->process.uncounted && (!start_ticks || member->start_ticks == start_ticks);
+        return process && !process->unattached && (!start_ticks || process->inside->start_ticks == start_ticks);
 }
 
 static int open_process(struct notice *notice) {
@@ -202,43 +208,43 @@ static int open_process(struct notice *notice) {
                 if (!notice->parent)
                         notice->parent = stat.parent;
         }
-        return reactor_watch(notice->notices->collector->reactor, &notice->death, notice->pidfd, REACTOR_IN, on_death,
+        return reactor_watch(notice->announced->processes->reactor, &notice->death, notice->pidfd, REACTOR_IN, on_death,
                              notice);
 }
 
-void notices_add(struct notices *notices, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
-                 bool spawned) {
+void announced_add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
+                   bool spawned) {
         struct notice *notice = calloc(1, sizeof *notice);
 
         if (!notice)
                 return;
-        notices_drop(notices, pid);
-        if (notices->count >= NOTICES_MAX)
-                forget_oldest(notices);
+        announced_drop(announced, pid);
+        if (announced->count >= NOTICES_MAX)
+                forget_oldest(announced);
         *notice = (struct notice){
-                .notices = notices, .next = notices->first, .pidfd = -1, .pid = pid, .parent = parent};
+                .announced = announced, .next = announced->first, .pidfd = -1, .pid = pid, .parent = parent};
         notice->uid = uid;
-        notice->since_ns = reactor_now(notices->collector->reactor);
+        notice->since_ns = reactor_now(announced->processes->reactor);
         snprintf(notice->path, sizeof notice->path, "%s", path);
-        notices->first = notice;
-        notices->count++;
-        if (open_process(notice) < 0 || (spawned && came_already(notices->collector, pid, notice->start_ticks))) {
-                notice_free(&notices->first);
+        announced->first = notice;
+        announced->count++;
+        if (open_process(notice) < 0 || (spawned && came_already(announced->processes, pid, notice->start_ticks))) {
+                notice_free(&announced->first);
                 return;
         }
         notice->why = obstacle(parent && notice->pidfd < 0 ? parent : pid, path);
         if (scrubbed && notice->why && !*notice->why)
                 notice->why = "its environment was scrubbed of LD_PRELOAD";
         if (notice->pidfd < 0)
-                (void)notices_conclude(notices, pid, -1);
+                (void)announced_conclude(announced, pid, -1);
         else
-                schedule_tick(notices->collector);
+                announced->processes->owner->tend_soon(announced->processes->userdata);
 }
 
-void notices_tend(struct notices *notices, uint64_t now_ns) {
-        struct notice **at = &notices->first;
+void announced_tend(struct announced *announced, uint64_t now_ns) {
+        struct notice **at = &announced->first;
         struct procinfo_stat stat;
-        struct member *former, *member;
+        struct process *former, *process;
 
         while (*at) {
                 struct notice *notice = *at;
@@ -248,15 +254,15 @@ void notices_tend(struct notices *notices, uint64_t now_ns) {
                         at = &notice->next;
                         continue;
                 }
-                former = member_find(notices->collector, notice->pid);
+                former = processes_by_pid(announced->processes, notice->pid);
                 /* A program of the same name that has not called exec is still the one that announced it. */
-                if (former && former->process.drain && !drain_is_abandoned(former->process.drain)) {
+                if (former && former->drain && !drain_is_abandoned(former->drain)) {
                         at = &notice->next;
                         continue;
                 }
                 if (former)
-                        member_end(former, PROCESS_EXEC, 0);
-                (void)make_row(notice, true, &member);
+                        process_end(former, PROCESS_EXEC, 0);
+                (void)make_row(notice, true, &process);
                 notice_free(at);
         }
 }

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Looking after rows: threads' names, programs that became others, how the dead have died, and who is forgotten.
- */
+/* See housekeeping.h. */
+#include "daemon/processes/housekeeping.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/files.h"
+#include "daemon/drain/drain.h"
+#include "daemon/host/procinfo.h"
 #include "daemon/processes/process_private.h"
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
 #define NAMES_PER_TURN 128u
-#define MOVES          2              /* seconds in which a process is looked after fully, after it did something */
-#define STILL_NS       (8 * NS_PER_S) /* … and how often all the same */
+#define ACTIVE_LOOKS   2              /* seconds for which a process counts as active after it did something */
+#define IDLE_NS        (8 * NS_PER_S) /* between two settlings of an idle one */
 #define AUTOPSY_NS     (5 * NS_PER_S) /* how long we ask the kernel how a process ended: as long as a parent may take */
 
 /* The beginning of Linux's struct pidfd_info (6.13, exit status since 6.15), which older headers lack. */
@@ -27,106 +28,121 @@ _Static_assert(sizeof(struct exit_info) == 64, "the size is part of the request'
 #define EXIT_INFO_ASK    _IOWR(0xff, 11, struct exit_info)
 #define EXIT_INFO_STATUS (UINT64_C(1) << 3)
 
-/* Everything that had a lane is gone.  That may be a program whose one counted thread ended; or another program. */
-static void look_whether_exec(struct member *member, uint64_t now_ns) {
-        char exe[sizeof member->process.exe];
+/* No thread with a lane is left: its one counted thread ended, or it became another program. */
+static void look_whether_exec(struct process *process, uint64_t now_ns) {
+        struct housekeeping *own = &process->inside->housekeeping;
+        char exe[sizeof process->exe];
 
-        if (!drain_is_abandoned(member->process.drain)) {
-                member->abandoned_ns = 0;
+        if (!drain_is_abandoned(process->drain)) {
+                own->abandoned_ns = 0;
                 return;
         }
-        if (!member->abandoned_ns)
-                member->abandoned_ns = now_ns;
-        if (now_ns - member->abandoned_ns < ABANDONED_NS)
+        if (!own->abandoned_ns)
+                own->abandoned_ns = now_ns;
+        if (now_ns - own->abandoned_ns < ABANDONED_NS)
                 return;
-        if (procinfo_exe(member->process.pid, exe, sizeof exe) == 0 && strcmp(exe, member->process.exe) != 0)
-                member_end(member, PROCESS_EXEC, 0);
+        if (procinfo_exe(process->pid, exe, sizeof exe) == 0 && strcmp(exe, process->exe) != 0)
+                process_end(process, PROCESS_EXEC, 0);
 }
 
-void member_name_threads(struct member *member, uint64_t now_ns) {
-        struct drain *drain = member->process.drain;
+void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age_ns) {
+        struct housekeeping *own = &process->inside->housekeeping;
+        struct drain *drain = process->drain;
         char comm[16];
-        uint64_t activity = drain_activity(drain);
+        uint64_t activity;
         uint32_t tid;
 
-        member->named_ns = now_ns;
-        /* A name that changes while its thread does nothing moves nothing in the books. */
-        if (member->other_pidns || (activity == member->activity && !member->next_lane))
+        if (now_ns - own->named_ns < age_ns)
                 return;
-        member->activity = activity;
+        activity = drain_activity(drain);
+        own->named_ns = now_ns;
+        /* A name that changes while its thread does nothing moves nothing in the books. */
+        if (process->inside->other_pidns || (activity == own->named_activity && !own->next_lane))
+                return;
+        own->named_activity = activity;
         for (uint32_t n = 0; n < NAMES_PER_TURN; n++) {
-                if (!drain_thread(drain, member->next_lane, &tid)) {
-                        member->next_lane = 0;
+                if (!drain_thread(drain, own->next_lane, &tid)) {
+                        own->next_lane = 0;
                         return;
                 }
-                if (tid && procinfo_thread_comm(member->process.pid, tid, comm) == 0)
-                        drain_name_thread(drain, member->next_lane, tid, comm);
-                member->next_lane++;
+                if (tid && procinfo_thread_comm(process->pid, tid, comm) == 0)
+                        drain_name_thread(drain, own->next_lane, tid, comm);
+                own->next_lane++;
         }
 }
 
 /* A number that changes when a thread comes, goes, allocates or writes a record. */
-static uint64_t moved(const struct drain *drain) {
+static uint64_t activity_of(const struct drain *drain) {
         return drain_activity(drain) + drain_refused_threads(drain);
 }
 
-/* To settle means to look at every path and lane.  One that lies still has nothing to settle but what it has refused
- * without a record, and that can wait.  Twice after it moved: of a lane that was busy just then it was left out. */
-static bool is_to_settle(struct member *member, uint64_t now_ns) {
-        uint64_t now = moved(member->process.drain);
+bool process_is_active(const struct process *process) {
+        return process->inside->housekeeping.active_looks > 0;
+}
 
-        if (now_ns - member->settled_ns < NS_PER_S)
+/* To settle is to visit every path and lane.  An idle process has nothing to settle but threads that were refused, and
+ * those can wait.  After activity it is settled twice, since the first time leaves out a lane that is busy. */
+static bool is_to_settle(struct process *process, uint64_t now_ns) {
+        struct housekeeping *own = &process->inside->housekeeping;
+        uint64_t activity = activity_of(process->drain);
+
+        if (now_ns - own->settled_ns < NS_PER_S)
                 return false;
-        if (now != member->moved)
-                member->moves = MOVES + 1;
-        member->moved = now;
-        if (member->moves)
-                member->moves--;
-        return member->moves || now_ns - member->settled_ns >= STILL_NS;
+        if (activity != own->activity)
+                own->active_looks = ACTIVE_LOOKS + 1;
+        own->activity = activity;
+        if (own->active_looks)
+                own->active_looks--;
+        return own->active_looks || now_ns - own->settled_ns >= IDLE_NS;
 }
 
-/* The undo log is as long as the largest batch was, which was the first of all: it brought every name and path. */
-static void rest(struct member *member) {
-        if (!member_moves(member) && !member->rests)
-                books_trim(member->process.books);
-        member->rests = !member_moves(member);
+/* The undo log is as long as the largest batch was: the first, which brought every name and path. */
+static void trim_idle(struct process *process) {
+        struct housekeeping *own = &process->inside->housekeeping;
+
+        if (!process_is_active(process) && !own->idle)
+                books_trim(process->books);
+        own->idle = !process_is_active(process);
 }
 
-void member_tend(struct member *member, uint64_t now_ns) {
+/* It attached before main: since then it may have taken a name, and loaded an allocator. */
+static void recheck(struct process *process) {
+        const struct processes *processes = process->inside->processes;
         struct procinfo_stat stat;
 
-        if (!member->process.drain)
-                return;
-        if (!member->settled && now_ns - member->attached_ns >= NS_PER_S) {
-                /* It attached before main: since then it may have taken a name, and loaded an allocator. */
-                member->settled = true;
-                if (procinfo_stat(member->process.pid, &stat) == 0)
-                        memcpy(member->process.comm, stat.comm, sizeof stat.comm);
-                member->process.allocator = procinfo_allocator(member->process.pid);
-                handover_relabel(member);
-        }
-        if (now_ns - member->named_ns >= NS_PER_S)
-                member_name_threads(member, now_ns);
-        if (is_to_settle(member, now_ns)) {
-                int r = drain_settle(member->process.drain, now_ns);
+        process->inside->housekeeping.rechecked = true;
+        if (procinfo_stat(process->pid, &stat) == 0)
+                memcpy(process->comm, stat.comm, sizeof stat.comm);
+        process->allocator = procinfo_allocator(process->pid);
+        processes->owner->label_changed(processes->userdata, process);
+}
 
-                /* So dead threads' lanes come free, and closes that waited for them are told, with nobody asking. */
-                member->settled_ns = now_ns;
+void process_tend(struct process *process, uint64_t now_ns) {
+        struct process_inside *inside = process->inside;
+
+        if (!process->drain)
+                return;
+        if (!inside->housekeeping.rechecked && now_ns - inside->attached_ns >= NS_PER_S)
+                recheck(process);
+        process_name_threads(process, now_ns, NS_PER_S);
+        if (is_to_settle(process, now_ns)) {
+                int r = drain_settle(process->drain, now_ns);
+
+                /* This frees the lanes of dead threads, and applies the closes that waited for them. */
+                inside->housekeeping.settled_ns = now_ns;
                 if (r < 0) {
-                        member_expel(member, r);
+                        process_expel(process, r);
                         return;
                 }
         }
-        rest(member);
-        member_alert(member, now_ns, false);
-        look_whether_exec(member, now_ns);
+        trim_idle(process);
+        process_alert(process, now_ns, false);
+        look_whether_exec(process, now_ns);
 }
 
 /* ------------------------------------------------------------------------------------------------ the ended -- */
 
-void member_set_status(struct member *member, int wait_status) {
-        struct process *process = &member->process;
-
+void process_set_status(struct process *process, int wait_status) {
         if (process->end != PROCESS_EXITED)
                 return;
         if (WIFEXITED(wait_status)) {
@@ -139,86 +155,90 @@ void member_set_status(struct member *member, int wait_status) {
 }
 
 /* Newer kernels tell a pidfd's holder how the process ended, once its parent has waited for it. */
-void member_autopsy(struct member *member, uint64_t now_ns) {
+void process_autopsy(struct process *process, uint64_t now_ns) {
+        struct process_inside *inside = process->inside;
+        const struct processes *processes = inside->processes;
         struct exit_info info = {.mask = EXIT_INFO_STATUS};
         bool refused;
 
-        if (member->process.end == PROCESS_ALIVE || (member->pidfd < 0 && member->is_reported))
+        if (process->end == PROCESS_ALIVE || (inside->pidfd < 0 && post_mortem_is_reported(process)))
                 return;
-        if (member->process.end == PROCESS_EXITED && member->pidfd >= 0) {
-                refused = ioctl(member->pidfd, EXIT_INFO_ASK, &info) < 0;
+        if (process->end == PROCESS_EXITED && inside->pidfd >= 0) {
+                refused = ioctl(inside->pidfd, EXIT_INFO_ASK, &info) < 0;
                 if (!refused && (info.mask & EXIT_INFO_STATUS))
-                        member_set_status(member, info.status);
-                else if ((!refused || errno == ESRCH) && now_ns - member->process.ended_ns < AUTOPSY_NS)
-                        return; /* nobody has waited for it yet */
+                        process_set_status(process, info.status);
+                else if ((!refused || errno == ESRCH) && now_ns - process->ended_ns < AUTOPSY_NS)
+                        return; /* its parent has not waited for it yet */
         }
-        close_fd(member->pidfd);
-        member->pidfd = -1;
-        death_report(member);
-        if (member->process.books)
-                handover_relabel(member);
-        handover_drop_pid(member);
+        if (inside->pidfd >= 0)
+                close(inside->pidfd);
+        inside->pidfd = -1;
+        post_mortem_report(process);
+        if (process->books)
+                processes->owner->label_changed(processes->userdata, process);
+        processes->owner->pidfd_closed(processes->userdata, process);
 }
 
-void member_forget(struct member *member) {
-        struct collector *collector = member->collector;
+void process_forget(struct process *process) {
+        struct processes *processes = process->inside->processes;
+        struct process_sums *forgotten = &processes->stats.forgotten;
         struct books_process_row row;
 
-        if (member->process.books) {
-                books_process_row(member->process.books, &row);
-                collector->forgotten.records += row.records;
-                collector->forgotten.lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
-                collector->forgotten.evicted += row.evicted;
-                collector->forgotten.refused += member->process.refused;
-                handover_forget(member);
+        if (process->books) {
+                books_process_row(process->books, &row);
+                forgotten->records += row.records;
+                forgotten->lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
+                forgotten->evicted += row.evicted;
+                forgotten->refused += process->refused;
+                processes->owner->forgotten(processes->userdata, process);
         }
-        collector->ended--;
-        member_take_out(member);
-        member_free(member);
+        processes->stats.ended--;
+        processes_remove(process);
+        process_free(process);
 }
 
 /* Of too many, the oldest of the user who has most of them goes first: nobody drives out the others' rows. */
-static struct member *one_too_many(const struct collector *collector) {
-        const struct member *newest = NULL;
-        struct member *oldest = NULL, *oldest_of_uid = NULL;
+static struct process *one_too_many(const struct processes *processes) {
+        const struct process *newest = NULL;
+        struct process *oldest = NULL, *oldest_of_uid = NULL;
         size_t of_uid = 0;
 
-        for (size_t i = 0; i < collector->count; i++)
-                if (collector->members[i]->process.end != PROCESS_ALIVE &&
-                    (!newest || collector->members[i]->process.ended_ns >= newest->process.ended_ns))
-                        newest = collector->members[i];
-        for (size_t i = 0; i < collector->count; i++) {
-                struct member *member = collector->members[i];
+        for (size_t i = 0; i < processes->count; i++)
+                if (processes->rows[i]->end != PROCESS_ALIVE &&
+                    (!newest || processes->rows[i]->ended_ns >= newest->ended_ns))
+                        newest = processes->rows[i];
+        for (size_t i = 0; i < processes->count; i++) {
+                struct process *process = processes->rows[i];
 
-                if (member->process.end == PROCESS_ALIVE)
+                if (process->end == PROCESS_ALIVE)
                         continue;
-                if (!oldest || member->process.ended_ns < oldest->process.ended_ns)
-                        oldest = member;
-                if (member->process.uid != newest->process.uid)
+                if (!oldest || process->ended_ns < oldest->ended_ns)
+                        oldest = process;
+                if (process->uid != newest->uid)
                         continue;
                 of_uid++;
-                if (!oldest_of_uid || member->process.ended_ns < oldest_of_uid->process.ended_ns)
-                        oldest_of_uid = member;
+                if (!oldest_of_uid || process->ended_ns < oldest_of_uid->ended_ns)
+                        oldest_of_uid = process;
         }
-        return of_uid > collector->options.keep_max / 4 ? oldest_of_uid : oldest;
+        return of_uid > processes->options.keep_max / 4 ? oldest_of_uid : oldest;
 }
 
-uint64_t members_forget(struct collector *collector, uint64_t now_ns) {
-        uint64_t keep_ns = collector->options.keep_ns, next = 0, at;
+uint64_t processes_forget(struct processes *processes, uint64_t now_ns) {
+        uint64_t keep_ns = processes->options.keep_ns, next = 0, at;
 
-        while (collector->ended > collector->options.keep_max)
-                member_forget(one_too_many(collector));
+        while (processes->stats.ended > processes->options.keep_max)
+                process_forget(one_too_many(processes));
         if (keep_ns == UINT64_MAX)
                 return 0;
-        for (size_t i = 0; i < collector->count;) {
-                struct member *member = collector->members[i];
+        for (size_t i = 0; i < processes->count;) {
+                struct process *process = processes->rows[i];
 
-                at = member->process.ended_ns + keep_ns;
-                if (member->process.end != PROCESS_ALIVE && at <= now_ns) {
-                        member_forget(member);
+                at = process->ended_ns + keep_ns;
+                if (process->end != PROCESS_ALIVE && at <= now_ns) {
+                        process_forget(process);
                         continue;
                 }
-                if (member->process.end != PROCESS_ALIVE && (!next || at < next))
+                if (process->end != PROCESS_ALIVE && (!next || at < next))
                         next = at;
                 i++;
         }

@@ -1,37 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last word on a process that was killed: why, as far as can be known, and what it was doing.
+ * See post_mortem.h.
  *
- * The kernel says of a cgroup how often it killed somebody there because memory ran out, not whom; so a SIGKILL is put
- * down to that only where the count rose since it was last looked at, and one death takes one rise.  Where the cgroup went
- * with the process, the kernel's own message is looked for.
+ * The kernel counts per cgroup how often it killed a process because memory ran out, and does not name the process.  So
+ * a SIGKILL is attributed to that only where the count rose since it was last read, and one death takes one rise.
+ * Where the cgroup went with the process, the kernel's own message is searched for.
  */
+#include "daemon/processes/post_mortem.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/books/books.h"
+#include "daemon/host/log.h"
+#include "daemon/host/procinfo.h"
 #include "daemon/processes/process_private.h"
+#include "daemon/processes/process_text.h"
 
 #define SPANS_TOLD 5u
 #define NAMES_TOLD 3u
 
-void death_watch(struct member *member) {
-        (void)procinfo_oom_kills(member->process.cgroup, &member->oom_kills);
+void post_mortem_watch(struct process *process) {
+        (void)procinfo_oom_kills(process->cgroup, &process->inside->post_mortem.oom_kills);
 }
 
-void death_look(struct member *member) {
-        const struct collector *collector = member->collector;
+void post_mortem_look(struct process *process) {
+        const struct processes *processes = process->inside->processes;
+        struct post_mortem *own = &process->inside->post_mortem;
         uint64_t kills;
 
-        if (procinfo_oom_kills(member->process.cgroup, &kills) < 0 || kills <= member->oom_kills)
+        if (procinfo_oom_kills(process->cgroup, &kills) < 0 || kills <= own->oom_kills)
                 return;
-        member->maybe_oom = true;
-        kills = member->oom_kills + 1;
-        for (size_t i = 0; i < collector->count; i++)
-                if (!strcmp(collector->members[i]->process.cgroup, member->process.cgroup) &&
-                    collector->members[i]->oom_kills < kills)
-                        collector->members[i]->oom_kills = kills;
+        own->maybe_oom = true;
+        kills = own->oom_kills + 1;
+        for (size_t i = 0; i < processes->count; i++)
+                if (!strcmp(processes->rows[i]->cgroup, process->cgroup) &&
+                    processes->rows[i]->inside->post_mortem.oom_kills < kills)
+                        processes->rows[i]->inside->post_mortem.oom_kills = kills;
 }
 
 /* ------------------------------------------------------------------------------------------------------ texts -- */
@@ -109,12 +116,10 @@ static void list_rates(const struct books *books, uint64_t now_ns, char *buf, si
 
 /* ----------------------------------------------------------------------------------------------------- report -- */
 
-static bool was_oom(const struct member *member) {
-        const struct process *process = &member->process;
-
+static bool was_oom(const struct process *process) {
         if (process->end != PROCESS_EXITED && (process->end != PROCESS_KILLED || process->end_status != SIGKILL))
                 return false;
-        return member->maybe_oom || procinfo_oom_told(process->pid, member->attached_ns);
+        return process->inside->post_mortem.maybe_oom || procinfo_oom_told(process->pid, process->inside->attached_ns);
 }
 
 static const char *cause(const struct process *process) {
@@ -126,17 +131,24 @@ static const char *cause(const struct process *process) {
         return name && process->end_status != SIGKILL ? sigdescr_np(process->end_status) : "unknown";
 }
 
-void death_report(struct member *member) {
-        struct process *process = &member->process;
+bool post_mortem_is_reported(const struct process *process) {
+        return process->inside->post_mortem.is_reported;
+}
+
+void post_mortem_skip(struct process *process) {
+        process->inside->post_mortem.is_reported = true;
+}
+
+void post_mortem_report(struct process *process) {
         char spans[1024], rates[512], ended[64];
         struct books_last last;
 
-        if (member->is_reported)
+        if (process->inside->post_mortem.is_reported)
                 return;
-        member->is_reported = true;
+        process->inside->post_mortem.is_reported = true;
         if (!process->books || (process->end != PROCESS_KILLED && process->end != PROCESS_EXITED))
                 return;
-        if (was_oom(member)) {
+        if (was_oom(process)) {
                 process->out_of_memory = true;
                 process->end = PROCESS_KILLED;
                 process->end_status = SIGKILL;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A process in words and figures, for those who show it.
- */
+/* See process_text.h. */
+#include "daemon/processes/process_text.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/processes/process_private.h"
+#include "daemon/host/procinfo.h"
+#include "daemon/processes/process.h"
 
 static const char *counting_by(const struct process *process, char *buf, size_t size) {
-        if (process->uncounted) {
+        if (process->unattached) {
                 snprintf(buf, size, "not counted: %s", process->why);
                 return buf;
         }

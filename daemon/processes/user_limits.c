@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Users: what each one's processes have of the collector, and what happens when it is too much.
+ * See user_limits.h.
  *
- * Of names, paths, threads and records the drain leaves out what has no room (quota.h); of processes the door does.  Memory
- * is measured: a second after the last time, or four where nothing happens, and after each pass that brought much.  A user above his limit loses his ended
- * processes first, then the largest of the living.
+ * The drain refuses names, paths, threads and records beyond the limit (quota.h); the attach refuses processes.  Memory
+ * is measured: each second, of an idle process every four seconds, and after each pass that brought many records.  A
+ * user above the limit loses ended processes first, then the largest living one.
  */
+#include "daemon/processes/user_limits.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "daemon/books/books.h"
+#include "daemon/host/log.h"
+#include "daemon/loop/reactor.h"
 #include "daemon/processes/process_private.h"
 
 #define TELL_NS          (60 * NS_PER_S)
@@ -25,8 +32,8 @@ static const struct {
 #undef X
 };
 
-/* Root may take what he likes, but not so much at once that others wait. */
-static void set_limits(struct quota *quota, const struct collector_options *options) {
+/* Root has no limit but that of one pass, by which others do not wait. */
+static void set_limits(struct quota *quota, const struct processes_options *options) {
         for (int kind = 0; kind < QUOTA_KINDS; kind++) {
                 uint64_t limit = options->uid_max[kind];
 
@@ -34,8 +41,9 @@ static void set_limits(struct quota *quota, const struct collector_options *opti
         }
 }
 
-struct quota *limits_get(struct collector *collector, uid_t uid) {
-        struct quota *quota = collector->quotas;
+/* The counts of a user, made at its first row; one more row is the user's.  NULL: no memory. */
+static struct quota *get(struct processes *processes, uid_t uid) {
+        struct quota *quota = processes->users.first;
 
         while (quota && quota->uid != uid)
                 quota = quota->next;
@@ -44,142 +52,201 @@ struct quota *limits_get(struct collector *collector, uid_t uid) {
                 if (!quota)
                         return NULL;
                 quota->uid = uid;
-                quota->next = collector->quotas;
-                set_limits(quota, &collector->options);
-                collector->quotas = quota;
+                quota->next = processes->users.first;
+                set_limits(quota, &processes->options);
+                processes->users.first = quota;
         }
         quota->users++;
         return quota;
 }
 
-void limits_put(struct collector *collector, struct quota *quota) {
-        struct quota **at = &collector->quotas;
+/* One row less. */
+static void put(struct processes *processes, struct quota *quota) {
+        struct quota **at = &processes->users.first;
 
-        if (!quota || --quota->users)
+        if (--quota->users)
                 return;
         while (*at != quota)
                 at = &(*at)->next;
         *at = quota->next;
         for (int kind = 0; kind < QUOTA_KINDS; kind++)
-                collector->forgotten.limited[kind] += quota->hits[kind];
+                processes->users.forgotten_hits[kind] += quota->hits[kind];
         free(quota);
 }
 
-int limits_inherit(struct member *member, const struct books *books) {
-        struct quota *quota = limits_get(member->collector, member->process.uid);
-        uint64_t names, paths;
+int limits_join(struct process *process) {
+        struct user_share *own = &process->inside->share;
 
-        if (!quota)
-                return -ENOMEM;
-        limits_put(member->collector, member->quota);
-        member->quota = quota;
-        books_used(books, &names, &paths);
-        quota_add(quota, QUOTA_NAMES, names);
-        quota_add(quota, QUOTA_PATHS, paths);
+        own->segment_fd = -1;
+        own->quota = get(process->inside->processes, process->uid);
+        return own->quota ? 0 : -ENOMEM;
+}
+
+void limits_leave(struct process *process) {
+        const struct user_share *own = &process->inside->share;
+        uint64_t names = 0, paths = 0;
+
+        if (process->books) {
+                books_used(process->books, &names, &paths);
+                quota_give(own->quota, QUOTA_NAMES, names);
+                quota_give(own->quota, QUOTA_PATHS, paths);
+        }
+        quota_give(own->quota, QUOTA_MEMORY, own->memory);
+        put(process->inside->processes, own->quota);
+}
+
+int limits_admit(struct process *process) {
+        struct user_share *own = &process->inside->share;
+
+        if (!quota_room(own->quota, QUOTA_MEMORY)) {
+                quota_hit(own->quota, QUOTA_MEMORY);
+                return -EDQUOT;
+        }
+        if (!quota_take(own->quota, QUOTA_PROCESSES, 1))
+                return -EDQUOT;
+        own->in_quota = true;
         return 0;
 }
 
-void limits_set(struct collector *collector) {
-        for (struct quota *quota = collector->quotas; quota; quota = quota->next)
-                set_limits(quota, &collector->options);
+void limits_inherit(struct process *process, bool attached) {
+        struct user_share *own = &process->inside->share;
+        uint64_t names, paths;
+
+        books_used(process->books, &names, &paths);
+        quota_add(own->quota, QUOTA_NAMES, names);
+        quota_add(own->quota, QUOTA_PATHS, paths);
+        if (!attached)
+                return;
+        quota_add(own->quota, QUOTA_PROCESSES, 1);
+        own->in_quota = true;
 }
 
-void limits_begin_pass(struct collector *collector) {
-        for (struct quota *quota = collector->quotas; quota; quota = quota->next)
+void limits_detach(struct process *process) {
+        struct user_share *own = &process->inside->share;
+
+        if (own->segment_fd >= 0)
+                close(own->segment_fd);
+        own->segment_fd = -1;
+        if (own->in_quota)
+                quota_give(own->quota, QUOTA_PROCESSES, 1);
+        own->in_quota = false;
+}
+
+void limits_set_segment(struct process *process, int fd) {
+        process->inside->share.segment_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* without it, it is not measured */
+}
+
+struct quota *limits_quota(const struct process *process) {
+        return process->inside->share.quota;
+}
+
+void limits_set(struct processes *processes) {
+        for (struct quota *quota = processes->users.first; quota; quota = quota->next)
+                set_limits(quota, &processes->options);
+}
+
+void limits_begin_pass(struct processes *processes) {
+        for (struct quota *quota = processes->users.first; quota; quota = quota->next)
                 quota->used[QUOTA_RECORDS] = 0;
 }
 
-bool limits_may_work(const struct collector *collector, uid_t uid) {
-        const struct quota *quota = collector->quotas;
+bool limits_may_work(const struct processes *processes, uid_t uid) {
+        const struct quota *quota = processes->users.first;
 
         while (quota && quota->uid != uid)
                 quota = quota->next;
         return quota_room(quota, QUOTA_RECORDS) > 0;
 }
 
-void limits_charge(struct member *member, uint64_t records) {
-        quota_add(member->quota, QUOTA_RECORDS, records);
+void limits_charge(struct process *process, uint64_t records) {
+        quota_add(process->inside->share.quota, QUOTA_RECORDS, records);
 }
 
-/* --------------------------------------------------------------------------------------------------------- memory -- */
+uint64_t limits_charged(const struct process *process) {
+        return process->inside->share.quota->used[QUOTA_RECORDS];
+}
 
-void limits_measure(struct member *member) {
+/* ------------------------------------------------------------------------------------------------------ memory -- */
+
+void limits_measure(struct process *process) {
+        struct user_share *own = &process->inside->share;
         struct stat st;
-        uint64_t memory = member->process.books ? books_memory(member->process.books) : 0;
+        uint64_t memory = process->books ? books_memory(process->books) : 0;
 
-        if (member->segment_fd >= 0 && fstat(member->segment_fd, &st) == 0)
+        if (own->segment_fd >= 0 && fstat(own->segment_fd, &st) == 0)
                 memory += (uint64_t)st.st_blocks * 512;
-        member->measured_ns = reactor_now(member->collector->reactor);
-        quota_add(member->quota, QUOTA_MEMORY, memory);
-        quota_give(member->quota, QUOTA_MEMORY, member->memory);
-        member->memory = memory;
+        own->measured_ns = reactor_now(process->inside->processes->reactor);
+        quota_add(own->quota, QUOTA_MEMORY, memory);
+        quota_give(own->quota, QUOTA_MEMORY, own->memory);
+        own->memory = memory;
 }
 
-static struct member *oldest_ended(const struct collector *collector, uid_t uid) {
-        struct member *oldest = NULL;
+static struct process *oldest_ended(const struct processes *processes, uid_t uid) {
+        struct process *oldest = NULL;
 
-        for (size_t i = 0; i < collector->count; i++) {
-                struct member *member = collector->members[i];
+        for (size_t i = 0; i < processes->count; i++) {
+                struct process *process = processes->rows[i];
 
-                if (member->process.uid == uid && member->process.end != PROCESS_ALIVE &&
-                    (!oldest || member->process.ended_ns < oldest->process.ended_ns))
-                        oldest = member;
+                if (process->uid == uid && process->end != PROCESS_ALIVE &&
+                    (!oldest || process->ended_ns < oldest->ended_ns))
+                        oldest = process;
         }
         return oldest;
 }
 
-static struct member *largest(const struct collector *collector, uid_t uid) {
-        struct member *found = NULL;
+static struct process *largest(const struct processes *processes, uid_t uid) {
+        struct process *found = NULL;
 
-        for (size_t i = 0; i < collector->count; i++) {
-                struct member *member = collector->members[i];
+        for (size_t i = 0; i < processes->count; i++) {
+                struct process *process = processes->rows[i];
 
-                if (member->process.uid == uid && member->process.drain && (!found || member->memory > found->memory))
-                        found = member;
+                if (process->uid == uid && process->drain &&
+                    (!found || process->inside->share.memory > found->inside->share.memory))
+                        found = process;
         }
         return found;
 }
 
-/* Brings a user below his limit again. */
-static void fit(struct collector *collector, struct quota *quota) {
+/* Brings a user below the limit again. */
+static void fit(struct processes *processes, struct quota *quota) {
         uid_t uid = quota->uid;
-        struct member *member;
+        struct process *process;
 
-        /* Who loses his last row loses the quota, too. */
+        /* The quota is freed with the user's last row. */
         quota->users++;
         while (!quota_room(quota, QUOTA_MEMORY)) {
                 quota_hit(quota, QUOTA_MEMORY);
-                member = oldest_ended(collector, uid);
-                if (member) {
-                        member_forget(member);
+                process = oldest_ended(processes, uid);
+                if (process) {
+                        process_forget(process);
                         continue;
                 }
-                member = largest(collector, uid);
-                if (!member)
+                process = largest(processes, uid);
+                if (!process)
                         break;
-                member_expel_because(member, "its user's processes take more memory than max-memory-per-uid allows");
-                /* What is left of it is a row, and the next to go. */
+                process_expel_because(process, "its user's processes take more memory than max-memory-per-uid allows");
+                /* Its row is an ended one now, and the next to go. */
         }
-        limits_put(collector, quota);
+        put(processes, quota);
 }
 
-static void fit_all(struct collector *collector) {
-        struct quota *quota = collector->quotas, *next;
+static void fit_all(struct processes *processes) {
+        struct quota *quota = processes->users.first, *next;
 
         for (; quota; quota = next) {
                 next = quota->next;
                 if (!quota_room(quota, QUOTA_MEMORY))
-                        fit(collector, quota);
+                        fit(processes, quota);
         }
 }
 
-void limits_after_drain(struct member *member, uint64_t records) {
-        if (records >= MEASURE_AFTER)
-                limits_measure(member);
+void limits_after_drain(struct process *process, uint64_t before) {
+        if (limits_charged(process) - before >= MEASURE_AFTER)
+                limits_measure(process);
 }
 
-void limits_end_pass(struct collector *collector) {
-        fit_all(collector);
+void limits_end_pass(struct processes *processes) {
+        fit_all(processes);
 }
 
 /* ------------------------------------------------------------------------------------------------------- the log -- */
@@ -197,23 +264,24 @@ static void tell(struct quota *quota, enum quota_kind kind, uint64_t now_ns) {
         log_event(LOG_LIMIT, &peer, "user %u is at the limit of %s", (unsigned)quota->uid, reason);
 }
 
-void limits_tend(struct collector *collector, uint64_t now_ns) {
-        for (size_t i = 0; i < collector->count; i++) {
-                struct member *member = collector->members[i];
+void limits_tend(struct processes *processes, uint64_t now_ns) {
+        for (size_t i = 0; i < processes->count; i++) {
+                struct process *process = processes->rows[i];
 
-                if (member->process.drain && (member_moves(member) || now_ns - member->measured_ns >= MEASURE_STILL_NS))
-                        limits_measure(member);
+                if (process->drain &&
+                    (process_is_active(process) || now_ns - process->inside->share.measured_ns >= MEASURE_STILL_NS))
+                        limits_measure(process);
         }
-        fit_all(collector);
-        for (struct quota *quota = collector->quotas; quota; quota = quota->next)
+        fit_all(processes);
+        for (struct quota *quota = processes->users.first; quota; quota = quota->next)
                 for (int kind = 0; kind < QUOTA_KINDS; kind++)
                         tell(quota, (enum quota_kind)kind, now_ns);
 }
 
-void limits_sum(const struct collector *collector, uint64_t ret_hits[QUOTA_KINDS]) {
+void limits_sum(const struct processes *processes, uint64_t ret_hits[QUOTA_KINDS]) {
         for (int kind = 0; kind < QUOTA_KINDS; kind++)
-                ret_hits[kind] = collector->forgotten.limited[kind];
-        for (const struct quota *quota = collector->quotas; quota; quota = quota->next)
+                ret_hits[kind] = processes->users.forgotten_hits[kind];
+        for (const struct quota *quota = processes->users.first; quota; quota = quota->next)
                 for (int kind = 0; kind < QUOTA_KINDS; kind++)
                         ret_hits[kind] += quota->hits[kind];
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/processes/process_text.h"
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
@@ -18,7 +19,7 @@ struct ps_row {
 };
 
 static bool is_counted(const struct process *process) {
-        return !process->uncounted && process->counting != SHM_COUNTING_NONE &&
+        return !process->unattached && process->counting != SHM_COUNTING_NONE &&
                process->counting != SHM_COUNTING_BYPASSED;
 }
 

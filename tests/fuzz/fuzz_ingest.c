@@ -16,6 +16,8 @@
 #include <sys/un.h>
 
 #include "daemon/collector/ingest.c"
+#include "daemon/processes/housekeeping.h"
+#include "daemon/processes/process_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -210,18 +212,20 @@ static void time_passes(struct input *input) {
 }
 
 static void forget_all(void) {
-        members_forget(collector, UINT64_MAX / 2);
-        for (size_t i = 0; i < collector->count; i++)
-                member_end(collector->members[i], PROCESS_EXITED, 0);
-        while (collector->count) {
-                struct member *member = collector->members[collector->count - 1];
+        struct processes *processes = collector->processes;
 
-                member_take_out(member);
-                member_free(member);
+        processes_forget(processes, UINT64_MAX / 2);
+        for (size_t i = 0; i < processes->count; i++)
+                process_end(processes->rows[i], PROCESS_EXITED, 0);
+        while (processes->count) {
+                struct process *process = processes->rows[processes->count - 1];
+
+                processes_remove(process);
+                process_free(process);
         }
-        collector->ended = 0;
-        (void)notices_free(collector->notices);
-        REQUIRE(notices_new(&collector->notices, collector) == 0);
+        processes->stats.ended = 0;
+        (void)announced_free(processes->announced);
+        REQUIRE(announced_new(&processes->announced, processes) == 0);
 }
 
 static bool is_divisible(const uint8_t *data, size_t size) {
@@ -256,9 +260,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         door(&input);
         on_timer(collector->ingests, UINT64_MAX / 2);
         REQUIRE(!collector->ingests->guests.first && collector->ingests->guests.count == 0);
-        if (collector->count || !notices_is_empty(collector->notices))
+        if (collector->processes->count || !announced_is_empty(collector->processes->announced))
                 forget_all();
-        REQUIRE(collector->live == 0);
+        REQUIRE(collector->processes->stats.live == 0);
         for (int fd = lowest, got = dup(silent); got >= 0; got = -1) {
                 close(got);
                 REQUIRE(got == fd);

@@ -176,7 +176,7 @@ static void follow(const struct query_peer *peer, const void *message, size_t si
         if (query_follow_add(fixture->query, &follower, peer, message, size, sink, NULL) < 0)
                 return;
         for (size_t i = 0; i < 2; i++)
-                play(fixture, fixture->collector->members[i]->process.books);
+                play(fixture, process_of(fixture, i)->books);
         query_follow_resume(follower);
         follower = query_follow_remove(follower);
 }

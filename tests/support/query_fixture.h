@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/attribution/frames.h"
+#include "daemon/collector/collector_private.h"
 #include "daemon/processes/process_private.h"
 #include "daemon/query/query.h"
 #include "daemon/wire/wire.h"
@@ -53,14 +54,7 @@ static inline void path(struct books *books, uint32_t id, uint32_t parent, uint3
         books->book->paths = id;
 }
 
-static inline void forward(void *userdata, const struct books_event *event) {
-        struct member *member = userdata;
-
-        if (member->collector->on_event)
-                member->collector->on_event(member->collector->event_userdata, &member->process, event);
-}
-
-static inline struct books *new_books(struct member *member) {
+static inline void new_books(struct process *process) {
         const struct books_limits limits = {.names = 16, .paths = 16, .lanes = 2, .instances = 16, .threads = 4};
         struct books *books;
 
@@ -77,27 +71,26 @@ static inline struct books *new_books(struct member *member) {
         books->book->lanes = 1;
         books->book->threads = 1;
         snprintf(books->threads[0].name, sizeof(books->threads[0].name), "main");
-        books_on_event(books, forward, member);
-        return books;
+        process->books = books;
+        process_listen(process);
 }
 
-static inline struct member *new_member(struct collector *collector, pid_t pid, uid_t uid, const char *unit) {
-        struct member *member = calloc(1, sizeof(*member));
+static inline struct process *new_process(struct collector *collector, pid_t pid, uid_t uid, const char *unit) {
+        const struct newcomer newcomer = {.pid = pid, .uid = uid, .pidfd = -1};
+        struct process *process = process_new(collector->processes, &newcomer);
 
-        assert_non_null(member);
-        member->collector = collector;
-        member->pidfd = member->segment_fd = -1;
-        member->process.number = (uint64_t)collector->count + 1;
-        member->process.pid = pid;
-        member->process.uid = uid;
-        member->process.allocator = "";
-        snprintf(member->process.unit, sizeof(member->process.unit), "%s", unit);
-        snprintf(member->process.comm, sizeof(member->process.comm), "p%d", (int)pid);
+        assert_non_null(process);
+        process->number = (uint64_t)processes_count(collector->processes) + 1;
+        snprintf(process->unit, sizeof(process->unit), "%s", unit);
+        snprintf(process->comm, sizeof(process->comm), "p%d", (int)pid);
         /* Ended: nothing is looked up about the pid. */
-        member->process.end = PROCESS_EXIT_CODE;
-        collector->members = reallocarray(collector->members, collector->count + 1, sizeof(struct member *));
-        collector->members[collector->count++] = member;
-        return member;
+        process->end = PROCESS_EXIT_CODE;
+        assert_int_equal(processes_insert(process), 0);
+        return process;
+}
+
+static inline struct process *process_of(const struct fixture *fixture, size_t index) {
+        return processes_at(fixture->collector->processes, index);
 }
 
 /* One record; `bytes` is the thread's alloc_bytes then, its frees are a tenth of it. */
@@ -135,7 +128,7 @@ static inline void play(struct fixture *fixture, struct books *books) {
 
 static inline int setup(void **state) {
         struct fixture *fixture = calloc(1, sizeof(*fixture));
-        struct member *member;
+        struct process *process;
 
         assert_non_null(fixture);
         assert_int_equal(reactor_new(&fixture->reactor, REACTOR_POLL), 0);
@@ -143,17 +136,17 @@ static inline int setup(void **state) {
         assert_int_equal(query_new(&fixture->query, fixture->collector), 0);
         fixture->out = WIRE_BUFFER_INIT(1 << 20);
 
-        member = new_member(fixture->collector, 100, 1000, "web.service");
-        member->process.books = new_books(member);
-        play(fixture, member->process.books);
+        process = new_process(fixture->collector, 100, 1000, "web.service");
+        new_books(process);
+        play(fixture, process->books);
 
-        member = new_member(fixture->collector, 200, 1001, "");
-        member->process.books = new_books(member);
-        play(fixture, member->process.books);
+        process = new_process(fixture->collector, 200, 1001, "");
+        new_books(process);
+        play(fixture, process->books);
 
-        member = new_member(fixture->collector, 300, 1001, "");
-        member->process.uncounted = true;
-        snprintf(member->process.why, sizeof(member->process.why), "static executable");
+        process = new_process(fixture->collector, 300, 1001, "");
+        process->unattached = true;
+        snprintf(process->why, sizeof(process->why), "static executable");
         *state = fixture;
         return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One pid, twice: who comes second is the same process after an exec, or another one that was given the pid of one that is
+ * One pid, twice: the second is the same process after an exec, or another one that was given the pid of one that is
  * gone.  The clock of start times (100 Hz) cannot tell when both began in one tick; the first one's pidfd can.
  */
 #include <setjmp.h>
@@ -16,14 +16,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/collector/collector_private.h"
+#include "daemon/host/procinfo.h"
 #include "daemon/loop/reactor.h"
-#include "daemon/processes/process_private.h"
+#include "daemon/processes/arrival.h"
+#include "shm/handshake.h"
 
 struct fixture {
         struct reactor *reactor;
         struct collector *collector;
         pid_t pid;
-        struct member *first;
+        struct process *first;
 };
 
 static struct newcomer newcomer(pid_t pid, pid_t of, uint64_t start_ticks) {
@@ -33,14 +36,14 @@ static struct newcomer newcomer(pid_t pid, pid_t of, uint64_t start_ticks) {
         return (struct newcomer){.pid = pid, .uid = getuid(), .pidfd = pidfd, .start_ticks = start_ticks};
 }
 
-static struct member *attach(struct fixture *fixture, const struct newcomer *newcomer) {
+static struct process *attach(struct fixture *fixture, const struct newcomer *newcomer) {
         const struct shm_hello hello = {.magic = SHM_HELLO_MAGIC, .version = SHM_VERSION, .kind = SHM_HELLO_ATTACH};
-        struct member *member;
+        struct process *process;
         int memfd;
 
-        assert_int_equal(member_attach(fixture->collector, newcomer, &hello, &member, &memfd), 0);
+        assert_int_equal(process_attach(fixture->collector->processes, newcomer, &hello, &process, &memfd), 0);
         close(memfd);
-        return member;
+        return process;
 }
 
 /* A process that does nothing, and is gone with us. */
@@ -66,7 +69,7 @@ static void begin(struct fixture *fixture) {
         assert_int_equal(procinfo_stat(fixture->pid, &stat), 0);
         who = newcomer(fixture->pid, fixture->pid, stat.start_ticks);
         fixture->first = attach(fixture, &who);
-        assert_int_equal(fixture->first->start_ticks, stat.start_ticks);
+        assert_int_equal(process_start_ticks(fixture->first), stat.start_ticks);
 }
 
 static void kill_first(struct fixture *fixture) {
@@ -80,8 +83,8 @@ static void end(struct fixture *fixture) {
 }
 
 /* Newer kernels also say how. */
-static bool has_died(const struct member *member) {
-        return member->process.end == PROCESS_EXITED || member->process.end == PROCESS_KILLED;
+static bool has_died(const struct process *process) {
+        return process->end == PROCESS_EXITED || process->end == PROCESS_KILLED;
 }
 
 static void test_exec(void **unused) {
@@ -89,9 +92,9 @@ static void test_exec(void **unused) {
         struct newcomer who;
 
         begin(&fixture);
-        who = newcomer(fixture.pid, fixture.pid, fixture.first->start_ticks);
+        who = newcomer(fixture.pid, fixture.pid, process_start_ticks(fixture.first));
         attach(&fixture, &who);
-        assert_int_equal(fixture.first->process.end, PROCESS_EXEC);
+        assert_int_equal(fixture.first->end, PROCESS_EXEC);
         kill_first(&fixture);
         end(&fixture);
 }
@@ -102,44 +105,47 @@ static void test_another_in_the_same_tick(void **unused) {
 
         begin(&fixture);
         kill_first(&fixture);
-        /* Its pid is another's now, who began in the same hundredth of a second. */
-        who = newcomer(fixture.pid, getpid(), fixture.first->start_ticks);
+        /* Its pid is another's now, which began in the same hundredth of a second. */
+        who = newcomer(fixture.pid, getpid(), process_start_ticks(fixture.first));
         attach(&fixture, &who);
         assert_true(has_died(fixture.first));
         end(&fixture);
 }
 
-/* A program that was never counted has a row without books, which is not to vanish with the one that has its pid next. */
-static void test_another_after_one_that_was_not_counted(void **unused) {
+/* A program that never attached has a row without books, which stays when another process gets its pid. */
+static void test_another_after_one_that_never_attached(void **unused) {
         struct fixture fixture;
         struct newcomer who;
-        struct member *member;
+        struct process *process;
         pid_t pid;
 
         begin(&fixture);
         pid = start();
         who = newcomer(pid, pid, 77);
-        assert_int_equal(member_uncounted(fixture.collector, &who, getpid(), "/bin/some", "static", &member), 0);
+        assert_int_equal(
+                process_add_unattached(fixture.collector->processes, &who, getpid(), "/bin/some", "static", &process),
+                0);
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         assert_int_equal(collector_process_count(fixture.collector), 2);
         who = newcomer(pid, getpid(), 77);
         attach(&fixture, &who);
         assert_int_equal(collector_process_count(fixture.collector), 3);
-        assert_true(has_died(member));
+        assert_true(has_died(process));
         kill_first(&fixture);
         end(&fixture);
 }
 
-/* … but one that attaches late is the same. */
+/* A program that attaches late is the same one. */
 static void test_slow_to_attach(void **unused) {
         struct fixture fixture;
         struct newcomer who;
-        struct member *member;
+        struct process *process;
 
         begin(&fixture);
         who = newcomer(getpid(), getpid(), 78);
-        assert_int_equal(member_uncounted(fixture.collector, &who, 1, "/bin/some", "static", &member), 0);
+        assert_int_equal(process_add_unattached(fixture.collector->processes, &who, 1, "/bin/some", "static", &process),
+                         0);
         who = newcomer(getpid(), getpid(), 78);
         attach(&fixture, &who);
         assert_int_equal(collector_process_count(fixture.collector), 2);
@@ -151,7 +157,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_exec),
                 cmocka_unit_test(test_another_in_the_same_tick),
-                cmocka_unit_test(test_another_after_one_that_was_not_counted),
+                cmocka_unit_test(test_another_after_one_that_never_attached),
                 cmocka_unit_test(test_slow_to_attach),
         };
 

@@ -229,9 +229,9 @@ static void test_sorts_by_every_column(void **state) {
         char sort[64], wanted[256];
         struct table *table;
 
-        fixture->collector->members[0]->process.books->tallies[AT_ODD].total[SHM_DEALLOC_BYTES] += 1000000;
-        fixture->collector->members[1]->process.books->tallies[AT_REQUEST].total[SHM_DEALLOC_BYTES] += 3000;
-        fixture->collector->members[1]->process.books->tallies[AT_PARSE].cycles += UINT64_C(1) << 63;
+        process_of(fixture, 0)->books->tallies[AT_ODD].total[SHM_DEALLOC_BYTES] += 1000000;
+        process_of(fixture, 1)->books->tallies[AT_REQUEST].total[SHM_DEALLOC_BYTES] += 3000;
+        process_of(fixture, 1)->books->tallies[AT_PARSE].cycles += UINT64_C(1) << 63;
         for (size_t i = 0; i < columns->count; i++) {
                 if (columns->columns[i].type == WIRE_COLUMN_MAP)
                         continue;
@@ -258,7 +258,7 @@ static void test_sorts_by_every_column(void **state) {
 /* The order of names is kept from one query to the next: not beyond the name that comes first, and comes later. */
 static void test_a_name_that_comes_later(void **state) {
         struct fixture *fixture = *state;
-        struct books *books = fixture->collector->members[0]->process.books;
+        struct books *books = process_of(fixture, 0)->books;
         struct table *table;
 
         table_free(table_as(fixture, &all, "spans", NULL));
@@ -309,7 +309,7 @@ static void test_filters_and_visibility(void **state) {
         assert_rows(fixture, &user, 2, "ps", "filter", "");
         assert_rows(fixture, &all, 0, "ps", "filter", "P200");
         assert_rows(fixture, &all, 1, "ps", "filter", "eb.serv");
-        strcpy(fixture->collector->members[2]->process.exe, "/usr/bin/shop");
+        strcpy(process_of(fixture, 2)->exe, "/usr/bin/shop");
         assert_rows(fixture, &all, 1, "ps", "filter", "bin/sh");
         /* Ancestors come with what is below them, so that it stays a tree. */
         assert_rows(fixture, &all, 4, "tree", "filter", "dd/parse");

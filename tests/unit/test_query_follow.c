@@ -82,8 +82,8 @@ static void test_followers_get_what_they_chose(void **state) {
         follow(fixture, &gone, &all, NULL);
         follow(fixture, &mine, &user, NULL);
         follow(fixture, &some, &all, "filter", "dd", "pid#", "100", NULL);
-        play(fixture, fixture->collector->members[0]->process.books);
-        play(fixture, fixture->collector->members[1]->process.books);
+        play(fixture, process_of(fixture, 0)->books);
+        play(fixture, process_of(fixture, 1)->books);
 
         assert_int_equal(everything.spans, 8);
         assert_int_equal(everything.bytes, 2 * (100 + 30 + 10000 + 3000));
@@ -94,7 +94,7 @@ static void test_followers_get_what_they_chose(void **state) {
         assert_null(gone.follower);
 
         query_follow_remove(everything.follower);
-        play(fixture, fixture->collector->members[1]->process.books);
+        play(fixture, process_of(fixture, 1)->books);
         assert_int_equal(everything.spans, 8);
         assert_int_equal(mine.spans, 8);
 }
@@ -105,14 +105,14 @@ static void test_a_slow_follower_is_told(void **state) {
         struct table *table;
 
         follow(fixture, &sink, &all, NULL);
-        play(fixture, fixture->collector->members[0]->process.books);
+        play(fixture, process_of(fixture, 0)->books);
         assert_int_equal(sink.spans, 1);
         query_follow_resume(sink.follower);
         assert_int_equal(sink.markers, 0);
 
         /* One place: the marker takes it, the event after it is dropped. */
         sink.room = 1;
-        play(fixture, fixture->collector->members[1]->process.books);
+        play(fixture, process_of(fixture, 1)->books);
         assert_int_equal(sink.spans, 1);
         assert_int_equal(sink.markers, 1);
         assert_int_equal(sink.dropped, 3);

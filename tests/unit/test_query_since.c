@@ -57,8 +57,8 @@ static uint64_t ask_since(struct fixture *fixture, const struct query_peer *peer
         return found;
 }
 
-static struct books *books_of(const struct fixture *fixture, size_t member) {
-        return fixture->collector->members[member]->process.books;
+static struct books *books_of(const struct fixture *fixture, size_t index) {
+        return process_of(fixture, index)->books;
 }
 
 static void test_only_what_changed(void **state) {

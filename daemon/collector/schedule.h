@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When to drain, when to sleep, and when to look after the rows.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct collector;
+struct reactor_timer;
+
+/* For schedule.c only. */
+struct schedule {
+        struct reactor_timer *drain_timer, *tick_timer;
+        uint64_t sleep_ns;
+        uint64_t drain_at_ns; /* when drain_timer fires; 0: it is idle */
+        unsigned idle_passes; /* passes in a row that found nothing */
+        bool is_deep;         /* It sleeps for longer than a ring takes to fill: every lane was asked to ring. */
+        bool rung;            /* A bell rang since the last pass. */
+        size_t first;         /* the row with which the next pass begins, modulo their count */
+        uint64_t marked_ns;   /* when marks for --since were set last */
+        uint64_t passes, wakeups;
+        uint64_t rate_records, rate_ns; /* records of all processes at the last tick, and its time */
+        double rate;                    /* records a second, smoothed */
+};
+
+/* Of one process.  For schedule.c only. */
+struct schedule_mark {
+        uint64_t changes; /* books_change_count() at its last mark for --since; 0: none */
+};
+
+struct schedule_stats {
+        uint64_t passes, wakeups;
+        double records_rate;
+};
+
+int schedule_init(struct collector *collector);
+void schedule_deinit(struct collector *collector);
+/* There is, or may be, something to drain. */
+void schedule_drain_soon(struct collector *collector);
+/* Rows came or went: housekeeping has something to do. */
+void schedule_tend_soon(struct collector *collector);
+void schedule_stats(const struct collector *collector, struct schedule_stats *ret);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last log line on a process that was killed: why, as far as can be known, and what it was doing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct process;
+
+/* For post_mortem.c only. */
+struct post_mortem {
+        uint64_t oom_kills; /* of its cgroup, as far as deaths are attributed to them already */
+        bool maybe_oom;     /* There was one more of them when it died. */
+        bool is_reported;   /* Its last line was logged, or is not to be. */
+};
+
+/* It lives: OOM kills of its cgroup from here on may be its own death. */
+void post_mortem_watch(struct process *process);
+/* It died this moment: reads what will not be there later. */
+void post_mortem_look(struct process *process);
+bool post_mortem_is_reported(const struct process *process);
+/* Its last line is never to be logged. */
+void post_mortem_skip(struct process *process);
+/* Its exit status is known, or never will be: logs its last line. */
+void post_mortem_report(struct process *process);

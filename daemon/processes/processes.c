@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* See processes.h. */
+#include "daemon/processes/processes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/processes/announced.h"
+#include "daemon/processes/process_private.h"
+
+int processes_new(struct processes **ret, struct reactor *reactor, struct waker *waker,
+                  const struct processes_options *options, const struct process_owner *owner, void *userdata) {
+        struct processes *processes = calloc(1, sizeof *processes);
+        int r;
+
+        if (!processes)
+                return -ENOMEM;
+        *processes = (struct processes){
+                .reactor = reactor, .waker = waker, .owner = owner, .userdata = userdata, .options = *options};
+        r = announced_new(&processes->announced, processes);
+        if (r < 0) {
+                processes_free(processes);
+                return r;
+        }
+        *ret = processes;
+        return 0;
+}
+
+struct processes *processes_free(struct processes *processes) {
+        if (!processes)
+                return NULL;
+        processes->announced = announced_free(processes->announced);
+        while (processes->count)
+                process_free(processes->rows[--processes->count]);
+        free(processes->rows);
+        free(processes);
+        return NULL;
+}
+
+void processes_set_options(struct processes *processes, const struct processes_options *options) {
+        processes->options = *options;
+        limits_set(processes);
+}
+
+/* ---------------------------------------------------------------------------------------------------- rows -- */
+
+int processes_insert(struct process *process) {
+        struct processes *processes = process->inside->processes;
+        size_t capacity = processes->capacity ? processes->capacity * 2 : 64;
+        void *rows;
+
+        if (processes->count == processes->capacity) {
+                rows = reallocarray(processes->rows, capacity, sizeof *processes->rows);
+                if (!rows)
+                        return -ENOMEM;
+                processes->rows = rows;
+                processes->capacity = capacity;
+        }
+        processes->rows[processes->count++] = process;
+        return 0;
+}
+
+void processes_remove(struct process *process) {
+        struct processes *processes = process->inside->processes;
+        size_t i = 0;
+
+        while (processes->rows[i] != process)
+                i++;
+        memmove(processes->rows + i, processes->rows + i + 1, (--processes->count - i) * sizeof *processes->rows);
+}
+
+size_t processes_count(const struct processes *processes) {
+        return processes->count;
+}
+
+struct process *processes_at(const struct processes *processes, size_t index) {
+        return index < processes->count ? processes->rows[index] : NULL;
+}
+
+struct process *processes_by_number(const struct processes *processes, uint64_t number) {
+        for (size_t i = processes->count; i-- > 0;)
+                if (processes->rows[i]->number == number)
+                        return processes->rows[i];
+        return NULL;
+}
+
+struct process *processes_by_pid(const struct processes *processes, pid_t pid) {
+        for (size_t i = processes->count; i-- > 0;)
+                if (processes->rows[i]->pid == pid)
+                        return processes->rows[i];
+        return NULL;
+}
+
+/* -------------------------------------------------------------------------------------------------- figures -- */
+
+struct announced *processes_announced(const struct processes *processes) {
+        return processes->announced;
+}
+
+const struct processes_stats *processes_stats(const struct processes *processes) {
+        return &processes->stats;
+}
+
+void processes_set_history(struct processes *processes, uint64_t seen, const struct process_sums *forgotten) {
+        processes->stats.seen = seen;
+        processes->stats.forgotten = *forgotten;
+}
+
+void processes_count_rejected(struct processes *processes) {
+        processes->stats.rejected++;
+}
