@@ -170,18 +170,22 @@ int beacon_new(struct beacon **ret, const char *dir, int fd, uint32_t generation
         return 0;
 }
 
+void beacon_retire(struct beacon *beacon) {
+        /* Relaxed: nothing is published; a client that sees it late counts into a segment that no collector reads. */
+        if (beacon->page && beacon->generation)
+                atomic_store_explicit(&beacon->page->generation, 0, memory_order_relaxed);
+}
+
 struct beacon *beacon_free(struct beacon *beacon) {
         if (!beacon)
                 return NULL;
-        if (beacon->page) {
-                /* Relaxed: nothing is published; a client that sees it late only counts into a segment that nobody
-                 * reads. */
-                if (beacon->generation)
-                        atomic_store_explicit(&beacon->page->generation, 0, memory_order_relaxed);
+        beacon_retire(beacon);
+        if (beacon->page)
                 munmap(beacon->page, SHM_PAGE);
-        }
-        close_fd(beacon->read_fd);
-        close_fd(beacon->write_fd);
+        if (beacon->read_fd >= 0)
+                close(beacon->read_fd);
+        if (beacon->write_fd >= 0)
+                close(beacon->write_fd);
         free(beacon);
         return NULL;
 }

@@ -15,7 +15,9 @@ struct beacon;
  * `generation`: of those who have that one mapped, or 0; where it is 0, or another collector served them meanwhile, the
  * generation is a new one from here on. */
 int beacon_new(struct beacon **ret, const char *dir, int fd, uint32_t generation);
-/* Tells all clients that nobody serves any more. */
+/* Writes for all clients that no collector serves any more; what it says here stays as it was. */
+void beacon_retire(struct beacon *beacon);
+/* Retires it first. */
 struct beacon *beacon_free(struct beacon *beacon);
 
 uint32_t beacon_generation(const struct beacon *beacon);

@@ -216,7 +216,8 @@ struct collector *collector_free(struct collector *collector) {
                 collector->ingests = *ingest_next(ingest);
                 ingest_free(ingest);
         }
-        beacon_free(collector->beacon);
+        if (collector->beacon)
+                beacon_retire(collector->beacon);
         if (collector->statefile)
                 collector_refresh(collector); /* what was written until now is saved, too */
         collector->statefile = statefile_free(collector->statefile);
@@ -224,6 +225,7 @@ struct collector *collector_free(struct collector *collector) {
                 collector->welcomes = welcome_free(collector->welcomes);
         processes_free(collector->processes);
         handover_free(collector->handover);
+        beacon_free(collector->beacon);
         waker_free(collector->waker);
         schedule_deinit(collector);
         free(collector);
