@@ -33,6 +33,7 @@ struct job {
         char *bytes;
         size_t size;
         uint64_t number, changes;
+        enum process_end end;
         int result;
 };
 
@@ -44,8 +45,10 @@ struct statefile {
         struct reactor_timer *timer;
         struct reactor_watch *watch;
         int event_fd;
-        size_t next; /* row of this round, from 1; 0: the page */
-        bool in_round, is_full;
+        size_t next; /* how many files of this round were looked at: the page, then each row */
+        bool in_round;
+        bool failed;    /* Something of this round was not saved. */
+        bool is_logged; /* The log has a line on that, and no round has been without failure since. */
         uint64_t unreadable;
 
         pthread_t writer;
@@ -102,15 +105,12 @@ static void *write_jobs(void *userdata) {
         return NULL;
 }
 
-static void tell(struct statefile *statefile, int result) {
-        if (result == 0) {
-                statefile->is_full = false;
-                return;
-        }
-        if (!statefile->is_full) /* once, until it works again */
+/* What cannot be saved does not keep the rest of the round from being saved.  One line, until a whole round works. */
+static void fail(struct statefile *statefile, int error) {
+        if (!statefile->is_logged)
                 log_event(LOG_STATE, NULL, "cannot save the books in %s: %s; a restart would lose them", statefile->dir,
-                          strerror(-result));
-        statefile->is_full = true;
+                          strerror(-error));
+        statefile->failed = statefile->is_logged = true;
 }
 
 /* ---------------------------------------------------------------------------------------------------- rounds -- */
@@ -135,15 +135,15 @@ static void saved(struct statefile *statefile, const struct job *job) {
         }
         if (job->result < 0)
                 return;
-        process->part->saved.changes = job->changes;
-        if (process->end != PROCESS_ALIVE && process->end == process->part->saved.end)
+        process->part->saved = (struct statefile_saved){.changes = job->changes, .end = job->end};
+        if (process->end != PROCESS_ALIVE && process->end == job->end)
                 books_close_fd(process->books);
 }
 
 static int image_of(struct statefile *statefile, struct process *process, struct job *ret) {
         snprintf(ret->name, sizeof ret->name, "books.%llu", (unsigned long long)process->number);
         ret->number = process->number;
-        process->part->saved.end = process->end;
+        ret->end = process->end;
         takeover_relabel(process);
         ret->changes = changes_of(process);
         return image_make(books_state(process->books), statefile->boot, &ret->bytes, &ret->size);
@@ -154,23 +154,31 @@ static int image_of_page(struct statefile *statefile, struct job *ret) {
         return image_make(handover_page(statefile->collector->handover), statefile->boot, &ret->bytes, &ret->size);
 }
 
-/* The next of this round.  False when there is none. */
-static bool give_next(struct statefile *statefile) {
-        struct processes *processes = statefile->collector->processes;
-        struct job job = {0};
-        int r = -ENOENT;
+/* The image of the next row of this round that needs one.  -ENOENT: there is none. */
+static int next_image(struct statefile *statefile, struct job *ret) {
+        const struct processes *processes = statefile->collector->processes;
+        struct process *process;
 
-        if (statefile->next == 0)
-                r = image_of_page(statefile, &job);
-        for (; r == -ENOENT && statefile->next <= processes_count(processes) && statefile->next; statefile->next++)
-                if (is_to_save(processes_at(processes, statefile->next - 1)))
-                        r = image_of(statefile, processes_at(processes, statefile->next - 1), &job);
-        if (statefile->next == 0)
-                statefile->next = 1;
-        if (r < 0) {
+        *ret = (struct job){0};
+        if (statefile->next++ == 0)
+                return image_of_page(statefile, ret);
+        for (; (process = processes_at(processes, statefile->next - 2)); statefile->next++)
+                if (is_to_save(process))
+                        return image_of(statefile, process, ret);
+        return -ENOENT;
+}
+
+/* Gives the writer the next file of this round.  False: the round is at its end. */
+static bool give_next(struct statefile *statefile) {
+        struct job job;
+        int r;
+
+        while ((r = next_image(statefile, &job)) < 0 && r != -ENOENT) {
                 free(job.bytes);
-                if (r != -ENOENT)
-                        tell(statefile, r);
+                fail(statefile, r);
+        }
+        if (r < 0) {
+                statefile->is_logged = statefile->failed;
                 return false;
         }
         pthread_mutex_lock(&statefile->lock);
@@ -188,6 +196,7 @@ static void on_timer(void *userdata, uint64_t now_ns) {
         if (statefile->in_round) /* the disk is slow */
                 return;
         statefile->next = 0;
+        statefile->failed = false;
         statefile->in_round = give_next(statefile);
 }
 
@@ -200,11 +209,12 @@ static void on_done(void *userdata, int fd, unsigned events) {
         pthread_mutex_lock(&statefile->lock);
         statefile->stage = JOB_NONE;
         pthread_mutex_unlock(&statefile->lock);
-        tell(statefile, statefile->job.result);
+        if (statefile->job.result < 0)
+                fail(statefile, statefile->job.result);
         saved(statefile, &statefile->job);
         free(statefile->job.bytes);
         statefile->job.bytes = NULL;
-        statefile->in_round = statefile->job.result == 0 && give_next(statefile);
+        statefile->in_round = give_next(statefile);
 }
 
 /* ------------------------------------------------------------------------------------------------------- reading -- */
@@ -364,8 +374,12 @@ static void end_writer(struct statefile *statefile) {
         free(statefile->job.bytes);
 }
 
-static void save_now(struct statefile *statefile, struct job *job) {
-        tell(statefile, replace(statefile->dir_fd, job->name, job->bytes, job->size));
+/* `r`: whether the image could be made. */
+static void save_now(struct statefile *statefile, struct job *job, int r) {
+        if (r == 0)
+                r = replace(statefile->dir_fd, job->name, job->bytes, job->size);
+        if (r < 0)
+                fail(statefile, r);
         free(job->bytes);
 }
 
@@ -376,12 +390,11 @@ static void save_all(struct statefile *statefile) {
 
         if (!collector->handover)
                 return;
-        if (image_of_page(statefile, &job) == 0)
-                save_now(statefile, &job);
+        save_now(statefile, &job, image_of_page(statefile, &job));
         for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
                 job = (struct job){0};
-                if (is_to_save(process) && image_of(statefile, process, &job) == 0)
-                        save_now(statefile, &job);
+                if (is_to_save(process))
+                        save_now(statefile, &job, image_of(statefile, process, &job));
         }
 }
 

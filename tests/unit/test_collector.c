@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A collector with books on disk: a file that cannot be written keeps no other from being written, and a listener may
+ * ask for figures until the collector is freed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "daemon/collector/collector_private.h"
+#include "daemon/processes/arrival.h"
+#include "shm/handshake.h"
+
+struct fixture {
+        struct reactor *reactor;
+        struct collector *collector;
+        char dir[64];
+        ino_t page;      /* of the page's file, which every round replaces */
+        unsigned rounds; /* how often it was replaced */
+        unsigned ended;
+        struct collector_stats stats; /* at the end of a process */
+};
+
+static char *in_dir(const struct fixture *f, const char *name, char path[512]) {
+        snprintf(path, 512, "%s/%s", f->dir, name);
+        return path;
+}
+
+static bool exists(const struct fixture *f, const char *name) {
+        char path[512];
+
+        return access(in_dir(f, name, path), F_OK) == 0;
+}
+
+/* One descriptor of the segment, the caller's. */
+static int attach(struct fixture *f, pid_t pid) {
+        const struct shm_hello hello = {.magic = SHM_HELLO_MAGIC, .version = SHM_VERSION, .kind = SHM_HELLO_ATTACH};
+        const struct newcomer newcomer = {
+                .pid = pid, .uid = getuid(), .pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0)};
+        struct process *process;
+        int memfd;
+
+        assert_true(newcomer.pidfd >= 0);
+        assert_int_equal(process_attach(f->collector->processes, &newcomer, &hello, &process, &memfd), 0);
+        return memfd;
+}
+
+static void begin(struct fixture *f) {
+        struct collector_options options = collector_options_default;
+
+        strcpy(f->dir, "/tmp/spanalloc-collector.XXXXXX");
+        assert_non_null(mkdtemp(f->dir));
+        options.state_dir = f->dir;
+        options.state_ns = NS_PER_MS;
+        assert_int_equal(reactor_new(&f->reactor, REACTOR_POLL), 0);
+        assert_int_equal(collector_new(&f->collector, f->reactor, &options), 0);
+}
+
+static void end(struct fixture *f) {
+        char path[512];
+        const struct dirent *entry;
+        DIR *dir;
+
+        collector_free(f->collector);
+        reactor_free(f->reactor);
+        dir = opendir(f->dir);
+        assert_non_null(dir);
+        while ((entry = readdir(dir)))
+                (void)remove(in_dir(f, entry->d_name, path));
+        closedir(dir);
+        assert_int_equal(rmdir(f->dir), 0);
+}
+
+/* After each pass.  In each round the page is written first, so that by the fifth page four rounds are over. */
+static void look(void *userdata, enum collector_work work, uint64_t now_ns) {
+        struct fixture *f = userdata;
+        char path[512];
+        struct stat st;
+
+        if (stat(in_dir(f, "collector", path), &st) == 0 && st.st_ino != f->page) {
+                f->page = st.st_ino;
+                f->rounds++;
+        }
+        if (exists(f, "books.2") || f->rounds > 4)
+                reactor_stop(f->reactor);
+}
+
+static void test_a_file_that_cannot_be_written(void **unused) {
+        struct fixture f = {0};
+        char path[512];
+
+        begin(&f);
+        /* Where the first one's file is written to there is a directory. */
+        assert_int_equal(mkdir(in_dir(&f, "books.1.new", path), 0700), 0);
+        close(attach(&f, getpid()));
+        close(attach(&f, getppid()));
+        collector_on_work(f.collector, look, &f);
+        assert_int_equal(reactor_run(f.reactor), 0);
+        assert_true(exists(&f, "books.2"));
+        assert_false(exists(&f, "books.1"));
+        assert_true(exists(&f, "books.1.new"));
+        end(&f);
+}
+
+static void on_end(void *userdata, const struct process *process) {
+        struct fixture *f = userdata;
+
+        assert_int_equal(process->end, PROCESS_EXPELLED);
+        f->ended++;
+        collector_stats(f->collector, &f->stats);
+}
+
+/* The last drain, while the collector is freed, finds a broken segment. */
+static void test_figures_until_the_end(void **unused) {
+        struct fixture f = {0};
+        struct shm_header *header;
+        uint32_t generation;
+        int memfd;
+
+        begin(&f);
+        memfd = attach(&f, getpid());
+        header = mmap(NULL, sizeof *header, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+        assert_ptr_not_equal(header, MAP_FAILED);
+        close(memfd);
+        header->lanes_claimed = UINT32_MAX;
+        munmap(header, sizeof *header);
+        collector_stats(f.collector, &f.stats);
+        generation = f.stats.generation;
+        collector_on_end(f.collector, on_end, &f);
+        end(&f);
+        assert_int_equal(f.ended, 1);
+        assert_int_equal(f.stats.expelled, 1);
+        assert_int_equal(f.stats.generation, generation);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_file_that_cannot_be_written),
+                cmocka_unit_test(test_figures_until_the_end),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
