@@ -2,8 +2,8 @@
 /*
  * The collector's construction, and what others see of it.
  */
-#include "base/files.h"
 #include "daemon/collector/collector.h"
+#include "base/files.h"
 
 #include <errno.h>
 #include <stdlib.h>

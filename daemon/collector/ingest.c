@@ -6,8 +6,8 @@
  * again and again: it gets one datagram, a few seconds, and a place among a limited number of its user's; what it
  * sends beside the message is dropped by the kernel, since no room for it is offered.  Who it is, the kernel tells.
  */
-#include "base/files.h"
 #include "daemon/collector/ingest.h"
+#include "base/files.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,9 +18,9 @@
 
 #include "daemon/collector/collector_private.h"
 #include "daemon/collector/welcome.h"
-#include "daemon/loop/listener.h"
 #include "daemon/host/log.h"
 #include "daemon/host/procinfo.h"
+#include "daemon/loop/listener.h"
 #include "daemon/loop/reactor.h"
 #include "daemon/processes/announced.h"
 #include "daemon/processes/arrival.h"

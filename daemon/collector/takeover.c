@@ -5,8 +5,8 @@
  * The label is in the arena, which no client sees; the segment is in the hands of one.  So the segment is known by its
  * inode, and its geometry is the label's.
  */
-#include "base/files.h"
 #include "daemon/collector/takeover.h"
+#include "base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

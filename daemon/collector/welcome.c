@@ -8,8 +8,8 @@
  * takes what is queued before it takes note that who sent it has died, so only its own death could lose them.  When it
  * still has not answered at WAIT_NS, the log says so.
  */
-#include "base/files.h"
 #include "daemon/collector/welcome.h"
+#include "base/files.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
  * scrubbed, setuid) was at least announced by whoever started it.  A notice waits for one of the two: the attach,
  * or the end.  An exec can fail after it was announced, so that an end does not prove that the program ever ran.
  */
+#include "daemon/processes/announced.h"
 #include "base/clean_text.h"
 #include "base/files.h"
-#include "daemon/processes/announced.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See arrival.h. */
 #include "daemon/processes/arrival.h"
+#include "base/clean_text.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -255,8 +256,8 @@ int process_add_unattached(struct processes *processes, const struct newcomer *n
         snprintf(process->why, sizeof process->why, "%s", why);
         snprintf(process->exe, sizeof process->exe, "%s", path);
         snprintf(process->comm, sizeof process->comm, "%.15s", base ? base + 1 : path);
-        procinfo_clean(process->exe);
-        procinfo_clean(process->comm);
+        text_clean_in_place(process->exe, strlen(process->exe));
+        text_clean_in_place(process->comm, strlen(process->comm));
         r = process_watch(process);
         process->number = processes->owner->next_number(processes->userdata);
         if (r == 0)

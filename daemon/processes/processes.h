@@ -17,7 +17,6 @@
 #include "daemon/books/quota.h"
 #include "shm/segment.h"
 
-
 struct announced;
 struct books_event;
 struct process;

@@ -84,10 +84,10 @@ static void begin(struct scene *scene, void **state) {
         *scene = (struct scene){.fixture = *state, .address_size = sizeof scene->address};
         /* Rows enough that an answer does not fit into the socket. */
         for (int i = 0; i < MORE_PROCESSES; i++) {
-                struct member *member = new_member(scene->fixture->collector, 1000 + i, 1000, "web.service");
+                struct process *process = new_process(scene->fixture->collector, 1000 + i, 1000, "web.service");
 
-                member->process.books = new_books(member);
-                play(scene->fixture, member->process.books);
+                new_books(process);
+                play(scene->fixture, process->books);
         }
         scene->address.sun_family = AF_UNIX;
         /* Without a path the kernel gives it a name of its own. */

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/collector/collector_private.h"
 #include "daemon/loop/reactor.h"
-#include "daemon/processes/process_private.h"
 
 static uint64_t now_ns = 1000 * NS_PER_S;
 
@@ -50,7 +50,7 @@ static void on_turn(void *userdata, int fd, unsigned events) {
                 reactor_stop(scene->reactor);
                 return;
         }
-        schedule_tick(scene->collector);
+        schedule_tend_soon(scene->collector);
         now_ns += 50 * NS_PER_MS;
 }
 
