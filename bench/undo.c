@@ -44,8 +44,8 @@ static void update(struct entry *entry, uint64_t by) {
                 entry->sums[i] += by;
 }
 
-static double run_none(struct state *state, uint32_t entries) {
-        struct entry *table = state_data(state);
+static double run_none(struct arena *arena, uint32_t entries) {
+        struct entry *table = arena_data(arena);
         double begin = now_s();
 
         for (uint32_t i = 0; i < UPDATES; i++)
@@ -53,19 +53,19 @@ static double run_none(struct state *state, uint32_t entries) {
         return now_s() - begin;
 }
 
-static double run_undo(struct state *state, uint32_t entries) {
-        struct entry *table = state_data(state);
+static double run_undo(struct arena *arena, uint32_t entries) {
+        struct entry *table = arena_data(arena);
         double begin = now_s();
 
         for (uint32_t i = 0; i < UPDATES;) {
-                state_begin(state);
+                arena_begin(arena);
                 for (uint32_t k = 0; k < BATCH && i < UPDATES; k++, i++) {
                         struct entry *entry = &table[next_random() % entries];
 
-                        state_touch(state, entry, sizeof *entry);
+                        arena_touch(arena, entry, sizeof *entry);
                         update(entry, i);
                 }
-                state_commit(state);
+                arena_commit(arena);
         }
         return now_s() - begin;
 }
@@ -79,8 +79,8 @@ struct redo {
         _Atomic uint64_t length, commit;
 };
 
-static double run_redo(struct state *state, uint32_t entries, struct redo *redo) {
-        struct entry *table = state_data(state);
+static double run_redo(struct arena *arena, uint32_t entries, struct redo *redo) {
+        struct entry *table = arena_data(arena);
         double begin = now_s();
 
         for (uint32_t i = 0; i < UPDATES;) {
@@ -134,22 +134,22 @@ static int measure(uint32_t entries, int rounds) {
                 .index = map(BATCH * sizeof *redo.index),
                 .copies = map(BATCH * sizeof *redo.copies),
         };
-        struct state state;
+        struct arena arena;
 
-        if (state_init(&state, (uint64_t)entries * sizeof(struct entry), 65536) < 0)
+        if (arena_init(&arena, (uint64_t)entries * sizeof(struct entry), 65536) < 0)
                 return 1;
         seed = 88172645463325252u;
-        run_none(&state, entries); /* touches everything once */
+        run_none(&arena, entries); /* touches everything once */
         for (int r = 0; r < rounds; r++) {
-                none[r] = run_none(&state, entries);
-                undo[r] = run_undo(&state, entries);
-                redo_s[r] = run_redo(&state, entries, &redo);
+                none[r] = run_none(&arena, entries);
+                undo[r] = run_undo(&arena, entries);
+                redo_s[r] = run_redo(&arena, entries, &redo);
         }
         base = median(none, rounds);
         printf("%8u entries: none %6.1f M/s   undo %6.1f M/s (%.2f of none)   redo %6.1f M/s (%.2f of none)\n", entries,
                UPDATES / base / 1e6, UPDATES / median(undo, rounds) / 1e6, base / median(undo, rounds),
                UPDATES / median(redo_s, rounds) / 1e6, base / median(redo_s, rounds));
-        state_deinit(&state);
+        arena_deinit(&arena);
         return 0;
 }
 

@@ -129,13 +129,13 @@ bool sa_foreign_close(spanalloc_span span) {
                 struct shm_close *slot = &shm_closes(a->map, &a->geometry)[i];
                 uint64_t empty = 0;
 
-                /* [C2] acquire of an empty slot, pairs with the release in reader_free_close(). */
+                /* [C2] acquire of an empty slot, pairs with the release in segment_free_close(). */
                 if (!atomic_compare_exchange_strong_explicit(&slot->instance, &empty, SHM_CLOSE_CLAIMED,
                                                              memory_order_acquire, memory_order_relaxed))
                         continue;
                 slot->path = span.path;
                 slot->flags = sa_handle_flags(span) & SHM_FLAG_LATE;
-                /* [C1] release of the slot, pairs with the acquire in reader_close().  Publishes: its path. */
+                /* [C1] release of the slot, pairs with the acquire in segment_close().  Publishes: its path. */
                 atomic_store_explicit(&slot->instance, span.instance, memory_order_release);
                 /* [C1] release, too: who sees the count sees the slot. */
                 atomic_fetch_add_explicit(&a->header->closes_posted, 1, memory_order_release);

@@ -147,7 +147,7 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         char comm[SHM_COMM_BYTES] = {0};
         uint64_t head;
 
-        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: it,
+        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in segment_is_still().  Publishes: it,
          * before anything below.  Without it: this thread's counters are booked as its predecessor's. */
         atomic_thread_fence(memory_order_release);
         lock_owner(lane);
@@ -176,7 +176,7 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         atomic_store_explicit(&lane->attention, first_attention(a), memory_order_relaxed);
         begin_counters(lane, own, gap);
         sign_in(lane);
-        /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all above. */
+        /* [O3] release of the even occupancy, pairs with the acquire in segment_lane_owner().  Publishes: all above. */
         atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
         shm_tell_call_ends(lane);
 }

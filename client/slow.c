@@ -169,7 +169,7 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
 
         atomic_fetch_add_explicit(&lane->refused_frames, 1, memory_order_relaxed);
         atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
-        /* [L2] release fence, pairs with the acquire fence in reader_live().  Publishes: that a refused frame is there,
+        /* [L2] release fence, pairs with the acquire fence in segment_live_counters().  Publishes: that a refused frame is there,
          * before the live counters move under it.  Without it: what it spends is booked to its parent. */
         atomic_thread_fence(memory_order_release);
         if (deep) {
@@ -334,7 +334,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
                 ring_publish(lane, head + 1);
         } else {
-                /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes: that something
+                /* [L3] release of `refused_frames`, pairs with the acquire in segment_live_counters().  Publishes: that something
                  * lost is waiting to be written. */
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
                 /* Nothing told of its opening, but others who read its handle may have entered it. */

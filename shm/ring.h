@@ -36,7 +36,7 @@ static inline void ring_publish(struct shm_lane *lane, uint64_t head) {
          * Publishes: the record's 64 bytes.  Without it: a torn record is read as whole.
          * Checked by: tests/unit/test_ring.c */
         atomic_store_explicit(&lane->head, head, memory_order_release);
-        /* [L1] release fence, pairs with the acquire fence in the collector's settling (reader_live()).
+        /* [L1] release fence, pairs with the acquire fence in the collector's settling (segment_live_counters()).
          * Publishes: `head`, before any later increment of the live counters.  Without it: counters of after a record
          * are booked to the stack of before it.  Free on x86-64. */
         atomic_thread_fence(memory_order_release);

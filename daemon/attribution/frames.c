@@ -76,7 +76,7 @@ static FRAMES_SELDOM void take_out(struct books *books, struct lane *lane, uint3
         uint32_t above = lane->depth - i - 1;
 
         pass_on(books, lane, i, at);
-        state_touch(&books->state, &lane->frames[i], above * sizeof(struct frame));
+        arena_touch(&books->arena, &lane->frames[i], above * sizeof(struct frame));
         memmove(&lane->frames[i], &lane->frames[i + 1], above * sizeof(struct frame));
 }
 
@@ -84,8 +84,8 @@ static FRAMES_SELDOM void take_out(struct books *books, struct lane *lane, uint3
 static FRAMES_SELDOM void time_cycle(struct books *books, struct lane *lane, const struct frame *frame,
                                      struct cycle *cycle) {
         if (cycle->flags & FRAME_OUTER_NAME)
-                times_total(books, lane, frame);
-        cycle->is_timed = !(cycle->flags & FRAME_OUTER_INSTANCE) || times_cycle(lane, frame, &cycle->ticks);
+                span_time_total(books, lane, frame);
+        cycle->is_timed = !(cycle->flags & FRAME_OUTER_INSTANCE) || span_time_cycle(lane, frame, &cycle->ticks);
 }
 
 /* Ends the cycle of frame `i` at `at`; the interval has been ended there already. */
@@ -176,7 +176,7 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
         struct lane *lane = &books->lanes[i];
         struct counters at;
 
-        assert(state_is_touched(&books->state, lane) && state_is_touched(&books->state, lane->outside));
+        assert(arena_is_touched(&books->arena, lane) && arena_is_touched(&books->arena, lane->outside));
         switch ((enum shm_kind)record->kind) {
         case SHM_KIND_BEFORE:
                 interval_before(books, lane, record->counters);
@@ -249,8 +249,8 @@ void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
 
 bool frames_finish(struct books *books, uint32_t *path) {
         if (*path == 1 && !books->book->finished) {
-                last_prune(books);
-                last_note_live(books);
+                last_open_prune(books);
+                last_open_note_all(books);
         }
         for (; *path <= books->book->paths; (*path)++) {
                 const struct tally *t = &books->tallies[*path];

@@ -29,13 +29,13 @@ static inline void interval_outside(struct books *books, struct lane *lane, stru
 }
 
 /* Ends the interval that began at `last`.  Counters that went back count nothing, and the books go on from the
- * larger value, so that they balance; returned is from where.  ticks: as of times_interval(). */
+ * larger value, so that they balance; returned is from where.  ticks: as of span_time_interval(). */
 static inline struct counters interval_end(struct books *books, struct lane *lane, const uint64_t at[SHM_COUNTERS],
                                            uint64_t ticks) {
         struct counters last = counters_load(lane->last), delta = counters_since(counters_load(at), last);
 
-        if (times_are_due(lane, ticks))
-                times_interval(books, lane, ticks);
+        if (span_time_is_due(lane, ticks))
+                span_time_interval(books, lane, ticks);
         if (counters_are_zero(delta) && !lane->has_pending)
                 return last;
         last = counters_plus(last, delta);
@@ -45,7 +45,7 @@ static inline struct counters interval_end(struct books *books, struct lane *lan
         if (lane->depth) {
                 tally_self(books, tally_change(books, lane->frames[lane->depth - 1].path), delta);
                 if (BOOKS_ARE_CHECKED) {
-                        state_touch(&books->state, lane->self, sizeof lane->self);
+                        arena_touch(&books->arena, lane->self, sizeof lane->self);
                         counters_add(lane->self, delta);
                 }
         } else {

@@ -26,7 +26,7 @@ static bool is_seen(const struct books *books, uint64_t instance) {
         return is_past(books, instance) || is_older(books, instance);
 }
 
-/* Whether a span that is not among the live, and whose opening found room, is closed.  Where spans were evicted, it may be
+/* Whether a span that is not among the open spans, and whose opening found room, is closed.  Where spans were evicted, it may be
  * one of these. */
 static bool is_stale(const struct books *books, uint64_t instance) {
         return !books->book->evicted && is_past(books, instance);
@@ -59,9 +59,9 @@ static inline __attribute__((always_inline)) struct instance *open_instance(stru
                                                                             uint64_t instance, uint32_t path,
                                                                             bool is_known, bool counts) {
         if (entry) {
-                live_use(books, entry);
+                open_spans_use(books, entry);
         } else {
-                entry = live_make(books, instance, path);
+                entry = open_spans_make(books, instance, path);
                 if (is_known && books->book->evicted)
                         entry->flags |= INSTANCE_PARTIAL;
         }
@@ -96,7 +96,7 @@ static __attribute__((noinline)) struct instance *visit_scope(struct books *book
 }
 
 void spans_open(struct books *books, struct lane *lane, const struct shm_record *record) {
-        open_instance(books, live_find(books, record->instance), record->instance, record->path, false, true);
+        open_instance(books, open_spans_find(books, record->instance), record->instance, record->path, false, true);
         spans_saw_open(lane, record->instance);
 }
 
@@ -105,7 +105,7 @@ void spans_enter(struct books *books, struct frame *frame, const struct shm_reco
         uint64_t instance = record->instance;
         struct instance *entry;
 
-        entry = live_find(books, instance);
+        entry = open_spans_find(books, instance);
         if (!entry && (is_scopes ? is_past(books, instance) && !scope_frame(books, instance)
                                  : !is_late && is_stale(books, instance))) {
                 spans_count_stale(books);
@@ -122,7 +122,7 @@ void spans_enter(struct books *books, struct frame *frame, const struct shm_reco
                                       !is_known && (is_late || is_from_elsewhere));
         }
         entry->entered++;
-        frame->entry = live_number(books, entry);
+        frame->entry = open_spans_number(books, entry);
 }
 
 static bool is_entered(const struct books *books, const struct instance *entry) {
@@ -141,10 +141,10 @@ static void close_instance(struct books *books, struct instance *entry) {
         }
         if (event.cycles && !(entry->flags & INSTANCE_UNTIMED)) {
                 event.ticks = entry->ticks;
-                times_call(books, entry->path, entry->ticks);
+                span_time_call(books, entry->path, entry->ticks);
         }
         tally_closed(books, t, entry->sums[SHM_ALLOC_BYTES], event.cycles);
-        live_remove(books, entry);
+        open_spans_remove(books, entry);
         /* As in the tracing layer: a span that completed no cycle emits nothing. */
         if (event.cycles)
                 books_emit(books, &event);
@@ -152,19 +152,19 @@ static void close_instance(struct books *books, struct instance *entry) {
 
 /* A scope whose thread is dead. */
 static void abort_scope(struct books *books, const struct cycle *cycle) {
-        struct instance *entry = live_find(books, cycle->instance);
+        struct instance *entry = open_spans_find(books, cycle->instance);
         uint64_t sums[SHM_COUNTERS];
 
         tally_change(books, cycle->path)->aborted++;
         counters_store(sums, cycle->sums);
-        last_note(books, cycle->instance, cycle->path, sums);
+        last_open_note(books, cycle->instance, cycle->path, sums);
         if (!entry)
                 return;
         touch_line(books, entry);
         if (entry->flags & INSTANCE_QUEUED)
                 entry->flags |= INSTANCE_ABORTED;
         else
-                live_remove(books, entry);
+                open_spans_remove(books, entry);
 }
 
 /* The last cycle of a closed span has ended, for all that was read: an enter that came before may lie on a lane that this
@@ -173,7 +173,7 @@ static void end_closing(struct books *books, struct instance *entry, enum spans_
         if (pass == SPANS_BETWEEN_LOOKS)
                 close_instance(books, entry);
         else
-                live_queue_close(books, entry, pass == SPANS_SECOND_LOOK);
+                open_spans_queue_close(books, entry, pass == SPANS_SECOND_LOOK);
 }
 
 void spans_exit(struct books *books, const struct cycle *cycle, unsigned end, enum spans_pass pass) {
@@ -191,13 +191,13 @@ void spans_exit(struct books *books, const struct cycle *cycle, unsigned end, en
                 return;
         }
         if (is_scope) {
-                entry = scope_instance(books, live_find(books, cycle->instance), cycle->instance, cycle->path,
+                entry = scope_instance(books, open_spans_find(books, cycle->instance), cycle->instance, cycle->path,
                                        cycle->flags & FRAME_FOLLOWED);
         } else {
-                entry = live_find_again(books, cycle->instance, cycle->entry);
+                entry = open_spans_find_again(books, cycle->instance, cycle->entry);
                 if (!entry) /* evicted meanwhile */
                         return;
-                live_use(books, entry);
+                open_spans_use(books, entry);
                 if (entry->entered)
                         entry->entered--;
         }
@@ -207,23 +207,23 @@ void spans_exit(struct books *books, const struct cycle *cycle, unsigned end, en
                 entry->flags |= INSTANCE_UNTIMED;
         entry->cycles += !(end & CYCLE_ABORTED);
         if (end & CYCLE_CLOSES)
-                live_queue_close(books, entry, pass == SPANS_SECOND_LOOK);
+                open_spans_queue_close(books, entry, pass == SPANS_SECOND_LOOK);
         else if ((entry->flags & INSTANCE_CLOSING) && !(entry->flags & INSTANCE_QUEUED) && !is_entered(books, entry))
                 end_closing(books, entry, pass);
 }
 
 void spans_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum spans_pass pass) {
         const struct frame *scope = scope_frame(books, instance);
-        struct instance *entry = live_find(books, instance);
+        struct instance *entry = open_spans_find(books, instance);
 
         if (!(flags & SHM_FLAG_LATE) && !entry && is_stale(books, instance) && !scope) {
                 spans_count_stale(books);
                 return;
         }
         if (entry) {
-                live_use(books, entry);
+                open_spans_use(books, entry);
         } else { /* it may still be unknown: its OPEN can lie on a lane that this look has not come to */
-                entry = live_make(books, instance, path);
+                entry = open_spans_make(books, instance, path);
                 if (books->book->evicted && (scope ? scope->flags & FRAME_FOLLOWED : is_seen(books, instance)))
                         entry->flags |= INSTANCE_PARTIAL;
         }
@@ -234,7 +234,7 @@ void spans_close(struct books *books, uint64_t instance, uint32_t path, uint32_t
         }
         if (flags & SHM_FLAG_LATE)
                 entry->flags |= INSTANCE_LATE;
-        live_queue_close(books, entry, pass == SPANS_SECOND_LOOK);
+        open_spans_queue_close(books, entry, pass == SPANS_SECOND_LOOK);
 }
 
 bool spans_apply_closes(struct books *books) {
@@ -243,26 +243,26 @@ bool spans_apply_closes(struct books *books) {
         while (books->book->queued_first) {
                 if (books_batch_is_full(books))
                         return false;
-                entry = live_next_close(books);
+                entry = open_spans_next_close(books);
                 touch(books, &books->book->closes_applied);
                 books->book->closes_applied++;
                 if (!(entry->flags & INSTANCE_OPENED) && scope_frame(books, entry->instance))
                         entry->flags |= INSTANCE_OPENED | INSTANCE_SCOPE;
                 if (entry->flags & INSTANCE_ABORTED) {
-                        live_remove(books, entry);
+                        open_spans_remove(books, entry);
                 } else if (!(entry->flags & INSTANCE_OPENED)) {
                         /* Everything that was before the close has been seen now, and no opening was. */
                         if (books->book->evicted)
                                 tally_closed(books, tally_change(books, entry->path), 0, 0);
                         else if (!(entry->flags & INSTANCE_LATE) && !is_older(books, entry->instance))
                                 spans_count_stale(books);
-                        live_remove(books, entry);
+                        open_spans_remove(books, entry);
                 } else if (is_entered(books, entry)) {
                         entry->flags |= INSTANCE_CLOSING;
                 } else {
                         close_instance(books, entry);
                 }
         }
-        live_advance_queue(books);
+        open_spans_advance_queue(books);
         return true;
 }

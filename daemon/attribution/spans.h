@@ -3,7 +3,7 @@
  * What becomes of spans: opened, entered and left wherever they are, closed once, and last.
  *
  * A scope that stays on its thread is counted where its frame is, by spans_begin_scope() and spans_end_scope(), and has no
- * entry among the live (open_spans.h).  All others have one from their opening, or from the first enter that is seen, to their
+ * entry among the open spans (open_spans.h).  All others have one from their opening, or from the first enter that is seen, to their
  * end, which waits for the last cycle and for what was read before the close.  Pure; everything runs in a batch.
  */
 #pragma once
@@ -63,7 +63,7 @@ static inline bool spans_is_whole_scope(const struct cycle *cycle, unsigned end)
 
 static inline void spans_end_scope(struct books *books, struct tally *t, const struct cycle *cycle) {
         if (cycle->is_timed)
-                times_call(books, cycle->path, cycle->ticks);
+                span_time_call(books, cycle->path, cycle->ticks);
         tally_closed(books, t, counters_alloc_bytes(cycle->sums), 1);
         if (books->on_event) {
                 struct books_event event = {.instance = cycle->instance, .path = cycle->path, .cycles = 1};

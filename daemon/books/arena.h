@@ -22,9 +22,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define STATE_LINE 64u
+#define ARENA_LINE 64u
 
-struct state_header {
+struct arena_header {
         uint64_t magic;
         uint32_t version;
         uint32_t reserved;
@@ -37,13 +37,13 @@ struct state_header {
         uint8_t owner[4096 - 80];  /* the layout's own words, outside the log */
         _Atomic uint64_t moved_to; /* of the file's first header: where in the file the arena is now; 0: here */
 };
-_Static_assert(sizeof(struct state_header) == 4096, "a page");
+_Static_assert(sizeof(struct arena_header) == 4096, "a page");
 
-struct state {
+struct arena {
         char *base;
-        struct state_header *header;
+        struct arena_header *header;
         uint64_t *undo_tags; /* batch << 32 | line */
-        unsigned char (*undo_lines)[STATE_LINE];
+        unsigned char (*undo_lines)[ARENA_LINE];
         uint32_t *touched;      /* for each line, the batch that logged it last; private memory */
         uintptr_t marks_origin; /* where `touched` would begin for address 0 */
         uint32_t batch;         /* its low 32 bits */
@@ -55,69 +55,69 @@ struct state {
 };
 
 /* Makes an arena of `data_size` bytes of zeros, with room for `undo_capacity` changed lines in a batch. */
-int state_init(struct state *state, uint64_t data_size, uint64_t undo_capacity);
+int arena_init(struct arena *arena, uint64_t data_size, uint64_t undo_capacity);
 /* Takes over the arena behind `fd` (consumed, also on failure) and undoes what was not committed.  -EPROTO,
  * -EPROTONOSUPPORT. */
-int state_init_adopt(struct state *state, int fd);
-void state_deinit(struct state *state);
+int arena_init_adopt(struct arena *arena, int fd);
+void arena_deinit(struct arena *arena);
 
-/* Makes an arena as state_init() does, in the file of `old`.  Until state_move() a successor finds `old`, as it is. */
-int state_init_beside(struct state *state, const struct state *old, uint64_t data_size, uint64_t undo_capacity);
-/* From now on a successor finds `state`, which goes on with the descriptor; what `old` took is given back, and it is
+/* Makes an arena as arena_init() does, in the file of `old`.  Until arena_move() a successor finds `old`, as it is. */
+int arena_init_beside(struct arena *arena, const struct arena *old, uint64_t data_size, uint64_t undo_capacity);
+/* From now on a successor finds `arena`, which goes on with the descriptor; what `old` took is given back, and it is
  * deinitialised.  0 or -errno, and nothing has changed. */
-int state_move(struct state *state, struct state *old);
+int arena_move(struct arena *arena, struct arena *old);
 
-static inline void *state_data(const struct state *state) {
-        return state->base + state->header->data_offset;
+static inline void *arena_data(const struct arena *arena) {
+        return arena->base + arena->header->data_offset;
 }
 
 /* Outside a batch: gives back the memory of the log, which the next batch takes again. */
-void state_trim(struct state *state);
+void arena_trim(struct arena *arena);
 /* Likewise of whole pages in [p, p + n) that hold nothing but zeros. */
-void state_drop(struct state *state, void *p, uint64_t n);
+void arena_drop(struct arena *arena, void *p, uint64_t n);
 /* What the arena takes, in bytes; what it took when it was last asked, once the descriptor is closed. */
-uint64_t state_memory(struct state *state);
+uint64_t arena_memory(struct arena *arena);
 
-void state_begin(struct state *state);
-void state_commit(struct state *state);
+void arena_begin(struct arena *arena);
+void arena_commit(struct arena *arena);
 
 /* Lines that the batch, or the last one, has changed. */
-static inline uint64_t state_logged(const struct state *state) {
-        return atomic_load_explicit(&state->header->undo_length, memory_order_relaxed);
+static inline uint64_t arena_logged(const struct arena *arena) {
+        return atomic_load_explicit(&arena->header->undo_length, memory_order_relaxed);
 }
 
-/* The n-th of them, as it is now; state->undo_lines[n] is what it was. */
-static inline const char *state_line(const struct state *state, uint64_t n) {
-        return state->base + (state->undo_tags[n] & UINT32_MAX) * STATE_LINE;
+/* The n-th of them, as it is now; arena->undo_lines[n] is what it was. */
+static inline const char *arena_line(const struct arena *arena, uint64_t n) {
+        return arena->base + (arena->undo_tags[n] & UINT32_MAX) * ARENA_LINE;
 }
 
-void state_log_line(struct state *state, const void *p);
+void arena_log_line(struct arena *arena, const void *p);
 
 /* The mark of the line that `p` is in.  Counted from address 0, so that it takes no subtraction. */
-static inline uint32_t *state_mark(const struct state *state, const void *p) {
-        return (uint32_t *)(state->marks_origin + (uintptr_t)p / STATE_LINE * sizeof(uint32_t));
+static inline uint32_t *arena_mark(const struct arena *arena, const void *p) {
+        return (uint32_t *)(arena->marks_origin + (uintptr_t)p / ARENA_LINE * sizeof(uint32_t));
 }
 
-/* Has the mark fetched that state_touch() will look at for `p`. */
-static inline void state_expect(const struct state *state, const void *p) {
-        __builtin_prefetch(state_mark(state, p), 1);
+/* Has the mark fetched that arena_touch() will look at for `p`. */
+static inline void arena_expect(const struct arena *arena, const void *p) {
+        __builtin_prefetch(arena_mark(arena, p), 1);
 }
 
 /* Whether the line that `p` is in was logged in this batch. */
-static inline bool state_is_touched(const struct state *state, const void *p) {
-        return *state_mark(state, p) == state->batch;
+static inline bool arena_is_touched(const struct arena *arena, const void *p) {
+        return *arena_mark(arena, p) == arena->batch;
 }
 
 /* To be called before changing what lies in the one line that `p` is in. */
-static inline void state_touch_line(struct state *state, const void *p) {
-        if (__builtin_expect(!state_is_touched(state, p), 0))
-                state_log_line(state, p);
+static inline void arena_touch_line(struct arena *arena, const void *p) {
+        if (__builtin_expect(!arena_is_touched(arena, p), 0))
+                arena_log_line(arena, p);
 }
 
 /* To be called before changing [p, p + n) of the arena. */
-static inline void state_touch(struct state *state, const void *p, size_t n) {
-        const char *line = (const char *)((uintptr_t)p / STATE_LINE * STATE_LINE), *end = (const char *)p + n;
+static inline void arena_touch(struct arena *arena, const void *p, size_t n) {
+        const char *line = (const char *)((uintptr_t)p / ARENA_LINE * ARENA_LINE), *end = (const char *)p + n;
 
-        for (; line < end; line += STATE_LINE)
-                state_touch_line(state, line);
+        for (; line < end; line += ARENA_LINE)
+                arena_touch_line(arena, line);
 }

@@ -18,7 +18,7 @@ struct file_header {
         uint32_t version, extents;
         uint64_t arena_size, length; /* length: of the file */
         uint64_t checksum;           /* of all that follows the header */
-        char boot[IMAGE_BOOT];
+        char boot[ARENA_IMAGE_BOOT];
 };
 
 struct extent {
@@ -38,20 +38,20 @@ static uint64_t checksum(const char *bytes, size_t size) {
 }
 
 /* The arena's data, less what the undo log holds: between two batches that is nothing. */
-static int find_extents(const struct state *state, struct extent *extents, uint32_t *n, uint64_t *bytes) {
-        const struct state_header *header = state->header;
-        const uint64_t begin = state->at; /* in the file */
+static int find_extents(const struct arena *arena, struct extent *extents, uint32_t *n, uint64_t *bytes) {
+        const struct arena_header *header = arena->header;
+        const uint64_t begin = arena->at; /* in the file */
         off_t at = (off_t)begin, end;
 
         *n = 0;
         *bytes = 0;
-        while ((at = lseek(state->fd, at, SEEK_DATA)) >= 0 && (uint64_t)at < begin + state->size) {
+        while ((at = lseek(arena->fd, at, SEEK_DATA)) >= 0 && (uint64_t)at < begin + arena->size) {
                 uint64_t from = (uint64_t)at - begin, to;
 
-                end = lseek(state->fd, at, SEEK_HOLE);
+                end = lseek(arena->fd, at, SEEK_HOLE);
                 if (end < 0)
                         return -errno;
-                to = (uint64_t)end - begin < state->size ? (uint64_t)end - begin : state->size;
+                to = (uint64_t)end - begin < arena->size ? (uint64_t)end - begin : arena->size;
                 if (from >= header->undo_tags_offset && from < header->data_offset)
                         from = to < header->data_offset ? to : header->data_offset;
                 else if (from < header->undo_tags_offset && to > header->undo_tags_offset)
@@ -67,16 +67,16 @@ static int find_extents(const struct state *state, struct extent *extents, uint3
         return at >= 0 || errno == ENXIO ? 0 : -errno;
 }
 
-int image_make(const struct state *state, const char boot[IMAGE_BOOT], char **ret_bytes, size_t *ret_size) {
+int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes, size_t *ret_size) {
         struct extent *extents = malloc(EXTENTS_MAX * sizeof *extents);
-        struct file_header header = {.magic = FILE_MAGIC, .version = FILE_VERSION, .arena_size = state->size};
+        struct file_header header = {.magic = FILE_MAGIC, .version = FILE_VERSION, .arena_size = arena->size};
         uint64_t bytes;
         char *image = NULL, *at;
         int r;
 
         if (!extents)
                 return -ENOMEM;
-        r = find_extents(state, extents, &header.extents, &bytes);
+        r = find_extents(arena, extents, &header.extents, &bytes);
         if (r == 0) {
                 header.length = sizeof header + header.extents * sizeof *extents + bytes;
                 image = malloc(header.length);
@@ -91,7 +91,7 @@ int image_make(const struct state *state, const char boot[IMAGE_BOOT], char **re
         memcpy(at, extents, header.extents * sizeof *extents);
         at += header.extents * sizeof *extents;
         for (uint32_t i = 0; i < header.extents; i++) {
-                memcpy(at, state->base + extents[i].offset, extents[i].length);
+                memcpy(at, arena->base + extents[i].offset, extents[i].length);
                 at += extents[i].length;
         }
         free(extents);
@@ -102,7 +102,7 @@ int image_make(const struct state *state, const char boot[IMAGE_BOOT], char **re
         return 0;
 }
 
-int image_read(const char *bytes, size_t size, const char boot[IMAGE_BOOT]) {
+int arena_image_read(const char *bytes, size_t size, const char boot[ARENA_IMAGE_BOOT]) {
         struct file_header header;
         struct extent extent;
         size_t at;

@@ -9,10 +9,10 @@
 
 #include "daemon/books/arena.h"
 
-#define IMAGE_BOOT 40u /* bytes of a boot id, with zeros after it */
+#define ARENA_IMAGE_BOOT 40u /* bytes of a boot id, with zeros after it */
 
 /* Between two batches.  *ret_bytes: from malloc. */
-int image_make(const struct state *state, const char boot[IMAGE_BOOT], char **ret_bytes, size_t *ret_size);
+int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes, size_t *ret_size);
 /* The descriptor of a new arena, or -errno.  -EBADMSG: damaged; -EPROTONOSUPPORT: of another version; -ESTALE: of another
  * boot. */
-int image_read(const char *bytes, size_t size, const char boot[IMAGE_BOOT]);
+int arena_image_read(const char *bytes, size_t size, const char boot[ARENA_IMAGE_BOOT]);

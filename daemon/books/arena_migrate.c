@@ -35,7 +35,7 @@ const struct books_shape books_shapes[REGIONS] = {
         [REGION_CLOSES] = WHOLE(uint64_t),
         [REGION_SUMS] = UP_TO(struct sums, reserved),
         [REGION_FRAMES] = UP_TO(struct frame, reserved),
-        [REGION_TIMES] = WHOLE(struct times),
+        [REGION_TIMES] = WHOLE(struct span_time),
         [REGION_TIME_SUMS] = WHOLE(struct time_sums),
 };
 
@@ -192,7 +192,7 @@ static void build_index(const struct books_limits *limits, const struct side *ne
                 .index_mask = (uint32_t)books_region_count(limits, REGION_INDEX) - 1,
         };
 
-        live_build_index(&books);
+        open_spans_build_index(&books);
 }
 
 /* What the arena says; *ret_same: the same as ours. */
@@ -217,7 +217,7 @@ static int read_shapes(const struct books_owner *owner, struct books_shape ret[R
 }
 
 static int move(struct books *books, const struct books_owner *owner, struct side *old) {
-        struct state *from = &books->state, to;
+        struct arena *from = &books->arena, to;
         const uint64_t at = from->at + from->header->data_offset;
         struct side new;
         struct books_owner *copied;
@@ -225,10 +225,10 @@ static int move(struct books *books, const struct books_owner *owner, struct sid
 
         memcpy(new.shapes, books_shapes, sizeof new.shapes);
         books_place(&new.places, &owner->limits, new.shapes);
-        r = state_init_beside(&to, from, new.places.size, BOOKS_UNDO_LINES);
+        r = arena_init_beside(&to, from, new.places.size, BOOKS_UNDO_LINES);
         if (r < 0)
                 return r;
-        new.data = state_data(&to);
+        new.data = arena_data(&to);
         for (enum books_region region = 0; region < REGIONS && r == 0; region++)
                 if (region != REGION_INDEX)
                         r = copy_region(region, &owner->limits, from->fd, at, old, &new);
@@ -240,20 +240,20 @@ static int move(struct books *books, const struct books_owner *owner, struct sid
         memset(copied->shapes, 0, sizeof copied->shapes);
         memcpy(copied->shapes, books_shapes, sizeof books_shapes);
         if (r == 0)
-                r = state_move(&to, from);
+                r = arena_move(&to, from);
         if (r < 0) {
                 to.fd = -1; /* it is the old one's */
-                state_deinit(&to);
+                arena_deinit(&to);
                 return r;
         }
-        books->state = to;
-        books->was_reshaped = true;
+        books->arena = to;
+        books->was_migrated = true;
         return 0;
 }
 
-int books_reshape(struct books *books) {
-        const struct books_owner *owner = (const struct books_owner *)(void *)books->state.header->owner;
-        struct side old = {.data = state_data(&books->state)};
+int arena_migrate(struct books *books) {
+        const struct books_owner *owner = (const struct books_owner *)(void *)books->arena.header->owner;
+        struct side old = {.data = arena_data(&books->arena)};
         bool same;
         int r = read_shapes(owner, old.shapes, &same);
 
@@ -261,8 +261,8 @@ int books_reshape(struct books *books) {
                 return r;
         old.has_old_frames = owner->layout < 8;
         books_place(&old.places, &owner->limits, old.shapes);
-        if (books->state.header->data_offset + old.places.size > books->state.header->size)
+        if (books->arena.header->data_offset + old.places.size > books->arena.header->size)
                 return -EPROTO;
-        same &= books->state.header->undo_capacity >= BOOKS_UNDO_LINES;
+        same &= books->arena.header->undo_capacity >= BOOKS_UNDO_LINES;
         return same ? 0 : move(books, owner, &old);
 }

@@ -68,7 +68,7 @@ void books_place(struct books_places *ret, const struct books_limits *limits, co
 
 static void point(struct books *books) {
         struct books_places places;
-        char *data = state_data(&books->state), *sums;
+        char *data = arena_data(&books->arena), *sums;
         uint64_t size = page_round_up(books->limits.paths * sizeof(struct sums));
 
         books_place(&places, &books->limits, books_shapes);
@@ -88,7 +88,7 @@ static void point(struct books *books) {
                 books->baselines[i] = (struct sums *)sums;
         for (unsigned i = 0; i < BOOKS_MARKS; i++, sums += size)
                 books->marks[i] = (struct sums *)sums;
-        books->times = (struct times *)(data + places.at[REGION_TIMES]);
+        books->span_times = (struct span_time *)(data + places.at[REGION_TIMES]);
         sums = data + places.at[REGION_TIME_SUMS];
         size = page_round_up(books->limits.paths * sizeof(struct time_sums));
         for (int i = 0; i < 2; i++, sums += size)
@@ -98,7 +98,7 @@ static void point(struct books *books) {
 }
 
 static struct books_owner *owner(const struct books *books) {
-        return (struct books_owner *)(void *)books->state.header->owner;
+        return (struct books_owner *)(void *)books->arena.header->owner;
 }
 
 static bool is_sane(const struct books_limits *l) {
@@ -117,7 +117,7 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
         books = calloc(1, sizeof *books);
         if (!books)
                 return -ENOMEM;
-        r = state_init(&books->state, places.size, BOOKS_UNDO_LINES);
+        r = arena_init(&books->arena, places.size, BOOKS_UNDO_LINES);
         if (r < 0) {
                 free(books);
                 return r;
@@ -145,13 +145,13 @@ int books_adopt(struct books **ret, int fd) {
         books = calloc(1, sizeof *books);
         if (!books)
                 return -ENOMEM;
-        r = state_init_adopt(&books->state, fd);
+        r = arena_init_adopt(&books->arena, fd);
         if (r < 0) {
                 free(books);
                 return r;
         }
         books->limits = owner(books)->limits;
-        r = is_sane(&books->limits) ? books_reshape(books) : -EPROTO;
+        r = is_sane(&books->limits) ? arena_migrate(books) : -EPROTO;
         if (r < 0) {
                 books_free(books);
                 return r;
@@ -162,14 +162,14 @@ int books_adopt(struct books **ret, int fd) {
         return 0;
 }
 
-bool books_were_reshaped(const struct books *books) {
-        return books->was_reshaped;
+bool books_were_migrated(const struct books *books) {
+        return books->was_migrated;
 }
 
 struct books *books_free(struct books *books) {
         if (!books)
                 return NULL;
-        state_deinit(&books->state);
+        arena_deinit(&books->arena);
         free(books->open_totals);
         free(books->names_in_order);
         free(books->events);
@@ -203,7 +203,7 @@ const void *books_label(const struct books *books, size_t *ret_size) {
 }
 
 int books_fd(const struct books *books) {
-        return books->state.fd;
+        return books->arena.fd;
 }
 
 uint64_t books_change_count(const struct books *books) {
@@ -224,27 +224,27 @@ uint64_t books_records(const struct books *books) {
         return books->book->records;
 }
 
-const struct state *books_state(const struct books *books) {
-        return &books->state;
+const struct arena *books_arena(const struct books *books) {
+        return &books->arena;
 }
 
 void books_close_fd(struct books *books) {
-        close_fd(books->state.fd);
-        books->state.fd = -1;
+        close_fd(books->arena.fd);
+        books->arena.fd = -1;
 }
 
 void books_trim(struct books *books) {
-        state_trim(&books->state);
+        arena_trim(&books->arena);
         /* Spans are spread over the whole index; without any it is zeros. */
-        if (!books->book->live)
-                state_drop(&books->state, books->index, ((uint64_t)books->index_mask + 1) * sizeof *books->index);
+        if (!books->book->open_spans)
+                arena_drop(&books->arena, books->index, ((uint64_t)books->index_mask + 1) * sizeof *books->index);
         free(books->events);
         books->events = NULL;
         books->event_capacity = 0;
 }
 
 uint64_t books_memory(struct books *books) {
-        return state_memory(&books->state);
+        return arena_memory(&books->arena);
 }
 
 void books_used(const struct books *books, uint64_t *ret_names, uint64_t *ret_paths) {
@@ -261,7 +261,7 @@ void books_on_event(struct books *books, books_event_fn fn, void *userdata) {
 }
 
 void books_begin(struct books *books, uint64_t now_ns) {
-        state_begin(&books->state);
+        arena_begin(&books->arena);
         if (now_ns > books->book->now_ns) {
                 touch(books, &books->book->now_ns);
                 books->book->now_ns = now_ns;
@@ -271,18 +271,18 @@ void books_begin(struct books *books, uint64_t now_ns) {
 /* Whether a line that the batch logged is another one now, but for the time of the batch. */
 static bool differs(const struct books *books, uint64_t n) {
         const size_t from = offsetof(struct book, now_ns), to = from + sizeof books->book->now_ns;
-        const char *was = (const char *)books->state.undo_lines[n];
-        const char *is = state_line(&books->state, n);
+        const char *was = (const char *)books->arena.undo_lines[n];
+        const char *is = arena_line(&books->arena, n);
 
         if (is != (const char *)books->book)
-                return memcmp(was, is, STATE_LINE) != 0;
-        return memcmp(was, is, from) != 0 || memcmp(was + to, is + to, STATE_LINE - to) != 0;
+                return memcmp(was, is, ARENA_LINE) != 0;
+        return memcmp(was, is, from) != 0 || memcmp(was + to, is + to, ARENA_LINE - to) != 0;
 }
-_Static_assert(offsetof(struct book, now_ns) + sizeof(uint64_t) <= STATE_LINE, "on the first line, which begins it");
+_Static_assert(offsetof(struct book, now_ns) + sizeof(uint64_t) <= ARENA_LINE, "on the first line, which begins it");
 
 /* Most batches are those of a process that sleeps: a few lines are touched, and none is changed. */
 static bool has_changed(const struct books *books) {
-        uint64_t n = state_logged(&books->state);
+        uint64_t n = arena_logged(&books->arena);
 
         if (n > LINES_COMPARED)
                 return true;
@@ -296,7 +296,7 @@ void books_commit(struct books *books) {
         uint32_t n = books->event_count;
 
         books->changes += has_changed(books);
-        state_commit(&books->state);
+        arena_commit(&books->arena);
         books->event_count = 0;
         for (uint32_t i = 0; i < n && books->on_event; i++)
                 books->on_event(books->event_data, &books->events[i]);
@@ -358,14 +358,14 @@ void books_set_clock_rate(struct books *books, uint64_t ticks) {
 }
 
 uint64_t books_to_ns(const struct books *books, uint64_t ticks) {
-        return times_to_ns(books, ticks);
+        return span_time_to_ns(books, ticks);
 }
 
 /* ------------------------------------------------------------------------------------------ resets and marks -- */
 
 /* What was never timed is left as it is: zeros, which take no memory. */
 static void remember_time(const struct books *books, uint32_t path, struct time_sums *to) {
-        const struct times *times = &books->times[path];
+        const struct span_time *times = &books->span_times[path];
         uint64_t total;
 
         if (!books->book->clock_rate)

@@ -53,7 +53,7 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
  * one of a version that cannot be read. */
 int books_adopt(struct books **ret, int fd);
 /* Whether they were another version's. */
-bool books_were_reshaped(const struct books *books);
+bool books_were_migrated(const struct books *books);
 
 /* Words of whoever keeps these books, about whose they are; they lie in the arena, and are replaced as a whole or not at
  * all, beside the batches.  `size` at most BOOKS_LABEL_MAX. */
@@ -70,8 +70,8 @@ uint64_t books_change_count(const struct books *books);
 /* Which answer was the first to see the books as they are now; `answer`: this one, whose number is above all before. */
 uint64_t books_seen(const struct books *books, uint64_t answer);
 uint64_t books_records(const struct books *books); /* drained, ever */
-struct state;
-const struct state *books_state(const struct books *books); /* the arena, for who copies it between two batches */
+struct arena;
+const struct arena *books_arena(const struct books *books); /* the arena, for who copies it between two batches */
 /* Closes the arena's descriptor; the books stay.  For a process that has ended: there can be many of them. */
 void books_close_fd(struct books *books);
 /* `fn` is told of a closed span once its batch is committed; so after a kill no event is told twice, and those of the

@@ -66,7 +66,7 @@ struct tally {
 _Static_assert(sizeof(struct tally) == 448, "seven lines");
 
 /* Time spent on a path, in ticks of the clock (shm/clock.h); nothing but zeros where a process was never timed. */
-struct times {
+struct span_time {
         uint64_t self, total;
         uint64_t calls, calls_total; /* closed spans that were timed from beginning to end */
         uint64_t longest;
@@ -74,7 +74,7 @@ struct times {
         double decayed;   /* calls, each e^-(age / 10 s) */
         uint64_t tick_ns; /* when that was decayed last */
 };
-_Static_assert(sizeof(struct times) == 64, "");
+_Static_assert(sizeof(struct span_time) == 64, "");
 
 /* … and what a reset or a mark remembers of it. */
 struct time_sums {
@@ -93,8 +93,8 @@ enum frame_flag {
         FRAME_OUTER_NAME = 1 << 0,     /* the outermost of its name on this lane */
         FRAME_OUTER_INSTANCE = 1 << 1, /* … of its instance */
         FRAME_SCOPE = 1 << 2,
-        FRAME_FOLLOWED = 1 << 4, /* a scope that others came to: it had an entry among the live */
-        FRAME_STALE = 1 << 3,    /* its span is closed, or was never seen to open: no entry among the live */
+        FRAME_FOLLOWED = 1 << 4, /* a scope that others came to: it had an entry among the open spans */
+        FRAME_STALE = 1 << 3,    /* its span is closed, or was never seen to open: no entry among the open spans */
         FRAME_APART = 1 << 5,    /* `credit` and `credited` are not what `enter` and `entered` are */
 };
 
@@ -102,7 +102,7 @@ struct frame {
         uint64_t instance;
         uint32_t path, name;
         uint32_t flags;
-        uint32_t entry;               /* where its span's was among the live, + 1; only a hint */
+        uint32_t entry;               /* where its span's was among the open spans, + 1; only a hint */
         uint64_t enter[SHM_COUNTERS]; /* since when it is the outermost of its instance */
         uint64_t entered;             /* the clock then; 0: not timed */
         /* … of its name: meaningful where FRAME_APART says so, as for most frames it is the same */
@@ -197,12 +197,12 @@ struct book {
         uint64_t records, evicted;
 
         uint64_t stale, closes_applied;
-        uint32_t live, free_instances;      /* count; head of the free list */
-        uint32_t queued_first, queued_last; /* closes of the first look */
-        uint32_t later_first, later_last;   /* closes of the second: for the next pass */
-        uint32_t hand;                      /* of the eviction clock */
-        uint32_t marks;                     /* marks set, ever */
-        uint32_t baseline;                  /* which of two */
+        uint32_t open_spans, free_instances; /* count; head of the free list */
+        uint32_t queued_first, queued_last;  /* closes of the first look */
+        uint32_t later_first, later_last;    /* closes of the second: for the next pass */
+        uint32_t hand;                       /* of the eviction clock */
+        uint32_t marks;                      /* marks set, ever */
+        uint32_t baseline;                   /* which of two */
         uint32_t finished;
         uint64_t instance_floor; /* spans numbered below were opened before this segment */
         uint64_t mark_ns[BOOKS_MARKS];
@@ -220,15 +220,15 @@ struct book {
         } baselines[2];
 
         /* spans that were open when the process ended, those that allocated most, the largest first */
-        struct last_span {
+        struct last_open {
                 uint64_t instance; /* 0: no more */
                 uint32_t path, reserved0;
                 uint64_t sums[SHM_COUNTERS];
                 uint64_t noted_ns;
                 uint64_t reserved;
-        } last[BOOKS_LAST];
+        } last_open[BOOKS_LAST];
 };
-_Static_assert(sizeof(struct last_span) == 64, "");
+_Static_assert(sizeof(struct last_open) == 64, "");
 
 /* The kinds of records, in the order in which they lie; a new one comes last. */
 enum books_region {
@@ -266,7 +266,7 @@ struct books_owner {
         uint8_t labels[2][BOOKS_LABEL_MAX];
         struct books_shape shapes[REGIONS_MAX];
 };
-_Static_assert(sizeof(struct books_owner) <= sizeof((struct state_header){0}.owner), "");
+_Static_assert(sizeof(struct books_owner) <= sizeof((struct arena_header){0}.owner), "");
 
 /* What frames that are open now have of their path's totals. */
 struct open_total {
@@ -274,7 +274,7 @@ struct open_total {
 };
 
 struct books {
-        struct state state;
+        struct arena arena;
         struct books_limits limits;
         struct book *book;
         struct book_name *names;
@@ -289,10 +289,10 @@ struct books {
         uint64_t *closes; /* for each slot of the overflow list, the close that was taken from it last */
         struct sums *baselines[2];
         struct sums *marks[BOOKS_MARKS];
-        struct times *times; /* by path, as the tallies */
+        struct span_time *span_times; /* by path, as the tallies */
         struct time_sums *time_baselines[2];
         struct time_sums *time_marks[BOOKS_MARKS];
-        bool was_reshaped;
+        bool was_migrated;
 
         uint64_t changes; /* batches that changed anything, and labels, since it was made or taken over; from 1 */
         uint64_t seen_changes, seen; /* what it was for books_seen() at last, and in which answer that was new */
@@ -334,7 +334,7 @@ _Static_assert(BOOKS_UNDO_LINES >= BOOKS_LINES_PER_BATCH + 2 * BOOKS_LINES_PER_S
 
 /* Whether the batch has grown so large that it should be committed before more is fed. */
 static inline bool books_batch_is_full(const struct books *books) {
-        return state_logged(&books->state) >= BOOKS_LINES_PER_BATCH;
+        return arena_logged(&books->arena) >= BOOKS_LINES_PER_BATCH;
 }
 
 /* Where the regions of an arena of that shape begin, and where the last one ends. */
@@ -349,14 +349,14 @@ static inline uint32_t books_region_blocks(enum books_region region) {
         return region == REGION_SUMS || region == REGION_TIME_SUMS ? 2 + BOOKS_MARKS : 1;
 }
 /* Where the arena has another shape than this version's: moves it into one that has this.  0 or -errno; -EPROTO, -EPROTONOSUPPORT. */
-int books_reshape(struct books *books);
+int arena_migrate(struct books *books);
 
 /* Changing an entry: log it, then change it.  A word lies in one line. */
 #define touch(books, entry)                                                                                            \
-        (sizeof *(entry) <= sizeof(uint64_t) ? state_touch_line(&(books)->state, (entry))                              \
-                                             : state_touch(&(books)->state, (entry), sizeof *(entry)))
+        (sizeof *(entry) <= sizeof(uint64_t) ? arena_touch_line(&(books)->arena, (entry))                              \
+                                             : arena_touch(&(books)->arena, (entry), sizeof *(entry)))
 /* … what begins a line, and is changed in it only. */
-#define touch_line(books, entry) state_touch_line(&(books)->state, (entry))
+#define touch_line(books, entry) arena_touch_line(&(books)->arena, (entry))
 
 /* A frame that was logged, whose two beginnings are no longer the same. */
 static inline void frame_set_apart(struct books *books, struct frame *frame) {

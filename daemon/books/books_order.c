@@ -53,7 +53,7 @@ const uint32_t *books_names_in_order(const struct books *const_books, uint32_t *
         uint32_t count = 0, *order;
 
         *ret_count = books->ordered_names;
-        if (books->names_in_order && books->ordered_at == at && !books->state.in_batch)
+        if (books->names_in_order && books->ordered_at == at && !books->arena.in_batch)
                 return books->names_in_order;
         books->ordered_at = at;
         for (uint32_t id = 1; id <= books->book->names; id++)

@@ -84,11 +84,11 @@ size_t books_path_text(const struct books *books, uint32_t path, char *buf, size
 /* ----------------------------------------------------------------------------------------------- open frames -- */
 
 void books_sum_open_frames(struct books *books) {
-        uint64_t commit = atomic_load(&books->state.header->commit);
+        uint64_t commit = atomic_load(&books->arena.header->commit);
         uint32_t paths = books->book->paths + 1;
 
         if (books->open_totals && books->open_totals_commit == commit && books->open_totals_paths == paths &&
-            !books->state.in_batch)
+            !books->arena.in_batch)
                 return;
         free(books->open_totals);
         books->open_totals = calloc(paths, sizeof *books->open_totals);
@@ -107,7 +107,7 @@ void books_sum_open_frames(struct books *books) {
                                 continue;
                         for (int c = 0; c < SHM_COUNTERS; c++)
                                 books->open_totals[frame->path].counters[c] += minus(lane->last[c], credit[c]);
-                        books->open_totals[frame->path].ticks += times_open(lane, frame);
+                        books->open_totals[frame->path].ticks += span_time_open(lane, frame);
                 }
         }
 }
@@ -142,7 +142,7 @@ static void add_path(struct books *books, uint32_t path, struct base from, uint6
         row->aborted += minus(t->aborted, base->aborted);
         row->refused += minus(t->refused, base->refused);
         if (books->book->clock_rate) /* else none was timed, ever: see baseline_of() */
-                times_add_row(books, path, from.times, now_ns, &row->time);
+                span_time_add_row(books, path, from.times, now_ns, &row->time);
         if (t->estimated && row->quality < BOOKS_ESTIMATED)
                 row->quality = BOOKS_ESTIMATED;
         else if ((t->lost_touches || t->refused) && row->quality < BOOKS_LOST)

@@ -4,17 +4,17 @@
 
 #define RECENT_NS UINT64_C(2000000000)
 
-static void set(struct books *books, struct last_span *slot, const struct last_span *span) {
+static void set(struct books *books, struct last_open *slot, const struct last_open *span) {
         touch(books, slot);
         *slot = *span;
 }
 
-void last_note(struct books *books, uint64_t instance, uint32_t path, const uint64_t sums[SHM_COUNTERS]) {
-        struct last_span *last = books->book->last;
-        struct last_span span = {.instance = instance, .path = path, .noted_ns = books->book->now_ns};
+void last_open_note(struct books *books, uint64_t instance, uint32_t path, const uint64_t sums[SHM_COUNTERS]) {
+        struct last_open *last = books->book->last_open;
+        struct last_open span = {.instance = instance, .path = path, .noted_ns = books->book->now_ns};
         uint32_t i = BOOKS_LAST;
 
-        last_prune(books);
+        last_open_prune(books);
         memcpy(span.sums, sums, sizeof span.sums);
         for (uint32_t k = 0; k < BOOKS_LAST; k++)
                 if (last[k].instance == instance)
@@ -29,9 +29,9 @@ void last_note(struct books *books, uint64_t instance, uint32_t path, const uint
         set(books, &last[i], &span);
 }
 
-void last_prune(struct books *books) {
-        static const struct last_span none;
-        struct last_span *last = books->book->last;
+void last_open_prune(struct books *books) {
+        static const struct last_open none;
+        struct last_open *last = books->book->last_open;
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < BOOKS_LAST && last[i].instance; i++) {
@@ -45,17 +45,17 @@ void last_prune(struct books *books) {
                 set(books, &last[n], &none);
 }
 
-void last_note_live(struct books *books) {
+void last_open_note_all(struct books *books) {
         for (uint32_t i = 0; i < books->book->instances; i++) {
                 const struct instance *entry = &books->instances[i];
 
                 if (entry->instance && (entry->flags & INSTANCE_OPENED) && !(entry->flags & INSTANCE_ABORTED))
-                        last_note(books, entry->instance, entry->path, entry->sums);
+                        last_open_note(books, entry->instance, entry->path, entry->sums);
         }
 }
 
 bool books_last_row(const struct books *books, uint32_t index, struct books_last *ret) {
-        const struct last_span *span = &books->book->last[index < BOOKS_LAST ? index : 0];
+        const struct last_open *span = &books->book->last_open[index < BOOKS_LAST ? index : 0];
 
         if (!books->book->finished || index >= BOOKS_LAST || !span->instance)
                 return false;

@@ -34,7 +34,7 @@ static uint32_t find_slot(const struct books *books, uint64_t instance) {
         return slot;
 }
 
-uint32_t live_expect(const struct books *books, uint64_t instance) {
+uint32_t open_spans_expect(const struct books *books, uint64_t instance) {
         uint32_t h = hash(books, instance);
 
         __builtin_prefetch(&books->index[h & books->index_mask]);
@@ -42,7 +42,7 @@ uint32_t live_expect(const struct books *books, uint64_t instance) {
 }
 
 /* The first entry that a search looks at is mostly the one; with its mark in the undo log, as it is about to change. */
-void live_expect_soon(const struct books *books, uint32_t h) {
+void open_spans_expect_soon(const struct books *books, uint32_t h) {
         uint32_t slot = h & books->index_mask, word;
 
         while ((word = books->index[slot]) && !may_be(word, h))
@@ -50,10 +50,10 @@ void live_expect_soon(const struct books *books, uint32_t h) {
         if (!word)
                 return;
         __builtin_prefetch(entry_of(books, word), 1);
-        state_expect(&books->state, entry_of(books, word));
+        arena_expect(&books->arena, entry_of(books, word));
 }
 
-struct instance *live_find(struct books *books, uint64_t instance) {
+struct instance *open_spans_find(struct books *books, uint64_t instance) {
         uint32_t word = books->index[find_slot(books, instance)];
 
         return word ? entry_of(books, word) : NULL;
@@ -80,15 +80,15 @@ static void empty_slot(struct books *books, uint32_t hole) {
         books->index[hole] = 0;
 }
 
-void live_remove(struct books *books, struct instance *entry) {
+void open_spans_remove(struct books *books, struct instance *entry) {
         empty_slot(books, find_slot(books, entry->instance));
         touch_line(books, entry);
         memset(entry, 0, sizeof *entry);
         entry->next = books->book->free_instances;
-        touch(books, &books->book->live);
+        touch(books, &books->book->open_spans);
         touch(books, &books->book->free_instances);
-        books->book->free_instances = live_number(books, entry);
-        books->book->live--;
+        books->book->free_instances = open_spans_number(books, entry);
+        books->book->open_spans--;
 }
 
 /* Second chance: an entry that was active since the hand went by is passed once.  One in a queue is never taken while
@@ -149,7 +149,7 @@ static void evict(struct books *books) {
         touch(books, &books->book->evicted);
         books->book->evicted++;
         tally_change(books, victim->path)->estimated = 1;
-        live_remove(books, victim);
+        open_spans_remove(books, victim);
 }
 
 static struct instance *allocate(struct books *books) {
@@ -169,7 +169,7 @@ static struct instance *allocate(struct books *books) {
         return entry;
 }
 
-struct instance *live_make(struct books *books, uint64_t instance, uint32_t path) {
+struct instance *open_spans_make(struct books *books, uint64_t instance, uint32_t path) {
         struct instance *entry = allocate(books);
         uint32_t slot;
 
@@ -177,13 +177,13 @@ struct instance *live_make(struct books *books, uint64_t instance, uint32_t path
         *entry = (struct instance){.instance = instance, .path = path, .flags = INSTANCE_RECENT};
         slot = find_slot(books, instance);
         touch(books, &books->index[slot]);
-        books->index[slot] = live_number(books, entry) | (hash(books, instance) & ~BOOKS_INDEX_NUMBER);
-        touch(books, &books->book->live);
-        books->book->live++;
+        books->index[slot] = open_spans_number(books, entry) | (hash(books, instance) & ~BOOKS_INDEX_NUMBER);
+        touch(books, &books->book->open_spans);
+        books->book->open_spans++;
         return entry;
 }
 
-void live_build_index(struct books *books) {
+void open_spans_build_index(struct books *books) {
         for (uint32_t i = 0; i < books->book->instances && i < books->limits.instances; i++) {
                 uint32_t h = hash(books, books->instances[i].instance), slot = h & books->index_mask;
 
@@ -209,7 +209,7 @@ static void append(struct books *books, uint32_t *first, uint32_t *last, uint32_
         *last = n;
 }
 
-void live_queue_close(struct books *books, struct instance *entry, bool later) {
+void open_spans_queue_close(struct books *books, struct instance *entry, bool later) {
         struct book *book = books->book;
 
         touch_line(books, entry);
@@ -218,16 +218,16 @@ void live_queue_close(struct books *books, struct instance *entry, bool later) {
         entry->flags |= INSTANCE_QUEUED;
         entry->next = 0;
         if (later)
-                append(books, &book->later_first, &book->later_last, live_number(books, entry));
+                append(books, &book->later_first, &book->later_last, open_spans_number(books, entry));
         else
-                append(books, &book->queued_first, &book->queued_last, live_number(books, entry));
+                append(books, &book->queued_first, &book->queued_last, open_spans_number(books, entry));
 }
 
-struct instance *live_next_close(struct books *books) {
+struct instance *open_spans_next_close(struct books *books) {
         return take_close(books, &books->book->queued_first, &books->book->queued_last);
 }
 
-void live_advance_queue(struct books *books) {
+void open_spans_advance_queue(struct books *books) {
         struct book *book = books->book;
 
         if (!book->later_first)

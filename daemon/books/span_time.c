@@ -8,8 +8,8 @@
 
 #define RATE_NS 10e9
 
-static struct times *change(struct books *books, uint32_t path) {
-        struct times *times = &books->times[path];
+static struct span_time *change(struct books *books, uint32_t path) {
+        struct span_time *times = &books->span_times[path];
 
         touch(books, times);
         return times;
@@ -30,7 +30,7 @@ static void stop(struct books *books, struct lane *lane) {
                 struct frame *frame = &lane->frames[i];
 
                 if (frame->flags & FRAME_OUTER_NAME)
-                        times_total(books, lane, frame);
+                        span_time_total(books, lane, frame);
                 touch_line(books, frame);
                 frame->entered = 0;
                 if (frame->flags & FRAME_APART) {
@@ -40,7 +40,7 @@ static void stop(struct books *books, struct lane *lane) {
         }
 }
 
-void times_interval(struct books *books, struct lane *lane, uint64_t ticks) {
+void span_time_interval(struct books *books, struct lane *lane, uint64_t ticks) {
         if (!lane->timed_until)
                 start(books, lane, ticks);
         else if (!ticks)
@@ -53,20 +53,20 @@ void times_interval(struct books *books, struct lane *lane, uint64_t ticks) {
         lane->timed_until = ticks;
 }
 
-void times_total(struct books *books, const struct lane *lane, const struct frame *frame) {
-        uint64_t ticks = times_open(lane, frame);
+void span_time_total(struct books *books, const struct lane *lane, const struct frame *frame) {
+        uint64_t ticks = span_time_open(lane, frame);
 
         if (ticks)
                 change(books, frame->path)->total += ticks;
 }
 
 /* Whether the decayed count is of an earlier time that the process was timed in. */
-static bool is_old(const struct books *books, const struct times *times) {
+static bool is_old(const struct books *books, const struct span_time *times) {
         return times->tick_ns < books->book->timed_ns;
 }
 
 /* The batch's time is one for all its records, so the cost of exp() does not count. */
-static void decay(const struct books *books, struct times *times) {
+static void decay(const struct books *books, struct span_time *times) {
         uint64_t now_ns = books->book->now_ns;
 
         if (is_old(books, times))
@@ -78,8 +78,8 @@ static void decay(const struct books *books, struct times *times) {
         times->tick_ns = now_ns;
 }
 
-void times_call(struct books *books, uint32_t path, uint64_t ticks) {
-        struct times *times = change(books, path);
+void span_time_call(struct books *books, uint32_t path, uint64_t ticks) {
+        struct span_time *times = change(books, path);
 
         times->calls++;
         times->calls_total += ticks;
@@ -95,7 +95,7 @@ void times_call(struct books *books, uint32_t path, uint64_t ticks) {
 
 /* --------------------------------------------------------------------------------------------------------- rows -- */
 
-uint64_t times_to_ns(const struct books *books, uint64_t ticks) {
+uint64_t span_time_to_ns(const struct books *books, uint64_t ticks) {
         uint64_t rate = books->book->clock_rate;
 
         if (!ticks || !rate)
@@ -104,7 +104,7 @@ uint64_t times_to_ns(const struct books *books, uint64_t ticks) {
 }
 
 /* A decayed count S of an age has the rate S / (T (1 - e^(-age/T))), as in tally_rates(). */
-static double calls_rate(const struct books *books, const struct times *times, uint64_t now_ns) {
+static double calls_rate(const struct books *books, const struct span_time *times, uint64_t now_ns) {
         uint64_t timed_ns = books->book->timed_ns;
         double since = now_ns > times->tick_ns ? (double)(now_ns - times->tick_ns) : 0;
         double age = now_ns > timed_ns + NS_PER_S ? (double)(now_ns - timed_ns) : (double)NS_PER_S;
@@ -118,18 +118,18 @@ static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
 }
 
-void times_add_row(const struct books *books, uint32_t path, const struct time_sums *base, uint64_t now_ns,
-                   struct books_time *row) {
-        const struct times *times = &books->times[path];
+void span_time_add_row(const struct books *books, uint32_t path, const struct time_sums *base, uint64_t now_ns,
+                       struct books_time *row) {
+        const struct span_time *times = &books->span_times[path];
         uint64_t open = books_open_total(books, path)->ticks;
 
         if (!(times->self | times->total | times->calls | open))
                 return;
-        row->self_ns += times_to_ns(books, minus(times->self, base->self));
-        row->total_ns += times_to_ns(books, minus(times->total + open, base->total));
+        row->self_ns += span_time_to_ns(books, minus(times->self, base->self));
+        row->total_ns += span_time_to_ns(books, minus(times->total + open, base->total));
         row->calls += minus(times->calls, base->calls);
-        row->calls_ns += times_to_ns(books, minus(times->calls_total, base->calls_total));
+        row->calls_ns += span_time_to_ns(books, minus(times->calls_total, base->calls_total));
         row->calls_rate += times->calls ? calls_rate(books, times, now_ns) : 0;
-        if (times->epoch == books->book->hist_epoch && times_to_ns(books, times->longest) > row->longest_ns)
-                row->longest_ns = times_to_ns(books, times->longest);
+        if (times->epoch == books->book->hist_epoch && span_time_to_ns(books, times->longest) > row->longest_ns)
+                row->longest_ns = span_time_to_ns(books, times->longest);
 }

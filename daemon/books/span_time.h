@@ -14,17 +14,17 @@
 
 /* The interval that ends now ended at `ticks`; 0: that is not known.  To be called when `lane` differs from it, with the
  * stack as it was. */
-void times_interval(struct books *books, struct lane *lane, uint64_t ticks);
+void span_time_interval(struct books *books, struct lane *lane, uint64_t ticks);
 
-static inline bool times_are_due(const struct lane *lane, uint64_t ticks) {
+static inline bool span_time_is_due(const struct lane *lane, uint64_t ticks) {
         return lane->timed_until != ticks;
 }
 
 /* An outermost stretch of the path's name ends, where the last interval did. */
-void times_total(struct books *books, const struct lane *lane, const struct frame *frame);
+void span_time_total(struct books *books, const struct lane *lane, const struct frame *frame);
 
 /* Whether the cycle of `frame`, which ends where the last interval did, was timed from its beginning; *ret: how long. */
-static inline bool times_cycle(const struct lane *lane, const struct frame *frame, uint64_t *ret) {
+static inline bool span_time_cycle(const struct lane *lane, const struct frame *frame, uint64_t *ret) {
         if (!lane->timed_until || !frame->entered)
                 return false;
         *ret = lane->timed_until > frame->entered ? lane->timed_until - frame->entered : 0;
@@ -32,16 +32,16 @@ static inline bool times_cycle(const struct lane *lane, const struct frame *fram
 }
 
 /* A span of the path was closed, every cycle of which was timed. */
-void times_call(struct books *books, uint32_t path, uint64_t ticks);
+void span_time_call(struct books *books, uint32_t path, uint64_t ticks);
 
 /* What was spent of an open frame's total up to the end of the last interval. */
-static inline uint64_t times_open(const struct lane *lane, const struct frame *frame) {
+static inline uint64_t span_time_open(const struct lane *lane, const struct frame *frame) {
         uint64_t credited = frame_credited(frame);
 
         return credited && lane->timed_until > credited ? lane->timed_until - credited : 0;
 }
 
 /* Adds the path's time to a row, less what `base` remembers. */
-void times_add_row(const struct books *books, uint32_t path, const struct time_sums *base, uint64_t now_ns,
-                   struct books_time *row);
-uint64_t times_to_ns(const struct books *books, uint64_t ticks);
+void span_time_add_row(const struct books *books, uint32_t path, const struct time_sums *base, uint64_t now_ns,
+                       struct books_time *row);
+uint64_t span_time_to_ns(const struct books *books, uint64_t ticks);

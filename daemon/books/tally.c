@@ -13,7 +13,7 @@ static double tick_seconds(uint64_t ticks) {
 }
 
 void tally_log(struct books *books, struct tally *t) {
-        state_touch(&books->state, t, offsetof(struct tally, hist.octave));
+        arena_touch(&books->arena, t, offsetof(struct tally, hist.octave));
 }
 
 /* At most once a tick for each path, so the cost of exp() does not count. */

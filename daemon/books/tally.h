@@ -28,7 +28,7 @@ void tally_log(struct books *books, struct tally *t);
 static inline struct tally *tally_change(struct books *books, uint32_t path) {
         struct tally *t = &books->tallies[path];
 
-        if (__builtin_expect(!state_is_touched(&books->state, t), 0))
+        if (__builtin_expect(!arena_is_touched(&books->arena, t), 0))
                 tally_log(books, t);
         return t;
 }

@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct page) <= 4096, "what lies behind a shorter one is z
 struct handover {
         struct collector *collector;
         const struct handover_store *store;
-        struct state state;
+        struct arena arena;
         struct page *page;
         uint32_t used;                  /* descriptors in the store */
         bool inherited;                 /* the page is another collector's */
@@ -93,11 +93,11 @@ static bool make_room(struct handover *handover) {
 /* -------------------------------------------------------------------------------------------------- the page -- */
 
 static int make_page(struct handover *handover) {
-        int r = state_init(&handover->state, sizeof(struct page), PAGE_UNDO);
+        int r = arena_init(&handover->arena, sizeof(struct page), PAGE_UNDO);
 
         if (r < 0)
                 return r;
-        handover->page = state_data(&handover->state);
+        handover->page = arena_data(&handover->arena);
         handover->page->magic = PAGE_MAGIC;
         handover->page->version = PAGE_VERSION;
         return 0;
@@ -106,14 +106,14 @@ static int make_page(struct handover *handover) {
 /* Consumes the descriptor. */
 static int adopt_page(struct handover *handover, int fd) {
         struct page *page;
-        int r = state_init_adopt(&handover->state, fd);
+        int r = arena_init_adopt(&handover->arena, fd);
 
         if (r < 0)
                 return r;
-        page = state_data(&handover->state);
-        if (handover->state.header->data_offset + sizeof *page > handover->state.size || page->magic != PAGE_MAGIC ||
+        page = arena_data(&handover->arena);
+        if (handover->arena.header->data_offset + sizeof *page > handover->arena.size || page->magic != PAGE_MAGIC ||
             page->version != PAGE_VERSION) {
-                state_deinit(&handover->state);
+                arena_deinit(&handover->arena);
                 return -EPROTONOSUPPORT;
         }
         handover->page = page;
@@ -122,13 +122,13 @@ static int adopt_page(struct handover *handover, int fd) {
 }
 
 static struct page *begin(struct handover *handover) {
-        state_begin(&handover->state);
-        state_touch(&handover->state, handover->page, sizeof *handover->page);
+        arena_begin(&handover->arena);
+        arena_touch(&handover->arena, handover->page, sizeof *handover->page);
         return handover->page;
 }
 
 static void commit(struct handover *handover) {
-        state_commit(&handover->state);
+        arena_commit(&handover->arena);
 }
 
 static int find_gift(struct handover_gift *gifts, size_t count, const char *name, bool *ret_stored) {
@@ -152,7 +152,7 @@ int handover_new(struct handover **ret, struct collector *collector, const struc
 
         if (!handover)
                 return -ENOMEM;
-        *handover = (struct handover){.collector = collector, .store = store, .state = {.fd = -1}};
+        *handover = (struct handover){.collector = collector, .store = store, .arena = {.fd = -1}};
         for (size_t i = 0; i < count; i++)
                 handover->used += gifts[i].fd >= 0 && gifts[i].is_stored;
         fd = find_gift(gifts, count, "collector", &is_stored);
@@ -168,7 +168,7 @@ int handover_new(struct handover **ret, struct collector *collector, const struc
         if (!handover->inherited)
                 r = make_page(handover);
         if (r == 0 && store && !(handover->inherited && is_stored))
-                r = put(handover, "collector", 0, handover->state.fd);
+                r = put(handover, "collector", 0, handover->arena.fd);
         if (r < 0) {
                 handover_free(handover);
                 return r;
@@ -190,7 +190,7 @@ int handover_new(struct handover **ret, struct collector *collector, const struc
 struct handover *handover_free(struct handover *handover) {
         if (!handover)
                 return NULL;
-        state_deinit(&handover->state);
+        arena_deinit(&handover->arena);
         free(handover);
         return NULL;
 }
@@ -284,7 +284,7 @@ static void take_one(struct handover *handover, const struct estate *estate, uin
                 handover->left_behind++;
                 return;
         }
-        handover->reshaped += books_were_reshaped(process->books);
+        handover->reshaped += books_were_migrated(process->books);
         *matched += process_is_inherited(process);
         process->part->kept = (struct handover_kept){.books = estate->books_stored,
                                                      .segment = estate->segment >= 0,
@@ -336,8 +336,8 @@ void handover_set_generation(struct handover *handover, uint32_t generation, int
                 (void)put(handover, "beacon", 0, beacon_fd);
 }
 
-const struct state *handover_page(const struct handover *handover) {
-        return &handover->state;
+const struct arena *handover_page(const struct handover *handover) {
+        return &handover->arena;
 }
 
 void handover_stats(const struct handover *handover, struct collector_stats *ret) {

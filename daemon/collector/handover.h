@@ -69,8 +69,9 @@ int handover_take_beacon(struct handover *handover, struct handover_gift *gifts,
 /* The generation to go on with; 0: a new one is needed. */
 uint32_t handover_generation(const struct handover *handover);
 void handover_set_generation(struct handover *handover, uint32_t generation, int beacon_fd);
-/* The page's arena, to be copied. */
-const struct state *handover_page(const struct handover *handover);
+/* The page's arena, for who copies it. */
+struct arena;
+const struct arena *handover_page(const struct handover *handover);
 /* What this collector went on with: took_over, reshaped, left_behind. */
 void handover_stats(const struct handover *handover, struct collector_stats *ret);
 

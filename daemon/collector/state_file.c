@@ -39,7 +39,7 @@ struct job {
 
 struct statefile {
         struct collector *collector;
-        char dir[4096], boot[IMAGE_BOOT];
+        char dir[4096], boot[ARENA_IMAGE_BOOT];
         int dir_fd;
         uint64_t interval_ns;
         struct reactor_timer *timer;
@@ -146,12 +146,12 @@ static int image_of(struct statefile *statefile, struct process *process, struct
         ret->end = process->end;
         takeover_relabel(process);
         ret->changes = changes_of(process);
-        return image_make(books_state(process->books), statefile->boot, &ret->bytes, &ret->size);
+        return arena_image_make(books_arena(process->books), statefile->boot, &ret->bytes, &ret->size);
 }
 
 static int image_of_page(struct statefile *statefile, struct job *ret) {
         strcpy(ret->name, "collector");
-        return image_make(handover_page(statefile->collector->handover), statefile->boot, &ret->bytes, &ret->size);
+        return arena_image_make(handover_page(statefile->collector->handover), statefile->boot, &ret->bytes, &ret->size);
 }
 
 /* The image of the next row of this round that needs one.  -ENOENT: there is none. */
@@ -219,12 +219,12 @@ static void on_done(void *userdata, int fd, unsigned events) {
 
 /* ------------------------------------------------------------------------------------------------------- reading -- */
 
-static void read_boot(char boot[IMAGE_BOOT]) {
+static void read_boot(char boot[ARENA_IMAGE_BOOT]) {
         int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? 0 : read(fd, boot, IMAGE_BOOT - 1);
+        ssize_t n = fd < 0 ? 0 : read(fd, boot, ARENA_IMAGE_BOOT - 1);
 
         close_fd(fd);
-        memset(boot + (n > 0 ? n : 0), 0, IMAGE_BOOT - (size_t)(n > 0 ? n : 0));
+        memset(boot + (n > 0 ? n : 0), 0, ARENA_IMAGE_BOOT - (size_t)(n > 0 ? n : 0));
 }
 
 static int load_file(const struct statefile *statefile, const char *name) {
@@ -243,7 +243,7 @@ static int load_file(const struct statefile *statefile, const char *name) {
         close(fd);
         if (bytes == MAP_FAILED)
                 return -errno;
-        r = image_read(bytes, (size_t)st.st_size, statefile->boot);
+        r = arena_image_read(bytes, (size_t)st.st_size, statefile->boot);
         munmap(bytes, (size_t)st.st_size);
         return r;
 }

@@ -38,7 +38,7 @@ int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry
         drain->targets = calloc(geometry->lane_capacity, sizeof *drain->targets);
         drain->closes = calloc(geometry->close_capacity + 1, sizeof *drain->closes);
         r = drain->released && drain->booked && drain->targets && drain->closes
-                    ? reader_init(&drain->reader, memfd, geometry)
+                    ? segment_init(&drain->reader, memfd, geometry)
                     : -ENOMEM;
         if (r < 0) {
                 drain_free(drain);
@@ -52,7 +52,7 @@ struct drain *drain_free(struct drain *drain) {
         if (!drain)
                 return NULL;
         quota_give(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes);
-        reader_deinit(&drain->reader);
+        segment_deinit(&drain->reader);
         free(drain->released);
         free(drain->booked);
         free(drain->targets);
@@ -80,15 +80,15 @@ void drain_commit(struct drain *drain) {
 
                 if (memcmp(drain->booked[i], drain->books->lanes[i].last, sizeof drain->booked[i]) != 0) {
                         memcpy(drain->booked[i], drain->books->lanes[i].last, sizeof drain->booked[i]);
-                        reader_book(&drain->reader, i, drain->booked[i]);
+                        segment_set_booked(&drain->reader, i, drain->booked[i]);
                 }
                 if (drain->released[i] == position)
                         continue;
                 drain->released[i] = position;
-                reader_release(&drain->reader, i, position);
+                segment_release(&drain->reader, i, position);
         }
         while (drain->close_count)
-                reader_free_close(&drain->reader, drain->closes[--drain->close_count]);
+                segment_free_close(&drain->reader, drain->closes[--drain->close_count]);
 }
 
 void drain_next_batch(struct drain *drain) {
@@ -104,7 +104,7 @@ void drain_begin(struct drain *drain, uint64_t now_ns) {
 void drain_publish_retired(struct drain *drain) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++)
                 if (drain->books->lanes[i].retired)
-                        reader_retire(&drain->reader, i, drain->books->lanes[i].retired);
+                        segment_set_retired(&drain->reader, i, drain->books->lanes[i].retired);
 }
 
 /* What the last commit said is said again: its writer may have died before it had told the client. */
@@ -116,21 +116,21 @@ void drain_resume(struct drain *drain) {
         drain->reader.lanes = books->book->lanes;
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 drain->released[i] = books->lanes[i].position;
-                reader_release(&drain->reader, i, books->lanes[i].position);
+                segment_release(&drain->reader, i, books->lanes[i].position);
         }
         drain_publish_retired(drain);
         /* A close is given once, so one that is there still was taken before the slot could be freed. */
         for (uint32_t slot = 0; slot < drain->reader.geometry.close_capacity; slot++)
-                if (books->closes[slot] && reader_close(&drain->reader, slot, &close) &&
+                if (books->closes[slot] && segment_close(&drain->reader, slot, &close) &&
                     close.instance == books->closes[slot])
-                        reader_free_close(&drain->reader, slot);
+                        segment_free_close(&drain->reader, slot);
 }
 
 /* ------------------------------------------------------------------------------------------------------- passes -- */
 
 /* How many of the lanes that are claimed are looked at. */
 static uint32_t limit_lanes(const struct drain *drain, uint32_t claimed) {
-        const struct reader *reader = &drain->reader;
+        const struct segment_reader *reader = &drain->reader;
         uint64_t room = quota_room(reader->quota, QUOTA_THREADS);
         uint32_t n = claimed < drain->books->limits.lanes ? claimed : drain->books->limits.lanes;
 
@@ -142,7 +142,7 @@ int drain_look_at_lanes(struct drain *drain) {
         uint32_t before = drain->reader.lanes, claimed;
         int r;
 
-        r = reader_lanes(&drain->reader);
+        r = segment_lanes(&drain->reader);
         if (r < 0)
                 return r;
         claimed = drain->reader.lanes;
@@ -157,7 +157,7 @@ int drain_look_at_lanes(struct drain *drain) {
         }
         if (!book->instance_floor) {
                 touch(drain->books, &book->instance_floor);
-                book->instance_floor = reader_instance_floor(&drain->reader);
+                book->instance_floor = segment_instance_floor(&drain->reader);
         }
         return 0;
 }
@@ -184,18 +184,18 @@ struct ahead {
 };
 
 /* Spans that live long lie anywhere in the books: without it, each record waits for memory several times. */
-static void look_ahead(struct ahead *ahead, const struct books *books, struct reader_ring ring, uint64_t position) {
+static void look_ahead(struct ahead *ahead, const struct books *books, struct segment_ring ring, uint64_t position) {
         struct ahead next = {.n = 0};
         uint64_t instance, before = 0;
 
         for (uint64_t at = position + 2 * GROUP; at < position + 3 * GROUP; at++) {
-                instance = reader_span_ahead(ring, at);
+                instance = segment_span_ahead(ring, at);
                 if (instance && instance != before)
-                        next.hashes[next.n++] = live_expect(books, instance);
+                        next.hashes[next.n++] = open_spans_expect(books, instance);
                 before = instance;
         }
         for (uint32_t i = 0; i < ahead->n; i++)
-                live_expect_soon(books, ahead->hashes[i]);
+                open_spans_expect_soon(books, ahead->hashes[i]);
         *ahead = next;
 }
 
@@ -203,8 +203,8 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum spans_p
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
         uint64_t position = lane->position;
-        struct reader_ring ring = reader_ring(&drain->reader, i);
-        bool is_large = books->book->live >= LIVE_FITS_CACHE;
+        struct segment_ring ring = segment_ring(&drain->reader, i);
+        bool is_large = books->book->open_spans >= LIVE_FITS_CACHE;
         struct ahead ahead = {.n = 0};
         int r = 0;
 
@@ -214,7 +214,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum spans_p
 
                 if (is_large && position % GROUP == 0 && to - position >= 3 * GROUP)
                         look_ahead(&ahead, books, ring, position);
-                r = reader_record(&drain->reader, ring, position, &record);
+                r = segment_record(&drain->reader, ring, position, &record);
                 if (r < 0)
                         break;
                 if (books_batch_is_full(books)) {
@@ -222,8 +222,8 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum spans_p
                         drain_next_batch(drain);
                         frames_begin(books, i);
                 }
-                if (record.path || reader_is_of_span(record.kind))
-                        record.path = reader_path(&drain->reader, books, record.path);
+                if (record.path || segment_is_of_span(record.kind))
+                        record.path = segment_path(&drain->reader, books, record.path);
                 if (record.kind == SHM_KIND_BEFORE)
                         drain_receive_at_before(drain, i, record.instance);
                 frames_feed(books, i, &record, pass);
@@ -275,10 +275,10 @@ static int first_look(struct drain *drain, bool *any) {
 
                 i = (drain->first + k) % n;
                 position = drain->books->lanes[i].position;
-                r = reader_head(&drain->reader, i, position, &head);
+                r = segment_head(&drain->reader, i, position, &head);
                 if (r < 0)
                         return r;
-                reader_ask_timing(&drain->reader, i, books_timing(drain->books));
+                segment_ask_timing(&drain->reader, i, books_timing(drain->books));
                 if (head == position)
                         continue;
                 *any = true;
@@ -295,14 +295,14 @@ static int first_look(struct drain *drain, bool *any) {
 static void take_overflow(struct drain *drain, enum spans_pass pass) {
         struct shm_close close;
 
-        if (!reader_has_closes(&drain->reader))
+        if (!segment_has_closes(&drain->reader))
                 return;
         for (uint32_t slot = 0; slot < drain->reader.geometry.close_capacity; slot++) {
-                if (!reader_close(&drain->reader, slot, &close))
+                if (!segment_close(&drain->reader, slot, &close))
                         continue;
                 if (books_batch_is_full(drain->books))
                         drain_next_batch(drain);
-                spans_close(drain->books, close.instance, reader_path(&drain->reader, drain->books, close.path),
+                spans_close(drain->books, close.instance, segment_path(&drain->reader, drain->books, close.path),
                             close.flags, pass);
                 touch(drain->books, &drain->books->closes[slot]);
                 drain->books->closes[slot] = close.instance;
@@ -317,7 +317,7 @@ static int begin_second_look(struct drain *drain) {
         r = drain_look_at_lanes(drain);
         n = drain->reader.lanes;
         for (uint32_t i = 0; r >= 0 && i < n; i++)
-                r = reader_head(&drain->reader, i, drain->books->lanes[i].position, &drain->targets[i]);
+                r = segment_head(&drain->reader, i, drain->books->lanes[i].position, &drain->targets[i]);
         if (r >= 0)
                 drain->target_count = n;
         return r;
@@ -347,7 +347,7 @@ int drain_look(struct drain *drain, bool *any) {
                 return r;
         if (!drain->target_count) {
                 if (!drain->books->book->queued_first)
-                        live_advance_queue(drain->books);
+                        open_spans_advance_queue(drain->books);
                 take_overflow(drain, SPANS_FIRST_LOOK);
                 r = first_look(drain, any);
                 if (r >= 0 && drain->books->book->queued_first)
@@ -401,7 +401,7 @@ bool drain_has_records(const struct drain *drain) {
         if (atomic_load_explicit(&header->closes_posted, memory_order_acquire) != drain->reader.closes_posted)
                 return true;
         for (uint32_t i = 0; i < n; i++)
-                if (reader_has_records(&drain->reader, i, drain->books->lanes[i].position))
+                if (segment_has_records(&drain->reader, i, drain->books->lanes[i].position))
                         return true;
         return false;
 }

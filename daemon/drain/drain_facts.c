@@ -8,7 +8,7 @@ bool drain_is_abandoned(const struct drain *drain) {
         uint32_t n = drain->reader.lanes;
 
         for (uint32_t i = 0; i < n; i++)
-                if (reader_is_alive(&drain->reader, i))
+                if (segment_is_alive(&drain->reader, i))
                         return false;
         return n > 0;
 }
@@ -17,7 +17,7 @@ bool drain_was_left(const struct drain *drain) {
         uint32_t n = drain_claimed(drain);
 
         for (uint32_t i = 0; i < n; i++)
-                if (reader_was_left(&drain->reader, i) || reader_is_alive(&drain->reader, i))
+                if (segment_was_left(&drain->reader, i) || segment_is_alive(&drain->reader, i))
                         return true;
         return false;
 }
@@ -30,7 +30,7 @@ uint32_t drain_threads(const struct drain *drain) {
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                n += reader_is_alive(&drain->reader, i);
+                n += segment_is_alive(&drain->reader, i);
         return n;
 }
 
@@ -39,7 +39,7 @@ uint32_t drain_lanes(const struct drain *drain) {
 }
 
 enum shm_counting drain_counting(const struct drain *drain) {
-        return reader_counting(&drain->reader);
+        return segment_counting(&drain->reader);
 }
 
 uint64_t drain_refused(const struct drain *drain) {
@@ -59,13 +59,13 @@ uint64_t drain_refused_threads(const struct drain *drain) {
 }
 
 uint64_t drain_activity(const struct drain *drain) {
-        return reader_activity(&drain->reader);
+        return segment_activity(&drain->reader);
 }
 
 bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid) {
         if (lane >= drain->reader.lanes)
                 return false;
-        *ret_tid = reader_tid(&drain->reader, lane);
+        *ret_tid = segment_tid(&drain->reader, lane);
         return true;
 }
 
@@ -75,8 +75,8 @@ const uint32_t *drain_bell(const struct drain *drain) {
 
 void drain_ask_doorbell(struct drain *drain) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                if (reader_is_alive(&drain->reader, i))
-                        reader_attend(&drain->reader, i, SHM_ATTENTION_DOORBELL);
+                if (segment_is_alive(&drain->reader, i))
+                        segment_attend(&drain->reader, i, SHM_ATTENTION_DOORBELL);
 }
 
 const char *drain_fault(const struct drain *drain) {

@@ -14,7 +14,7 @@
 #include "daemon/drain/segment_reader.h"
 
 struct drain {
-        struct reader reader;
+        struct segment_reader reader;
         struct books *books;
         uint64_t *released;               /* for each lane, the position that its producer knows */
         uint64_t (*booked)[SHM_COUNTERS]; /* … and counters, up to which it knows them to be in the books */
@@ -48,5 +48,5 @@ bool drain_has_closes(const struct drain *drain);  /* that wait for the next loo
 uint32_t drain_claimed(const struct drain *drain); /* lanes, as the segment says at this moment */
 
 /* lane_owners.c: in a batch. */
-void drain_receive(struct drain *drain, uint32_t lane, const struct reader_occupant *who);
+void drain_receive(struct drain *drain, uint32_t lane, const struct lane_owner *owner);
 void drain_receive_at_before(struct drain *drain, uint32_t lane, uint64_t occupancy);

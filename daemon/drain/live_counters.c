@@ -8,58 +8,58 @@
 #include "shm/clock.h"
 
 /* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
-static void retire(struct drain *drain, uint32_t i, const struct reader_occupant *who) {
+static void retire(struct drain *drain, uint32_t i, const struct lane_owner *owner) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
         struct frames_remains remains;
         uint64_t last[SHM_COUNTERS];
 
-        if (lane->retired == who->occupancy)
+        if (lane->retired == owner->occupancy)
                 return;
-        reader_last_counters(&drain->reader, i, last);
-        reader_remains(&drain->reader, i, lane->position, last, &remains);
-        if (!reader_is_still(&drain->reader, i, who->occupancy))
+        segment_last_counters(&drain->reader, i, last);
+        segment_remains(&drain->reader, i, lane->position, last, &remains);
+        if (!segment_is_still(&drain->reader, i, owner->occupancy))
                 return;
-        drain_receive(drain, i, who);
+        drain_receive(drain, i, owner);
         frames_retire(books, i, last, &remains);
         touch(books, &lane->retired);
-        lane->retired = who->occupancy;
+        lane->retired = owner->occupancy;
 }
 
 /* Brings one lane up to its thread's live counters, or ends it if the thread is dead. */
 static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         struct books *books = drain->books;
         struct lane *lane = &books->lanes[i];
-        struct reader_occupant who;
+        struct lane_owner owner;
         uint64_t live[SHM_COUNTERS], head;
         int r;
 
-        reader_ask_timing(&drain->reader, i, books_timing(books));
-        if (!reader_occupant(&drain->reader, i, &who) && !is_dead)
+        segment_ask_timing(&drain->reader, i, books_timing(books));
+        if (!segment_lane_owner(&drain->reader, i, &owner) && !is_dead)
                 return 0;
-        if (!who.occupancy)
+        if (!owner.occupancy)
                 return 0;
-        if (who.alive && !is_dead) {
-                bool is_live = reader_live(&drain->reader, i, lane->position, live);
+        if (owner.alive && !is_dead) {
+                bool is_live = segment_live_counters(&drain->reader, i, lane->position, live);
                 uint64_t ticks = books_timing(books) ? shm_clock() : 0;
 
-                if (reader_has_records(&drain->reader, i, lane->position) ||
-                    !reader_is_still(&drain->reader, i, who.occupancy))
+                if (segment_has_records(&drain->reader, i, lane->position) ||
+                    !segment_is_still(&drain->reader, i, owner.occupancy))
                         return 0;
                 /* What its predecessor left is settled also while something refused is about. */
-                drain_receive(drain, i, &who);
+                drain_receive(drain, i, &owner);
                 if (is_live)
                         frames_settle(books, i, live, ticks);
                 return 0;
         }
         /* [O1] The owner is dead, so nothing more will come: the head that is read now is the last. */
         atomic_thread_fence(memory_order_acquire);
-        r = reader_head(&drain->reader, i, lane->position, &head);
+        r = segment_head(&drain->reader, i, lane->position, &head);
         if (r >= 0)
                 r = drain_some(drain, i, head, SPANS_SECOND_LOOK);
         if (r < 0 || lane->position != head)
                 return r;
-        retire(drain, i, &who);
+        retire(drain, i, &owner);
         return 0;
 }
 
@@ -69,7 +69,7 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
 
 /* To look at each path, here and in the segment, took a sixth of what a `top` over processes that sleep cost us. */
 static bool paths_may_differ(struct drain *drain, const struct shm_refused *refused) {
-        uint64_t moved = reader_activity(&drain->reader) + refused->enters + refused->enters_depth + refused->opens;
+        uint64_t moved = segment_activity(&drain->reader) + refused->enters + refused->enters_depth + refused->opens;
 
         if (moved != drain->moved) {
                 drain->moved = moved;
@@ -82,8 +82,8 @@ static void settle_refused(struct drain *drain, bool is_dead) {
         struct shm_refused refused = {0};
 
         for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                reader_refused(&drain->reader, i, &refused);
-        books_set_refused(drain->books, &refused, reader_refused_threads(&drain->reader));
+                segment_refused(&drain->reader, i, &refused);
+        books_set_refused(drain->books, &refused, segment_refused_threads(&drain->reader));
         if (!paths_may_differ(drain, &refused) && !is_dead)
                 return;
         for (uint32_t path = 1; path <= drain->books->book->paths; path++) {
@@ -91,14 +91,14 @@ static void settle_refused(struct drain *drain, bool is_dead) {
                         continue;
                 if (books_batch_is_full(drain->books))
                         drain_next_batch(drain);
-                books_set_path_refused(drain->books, path, reader_path_refused(&drain->reader, path));
+                books_set_path_refused(drain->books, path, segment_path_refused(&drain->reader, path));
         }
 }
 
 static int settle(struct drain *drain, bool is_dead) {
         int r;
 
-        reader_ask_timing_of_all(&drain->reader, books_timing(drain->books));
+        segment_ask_timing_of_all(&drain->reader, books_timing(drain->books));
         r = drain_look_at_lanes(drain);
         for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++) {
                 if (books_batch_is_full(drain->books))
@@ -170,16 +170,16 @@ void drain_abandon(struct books *books, uint64_t now_ns) {
 bool drain_check(const struct drain *drain, char *why, size_t size) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 const struct lane *lane = &drain->books->lanes[i];
-                struct reader_occupant who;
+                struct lane_owner owner;
                 uint64_t live[SHM_COUNTERS];
                 bool is_settled;
 
-                if (!reader_occupant(&drain->reader, i, &who))
+                if (!segment_lane_owner(&drain->reader, i, &owner))
                         continue;
-                reader_last_counters(&drain->reader, i, live);
-                if (!reader_is_still(&drain->reader, i, who.occupancy))
+                segment_last_counters(&drain->reader, i, live);
+                if (!segment_is_still(&drain->reader, i, owner.occupancy))
                         continue;
-                is_settled = lane->retired == who.occupancy;
+                is_settled = lane->retired == owner.occupancy;
                 for (int c = 0; c < SHM_COUNTERS; c++) {
                         if (is_settled ? lane->last[c] == live[c] : lane->last[c] <= live[c])
                                 continue;

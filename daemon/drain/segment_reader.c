@@ -11,7 +11,7 @@
 #include "shm/ring.h"
 #include "shm/segment.h"
 
-static int fault(struct reader *reader, const char *format, ...) {
+static int fault(struct segment_reader *reader, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
@@ -20,26 +20,26 @@ static int fault(struct reader *reader, const char *format, ...) {
         return -EBADMSG;
 }
 
-static struct shm_header *header(const struct reader *reader) {
+static struct shm_header *header(const struct segment_reader *reader) {
         return reader->map;
 }
 
-static struct shm_lane *lane_at(const struct reader *reader, uint32_t lane) {
+static struct shm_lane *lane_at(const struct segment_reader *reader, uint32_t lane) {
         return shm_lane_at(reader->map, &reader->geometry, lane);
 }
 
-int reader_init(struct reader *reader, int memfd, const struct shm_geometry *geometry) {
-        *reader = (struct reader){.geometry = *geometry};
+int segment_init(struct segment_reader *reader, int memfd, const struct shm_geometry *geometry) {
+        *reader = (struct segment_reader){.geometry = *geometry};
         return shm_segment_map(&reader->map, memfd, geometry->segment_size);
 }
 
-void reader_deinit(struct reader *reader) {
+void segment_deinit(struct segment_reader *reader) {
         if (reader->map)
                 munmap(reader->map, reader->geometry.segment_size);
-        *reader = (struct reader){0};
+        *reader = (struct segment_reader){0};
 }
 
-int reader_lanes(struct reader *reader) {
+int segment_lanes(struct segment_reader *reader) {
         uint32_t n = atomic_load_explicit(&header(reader)->lanes_claimed, memory_order_acquire);
 
         if (n < reader->lanes || n > reader->geometry.lane_capacity)
@@ -49,7 +49,7 @@ int reader_lanes(struct reader *reader) {
         return 0;
 }
 
-int reader_head(struct reader *reader, uint32_t lane, uint64_t position, uint64_t *ret_head) {
+int segment_head(struct segment_reader *reader, uint32_t lane, uint64_t position, uint64_t *ret_head) {
         uint64_t head = ring_head(lane_at(reader, lane));
 
         if (head < position || head - position > shm_ring_records(&reader->geometry, lane))
@@ -60,19 +60,20 @@ int reader_head(struct reader *reader, uint32_t lane, uint64_t position, uint64_
         return 0;
 }
 
-bool reader_has_records(const struct reader *reader, uint32_t lane, uint64_t position) {
+bool segment_has_records(const struct segment_reader *reader, uint32_t lane, uint64_t position) {
         return ring_head(lane_at(reader, lane)) != position;
 }
 
-struct reader_ring reader_ring(const struct reader *reader, uint32_t lane) {
-        return (struct reader_ring){
+struct segment_ring segment_ring(const struct segment_reader *reader, uint32_t lane) {
+        return (struct segment_ring){
                 .records = shm_ring_at(reader->map, &reader->geometry, lane),
                 .mask = shm_ring_records(&reader->geometry, lane) - 1,
                 .lane = lane,
         };
 }
 
-int reader_fail_record(struct reader *reader, uint32_t lane, uint64_t position, const struct shm_record *record) {
+int segment_fail_record(struct segment_reader *reader, uint32_t lane, uint64_t position,
+                        const struct shm_record *record) {
         if (record->sequence != position)
                 return fault(reader, "lane %u's record %llu carries the sequence %llu", lane,
                              (unsigned long long)position, (unsigned long long)record->sequence);
@@ -80,14 +81,14 @@ int reader_fail_record(struct reader *reader, uint32_t lane, uint64_t position, 
                      (unsigned long long)position, record->kind, record->flags, (unsigned long long)record->instance);
 }
 
-void reader_release(struct reader *reader, uint32_t lane, uint64_t position) {
+void segment_release(struct segment_reader *reader, uint32_t lane, uint64_t position) {
         ring_release(lane_at(reader, lane), position);
 }
 
 /* --------------------------------------------------------------------------------------------- names and paths -- */
 
 /* Copies a name into the books.  Returns false when it is not there. */
-static bool learn_name(struct reader *reader, struct books *books, uint32_t id) {
+static bool learn_name(struct segment_reader *reader, struct books *books, uint32_t id) {
         char name[SHM_NAME_BYTES], file[SHM_FILE_BYTES];
         const struct shm_name *from;
         struct book_name *to;
@@ -138,7 +139,7 @@ static void add_path(struct books *books, uint32_t path, uint32_t parent, uint32
 }
 
 /* The reserved path, made by ourselves where the client's table is of no use. */
-static uint32_t other_path(struct reader *reader, struct books *books) {
+static uint32_t other_path(struct segment_reader *reader, struct books *books) {
         struct book_name *name = &books->names[SHM_NAME_OTHER];
 
         if (books->tallies[SHM_PATH_OTHER].name)
@@ -162,7 +163,7 @@ static bool is_known(const struct books *books, uint32_t path) {
         return path < books->limits.paths && books->tallies[path].name;
 }
 
-uint32_t reader_learn_path(struct reader *reader, struct books *books, uint32_t path) {
+uint32_t segment_learn_path(struct segment_reader *reader, struct books *books, uint32_t path) {
         uint32_t chain[SHM_PATH_DEPTH_MAX + 1], names[SHM_PATH_DEPTH_MAX], n = 0, at = path;
 
         /* Down to the root, or to a path that is known; ids fall on the way, so there is no circle. */
@@ -188,7 +189,7 @@ uint32_t reader_learn_path(struct reader *reader, struct books *books, uint32_t 
         return path;
 }
 
-uint64_t reader_path_refused(const struct reader *reader, uint32_t path) {
+uint64_t segment_path_refused(const struct segment_reader *reader, uint32_t path) {
         if (path >= reader->geometry.path_capacity)
                 return 0;
         return atomic_load_explicit(&shm_paths(reader->map, &reader->geometry)[path].refused, memory_order_relaxed);
@@ -197,7 +198,7 @@ uint64_t reader_path_refused(const struct reader *reader, uint32_t path) {
 
 /* -------------------------------------------------------------------------------------------------------- closes -- */
 
-bool reader_has_closes(struct reader *reader) {
+bool segment_has_closes(struct segment_reader *reader) {
         /* [C1] acquire of the count, pairs with the release in sa_foreign_close(). */
         uint32_t posted = atomic_load_explicit(&header(reader)->closes_posted, memory_order_acquire);
 
@@ -207,7 +208,7 @@ bool reader_has_closes(struct reader *reader) {
         return true;
 }
 
-bool reader_close(const struct reader *reader, uint32_t slot, struct shm_close *ret) {
+bool segment_close(const struct segment_reader *reader, uint32_t slot, struct shm_close *ret) {
         const struct shm_close *close = &shm_closes(reader->map, &reader->geometry)[slot];
         /* [C1] acquire of the slot, pairs with the release in sa_foreign_close(). */
         uint64_t instance = atomic_load_explicit(&close->instance, memory_order_acquire);
@@ -217,11 +218,11 @@ bool reader_close(const struct reader *reader, uint32_t slot, struct shm_close *
         atomic_store_explicit(&ret->instance, instance, memory_order_relaxed); /* Relaxed: ours. */
         ret->path = close->path;
         ret->flags = close->flags;
-        READER_COPIED();
+        SEGMENT_COPIED();
         return true;
 }
 
-void reader_free_close(struct reader *reader, uint32_t slot) {
+void segment_free_close(struct segment_reader *reader, uint32_t slot) {
         struct shm_close *close = &shm_closes(reader->map, &reader->geometry)[slot];
 
         /* [C2] release of an empty slot, pairs with the acquire in sa_foreign_close(): its path has been read. */
@@ -240,11 +241,11 @@ static uint32_t owner_word(const struct shm_lane *lane) {
         return atomic_load_explicit(&lane->occupancy, memory_order_acquire) > 1 ? shm_owner_word(lane) : 0;
 }
 
-bool reader_is_alive(const struct reader *reader, uint32_t lane) {
+bool segment_is_alive(const struct segment_reader *reader, uint32_t lane) {
         return word_is_alive(owner_word(lane_at(reader, lane)));
 }
 
-bool reader_was_left(const struct reader *reader, uint32_t i) {
+bool segment_was_left(const struct segment_reader *reader, uint32_t i) {
         const struct shm_lane *lane = lane_at(reader, i);
         /* Relaxed: nothing that the thread wrote is read for it.  Odd: claimed, and perhaps not yet locked. */
         uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed);
@@ -252,7 +253,7 @@ bool reader_was_left(const struct reader *reader, uint32_t i) {
         return occupancy && !(occupancy & 1) && !(shm_owner_word(lane) & (SHM_OWNER_TID | SHM_OWNER_DIED));
 }
 
-uint64_t reader_activity(const struct reader *reader) {
+uint64_t segment_activity(const struct segment_reader *reader) {
         uint64_t sum = reader->lanes;
 
         /* Relaxed: only compared.  A client that hides its doings hides them from its own row. */
@@ -266,15 +267,15 @@ uint64_t reader_activity(const struct reader *reader) {
         return sum;
 }
 
-uint32_t reader_tid(const struct reader *reader, uint32_t lane) {
-        return reader_is_alive(reader, lane) ? shm_load(lane_at(reader, lane)->tid) : 0;
+uint32_t segment_tid(const struct segment_reader *reader, uint32_t lane) {
+        return segment_is_alive(reader, lane) ? shm_load(lane_at(reader, lane)->tid) : 0;
 }
 
-bool reader_past(const struct reader *reader, uint32_t i, uint32_t occupancy, struct reader_occupant *ret) {
+bool segment_past_owner(const struct segment_reader *reader, uint32_t i, uint32_t occupancy, struct lane_owner *ret) {
         const struct shm_past *past = &lane_at(reader, i)->past[occupancy / 2 % SHM_PAST];
         uint32_t is = shm_load(past->occupancy);
 
-        *ret = (struct reader_occupant){.occupancy = occupancy};
+        *ret = (struct lane_owner){.occupancy = occupancy};
         shm_load_text(ret->comm, past->comm, sizeof ret->comm);
         shm_load_counters(ret->before, past->before);
         shm_load_counters(ret->gap, past->gap);
@@ -282,7 +283,7 @@ bool reader_past(const struct reader *reader, uint32_t i, uint32_t occupancy, st
         return is == occupancy;
 }
 
-bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occupant *ret) {
+bool segment_lane_owner(const struct segment_reader *reader, uint32_t i, struct lane_owner *ret) {
         const struct shm_lane *lane = lane_at(reader, i);
         /* [O3] acquire of the occupancy, pairs with the release in begin(). */
         uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_acquire);
@@ -294,10 +295,10 @@ bool reader_occupant(const struct reader *reader, uint32_t i, struct reader_occu
         shm_load_counters(ret->before, lane->before);
         shm_load_counters(ret->gap, lane->gap);
         shm_load_counters(ret->offset, lane->offset);
-        return !(occupancy & 1) && reader_is_still(reader, i, occupancy);
+        return !(occupancy & 1) && segment_is_still(reader, i, occupancy);
 }
 
-bool reader_is_still(const struct reader *reader, uint32_t i, uint32_t occupancy) {
+bool segment_is_still(const struct segment_reader *reader, uint32_t i, uint32_t occupancy) {
         const struct shm_lane *lane = lane_at(reader, i);
 
         /* [O3] acquire fence, pairs with the release fence in begin(): what the next occupant wrote shows us that it is
@@ -306,19 +307,20 @@ bool reader_is_still(const struct reader *reader, uint32_t i, uint32_t occupancy
         return atomic_load_explicit(&lane->occupancy, memory_order_relaxed) == occupancy;
 }
 
-void reader_last_counters(const struct reader *reader, uint32_t i, uint64_t ret[SHM_COUNTERS]) {
+void segment_last_counters(const struct segment_reader *reader, uint32_t i, uint64_t ret[SHM_COUNTERS]) {
         const struct shm_lane *lane = lane_at(reader, i);
 
         for (int c = 0; c < SHM_COUNTERS; c++)
                 ret[c] = atomic_load_explicit(&lane->live[c], memory_order_relaxed);
 }
 
-bool reader_live(const struct reader *reader, uint32_t i, uint64_t position, uint64_t ret[SHM_COUNTERS]) {
+bool segment_live_counters(const struct segment_reader *reader, uint32_t i, uint64_t position,
+                           uint64_t ret[SHM_COUNTERS]) {
         const struct shm_lane *lane = lane_at(reader, i);
 
         if (ring_head(lane) != position)
                 return false;
-        reader_last_counters(reader, i, ret);
+        segment_last_counters(reader, i, ret);
         /* [L1] and [L2] acquire fence, pairs with the release fences in ring_publish() and refuse(): counters of after a
          * record, or of under a refused frame, show us that record, or that frame. */
         atomic_thread_fence(memory_order_acquire);
@@ -347,8 +349,8 @@ static void put_taken(const struct shm_lane *lane, uint64_t position, uint64_t m
                 }
 }
 
-void reader_remains(const struct reader *reader, uint32_t i, uint64_t position, const uint64_t live[SHM_COUNTERS],
-                    struct frames_remains *ret) {
+void segment_remains(const struct segment_reader *reader, uint32_t i, uint64_t position,
+                     const uint64_t live[SHM_COUNTERS], struct frames_remains *ret) {
         const struct shm_lane *lane = lane_at(reader, i);
         /* Relaxed, all of it: the thread is dead ([O1]). */
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), beyond = shm_load(lane->beyond);
@@ -372,7 +374,7 @@ void reader_remains(const struct reader *reader, uint32_t i, uint64_t position, 
         }
 }
 
-void reader_refused(const struct reader *reader, uint32_t i, struct shm_refused *add) {
+void segment_refused(const struct segment_reader *reader, uint32_t i, struct shm_refused *add) {
         const struct shm_refused *r = &lane_at(reader, i)->refused;
 
         add->enters += shm_load(r->enters);
@@ -385,32 +387,32 @@ void reader_refused(const struct reader *reader, uint32_t i, struct shm_refused 
         add->doorbells += shm_load(r->doorbells);
 }
 
-uint64_t reader_refused_threads(const struct reader *reader) {
+uint64_t segment_refused_threads(const struct segment_reader *reader) {
         return atomic_load_explicit(&header(reader)->refused_threads, memory_order_relaxed);
 }
 
-enum shm_counting reader_counting(const struct reader *reader) {
+enum shm_counting segment_counting(const struct segment_reader *reader) {
         uint32_t counting = atomic_load_explicit(&header(reader)->counting, memory_order_relaxed);
 
         return counting <= SHM_COUNTING_BYPASSED ? (enum shm_counting)counting : SHM_COUNTING_NONE;
 }
 
-void reader_retire(struct reader *reader, uint32_t lane, uint32_t occupancy) {
+void segment_set_retired(struct segment_reader *reader, uint32_t lane, uint32_t occupancy) {
         /* [O2] release of `retired`, pairs with the acquire in is_vacant(): the stack has been read. */
         atomic_store_explicit(&lane_at(reader, lane)->retired, occupancy, memory_order_release);
 }
 
-void reader_book(struct reader *reader, uint32_t lane, const uint64_t booked[SHM_COUNTERS]) {
+void segment_set_booked(struct segment_reader *reader, uint32_t lane, const uint64_t booked[SHM_COUNTERS]) {
         /* Relaxed: read when this collector is gone, or asked no more. */
         for (int c = 0; c < SHM_COUNTERS; c++)
                 atomic_store_explicit(&lane_at(reader, lane)->booked[c], booked[c], memory_order_relaxed);
 }
 
-void reader_attend(struct reader *reader, uint32_t lane, uint32_t bits) {
+void segment_attend(struct segment_reader *reader, uint32_t lane, uint32_t bits) {
         atomic_fetch_or_explicit(&lane_at(reader, lane)->attention, bits, memory_order_relaxed);
 }
 
-void reader_ask_timing_of_all(struct reader *reader, bool on) {
+void segment_ask_timing_of_all(struct segment_reader *reader, bool on) {
         uint32_t bits = on ? SHM_ATTENTION_TIMING : 0;
 
         if (atomic_load_explicit(&header(reader)->attention, memory_order_relaxed) != bits)
@@ -418,7 +420,7 @@ void reader_ask_timing_of_all(struct reader *reader, bool on) {
 }
 
 /* To be looked at again and again: a thread that just comes may not have seen it. */
-void reader_ask_timing(struct reader *reader, uint32_t i, bool on) {
+void segment_ask_timing(struct segment_reader *reader, uint32_t i, bool on) {
         struct shm_lane *lane = lane_at(reader, i);
         /* Relaxed: nothing is published by it. */
         uint32_t bits = atomic_load_explicit(&lane->attention, memory_order_relaxed);
@@ -429,6 +431,6 @@ void reader_ask_timing(struct reader *reader, uint32_t i, bool on) {
                 atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_TIMING, memory_order_relaxed);
 }
 
-uint64_t reader_instance_floor(const struct reader *reader) {
+uint64_t segment_instance_floor(const struct segment_reader *reader) {
         return atomic_load_explicit(&header(reader)->instance_floor, memory_order_relaxed);
 }

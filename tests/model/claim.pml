@@ -4,11 +4,11 @@
  *   in the model               in the code
  *   begin                      claim_fresh() or claim_used(), begin(), lock_owner() in client/lane.c
  *   is_vacant                  the same
- *   IDENTITY, OFFSET, PAST     tid, comm; what the lane's counters stood at; sign_in(), reader_past()
+ *   IDENTITY, OFFSET, PAST     tid, comm; what the lane's counters stood at; sign_in(), segment_past_owner()
  *   REST                       the stack, `lost` and the marks, of which one word stands for all
  *   dies, leaves               the kernel's FUTEX_OWNER_DIED; leave() after a move to another segment
  *   settle                     settle_lane(), drain_receive(), meet(), retire(), drain_publish_retired() in daemon/drain,
- *                              reader_occupant(), reader_is_still(), reader_live(), reader_remains() in segment_reader.c
+ *                              segment_lane_owner(), segment_is_still(), segment_live_counters(), segment_remains() in segment_reader.c
  *   the note READ              not in the code: that the collector has read the rest, for who clears it (memory.pml)
  *
  * `before` is left out: the threads here have counted nothing before.  Of `past` there is one entry, which is enough for

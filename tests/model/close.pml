@@ -8,10 +8,10 @@
  *   record                     sa_put() and ring_publish(); what stands in it is kept apart from memory, see ring.pml
  *   post                       sa_foreign_close() in client/foreign.c, with one slot
  *   a pass                     drain_pass(), pass(), take_overflow(), first_look(), second_look() in daemon/drain/drain.c,
- *                              reader_head(), reader_has_closes(), reader_close(), reader_free_close()
+ *                              segment_head(), segment_has_closes(), segment_close(), segment_free_close()
  *   KILL                       SIGKILL right after a commit, before anything is given back
  *   feed, close, apply         frames_feed() in frames.c, spans_enter(), spans_exit(), spans_close(), spans_apply_closes()
- *                              in spans.c, live_queue_close(), live_advance_queue() in open_spans.c, for one instance
+ *                              in spans.c, open_spans_queue_close(), open_spans_advance_queue() in open_spans.c, for one instance
  *
  * Bounds: three lanes in any order, since the pass goes through them one by one and what is missed lies on one that it has
  * been to; the span is opened on A's lane or on B's; two closes go through one slot, so that it holds an old path.
@@ -350,7 +350,7 @@ active proctype k() {
                 fi;
                 load(K, LANES, ACQUIRE, lanes);
                 if
-                :: !queued -> apply() /* live_advance_queue() */
+                :: !queued -> apply() /* open_spans_advance_queue() */
                 :: else -> skip
                 fi;
                 /* take_overflow() */

@@ -7,7 +7,7 @@
  *                              collector's live look can see them; ring_publish()
  *   refuse, exit of a refused  refuse(), leave_top(), take_out() or exit_beyond()
  *   flush_lost                 the same
- *   a settling                 drain_settle(), settle_lane() in daemon/drain/live_counters.c, reader_live() in segment_reader.c
+ *   a settling                 drain_settle(), settle_lane() in daemon/drain/live_counters.c, segment_live_counters() in segment_reader.c
  *   feed, interval             frames_feed() in frames.c, interval_end(), interval_lost()
  *   true_…                      what a program would know: see reserve.pml
  *

@@ -12,10 +12,10 @@
  *   SENT                       ring_publish(), and frames_feed(), interval_end(), interval_lost() in daemon/attribution.  The thread
  *                              learns of the collector only where it looks at the tail: there so much is given back
  *                              as may be, and records are fed to the books when they are published
- *   retire                     reader_remains() in segment_reader.c, frames_retire()
+ *   retire                     segment_remains() in segment_reader.c, frames_retire()
  *   true_…                      what a program would know: each unit of work belongs to who was the top when it was done
  *
- * One counter, of which each unit is work.  A kill may come between any two stores that reader_remains() reads.
+ * One counter, of which each unit is work.  A kill may come between any two stores that segment_remains() reads.
  *
  * Bounds: a stack of 2 and one frame beyond it, a ring that holds both with their reserve and little else, and so many
  * calls that a refused frame is under, between and over accepted ones and a stretch follows a stretch.

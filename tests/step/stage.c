@@ -88,7 +88,7 @@ static void side_close(struct side *side) {
 }
 
 char *books_data(const struct side *side) {
-        return state_data(&side->books->state);
+        return arena_data(&side->books->arena);
 }
 
 /* What can change: all but the marks. */

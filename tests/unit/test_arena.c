@@ -25,7 +25,7 @@
 #include "daemon/books/arena.h"
 
 #define LINES       512u
-#define WORDS       (LINES * STATE_LINE / sizeof(uint64_t))
+#define WORDS       (LINES * ARENA_LINE / sizeof(uint64_t))
 #define UNDO        256u
 #define KILLS_SELF  400
 #define KILLS_OURS  200
@@ -64,7 +64,7 @@ static void change_model(void *userdata, size_t word, size_t n, uint64_t by) {
 }
 
 struct victim {
-        struct state *state;
+        struct arena *arena;
         uint64_t left; /* stores until it dies; 0: not by itself */
 };
 
@@ -75,10 +75,10 @@ static void maybe_die(struct victim *victim) {
 
 static void change_arena(void *userdata, size_t word, size_t n, uint64_t by) {
         struct victim *victim = userdata;
-        volatile uint64_t *data = (uint64_t *)state_data(victim->state) + word;
+        volatile uint64_t *data = (uint64_t *)arena_data(victim->arena) + word;
 
         maybe_die(victim);
-        state_touch(victim->state, (const void *)data, n * sizeof *data);
+        arena_touch(victim->arena, (const void *)data, n * sizeof *data);
         for (size_t i = 0; i < n; i++) {
                 maybe_die(victim);
                 data[i] += by;
@@ -87,25 +87,25 @@ static void change_arena(void *userdata, size_t word, size_t n, uint64_t by) {
 
 static void run_batch(struct victim *victim) {
         maybe_die(victim);
-        state_begin(victim->state);
-        play(atomic_load(&victim->state->header->commit) + 1, change_arena, victim);
+        arena_begin(victim->arena);
+        play(atomic_load(&victim->arena->header->commit) + 1, change_arena, victim);
         maybe_die(victim);
-        state_commit(victim->state);
+        arena_commit(victim->arena);
 }
 
 static _Noreturn void be_killed(int fd, uint64_t after) {
-        struct state state;
-        struct victim victim = {&state, after};
+        struct arena arena;
+        struct victim victim = {&arena, after};
 
-        if (state_init_adopt(&state, fd) < 0)
+        if (arena_init_adopt(&arena, fd) < 0)
                 _exit(1);
         for (;;)
                 run_batch(&victim);
 }
 
 /* Runs a child until it is dead. */
-static void kill_one(const struct state *state, uint64_t after, long ns) {
-        int fd = dup(state->fd), status;
+static void kill_one(const struct arena *arena, uint64_t after, long ns) {
+        int fd = dup(arena->fd), status;
         pid_t pid = fork();
 
         assert_true(pid >= 0);
@@ -128,61 +128,61 @@ struct judge {
 };
 
 /* A successor comes, and finds what the committed batches made. */
-static void succeed(struct state *state, struct judge *judge) {
-        int fd = dup(state->fd);
+static void succeed(struct arena *arena, struct judge *judge) {
+        int fd = dup(arena->fd);
         uint64_t commit;
 
-        state_deinit(state);
-        assert_int_equal(state_init_adopt(state, fd), 0);
-        commit = atomic_load(&state->header->commit);
+        arena_deinit(arena);
+        assert_int_equal(arena_init_adopt(arena, fd), 0);
+        commit = atomic_load(&arena->header->commit);
         assert_true(commit >= judge->number);
         while (judge->number < commit)
                 /* Number 0 modulo 2^32 is passed over: it would look like no batch. */
                 if ((uint32_t)++judge->number)
                         play(judge->number, change_model, judge->model);
-        assert_memory_equal(state_data(state), judge->model, sizeof judge->model);
-        assert_int_equal(atomic_load(&state->header->undo_length), 0);
+        assert_memory_equal(arena_data(arena), judge->model, sizeof judge->model);
+        assert_int_equal(atomic_load(&arena->header->undo_length), 0);
 }
 
-static void torture(struct state *state, struct judge *judge, int self, int ours) {
+static void torture(struct arena *arena, struct judge *judge, int self, int ours) {
         struct random r = {99};
         uint64_t begun = judge->number;
 
         for (int i = 0; i < self; i++) {
-                kill_one(state, 1 + next(&r) % 3000, 0);
-                succeed(state, judge);
+                kill_one(arena, 1 + next(&r) % 3000, 0);
+                succeed(arena, judge);
         }
         for (int i = 0; i < ours; i++) {
-                kill_one(state, 0, next(&r) % 2000000);
-                succeed(state, judge);
+                kill_one(arena, 0, next(&r) % 2000000);
+                succeed(arena, judge);
         }
         assert_true(judge->number > begun);
 }
 
 static void test_killed_at_any_store(void **unused) {
-        struct state state;
+        struct arena arena;
         static struct judge judge;
 
-        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
-        torture(&state, &judge, KILLS_SELF, KILLS_OURS);
-        state_deinit(&state);
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO * 8), 0);
+        torture(&arena, &judge, KILLS_SELF, KILLS_OURS);
+        arena_deinit(&arena);
 }
 
 /* Every single cut of one batch, one after the other. */
 static void test_each_cut(void **unused) {
-        struct state state;
+        struct arena arena;
         static struct judge judge;
 
-        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO * 8), 0);
         for (uint64_t after = 1; after < 300; after++) {
-                kill_one(&state, after, 0);
-                succeed(&state, &judge);
+                kill_one(&arena, after, 0);
+                succeed(&arena, &judge);
         }
-        state_deinit(&state);
+        arena_deinit(&arena);
 }
 
 static void test_batch_numbers_wrap(void **unused) {
-        struct state state;
+        struct arena arena;
         static struct judge judge;
 
         for (int begin = -1; begin <= 4; begin++) {
@@ -190,132 +190,132 @@ static void test_batch_numbers_wrap(void **unused) {
 
                 memset(&judge, 0, sizeof judge);
                 judge.number = commit;
-                assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
-                atomic_store(&state.header->commit, commit);
-                torture(&state, &judge, 12, 0);
+                assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO * 8), 0);
+                atomic_store(&arena.header->commit, commit);
+                torture(&arena, &judge, 12, 0);
                 assert_true(judge.number > UINT64_C(7) << 32);
-                state_deinit(&state);
+                arena_deinit(&arena);
         }
 }
 
 /* Memory is given back, and what was committed is there, and batches go on and can be undone. */
 static void test_trim(void **unused) {
-        struct state state;
+        struct arena arena;
         char *data;
         uint64_t before;
 
-        assert_int_equal(state_init(&state, LINES * STATE_LINE, 65536), 0);
-        data = state_data(&state);
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, 65536), 0);
+        data = arena_data(&arena);
         for (int round = 0; round < 3; round++) {
-                state_begin(&state);
+                arena_begin(&arena);
                 for (uint64_t i = 0; i < 2000; i++) {
-                        state_log_line(&state, data + (size_t)(i % LINES) * STATE_LINE);
-                        data[i % LINES * STATE_LINE] = (char)round;
+                        arena_log_line(&arena, data + (size_t)(i % LINES) * ARENA_LINE);
+                        data[i % LINES * ARENA_LINE] = (char)round;
                 }
-                state_commit(&state);
-                before = state_memory(&state);
-                state_trim(&state);
-                assert_true(state_memory(&state) + 100000 < before);
-                assert_int_equal(data[5 * STATE_LINE], round);
+                arena_commit(&arena);
+                before = arena_memory(&arena);
+                arena_trim(&arena);
+                assert_true(arena_memory(&arena) + 100000 < before);
+                assert_int_equal(data[5 * ARENA_LINE], round);
         }
         /* Left in the middle of a batch, and taken over. */
-        state_begin(&state);
-        state_touch(&state, data, 1);
+        arena_begin(&arena);
+        arena_touch(&arena, data, 1);
         data[0] = 99;
         {
-                struct state successor;
+                struct arena successor;
 
-                assert_int_equal(state_init_adopt(&successor, dup(state.fd)), 0);
-                assert_int_equal(*(char *)state_data(&successor), 2);
-                state_deinit(&successor);
+                assert_int_equal(arena_init_adopt(&successor, dup(arena.fd)), 0);
+                assert_int_equal(*(char *)arena_data(&successor), 2);
+                arena_deinit(&successor);
         }
-        state_deinit(&state);
+        arena_deinit(&arena);
 }
 
 /* The same in one process: what `touched` remembers of the last round must not hide a line. */
 static void test_wrap_in_one_life(void **unused) {
-        struct state state;
+        struct arena arena;
         static struct judge judge;
-        struct victim victim = {&state, 0};
+        struct victim victim = {&arena, 0};
 
         memset(&judge, 0, sizeof judge);
         judge.number = (UINT64_C(1) << 32) - 5;
-        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
-        atomic_store(&state.header->commit, judge.number);
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO * 8), 0);
+        atomic_store(&arena.header->commit, judge.number);
         for (int i = 0; i < 10; i++)
                 run_batch(&victim);
         /* And one that is not committed. */
-        state_begin(&state);
+        arena_begin(&arena);
         play(4711, change_arena, &victim);
-        state.in_batch = false;
-        succeed(&state, &judge);
-        state_deinit(&state);
+        arena.in_batch = false;
+        succeed(&arena, &judge);
+        arena_deinit(&arena);
 }
 
 static void test_undo_can_be_interrupted(void **unused) {
-        struct state state;
+        struct arena arena;
         static struct judge judge;
-        struct victim victim = {&state, 0};
+        struct victim victim = {&arena, 0};
         uint64_t length;
 
         memset(&judge, 0, sizeof judge);
-        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO * 8), 0);
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO * 8), 0);
         run_batch(&victim);
-        state_begin(&state);
+        arena_begin(&arena);
         play(4711, change_arena, &victim);
-        state.in_batch = false;
-        length = atomic_load(&state.header->undo_length);
+        arena.in_batch = false;
+        length = atomic_load(&arena.header->undo_length);
         /* The successor dies when it has put back the newest half. */
         for (uint64_t n = length; n-- > length / 2;)
-                memcpy(state.base + (state.undo_tags[n] & UINT32_MAX) * STATE_LINE, state.undo_lines[n], STATE_LINE);
-        succeed(&state, &judge);
-        state_deinit(&state);
+                memcpy(arena.base + (arena.undo_tags[n] & UINT32_MAX) * ARENA_LINE, arena.undo_lines[n], ARENA_LINE);
+        succeed(&arena, &judge);
+        arena_deinit(&arena);
 }
 
 static void test_strange_arenas(void **unused) {
-        struct state state;
+        struct arena arena;
         int fd;
 
         fd = memfd_create("empty", MFD_CLOEXEC);
-        assert_int_equal(state_init_adopt(&state, fd), -EPROTO);
+        assert_int_equal(arena_init_adopt(&arena, fd), -EPROTO);
         assert_int_equal(fcntl(fd, F_GETFD), -1); /* consumed */
 
         fd = memfd_create("zeros", MFD_CLOEXEC);
         assert_int_equal(ftruncate(fd, 1 << 20), 0);
-        assert_int_equal(state_init_adopt(&state, fd), -EPROTO);
+        assert_int_equal(arena_init_adopt(&arena, fd), -EPROTO);
         assert_int_equal(fcntl(fd, F_GETFD), -1);
 
         /* One that says another size must not make us unmap what is not ours. */
-        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO), 0);
-        fd = dup(state.fd);
-        state.header->size += UINT64_C(1) << 30;
-        state_deinit(&state);
-        assert_int_equal(state_init_adopt(&state, fd), -EPROTO);
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO), 0);
+        fd = dup(arena.fd);
+        arena.header->size += UINT64_C(1) << 30;
+        arena_deinit(&arena);
+        assert_int_equal(arena_init_adopt(&arena, fd), -EPROTO);
 
-        assert_int_equal(state_init(&state, UINT64_C(1) << 60, UNDO), -EFBIG);
+        assert_int_equal(arena_init(&arena, UINT64_C(1) << 60, UNDO), -EFBIG);
 }
 
 static void test_room(void **unused) {
-        struct state state;
+        struct arena arena;
         char *data;
 
-        assert_int_equal(state_init(&state, LINES * STATE_LINE, UNDO), 0);
-        data = state_data(&state);
-        state_begin(&state);
-        assert_int_equal(state_logged(&state), 0);
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO), 0);
+        data = arena_data(&arena);
+        arena_begin(&arena);
+        assert_int_equal(arena_logged(&arena), 0);
         for (unsigned i = 0; i < UNDO; i++) {
-                assert_int_equal(state_logged(&state), i);
-                state_touch(&state, data + i * STATE_LINE + 60, 4);
-                state_touch(&state, data + i * STATE_LINE, STATE_LINE); /* the same line again costs nothing */
+                assert_int_equal(arena_logged(&arena), i);
+                arena_touch(&arena, data + i * ARENA_LINE + 60, 4);
+                arena_touch(&arena, data + i * ARENA_LINE, ARENA_LINE); /* the same line again costs nothing */
         }
-        assert_int_equal(state_logged(&state), UNDO);
-        state_commit(&state);
-        state_begin(&state);
-        assert_int_equal(state_logged(&state), 0);
-        state_touch(&state, data + 63, 2); /* two lines */
-        assert_int_equal(state_logged(&state), 2);
-        state_commit(&state);
-        state_deinit(&state);
+        assert_int_equal(arena_logged(&arena), UNDO);
+        arena_commit(&arena);
+        arena_begin(&arena);
+        assert_int_equal(arena_logged(&arena), 0);
+        arena_touch(&arena, data + 63, 2); /* two lines */
+        assert_int_equal(arena_logged(&arena), 2);
+        arena_commit(&arena);
+        arena_deinit(&arena);
 }
 
 int main(void) {

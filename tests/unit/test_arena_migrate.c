@@ -98,31 +98,31 @@ static void check_record(unsigned char *record, enum books_region region, uint64
         }
 }
 
-static struct books_owner *owner_of(struct state *state) {
-        return (struct books_owner *)(void *)state->header->owner;
+static struct books_owner *owner_of(struct arena *arena) {
+        return (struct books_owner *)(void *)arena->header->owner;
 }
 
 /* Its descriptor; the arena is another version's, or ours. */
 static int make_arena_of(const struct books_shape *shapes, uint32_t regions, uint32_t layout, uint64_t undo_lines) {
         struct books_places places;
-        struct state state;
+        struct arena arena;
         int fd;
 
         books_place(&places, &limits, shapes);
-        assert_int_equal(state_init(&state, places.size, undo_lines), 0);
-        owner_of(&state)->layout = layout;
-        owner_of(&state)->limits = limits;
-        owner_of(&state)->regions = regions;
+        assert_int_equal(arena_init(&arena, places.size, undo_lines), 0);
+        owner_of(&arena)->layout = layout;
+        owner_of(&arena)->limits = limits;
+        owner_of(&arena)->regions = regions;
         if (regions)
-                memcpy(owner_of(&state)->shapes, shapes, REGIONS * sizeof *shapes);
+                memcpy(owner_of(&arena)->shapes, shapes, REGIONS * sizeof *shapes);
         for (uint32_t i = REGIONS; i < regions; i++)
-                owner_of(&state)->shapes[i] = (struct books_shape){8, 16};
-        memcpy(owner_of(&state)->labels[1], "whose", 6);
-        owner_of(&state)->label_size[1] = 6;
-        atomic_store(&owner_of(&state)->label_turn, 1);
-        each_record(state_data(&state), shapes, write_record);
-        fd = dup(state.fd);
-        state_deinit(&state);
+                owner_of(&arena)->shapes[i] = (struct books_shape){8, 16};
+        memcpy(owner_of(&arena)->labels[1], "whose", 6);
+        owner_of(&arena)->label_size[1] = 6;
+        atomic_store(&owner_of(&arena)->label_turn, 1);
+        each_record(arena_data(&arena), shapes, write_record);
+        fd = dup(arena.fd);
+        arena_deinit(&arena);
         return fd;
 }
 
@@ -143,7 +143,7 @@ static void check_index(struct books *books) {
 
         for (uint32_t i = 0; i < limits.instances && i < books->book->instances; i++)
                 if (books->instances[i].instance) {
-                        assert_ptr_equal(live_find(books, books->instances[i].instance), &books->instances[i]);
+                        assert_ptr_equal(open_spans_find(books, books->instances[i].instance), &books->instances[i]);
                         spans++;
                 }
         for (uint32_t i = 0; i < slots; i++)
@@ -153,36 +153,36 @@ static void check_index(struct books *books) {
         memset(books->index, 0, slots * sizeof *books->index);
 }
 
-/* Consumes the descriptor.  reindexed: it was reshaped, now or before. */
-static void check_all(int fd, const struct books_shape *shapes, bool reshaped, bool reindexed) {
+/* Consumes the descriptor.  reindexed: it was migrated, now or before. */
+static void check_all(int fd, const struct books_shape *shapes, bool migrated, bool reindexed) {
         uint64_t memory = memory_of(fd), size;
         struct books *books;
         char *data;
 
         assert_int_equal(books_adopt(&books, fd), 0);
-        assert_int_equal(books_were_reshaped(books), reshaped);
+        assert_int_equal(books_were_migrated(books), migrated);
         assert_string_equal((const char *)books_label(books, &size), "whose");
         assert_int_equal(size, 6);
-        assert_int_equal(owner_of(&books->state)->layout, BOOKS_LAYOUT);
-        assert_int_equal(owner_of(&books->state)->regions, REGIONS);
-        assert_memory_equal(owner_of(&books->state)->shapes, books_shapes, sizeof books_shapes);
+        assert_int_equal(owner_of(&books->arena)->layout, BOOKS_LAYOUT);
+        assert_int_equal(owner_of(&books->arena)->regions, REGIONS);
+        assert_memory_equal(owner_of(&books->arena)->shapes, books_shapes, sizeof books_shapes);
         /* A record that is spread over one page more is all that there may be more. */
-        assert_true(memory_of(books->state.fd) <= 2 * memory + (UINT64_C(1) << 20));
-        assert_true(books->state.header->undo_capacity >= BOOKS_UNDO_LINES);
+        assert_true(memory_of(books->arena.fd) <= 2 * memory + (UINT64_C(1) << 20));
+        assert_true(books->arena.header->undo_capacity >= BOOKS_UNDO_LINES);
         if (reindexed)
                 check_index(books);
         known = shapes;
         index_is_ours = !reindexed;
-        data = state_data(&books->state);
+        data = arena_data(&books->arena);
         each_record(data, books_shapes, check_record);
-        for (char *p = data; p < books->state.base + books->state.size; p++)
+        for (char *p = data; p < books->arena.base + books->arena.size; p++)
                 if (*p)
                         fail_msg("something at %llu", (unsigned long long)(p - data));
         books_free(books);
 }
 
-static void check(int fd, const struct books_shape *shapes, bool reshaped) {
-        check_all(fd, shapes, reshaped, reshaped);
+static void check(int fd, const struct books_shape *shapes, bool migrated) {
+        check_all(fd, shapes, migrated, migrated);
 }
 
 /* Each one longer by some, and one of them longer by much. */
@@ -267,14 +267,14 @@ static void test_again_and_again(void **unused) {
         memory = memory_of(fd);
         for (int i = 0; i < 5; i++) {
                 assert_int_equal(books_adopt(&books, dup(fd)), 0);
-                assert_false(books_were_reshaped(books));
-                assert_true(books->state.at > at);
-                at = books->state.at;
-                owner_of(&books->state)->regions++; /* a later version has been here */
-                owner_of(&books->state)->shapes[REGIONS] = (struct books_shape){8, 8};
+                assert_false(books_were_migrated(books));
+                assert_true(books->arena.at > at);
+                at = books->arena.at;
+                owner_of(&books->arena)->regions++; /* a later version has been here */
+                owner_of(&books->arena)->shapes[REGIONS] = (struct books_shape){8, 8};
                 books_free(books);
                 assert_int_equal(books_adopt(&books, dup(fd)), 0);
-                assert_true(books_were_reshaped(books));
+                assert_true(books_were_migrated(books));
                 assert_true(memory_of(fd) <= memory);
                 again = dup(books_fd(books));
                 books_free(books);
@@ -286,18 +286,18 @@ static void test_again_and_again(void **unused) {
 /* Somebody died when the new arena was made, and had not taken the old one's place. */
 static void test_interrupted(void **unused) {
         struct books_shape shapes[REGIONS];
-        struct state state, half;
+        struct arena arena, half;
         int fd;
 
         longer(shapes);
         fd = make_arena(shapes, REGIONS, BOOKS_LAYOUT);
         for (int i = 0; i < 2; i++) {
-                assert_int_equal(state_init_adopt(&state, dup(fd)), 0);
-                assert_int_equal(state_init_beside(&half, &state, 1 << 24, 1000), 0);
-                memset(state_data(&half), 'x', 1 << 24);
+                assert_int_equal(arena_init_adopt(&arena, dup(fd)), 0);
+                assert_int_equal(arena_init_beside(&half, &arena, 1 << 24, 1000), 0);
+                memset(arena_data(&half), 'x', 1 << 24);
                 half.fd = -1;
-                state_deinit(&half);
-                state_deinit(&state);
+                arena_deinit(&half);
+                arena_deinit(&arena);
         }
         check(fd, shapes, true);
 }
@@ -305,37 +305,37 @@ static void test_interrupted(void **unused) {
 /* Committed just before, or half of a batch: the old arena's log is undone first. */
 static void test_half_a_batch(void **unused) {
         struct books_shape shapes[REGIONS];
-        struct state state;
+        struct arena arena;
         int fd;
 
         longer(shapes);
         fd = make_arena(shapes, REGIONS, BOOKS_LAYOUT);
-        assert_int_equal(state_init_adopt(&state, dup(fd)), 0);
-        state_begin(&state);
+        assert_int_equal(arena_init_adopt(&arena, dup(fd)), 0);
+        arena_begin(&arena);
         for (uint64_t at = 0; at < 100; at++) {
-                char *p = (char *)state_data(&state) + at * STATE_LINE;
+                char *p = (char *)arena_data(&arena) + at * ARENA_LINE;
 
-                state_touch(&state, p, STATE_LINE);
-                memset(p, 'y', STATE_LINE);
+                arena_touch(&arena, p, ARENA_LINE);
+                memset(p, 'y', ARENA_LINE);
         }
-        state.in_batch = false;
-        state_deinit(&state);
+        arena.in_batch = false;
+        arena_deinit(&arena);
         check(fd, shapes, true);
 }
 
 static void refuse(const struct books_shape *shapes, uint32_t regions, uint32_t layout, int error) {
         struct books_shape ours[REGIONS];
         struct books *books;
-        struct state state;
+        struct arena arena;
         int fd;
 
         memcpy(ours, books_shapes, sizeof ours);
         fd = make_arena(ours, REGIONS, BOOKS_LAYOUT);
-        assert_int_equal(state_init_adopt(&state, dup(fd)), 0);
-        memcpy(owner_of(&state)->shapes, shapes, REGIONS * sizeof *shapes);
-        owner_of(&state)->regions = regions;
-        owner_of(&state)->layout = layout;
-        state_deinit(&state);
+        assert_int_equal(arena_init_adopt(&arena, dup(fd)), 0);
+        memcpy(owner_of(&arena)->shapes, shapes, REGIONS * sizeof *shapes);
+        owner_of(&arena)->regions = regions;
+        owner_of(&arena)->layout = layout;
+        arena_deinit(&arena);
         assert_int_equal(books_adopt(&books, fd), error);
 }
 
@@ -365,7 +365,7 @@ static void test_nonsense(void **unused) {
         for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
                 fd = make_arena(books_shapes, REGIONS, BOOKS_LAYOUT);
                 word = places[i];
-                assert_int_equal(pwrite(fd, &word, sizeof word, offsetof(struct state_header, moved_to)), sizeof word);
+                assert_int_equal(pwrite(fd, &word, sizeof word, offsetof(struct arena_header, moved_to)), sizeof word);
                 assert_int_equal(books_adopt(&books, fd), -EPROTO);
         }
 }

@@ -129,7 +129,7 @@ static struct books_process_row row_of(struct fixture *f) {
 }
 
 static uint64_t commits(const struct fixture *f) {
-        return atomic_load(&books_state(f->books)->header->commit);
+        return atomic_load(&books_arena(f->books)->header->commit);
 }
 
 static void drain_all(struct fixture *f) {

@@ -47,7 +47,7 @@ static void test_nested(void **state) {
         assert_spans(f, A, 1, 1, 0);
         assert_event(f, 0, span_of(0, 2), 1, 100);
         assert_event(f, 1, span_of(0, 1), 1, 115);
-        assert_int_equal(f->books->book->live, 0); /* no scope was ever followed by itself */
+        assert_int_equal(f->books->book->open_spans, 0); /* no scope was ever followed by itself */
 }
 
 /* Another span of the same name, on another path even: the name's total counts the outermost only. */
@@ -363,7 +363,7 @@ static void test_retire_ends_a_closing_span(void **state) {
         apply(f);
         retire(f, 0, 50, 0, 0);
         assert_spans(f, A, 1, 1, 0);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 static void test_the_next_thread_finds_an_open_stack(void **state) {
@@ -472,11 +472,11 @@ static void run_nonsense(struct fixture *f, unsigned seed) {
 
                 books_begin(f->books, 1);
                 random_step(f);
-                lines = atomic_load(&f->books->state.header->undo_length);
+                lines = atomic_load(&f->books->arena.header->undo_length);
                 assert_true(lines < BOOKS_LINES_PER_STEP);
                 books_commit(f->books);
                 books_assert_balance(f->books);
-                assert_true(f->books->book->live <= f->books->limits.instances);
+                assert_true(f->books->book->open_spans <= f->books->limits.instances);
         }
         books_process_row(f->books, &process);
         assert_true(process.balanced);
@@ -509,11 +509,11 @@ static void test_the_largest_step_fits_the_log(void **state) {
         four(live, UINT64_C(1) << 41);
         books_begin(f->books, 1);
         frames_retire(f->books, 0, live, &remains);
-        assert_true(atomic_load(&f->books->state.header->undo_length) < BOOKS_LINES_PER_STEP);
+        assert_true(atomic_load(&f->books->arena.header->undo_length) < BOOKS_LINES_PER_STEP);
         books_commit(f->books);
         books_assert_balance(f->books);
         assert_int_equal(f->event_count, SHM_DEPTH);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 int main(void) {

@@ -44,19 +44,19 @@ static void model_remove(struct model *model, uint64_t instance) {
 }
 
 static struct instance *get(struct books *books, uint64_t instance, uint32_t path, bool *ret_new) {
-        struct instance *entry = live_find(books, instance);
+        struct instance *entry = open_spans_find(books, instance);
 
         *ret_new = !entry;
-        return entry ? live_use(books, entry) : live_make(books, instance, path);
+        return entry ? open_spans_use(books, entry) : open_spans_make(books, instance, path);
 }
 
 static void assert_same(struct books *books, struct model *model) {
         unsigned found = 0;
 
-        assert_int_equal(books->book->live, model->count);
+        assert_int_equal(books->book->open_spans, model->count);
         for (uint32_t n = 1; n <= NUMBERS; n++) {
                 uint64_t instance = span_of(n % 3, n);
-                struct instance *entry = live_find(books, instance);
+                struct instance *entry = open_spans_find(books, instance);
                 struct entry *want = model_find(model, instance);
 
                 assert_int_equal(entry != NULL, want != NULL);
@@ -77,7 +77,7 @@ static void follow_eviction(struct books *books, struct model *model) {
         for (unsigned i = 0; i < model->count;) {
                 uint64_t instance = model->entries[i].instance;
 
-                if (live_find(books, instance)) {
+                if (open_spans_find(books, instance)) {
                         i++;
                         continue;
                 }
@@ -120,7 +120,7 @@ static void step(struct books *books, struct model *model) {
         case 4:
                 if (!known || known->queued)
                         break;
-                live_remove(books, live_find(books, instance));
+                open_spans_remove(books, open_spans_find(books, instance));
                 model_remove(model, instance);
                 break;
         case 5:
@@ -128,7 +128,7 @@ static void step(struct books *books, struct model *model) {
                 if (!known)
                         break;
                 is_new = random() % 2;
-                live_queue_close(books, live_find(books, instance), is_new);
+                open_spans_queue_close(books, open_spans_find(books, instance), is_new);
                 if (!known->queued && is_new)
                         model->later[model->waiting++] = instance;
                 else if (!known->queued)
@@ -136,10 +136,10 @@ static void step(struct books *books, struct model *model) {
                 known->queued = true;
                 break;
         case 7:
-                entry = live_next_close(books);
+                entry = open_spans_next_close(books);
                 assert_int_equal(entry != NULL, model->queued != 0);
                 if (!entry) {
-                        live_advance_queue(books);
+                        open_spans_advance_queue(books);
                         memcpy(model->queue, model->later, sizeof model->later);
                         model->queued = model->waiting;
                         model->waiting = 0;
@@ -150,7 +150,7 @@ static void step(struct books *books, struct model *model) {
                 model_find(model, entry->instance)->queued = false;
                 if (random() % 2) {
                         model_remove(model, entry->instance);
-                        live_remove(books, entry);
+                        open_spans_remove(books, entry);
                 }
                 break;
         }
@@ -180,9 +180,9 @@ static uint64_t lines_of_get(struct books *books, uint64_t instance) {
         bool is_new;
 
         books_begin(books, 1);
-        before = atomic_load(&books->state.header->undo_length);
+        before = atomic_load(&books->arena.header->undo_length);
         get(books, instance, A, &is_new);
-        before = atomic_load(&books->state.header->undo_length) - before;
+        before = atomic_load(&books->arena.header->undo_length) - before;
         books_commit(books);
         assert_true(is_new);
         return before;
@@ -197,7 +197,7 @@ static void test_an_eviction_is_a_small_step(void **state) {
         for (uint32_t n = 1; n <= 2000; n++)
                 assert_true(lines_of_get(books, UINT64_C(1) << 60 | n) < BOOKS_LINES_PER_STEP / 4);
         assert_int_equal(books->book->evicted, 2000);
-        assert_int_equal(books->book->live, MANY);
+        assert_int_equal(books->book->open_spans, MANY);
         books_free(books);
 }
 
@@ -216,12 +216,12 @@ static void test_numbers_of_a_strangers_choice(void **state) {
                 uint64_t lines;
 
                 books_begin(books, 1);
-                live_remove(books, live_find(books, n * inverse));
-                lines = atomic_load(&books->state.header->undo_length);
+                open_spans_remove(books, open_spans_find(books, n * inverse));
+                lines = atomic_load(&books->arena.header->undo_length);
                 books_commit(books);
                 assert_true(lines < 64);
         }
-        assert_int_equal(books->book->live, 0);
+        assert_int_equal(books->book->open_spans, 0);
         books_free(books);
 }
 
@@ -232,15 +232,15 @@ static void test_all_wait_for_their_close(void **state) {
 
         books_begin(books, 1);
         for (uint32_t n = 1; n <= 10 * CAPACITY; n++)
-                live_queue_close(books, get(books, span_of(0, n), A, &is_new), true);
+                open_spans_queue_close(books, get(books, span_of(0, n), A, &is_new), true);
         books_commit(books);
-        assert_int_equal(books->book->live, CAPACITY);
+        assert_int_equal(books->book->open_spans, CAPACITY);
         assert_int_equal(books->book->evicted, 9 * CAPACITY);
         books_begin(books, 1);
-        live_advance_queue(books);
+        open_spans_advance_queue(books);
         for (uint32_t n = 9 * CAPACITY + 1; n <= 10 * CAPACITY; n++)
-                assert_int_equal(live_next_close(books)->instance, span_of(0, n));
-        assert_null(live_next_close(books));
+                assert_int_equal(open_spans_next_close(books)->instance, span_of(0, n));
+        assert_null(open_spans_next_close(books));
         books_commit(books);
         books_free(books);
 }

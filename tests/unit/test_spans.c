@@ -34,7 +34,7 @@ static void test_close_while_entered(void **state) {
         apply(f);
         assert_event(f, 0, s, 2, 15);
         assert_spans(f, A, 1, 1, 0);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 /* It was entered on another thread before the last one left; but that lane is read later. */
@@ -116,7 +116,7 @@ static void test_close_before_open_seen(void **state) {
         apply(f);
         assert_spans(f, A, 2, 2, 0);
         assert_int_equal(f->books->book->stale, 0);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 static void test_close_of_the_unknown(void **state) {
@@ -126,7 +126,7 @@ static void test_close_of_the_unknown(void **state) {
         apply(f);
         assert_spans(f, A, 0, 0, 0);
         assert_int_equal(f->books->book->stale, 1);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 static void test_nothing_opens_a_closed_span_again(void **state) {
@@ -155,7 +155,7 @@ static void test_nothing_opens_a_closed_span_again(void **state) {
         assert_spans(f, B, 1, 1, 0);
         assert_int_equal(f->event_count, 1);
         assert_int_equal(f->books->book->stale, 4);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 /* Its opening found no room; others on the same lane did. */
@@ -209,7 +209,7 @@ static void test_scope_entered_by_others(void **state) {
         apply(f);
         assert_spans(f, A, 1, 1, 0);
         assert_event(f, 0, s, 2, 13);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 static void test_scope_entered_again_by_its_thread(void **state) {
@@ -224,7 +224,7 @@ static void test_scope_entered_again_by_its_thread(void **state) {
         apply(f);
         assert_spans(f, A, 1, 1, 0);
         assert_event(f, 0, s, 2, 20);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
 }
 
 /* scope_end() on another thread: a mark, and a close that may be read long before the migrated exit. */
@@ -263,7 +263,7 @@ static void test_scope_ended_elsewhere(void **state) {
         apply(f);
         assert_spans(f, A, 3, 3, 0);
         assert_event(f, 2, u, 1, 4);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
         assert_int_equal(f->books->book->stale, 0);
 }
 
@@ -288,7 +288,7 @@ static void test_scope_of_a_dead_thread_with_others_in_it(void **state) {
         retire(f, 0, 30, 0, 0);
         apply(f);
         assert_spans(f, B, 1, 0, 1);
-        assert_int_equal(f->books->book->live, 0);
+        assert_int_equal(f->books->book->open_spans, 0);
         assert_int_equal(f->event_count, 0);
 }
 
@@ -351,7 +351,7 @@ static void test_close_of_an_evicted_one_before_its_last_cycle(void **state) {
         rec(f, 0, EXIT, 0, s, A, 60);
         for (uint32_t i = 2; i <= 10; i++)
                 rec(f, 0, OPEN, 0, span_of(0, i), B, 60);
-        assert_null(live_find(f->books, s));
+        assert_null(open_spans_find(f->books, s));
         rec(f, 1, CLOSE, 0, s, A, 0);
         rec(f, 0, ENTER, 0, s, A, 70);
         rec(f, 0, EXIT, 0, s, A, 75);

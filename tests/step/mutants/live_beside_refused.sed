@@ -2,4 +2,4 @@
 # Script: refusal, counted in place
 # File: daemon/drain/segment_reader.c
 # Sources: daemon/drain/segment_reader.c
-/^bool reader_live/,/^}/ s/atomic_load_explicit(&lane->refused_frames, memory_order_acquire)/0/
+/^bool segment_live_counters/,/^}/ s/atomic_load_explicit(&lane->refused_frames, memory_order_acquire)/0/

@@ -2,4 +2,4 @@
 # Script: a lane that changes hands unseen, counted in place
 # File: daemon/drain/lane_owners.c
 # Sources: daemon/drain/lane_owners.c
-s/^                frames_settle(books, i, who->offset, 0);/                if (!(who->occupancy \& 1))\n&/
+s/^                frames_settle(books, i, owner->offset, 0);/                if (!(owner->occupancy \& 1))\n&/
