@@ -2,7 +2,7 @@
 /*
  * Making and checking a segment: the sealed memfd, its geometry, and the mapping at either end.
  *
- * What lives here: the system calls around a segment.  What does not: its layout (books_layout.h) and the ring (ring.h).
+ * What lives here: the system calls around a segment.  What does not: its layout (layout.h) and the ring (ring.h).
  * Every function returns 0 or a negative errno and leaves its outputs alone on failure.
  */
 #pragma once

@@ -6,6 +6,8 @@ set -u -o pipefail
 cd "$(dirname "$0")/.." || exit
 
 bad=0
+work=$(mktemp)
+trap 'rm -f "$work"' EXIT
 complain() {
         echo "layering: $*"
         bad=$((bad + 1))
@@ -116,6 +118,30 @@ while read -r line; do
         complain "${line%%:*} includes ${line#*:}; it is to be pure"
 done < <({ includes daemon/attribution; includes daemon/books; } | grep -vE '^daemon/books/(arena[a-z_]*|books)\.c:' |
         grep -E '<(sys/[^t]|linux/|unistd|time|poll|signal|pthread|fcntl|systemd/)|"base/(clock|files)\.h')
+
+# complain_of WHAT: a complaint for each line "file:number:text" of the input.
+complain_of() {
+        local line
+        while read -r line; do
+                complain "$(cut -d: -f1,2 <<<"$line"): $1"
+        done
+}
+
+# books_layout.h is private to the books; batch.h and the records are for those who write them; the fields of struct books
+# are touched by the books alone.
+{ includes daemon; includes query; includes ctl; } | sed 's/:"/:0:"/' >"$work"
+complain_of 'books_layout.h is private to daemon/books' < <(grep 'books/books_layout\.h' "$work" | grep -v '^daemon/books/')
+complain_of 'only attribution and the drain write books' < <(
+        grep -E 'daemon/books/(batch|lane|tally|names|thread_names|open_spans|span_time|last_open|hist)\.h' "$work" |
+                grep -vE '^daemon/(books|attribution|drain)/')
+complain_of 'only daemon/books touches the fields of struct books' < <(
+        grep -rnE --include='*.[ch]' '\<books->[a-z]' daemon/attribution daemon/drain | grep -vE ':[ ]*(/?\*|#)')
+
+# The mapping of a segment is read by segment_reader alone; ring.h and layout.h have the helpers for it.
+complain_of 'only daemon/drain/segment_reader.{c,h} read a segment' < <(
+        grep -rnE --include='*.[ch]' \
+                'reader(\.|->)map\>|struct shm_(header|lane|name|path|past)\>|\<shm_(names|paths|closes|lane_at|ring_at|load[a-z_]*|owner_word) ?\(|\<ring_[a-z]+\(|->(lanes_claimed|closes_posted)\>' \
+                daemon | grep -vE '^daemon/drain/segment_reader\.[ch]:' | grep -vE ':[ ]*(/?\*|#)')
 
 # Ordering labels: [R2] stands at two ends at least, and in the document.
 labels() {

@@ -12,7 +12,7 @@
 
 static void push(struct books *books, struct lane *lane, const struct shm_record *record, struct counters enter,
                  uint64_t ticks) {
-        uint32_t depth = lane->depth, name = books->tallies[record->path].name;
+        uint32_t depth = lane->depth, name = tally_of(books, record->path)->name;
         uint32_t flags = FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE;
         struct frame *frame = &lane->frames[depth];
 
@@ -76,7 +76,7 @@ static FRAMES_SELDOM void take_out(struct books *books, struct lane *lane, uint3
         uint32_t above = lane->depth - i - 1;
 
         pass_on(books, lane, i, at);
-        arena_touch(&books->arena, &lane->frames[i], above * sizeof(struct frame));
+        touch_bytes(books, &lane->frames[i], above * sizeof(struct frame));
         memmove(&lane->frames[i], &lane->frames[i + 1], above * sizeof(struct frame));
 }
 
@@ -154,7 +154,7 @@ static void feed_exit(struct books *books, struct lane *lane, const struct shm_r
         struct counters at = interval_end(books, lane, record->counters, clock_of(record));
 
         if (i < 0) { /* after a restart of the collector without this frame's RESYNC; or a client's mistake */
-                spans_count_stale(books);
+                books_count_stale(books);
                 return;
         }
         if (record->flags & SHM_FLAG_SCOPE)
@@ -167,16 +167,16 @@ static void feed_exit(struct books *books, struct lane *lane, const struct shm_r
 }
 
 void frames_begin(struct books *books, uint32_t i) {
-        interval_begin(books, &books->lanes[i]);
+        interval_begin(books, books_lane(books, i));
 }
 
 /* With all that it calls in one function: a seventh fewer instructions. */
 __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const struct shm_record *record,
                                           enum spans_pass pass) {
-        struct lane *lane = &books->lanes[i];
+        struct lane *lane = books_lane(books, i);
         struct counters at;
 
-        assert(arena_is_touched(&books->arena, lane) && arena_is_touched(&books->arena, lane->outside));
+        assert(is_touched(books, lane) && is_touched(books, lane->outside));
         switch ((enum shm_kind)record->kind) {
         case SHM_KIND_BEFORE:
                 interval_before(books, lane, record->counters);
@@ -188,7 +188,7 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
         case SHM_KIND_ENTER:
                 at = interval_end(books, lane, record->counters, clock_of(record));
                 if (lane->depth == SHM_DEPTH) {
-                        spans_count_stale(books);
+                        books_count_stale(books);
                         break;
                 }
                 push(books, lane, record, at, lane->timed_until);
@@ -196,7 +196,7 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
                 break;
         case SHM_KIND_RESYNC:
                 if (lane->depth == SHM_DEPTH) {
-                        spans_count_stale(books);
+                        books_count_stale(books);
                         break;
                 }
                 push(books, lane, record, counters_load(record->counters), 0);
@@ -221,7 +221,7 @@ __attribute__((flatten)) void frames_feed(struct books *books, uint32_t i, const
 
 void frames_settle(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS], uint64_t ticks) {
         frames_begin(books, i);
-        interval_end(books, &books->lanes[i], live, ticks);
+        interval_end(books, books_lane(books, i), live, ticks);
 }
 
 /* Frames that another thread had exited are cycles like others; the rest are cut off. */
@@ -238,7 +238,7 @@ static void retire_frames(struct books *books, struct lane *lane, const uint64_t
 
 void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUNTERS],
                    const struct frames_remains *remains) {
-        struct lane *lane = &books->lanes[i];
+        struct lane *lane = books_lane(books, i);
 
         frames_begin(books, i);
         if (remains->lost[0] | remains->lost[1] | remains->lost[2] | remains->lost[3])
@@ -248,12 +248,12 @@ void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
 }
 
 bool frames_finish(struct books *books, uint32_t *path) {
-        if (*path == 1 && !books->book->finished) {
+        if (*path == 1 && !books_are_finished(books)) {
                 last_open_prune(books);
                 last_open_note_all(books);
         }
-        for (; *path <= books->book->paths; (*path)++) {
-                const struct tally *t = &books->tallies[*path];
+        for (; *path <= books_path_count(books); (*path)++) {
+                const struct tally *t = tally_of(books, *path);
                 uint64_t ended = t->closed + t->aborted, open = t->opened > ended ? t->opened - ended : 0;
 
                 if (books_batch_is_full(books))
@@ -261,7 +261,6 @@ bool frames_finish(struct books *books, uint32_t *path) {
                 if (t->name && open)
                         tally_change(books, *path)->aborted += open;
         }
-        touch(books, &books->book->finished);
-        books->book->finished = 1;
+        books_set_finished(books);
         return true;
 }

@@ -16,9 +16,9 @@ struct counters interval_less_pending(struct books *books, struct lane *lane, st
         uint64_t delta[SHM_COUNTERS];
 
         counters_store(delta, of_interval);
-        arena_touch(&books->arena, lane->before, sizeof lane->before);
-        arena_touch(&books->arena, lane->outside, 64);
-        arena_touch(&books->arena, lane->pending_lost, 64);
+        touch_bytes(books, lane->before, sizeof lane->before);
+        touch_bytes(books, lane->outside, 64);
+        touch_bytes(books, lane->pending_lost, 64);
         take(delta, lane->pending_before, lane->before);
         take(delta, lane->pending_lost, lane->lost);
         memset(lane->pending_before, 0, sizeof lane->pending_before);
@@ -35,8 +35,8 @@ static bool grow(struct books *books, uint64_t seen[SHM_COUNTERS], const uint64_
 
         if (counters_are_zero(delta))
                 return false;
-        arena_touch(&books->arena, seen, sizeof(uint64_t[SHM_COUNTERS]));
-        arena_touch(&books->arena, pending, sizeof(uint64_t[SHM_COUNTERS]));
+        touch_bytes(books, seen, sizeof(uint64_t[SHM_COUNTERS]));
+        touch_bytes(books, pending, sizeof(uint64_t[SHM_COUNTERS]));
         counters_add(seen, delta);
         counters_add(pending, delta);
         return true;
@@ -58,7 +58,7 @@ void interval_gap(struct books *books, struct lane *lane, const uint64_t gap[SHM
 }
 
 void interval_lost(struct books *books, struct lane *lane, const uint64_t lost[SHM_COUNTERS]) {
-        arena_touch(&books->arena, lane->pending_lost, sizeof lane->pending_lost);
+        touch_bytes(books, lane->pending_lost, sizeof lane->pending_lost);
         counters_add(lane->pending_lost, counters_load(lost));
         set_pending(books, lane);
         if (lane->depth)

@@ -10,6 +10,7 @@
 #include "daemon/books/counters.h"
 #include "daemon/books/span_time.h"
 #include "daemon/books/tally.h"
+#include "daemon/books/thread_names.h"
 
 /* Logs what of the lane nearly every record changes: in each batch before all else here. */
 static inline void interval_begin(struct books *books, struct lane *lane) {
@@ -21,11 +22,8 @@ static inline void interval_begin(struct books *books, struct lane *lane) {
 struct counters interval_less_pending(struct books *books, struct lane *lane, struct counters delta);
 
 static inline void interval_outside(struct books *books, struct lane *lane, struct counters delta) {
-        struct thread_name *thread = &books->threads[lane->thread];
-
         counters_add(lane->outside, delta);
-        touch_line(books, thread->outside);
-        counters_add(thread->outside, delta);
+        thread_names_add(books, lane->thread, delta);
 }
 
 /* Ends the interval that began at `last`.  Counters that went back count nothing, and the books go on from the
@@ -45,7 +43,7 @@ static inline struct counters interval_end(struct books *books, struct lane *lan
         if (lane->depth) {
                 tally_self(books, tally_change(books, lane->frames[lane->depth - 1].path), delta);
                 if (BOOKS_ARE_CHECKED) {
-                        arena_touch(&books->arena, lane->self, sizeof lane->self);
+                        touch_bytes(books, lane->self, sizeof lane->self);
                         counters_add(lane->self, delta);
                 }
         } else {

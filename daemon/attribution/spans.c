@@ -8,7 +8,7 @@
 
 /* Whether a span was numbered before this segment: its opening is in the books of an earlier one. */
 static bool is_older(const struct books *books, uint64_t instance) {
-        return instance >> 32 <= books->book->instance_floor;
+        return instance >> 32 <= books_instance_floor(books);
 }
 
 /* Whether a span was opened, as far as its number tells: it is not above the last that its lane opened.  Not to be told
@@ -16,9 +16,9 @@ static bool is_older(const struct books *books, uint64_t instance) {
 static bool is_past(const struct books *books, uint64_t instance) {
         uint32_t lane = (uint32_t)(instance & 0xfff);
 
-        if (is_older(books, instance) || lane >= books->limits.lanes)
+        if (is_older(books, instance) || lane >= books_limits(books)->lanes)
                 return false;
-        return instance <= books->lanes[lane].opened_max;
+        return instance <= books_lane(books, lane)->opened_max;
 }
 
 /* Whether a span that is no scope may have had an entry before. */
@@ -29,7 +29,7 @@ static bool is_seen(const struct books *books, uint64_t instance) {
 /* Whether a span that is not among the open spans, and whose opening found room, is closed.  Where spans were evicted, it may be
  * one of these. */
 static bool is_stale(const struct books *books, uint64_t instance) {
-        return !books->book->evicted && is_past(books, instance);
+        return !books_evicted(books) && is_past(books, instance);
 }
 
 /* The frame of a scope on the stack of the lane that opened it; NULL: it has left that. */
@@ -37,18 +37,13 @@ static struct frame *scope_frame(const struct books *books, uint64_t instance) {
         uint32_t lane = (uint32_t)(instance & 0xfff);
         struct lane *home;
 
-        if (lane >= books->limits.lanes)
+        if (lane >= books_limits(books)->lanes)
                 return NULL;
-        home = &books->lanes[lane];
+        home = books_lane(books, lane);
         for (uint32_t i = 0; i < home->depth; i++)
                 if (home->frames[i].instance == instance && (home->frames[i].flags & FRAME_SCOPE))
                         return &home->frames[i];
         return NULL;
-}
-
-void spans_count_stale(struct books *books) {
-        touch(books, &books->book->stale);
-        books->book->stale++;
 }
 
 /* The entry of a span that is opened, or entered before its opening is seen: that may lie on a lane that this look has
@@ -62,7 +57,7 @@ static inline __attribute__((always_inline)) struct instance *open_instance(stru
                 open_spans_use(books, entry);
         } else {
                 entry = open_spans_make(books, instance, path);
-                if (is_known && books->book->evicted)
+                if (is_known && books_evicted(books))
                         entry->flags |= INSTANCE_PARTIAL;
         }
         if (counts && !(entry->flags & INSTANCE_COUNTED)) {
@@ -108,7 +103,7 @@ void spans_enter(struct books *books, struct frame *frame, const struct shm_reco
         entry = open_spans_find(books, instance);
         if (!entry && (is_scopes ? is_past(books, instance) && !scope_frame(books, instance)
                                  : !is_late && is_stale(books, instance))) {
-                spans_count_stale(books);
+                books_count_stale(books);
                 frame->flags |= FRAME_STALE;
                 return;
         }
@@ -217,19 +212,19 @@ void spans_close(struct books *books, uint64_t instance, uint32_t path, uint32_t
         struct instance *entry = open_spans_find(books, instance);
 
         if (!(flags & SHM_FLAG_LATE) && !entry && is_stale(books, instance) && !scope) {
-                spans_count_stale(books);
+                books_count_stale(books);
                 return;
         }
         if (entry) {
                 open_spans_use(books, entry);
         } else { /* it may still be unknown: its OPEN can lie on a lane that this look has not come to */
                 entry = open_spans_make(books, instance, path);
-                if (books->book->evicted && (scope ? scope->flags & FRAME_FOLLOWED : is_seen(books, instance)))
+                if (books_evicted(books) && (scope ? scope->flags & FRAME_FOLLOWED : is_seen(books, instance)))
                         entry->flags |= INSTANCE_PARTIAL;
         }
         if (entry->flags & (INSTANCE_QUEUED | INSTANCE_CLOSING)) {
                 if (!(flags & SHM_FLAG_LATE))
-                        spans_count_stale(books);
+                        books_count_stale(books);
                 return;
         }
         if (flags & SHM_FLAG_LATE)
@@ -240,22 +235,20 @@ void spans_close(struct books *books, uint64_t instance, uint32_t path, uint32_t
 bool spans_apply_closes(struct books *books) {
         struct instance *entry;
 
-        while (books->book->queued_first) {
+        while (open_spans_have_queued(books)) {
                 if (books_batch_is_full(books))
                         return false;
                 entry = open_spans_next_close(books);
-                touch(books, &books->book->closes_applied);
-                books->book->closes_applied++;
                 if (!(entry->flags & INSTANCE_OPENED) && scope_frame(books, entry->instance))
                         entry->flags |= INSTANCE_OPENED | INSTANCE_SCOPE;
                 if (entry->flags & INSTANCE_ABORTED) {
                         open_spans_remove(books, entry);
                 } else if (!(entry->flags & INSTANCE_OPENED)) {
                         /* Everything that was before the close has been seen now, and no opening was. */
-                        if (books->book->evicted)
+                        if (books_evicted(books))
                                 tally_closed(books, tally_change(books, entry->path), 0, 0);
                         else if (!(entry->flags & INSTANCE_LATE) && !is_older(books, entry->instance))
-                                spans_count_stale(books);
+                                books_count_stale(books);
                         open_spans_remove(books, entry);
                 } else if (is_entered(books, entry)) {
                         entry->flags |= INSTANCE_CLOSING;

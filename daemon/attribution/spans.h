@@ -41,9 +41,6 @@ void spans_close(struct books *books, uint64_t instance, uint32_t path, uint32_t
  * and go on. */
 bool spans_apply_closes(struct books *books);
 
-/* Something that is of no span, or of one that is closed. */
-void spans_count_stale(struct books *books);
-
 static inline void spans_saw_open(struct lane *lane, uint64_t instance) {
         if (instance > lane->opened_max)
                 lane->opened_max = instance;
@@ -65,7 +62,7 @@ static inline void spans_end_scope(struct books *books, struct tally *t, const s
         if (cycle->is_timed)
                 span_time_call(books, cycle->path, cycle->ticks);
         tally_closed(books, t, counters_alloc_bytes(cycle->sums), 1);
-        if (books->on_event) {
+        if (books_have_listener(books)) {
                 struct books_event event = {.instance = cycle->instance, .path = cycle->path, .cycles = 1};
 
                 counters_store(event.sums, cycle->sums);

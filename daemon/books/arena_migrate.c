@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/pages.h"
-#include "daemon/books/open_spans.h"
+#include "daemon/books/books_layout.h"
 
 #define STRIDE_MAX 65536u
 

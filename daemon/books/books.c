@@ -8,9 +8,6 @@
 #include "base/files.h"
 #include "base/pages.h"
 #include "daemon/books/books_layout.h"
-#include "daemon/books/hist.h"
-#include "daemon/books/span_time.h"
-#include "daemon/books/tally.h"
 
 #define LINES_COMPARED 16u
 #define EVENTS_KEPT    1024u /* room that is not given back after a batch */
@@ -106,6 +103,23 @@ static bool is_sane(const struct books_limits *l) {
                l->lanes <= SHM_LANES_MAX && l->instances && l->instances <= BOOKS_INDEX_NUMBER && l->threads > 1;
 }
 
+static struct books *allocate(void) {
+        struct books *books = calloc(1, sizeof *books);
+
+        if (!books)
+                return NULL;
+        books->cache = calloc(1, sizeof *books->cache);
+        if (books->cache)
+                return books;
+        free(books);
+        return NULL;
+}
+
+static void deallocate(struct books *books) {
+        free(books->cache);
+        free(books);
+}
+
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns) {
         struct books_places places;
         struct books *books;
@@ -114,12 +128,12 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
         if (!is_sane(limits))
                 return -EINVAL;
         books_place(&places, limits, books_shapes);
-        books = calloc(1, sizeof *books);
+        books = allocate();
         if (!books)
                 return -ENOMEM;
         r = arena_init(&books->arena, places.size, BOOKS_UNDO_LINES);
         if (r < 0) {
-                free(books);
+                deallocate(books);
                 return r;
         }
         books->limits = *limits;
@@ -142,12 +156,12 @@ int books_adopt(struct books **ret, int fd) {
         struct books *books;
         int r;
 
-        books = calloc(1, sizeof *books);
+        books = allocate();
         if (!books)
                 return -ENOMEM;
         r = arena_init_adopt(&books->arena, fd);
         if (r < 0) {
-                free(books);
+                deallocate(books);
                 return r;
         }
         books->limits = owner(books)->limits;
@@ -170,10 +184,10 @@ struct books *books_free(struct books *books) {
         if (!books)
                 return NULL;
         arena_deinit(&books->arena);
-        free(books->open_totals);
-        free(books->names_in_order);
+        free(books->cache->open_totals);
+        free(books->cache->names_in_order);
         free(books->events);
-        free(books);
+        deallocate(books);
         return NULL;
 }
 
@@ -210,14 +224,14 @@ uint64_t books_change_count(const struct books *books) {
         return books->changes;
 }
 
-uint64_t books_seen(const struct books *const_books, uint64_t answer) {
-        struct books *books = (struct books *)const_books; /* who saw them is not the books */
+uint64_t books_seen(const struct books *books, uint64_t answer) {
+        struct books_cache *cache = books->cache;
 
-        if (books->seen_changes != books->changes) {
-                books->seen_changes = books->changes;
-                books->seen = answer;
+        if (cache->seen_changes != books->changes) {
+                cache->seen_changes = books->changes;
+                cache->seen = answer;
         }
-        return books->seen;
+        return cache->seen;
 }
 
 uint64_t books_records(const struct books *books) {
@@ -323,6 +337,33 @@ void books_emit(struct books *books, const struct books_event *event) {
         books->events[books->event_count++] = *event;
 }
 
+/* ------------------------------------------------------------------------------------------------ the process -- */
+
+void books_count_stale(struct books *books) {
+        touch(books, &books->book->stale);
+        books->book->stale++;
+}
+
+void books_set_lanes(struct books *books, uint32_t n) {
+        touch(books, &books->book->lanes);
+        books->book->lanes = n;
+}
+
+void books_set_instance_floor(struct books *books, uint64_t floor) {
+        touch(books, &books->book->instance_floor);
+        books->book->instance_floor = floor;
+}
+
+void books_set_finished(struct books *books) {
+        touch(books, &books->book->finished);
+        books->book->finished = 1;
+}
+
+void books_set_taken_close(struct books *books, uint32_t slot, uint64_t instance) {
+        touch(books, &books->closes[slot]);
+        books->closes[slot] = instance;
+}
+
 void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads) {
         if (!memcmp(&books->book->refused, refused, sizeof *refused) && books->book->refused_threads == threads)
                 return;
@@ -424,6 +465,6 @@ void books_reset(struct books *books, uint64_t now_ns) {
         touch(books, &books->book->baseline);
         books->book->baseline = spare;
         hist_clear_all(books); /* a largest value cannot be subtracted */
-        books_reset_threads(books);
+        thread_names_reset(books);
         books_commit(books);
 }

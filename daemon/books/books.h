@@ -193,10 +193,6 @@ bool books_thread_row(const struct books *books, uint32_t index, const char **re
 /* How many threads of that index are in a span of that name now. */
 uint64_t books_threads_in(const struct books *books, uint32_t index, uint32_t name);
 
-/* What the client itself counts as refused, over all its lanes; replaced, not added.  In a batch. */
-void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads);
-void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused);
-
 /* In a batch: whether the process's threads are asked for timestamps, from now on.  Kept with the books. */
 void books_set_timing(struct books *books, bool on, uint64_t now_ns);
 bool books_timing(const struct books *books);

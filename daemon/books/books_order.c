@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/books/hist.h"
 
 static void prefetch(const void *from, size_t size) {
         for (size_t i = 0; i < size; i += 64)
@@ -38,37 +37,37 @@ void books_per_call_prefetch(const struct books *books, uint32_t name, bool near
 }
 
 static int compare_names(const void *a, const void *b, void *userdata) {
-        const struct books *books = userdata;
+        const struct book_name *names = userdata;
         const uint32_t *x = a, *y = b;
-        int order = strcmp(books->names[*x].name, books->names[*y].name);
+        int order = strcmp(names[*x].name, names[*y].name);
 
         return order != 0 ? order : *x < *y ? -1 : *x > *y;
 }
 
 /* Only those that are on a path: the others have no row.  A name never changes: as long as there are as many, they are the
  * same; and where nothing changed at all, nobody has to count them. */
-const uint32_t *books_names_in_order(const struct books *const_books, uint32_t *ret_count) {
-        struct books *books = (struct books *)const_books; /* this order is not the books, either */
+const uint32_t *books_names_in_order(const struct books *books, uint32_t *ret_count) {
+        struct books_cache *cache = books->cache;
         uint64_t at = books->changes + books->book->paths; /* both only grow */
         uint32_t count = 0, *order;
 
-        *ret_count = books->ordered_names;
-        if (books->names_in_order && books->ordered_at == at && !books->arena.in_batch)
-                return books->names_in_order;
-        books->ordered_at = at;
+        *ret_count = cache->ordered_names;
+        if (cache->names_in_order && cache->ordered_at == at && !books->arena.in_batch)
+                return cache->names_in_order;
+        cache->ordered_at = at;
         for (uint32_t id = 1; id <= books->book->names; id++)
                 count += books->names[id].first_path > 0;
         *ret_count = count;
-        if (count == books->ordered_names)
-                return books->names_in_order;
-        order = reallocarray(books->names_in_order, count, sizeof *order);
+        if (count == cache->ordered_names)
+                return cache->names_in_order;
+        order = reallocarray(cache->names_in_order, count, sizeof *order);
         if (!order)
                 return NULL;
-        books->names_in_order = order;
-        books->ordered_names = 0;
+        cache->names_in_order = order;
+        cache->ordered_names = 0;
         for (uint32_t id = 1; id <= books->book->names; id++)
                 if (books->names[id].first_path > 0)
-                        order[books->ordered_names++] = id;
-        qsort_r(order, count, sizeof *order, compare_names, books);
+                        order[cache->ordered_names++] = id;
+        qsort_r(order, count, sizeof *order, compare_names, books->names);
         return order;
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/books/hist.h"
 
 static void fill_per_call(const struct hist_sum *sum, struct books_per_call *ret) {
         ret->count = sum->count;

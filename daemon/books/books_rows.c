@@ -9,92 +9,26 @@
 #include <string.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/books/hist.h"
-#include "daemon/books/span_time.h"
-#include "daemon/books/tally.h"
 
 static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
 }
 
-uint32_t books_name_count(const struct books *books) {
-        return books->book->names;
-}
-
-uint32_t books_path_count(const struct books *books) {
-        return books->book->paths;
-}
-
-const char *books_name(const struct books *books, uint32_t name) {
-        return name && name < books->limits.names ? books->names[name].name : "";
-}
-
-const char *books_name_file(const struct books *books, uint32_t name, uint32_t *ret_line) {
-        if (!name || name >= books->limits.names)
-                return "";
-        *ret_line = books->names[name].line;
-        return books->names[name].file;
-}
-
-uint32_t books_path_parent(const struct books *books, uint32_t path) {
-        return books->tallies[path].parent;
-}
-
-uint32_t books_path_name(const struct books *books, uint32_t path) {
-        return books->tallies[path].name;
-}
-
-uint32_t books_path_depth(const struct books *books, uint32_t path) {
-        return books->tallies[path].depth;
-}
-
-/* -------------------------------------------------------------------------------------------------- path text -- */
-
-static size_t put(char *buf, size_t size, size_t at, char c) {
-        if (at + 1 < size)
-                buf[at] = c;
-        return at + 1;
-}
-
-static size_t put_name(char *buf, size_t size, size_t at, const char *name) {
-        for (; *name; name++) {
-                if (*name == '/' || *name == '\\')
-                        at = put(buf, size, at, '\\');
-                at = put(buf, size, at, *name);
-        }
-        return at;
-}
-
-size_t books_path_text(const struct books *books, uint32_t path, char *buf, size_t size) {
-        uint32_t chain[SHM_PATH_DEPTH_MAX + 1];
-        size_t n = 0, at = 0;
-
-        for (; path && n < SHM_PATH_DEPTH_MAX + 1; path = books->tallies[path].parent)
-                chain[n++] = path;
-        while (n--) {
-                at = put_name(buf, size, at, books_name(books, books->tallies[chain[n]].name));
-                if (n)
-                        at = put(buf, size, at, '/');
-        }
-        if (size)
-                buf[at < size ? at : size - 1] = 0;
-        return at;
-}
-
 /* ----------------------------------------------------------------------------------------------- open frames -- */
 
-void books_sum_open_frames(struct books *books) {
+void books_sum_open_frames(const struct books *books) {
+        struct books_cache *cache = books->cache;
         uint64_t commit = atomic_load(&books->arena.header->commit);
         uint32_t paths = books->book->paths + 1;
 
-        if (books->open_totals && books->open_totals_commit == commit && books->open_totals_paths == paths &&
+        if (cache->open_totals && cache->open_totals_commit == commit && cache->open_totals_paths == paths &&
             !books->arena.in_batch)
                 return;
-        free(books->open_totals);
-        books->open_totals = calloc(paths, sizeof *books->open_totals);
-        books->open_totals_paths = paths;
-        books->open_totals_commit = commit;
-        if (!books->open_totals) /* rows then show completed cycles only */
+        free(cache->open_totals);
+        cache->open_totals = calloc(paths, sizeof *cache->open_totals);
+        cache->open_totals_paths = paths;
+        cache->open_totals_commit = commit;
+        if (!cache->open_totals) /* rows then show completed cycles only */
                 return;
         for (uint32_t i = 0; i < books->book->lanes; i++) {
                 const struct lane *lane = &books->lanes[i];
@@ -106,16 +40,17 @@ void books_sum_open_frames(struct books *books) {
                         if (!(frame->flags & FRAME_OUTER_NAME) || frame->path >= paths)
                                 continue;
                         for (int c = 0; c < SHM_COUNTERS; c++)
-                                books->open_totals[frame->path].counters[c] += minus(lane->last[c], credit[c]);
-                        books->open_totals[frame->path].ticks += span_time_open(lane, frame);
+                                cache->open_totals[frame->path].counters[c] += minus(lane->last[c], credit[c]);
+                        cache->open_totals[frame->path].ticks += span_time_open(lane, frame);
                 }
         }
 }
 
 const struct open_total *books_open_total(const struct books *books, uint32_t path) {
         static const struct open_total zero;
+        const struct books_cache *cache = books->cache;
 
-        return books->open_totals && path < books->open_totals_paths ? &books->open_totals[path] : &zero;
+        return cache->open_totals && path < cache->open_totals_paths ? &cache->open_totals[path] : &zero;
 }
 
 /* -------------------------------------------------------------------------------------------------------- rows -- */
@@ -126,7 +61,8 @@ struct base {
         const struct time_sums *times;
 };
 
-static void add_path(struct books *books, uint32_t path, struct base from, uint64_t now_ns, struct books_row *row) {
+static void add_path(const struct books *books, uint32_t path, struct base from, uint64_t now_ns,
+                     struct books_row *row) {
         const struct tally *t = &books->tallies[path];
         const struct sums *base = from.sums;
 
@@ -207,9 +143,8 @@ static bool reaches(const struct books *books, int mark, uint64_t now_ns, uint64
         return !since_ns || mark != NO_MARK || books->book->born_ns >= (now_ns > since_ns ? now_ns - since_ns : 0);
 }
 
-bool books_path_sums(const struct books *const_books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
+bool books_path_sums(const struct books *books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret) {
-        struct books *books = (struct books *)const_books; /* the cache of open frames is not the books */
         int mark = find_mark(books, now_ns, since_ns);
 
         *ret = (struct books_row){0};
@@ -218,9 +153,8 @@ bool books_path_sums(const struct books *const_books, uint32_t path, uint64_t no
         return reaches(books, mark, now_ns, since_ns);
 }
 
-bool books_name_sums(const struct books *const_books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
+bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths) {
-        struct books *books = (struct books *)const_books;
         int mark = find_mark(books, now_ns, since_ns);
         uint64_t most = 0;
 
@@ -391,41 +325,4 @@ bool books_check(const struct books *books, char *why, size_t size) {
                 return false;
         }
         return !BOOKS_ARE_CHECKED || check_lanes(books, why, size);
-}
-
-bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
-                      uint64_t ret_outside[SHM_COUNTERS]) {
-        const struct thread_name *thread = &books->threads[index];
-
-        if (index >= books->book->threads)
-                return false;
-        *ret_name = thread->name;
-        for (int c = 0; c < SHM_COUNTERS; c++)
-                ret_outside[c] = minus(thread->outside[c], thread->baseline[c]);
-        return true;
-}
-
-uint64_t books_threads_in(const struct books *books, uint32_t index, uint32_t name) {
-        uint64_t n = 0;
-
-        for (uint32_t i = 0; i < books->book->lanes; i++) {
-                const struct lane *lane = &books->lanes[i];
-                uint32_t f = 0;
-
-                if (lane->thread != index)
-                        continue;
-                while (f < lane->depth && lane->frames[f].name != name)
-                        f++;
-                n += f < lane->depth;
-        }
-        return n;
-}
-
-void books_reset_threads(struct books *books) {
-        for (uint32_t i = 0; i < books->book->threads; i++) {
-                struct thread_name *thread = &books->threads[i];
-
-                touch(books, &thread->baseline);
-                memcpy(thread->baseline, thread->outside, sizeof thread->baseline);
-        }
 }

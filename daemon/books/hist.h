@@ -8,7 +8,24 @@
  */
 #pragma once
 
-#include "daemon/books/books_layout.h"
+#include "daemon/books/batch.h"
+
+#define HIST_OCTAVES 48u
+#define HIST_SUB     16u
+
+/* Sixteen buckets of a histogram: one octave. */
+struct hist_chunk {
+        uint64_t count[HIST_SUB];
+};
+
+/* Per-call bytes of one path. */
+struct hist {
+        uint64_t count, max;
+        uint64_t epoch; /* of the book, when something was added last; of an earlier one: empty */
+        uint64_t reserved[5];
+        uint32_t octave[HIST_OCTAVES]; /* index of a chunk, 0: none yet */
+};
+_Static_assert(sizeof(struct hist) == 256, "");
 
 /* A merge, in plain memory.  Most histograms have one or two octaves, and a query makes a merge for each of its rows: so
  * `buckets` of an octave without a bit are neither cleared nor looked at. */

@@ -2,6 +2,8 @@
 /* See last_open.h. */
 #include "daemon/books/last_open.h"
 
+#include "daemon/books/open_spans.h"
+
 #define RECENT_NS UINT64_C(2000000000)
 
 static void set(struct books *books, struct last_open *slot, const struct last_open *span) {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "daemon/books/books_layout.h"
+#include "daemon/books/batch.h"
 
 /* A span that is cut off, by its thread's end or the process's: the threads of a process that dies may be seen dead before
  * it is.  Told twice, it counts once. */

@@ -224,7 +224,13 @@ void open_spans_queue_close(struct books *books, struct instance *entry, bool la
 }
 
 struct instance *open_spans_next_close(struct books *books) {
-        return take_close(books, &books->book->queued_first, &books->book->queued_last);
+        struct instance *entry = take_close(books, &books->book->queued_first, &books->book->queued_last);
+
+        if (entry) {
+                touch(books, &books->book->closes_applied);
+                books->book->closes_applied++;
+        }
+        return entry;
 }
 
 void open_spans_advance_queue(struct books *books) {

@@ -8,7 +8,35 @@
  */
 #pragma once
 
-#include "daemon/books/books_layout.h"
+#include "daemon/books/batch.h"
+
+enum instance_flag {
+        INSTANCE_OPENED = 1 << 0,  /* its opening was seen, or is taken for granted */
+        INSTANCE_CLOSING = 1 << 1, /* its close was seen: ends with the last exit */
+        INSTANCE_QUEUED = 1 << 2,  /* … and waits for the drain's second look */
+        INSTANCE_RECENT = 1 << 3,  /* active since the hand went by */
+        INSTANCE_SCOPE = 1 << 4,   /* a scope: on its own lane's stack it is entered without being counted here */
+        INSTANCE_ABORTED = 1 << 5, /* counted as such: its close changes nothing any more */
+        INSTANCE_COUNTED = 1 << 8, /* … in `opened` of its path */
+        INSTANCE_PARTIAL = 1 << 7, /* came back after it was evicted: its sums lack what was before */
+        INSTANCE_UNTIMED = 1 << 9, /* a part of a cycle was not timed */
+        INSTANCE_LATE = 1 << 6,    /* its opening found no room: a close may be all that is ever seen of it */
+};
+
+/* What of a word of the index is an entry's number. */
+#define BOOKS_INDEX_NUMBER 0xffffffu
+
+/* A span that is open, and has to be followed by itself. */
+struct instance {
+        uint64_t instance; /* 0: free */
+        uint32_t path;
+        uint16_t flags, entered;
+        uint64_t sums[SHM_COUNTERS];
+        uint32_t cycles;
+        uint32_t next;  /* of a free list, or of a queue of closes */
+        uint64_t ticks; /* spent in its timed cycles */
+};
+_Static_assert(sizeof(struct instance) == 64, "");
 
 /* Has the memory of a span's entry fetched, in two steps: its slot of the index first, and later, by the hash that this
  * returned, what that leads to.  Only a hint: the number may be anything. */
@@ -49,3 +77,15 @@ void open_spans_queue_close(struct books *books, struct instance *entry, bool la
 /* Takes the first of the queue; NULL when it is empty. */
 struct instance *open_spans_next_close(struct books *books);
 void open_spans_advance_queue(struct books *books);
+
+/* How many there are. */
+static inline uint32_t open_spans_count(const struct books *books) {
+        return books->book->open_spans;
+}
+/* Whether closes wait in either queue. */
+static inline bool open_spans_have_queued(const struct books *books) {
+        return books->book->queued_first;
+}
+static inline bool open_spans_have_later(const struct books *books) {
+        return books->book->later_first;
+}

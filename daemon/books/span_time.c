@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/nanoseconds.h"
+#include "daemon/books/books_layout.h"
 
 #define RATE_NS 10e9
 

@@ -10,7 +10,20 @@
  */
 #pragma once
 
-#include "daemon/books/books_layout.h"
+#include "daemon/books/lane.h"
+
+/* Time spent on a path, in ticks of the clock (shm/clock.h); nothing but zeros where a process was never timed. */
+struct span_time {
+        uint64_t self, total;
+        uint64_t calls, calls_total; /* closed spans that were timed from beginning to end */
+        uint64_t longest;
+        uint64_t epoch;   /* of the book, when `longest` was set */
+        double decayed;   /* calls, each e^-(age / 10 s) */
+        uint64_t tick_ns; /* when that was decayed last */
+};
+_Static_assert(sizeof(struct span_time) == 64, "");
+
+struct time_sums;
 
 /* The interval that ends now ended at `ticks`; 0: that is not known.  To be called when `lane` differs from it, with the
  * stack as it was. */

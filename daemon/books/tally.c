@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/nanoseconds.h"
+#include "daemon/books/books_layout.h"
 
 static const double rate_seconds[3] = {10, 60, 600};
 
@@ -52,14 +53,13 @@ static const struct rate_factors *factors(struct rate_factors *last, uint64_t si
         return last;
 }
 
-void tally_rates(const struct books *const_books, const struct tally *t, uint64_t now_ns, double ret[3]) {
-        struct books *books = (struct books *)const_books; /* what was worked out last is not the books */
+void tally_rates(const struct books *books, const struct tally *t, uint64_t now_ns, double ret[3]) {
         uint64_t tick = now_ns >> TALLY_TICK_SHIFT, since = tick > t->tick ? tick - t->tick : 0;
         uint64_t age_ns = now_ns > t->born_ns ? now_ns - t->born_ns : 0;
         const struct rate_factors *f;
 
         /* Below a second there is no rate to speak of; above, the window is at most as long as the path is old. */
-        f = factors(&books->rate_factors, since, age_ns > NS_PER_S ? age_ns : NS_PER_S);
+        f = factors(&books->cache->rate_factors, since, age_ns > NS_PER_S ? age_ns : NS_PER_S);
         for (int i = 0; i < 3; i++)
                 ret[i] = (t->decayed[i] + (double)t->this_tick) * f->decay[i] * f->weight[i];
 }

@@ -7,9 +7,32 @@
  */
 #pragma once
 
-#include "daemon/books/books_layout.h"
+#include "daemon/books/batch.h"
 #include "daemon/books/counters.h"
 #include "daemon/books/hist.h"
+
+/* Entries of the arena; books_layout.h says how a later version may change them. */
+
+/* The aggregates of one path.  Line 0 is what every interval and exit changes. */
+struct tally {
+        uint64_t self[SHM_COUNTERS];
+        uint64_t total[SHM_COUNTERS]; /* completed outermost cycles */
+
+        uint64_t cycles, opened, closed, migrated, aborted, lost_touches;
+        uint32_t parent, name;
+        uint32_t depth, estimated;
+
+        double decayed[3]; /* bytes, each e^-(age/T) */
+        uint64_t tick;     /* when they were last decayed, in ticks of the books */
+        uint64_t born_ns;
+        uint64_t refused;   /* as the client counts it */
+        uint32_t next_path; /* of the same name */
+        uint32_t reserved;
+        uint64_t this_tick; /* bytes that came since they were last decayed */
+
+        struct hist hist;
+};
+_Static_assert(sizeof(struct tally) == 448, "seven lines");
 
 /* A tick of the rates: 2^27 ns, about an eighth of a second. */
 #define TALLY_TICK_SHIFT 27
@@ -22,6 +45,10 @@ void tally_rates(const struct books *books, const struct tally *tally, uint64_t 
 void tally_decay(struct tally *tally, uint64_t tick);
 
 void tally_log(struct books *books, struct tally *t);
+
+static inline const struct tally *tally_of(const struct books *books, uint32_t path) {
+        return &books->tallies[path];
+}
 
 /* The tally of a path, which may be changed then: its lines are logged all at once, but for what tells of the chunks of the
  * histogram.  So its first line's mark tells of the others too, as long as nobody logs that line by itself. */

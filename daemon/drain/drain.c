@@ -13,14 +13,12 @@
 #include "daemon/drain/drain_private.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/attribution/frames.h"
 #include "daemon/books/open_spans.h"
 #include "daemon/drain/segment_reader.h"
-#include "shm/segment.h"
 
 /* A high-water mark that forgets: two stretches of five seconds. */
 #define FILL_NS UINT64_C(5000000000)
@@ -76,10 +74,10 @@ static uint64_t share(const struct drain *drain) {
 void drain_commit(struct drain *drain) {
         books_commit(drain->books);
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
-                uint64_t position = drain->books->lanes[i].position;
+                uint64_t position = books_lane(drain->books, i)->position;
 
-                if (memcmp(drain->booked[i], drain->books->lanes[i].last, sizeof drain->booked[i]) != 0) {
-                        memcpy(drain->booked[i], drain->books->lanes[i].last, sizeof drain->booked[i]);
+                if (memcmp(drain->booked[i], books_lane(drain->books, i)->last, sizeof drain->booked[i]) != 0) {
+                        memcpy(drain->booked[i], books_lane(drain->books, i)->last, sizeof drain->booked[i]);
                         segment_set_booked(&drain->reader, i, drain->booked[i]);
                 }
                 if (drain->released[i] == position)
@@ -103,8 +101,8 @@ void drain_begin(struct drain *drain, uint64_t now_ns) {
 
 void drain_publish_retired(struct drain *drain) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++)
-                if (drain->books->lanes[i].retired)
-                        segment_set_retired(&drain->reader, i, drain->books->lanes[i].retired);
+                if (books_lane(drain->books, i)->retired)
+                        segment_set_retired(&drain->reader, i, books_lane(drain->books, i)->retired);
 }
 
 /* What the last commit said is said again: its writer may have died before it had told the client. */
@@ -112,17 +110,17 @@ void drain_resume(struct drain *drain) {
         struct books *books = drain->books;
         struct shm_close close;
 
-        quota_add(drain->reader.quota, QUOTA_THREADS, books->book->lanes - drain->reader.lanes);
-        drain->reader.lanes = books->book->lanes;
+        quota_add(drain->reader.quota, QUOTA_THREADS, books_lanes(books) - drain->reader.lanes);
+        drain->reader.lanes = books_lanes(books);
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
-                drain->released[i] = books->lanes[i].position;
-                segment_release(&drain->reader, i, books->lanes[i].position);
+                drain->released[i] = books_lane(books, i)->position;
+                segment_release(&drain->reader, i, books_lane(books, i)->position);
         }
         drain_publish_retired(drain);
         /* A close is given once, so one that is there still was taken before the slot could be freed. */
         for (uint32_t slot = 0; slot < drain->reader.geometry.close_capacity; slot++)
-                if (books->closes[slot] && segment_close(&drain->reader, slot, &close) &&
-                    close.instance == books->closes[slot])
+                if (books_taken_close(books, slot) && segment_close(&drain->reader, slot, &close) &&
+                    close.instance == books_taken_close(books, slot))
                         segment_free_close(&drain->reader, slot);
 }
 
@@ -132,13 +130,12 @@ void drain_resume(struct drain *drain) {
 static uint32_t limit_lanes(const struct drain *drain, uint32_t claimed) {
         const struct segment_reader *reader = &drain->reader;
         uint64_t room = quota_room(reader->quota, QUOTA_THREADS);
-        uint32_t n = claimed < drain->books->limits.lanes ? claimed : drain->books->limits.lanes;
+        uint32_t n = claimed < books_limits(drain->books)->lanes ? claimed : books_limits(drain->books)->lanes;
 
         return n <= reader->lanes || n - reader->lanes <= room ? n : reader->lanes + (uint32_t)room;
 }
 
 int drain_look_at_lanes(struct drain *drain) {
-        struct book *book = drain->books->book;
         uint32_t before = drain->reader.lanes, claimed;
         int r;
 
@@ -149,16 +146,12 @@ int drain_look_at_lanes(struct drain *drain) {
         drain->reader.lanes = before;
         drain->reader.lanes = limit_lanes(drain, claimed);
         quota_add(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes - before);
-        if (drain->reader.lanes < claimed && drain->reader.lanes < drain->books->limits.lanes)
+        if (drain->reader.lanes < claimed && drain->reader.lanes < books_limits(drain->books)->lanes)
                 quota_hit(drain->reader.quota, QUOTA_THREADS);
-        if (drain->reader.lanes > book->lanes) {
-                touch(drain->books, &book->lanes);
-                book->lanes = drain->reader.lanes;
-        }
-        if (!book->instance_floor) {
-                touch(drain->books, &book->instance_floor);
-                book->instance_floor = segment_instance_floor(&drain->reader);
-        }
+        if (drain->reader.lanes > books_lanes(drain->books))
+                books_set_lanes(drain->books, drain->reader.lanes);
+        if (!books_instance_floor(drain->books))
+                books_set_instance_floor(drain->books, segment_instance_floor(&drain->reader));
         return 0;
 }
 
@@ -168,15 +161,14 @@ static void reach(struct books *books, struct lane *lane, uint64_t position) {
 
         if (!n)
                 return;
-        touch(books, &books->book->records);
-        books->book->records += n;
+        books_count_records(books, n);
         touch(books, &lane->position);
         lane->position = position;
 }
 
 /* Records of which the memory is fetched in one go: of one group their spans' slots in the index, of the one before it their
  * entries.  One by one each fetch would wait by itself for its page to be found; in a row they wait together. */
-enum { GROUP = 8, LIVE_FITS_CACHE = 4096 };
+enum { GROUP = 8, FITS_CACHE = 4096 };
 
 /* The spans of the last group, by their hashes. */
 struct ahead {
@@ -201,10 +193,10 @@ static void look_ahead(struct ahead *ahead, const struct books *books, struct se
 
 static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum spans_pass pass) {
         struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
+        struct lane *lane = books_lane(books, i);
         uint64_t position = lane->position;
         struct segment_ring ring = segment_ring(&drain->reader, i);
-        bool is_large = books->book->open_spans >= LIVE_FITS_CACHE;
+        bool is_large = open_spans_count(books) >= FITS_CACHE;
         struct ahead ahead = {.n = 0};
         int r = 0;
 
@@ -256,13 +248,13 @@ uint32_t drain_fill_ppm(const struct drain *drain) {
 
 /* Up to `to`, or to the end of the user's share. */
 int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum spans_pass pass) {
-        uint64_t position = drain->books->lanes[i].position, left = share(drain);
+        uint64_t position = books_lane(drain->books, i)->position, left = share(drain);
         int r;
 
         if (position >= to)
                 return 0;
         r = drain_lane(drain, i, to - position <= left ? to : position + left, pass);
-        quota_add(drain->reader.quota, QUOTA_RECORDS, drain->books->lanes[i].position - position);
+        quota_add(drain->reader.quota, QUOTA_RECORDS, books_lane(drain->books, i)->position - position);
         return r;
 }
 
@@ -274,7 +266,7 @@ static int first_look(struct drain *drain, bool *any) {
                 int r;
 
                 i = (drain->first + k) % n;
-                position = drain->books->lanes[i].position;
+                position = books_lane(drain->books, i)->position;
                 r = segment_head(&drain->reader, i, position, &head);
                 if (r < 0)
                         return r;
@@ -304,8 +296,7 @@ static void take_overflow(struct drain *drain, enum spans_pass pass) {
                         drain_next_batch(drain);
                 spans_close(drain->books, close.instance, segment_path(&drain->reader, drain->books, close.path),
                             close.flags, pass);
-                touch(drain->books, &drain->books->closes[slot]);
-                drain->books->closes[slot] = close.instance;
+                books_set_taken_close(drain->books, slot, close.instance);
                 drain->closes[drain->close_count++] = slot;
         }
 }
@@ -317,7 +308,7 @@ static int begin_second_look(struct drain *drain) {
         r = drain_look_at_lanes(drain);
         n = drain->reader.lanes;
         for (uint32_t i = 0; r >= 0 && i < n; i++)
-                r = segment_head(&drain->reader, i, drain->books->lanes[i].position, &drain->targets[i]);
+                r = segment_head(&drain->reader, i, books_lane(drain->books, i)->position, &drain->targets[i]);
         if (r >= 0)
                 drain->target_count = n;
         return r;
@@ -329,7 +320,7 @@ static int second_look(struct drain *drain) {
 
         for (uint32_t i = 0; r >= 0 && i < drain->target_count; i++) {
                 r = drain_some(drain, i, drain->targets[i], SPANS_SECOND_LOOK);
-                is_done &= drain->books->lanes[i].position >= drain->targets[i];
+                is_done &= books_lane(drain->books, i)->position >= drain->targets[i];
         }
         if (r < 0 || !is_done)
                 return r;
@@ -346,11 +337,11 @@ int drain_look(struct drain *drain, bool *any) {
         if (r < 0)
                 return r;
         if (!drain->target_count) {
-                if (!drain->books->book->queued_first)
+                if (!open_spans_have_queued(drain->books))
                         open_spans_advance_queue(drain->books);
                 take_overflow(drain, SPANS_FIRST_LOOK);
                 r = first_look(drain, any);
-                if (r >= 0 && drain->books->book->queued_first)
+                if (r >= 0 && open_spans_have_queued(drain->books))
                         r = begin_second_look(drain);
         }
         if (r >= 0 && drain->target_count)
@@ -359,7 +350,7 @@ int drain_look(struct drain *drain, bool *any) {
 }
 
 bool drain_has_closes(const struct drain *drain) {
-        return drain->books->book->queued_first || drain->books->book->later_first;
+        return open_spans_have_queued(drain->books) || open_spans_have_later(drain->books);
 }
 
 int drain_pass(struct drain *drain, uint64_t now_ns) {
@@ -389,19 +380,16 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
 
 /* A look ahead of drain_look_at_lanes(), which checks the number. */
 uint32_t drain_claimed(const struct drain *drain) {
-        const struct shm_header *header = drain->reader.map;
-
-        return limit_lanes(drain, atomic_load_explicit(&header->lanes_claimed, memory_order_acquire));
+        return limit_lanes(drain, segment_claimed(&drain->reader));
 }
 
 bool drain_has_records(const struct drain *drain) {
-        const struct shm_header *header = drain->reader.map;
         uint32_t n = drain_claimed(drain);
 
-        if (atomic_load_explicit(&header->closes_posted, memory_order_acquire) != drain->reader.closes_posted)
+        if (segment_posted_closes(&drain->reader) != drain->reader.closes_posted)
                 return true;
         for (uint32_t i = 0; i < n; i++)
-                if (segment_has_records(&drain->reader, i, drain->books->lanes[i].position))
+                if (segment_has_records(&drain->reader, i, books_lane(drain->books, i)->position))
                         return true;
         return false;
 }

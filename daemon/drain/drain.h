@@ -2,11 +2,10 @@
 /*
  * Draining one process: from its segment into its books.
  *
- * What lives here: the order in which lanes are read so that a close comes last, and the only code that reads a
- * segment.  What does not: sockets, schedules, processes (collector.h).
+ * What lives here: the order in which lanes are read so that a close comes last.  What does not: how a value is read from
+ * a segment (segment_reader.h); sockets, schedules, processes (collector.h).
  *
- * The segment belongs to a stranger.  Everything in it may change at any moment; each value is read once, checked,
- * and used from the copy.  -EBADMSG from any function means that the stranger broke the format: the process is to be
+ * -EBADMSG from any function means that the stranger broke the format: the process is to be
  * expelled, drain_fault() says why.
  */
 #pragma once

@@ -43,19 +43,19 @@ enum shm_counting drain_counting(const struct drain *drain) {
 }
 
 uint64_t drain_refused(const struct drain *drain) {
-        const struct shm_refused *r = &drain->books->book->refused;
+        uint64_t threads;
+        const struct shm_refused *r = books_refused(drain->books, &threads);
 
         return r->enters + r->enters_depth + r->opens + r->closes;
 }
 
 uint64_t drain_refused_threads(const struct drain *drain) {
-        const struct shm_header *header = drain->reader.map;
-        uint32_t claimed = atomic_load_explicit(&header->lanes_claimed, memory_order_relaxed); /* a count by itself */
+        uint32_t claimed = segment_claimed(&drain->reader), seen = drain->reader.lanes;
+        uint64_t refused;
 
-        /* What the client itself had no lane for, and lanes that its user's share leaves out. */
-        return drain->books->book->refused_threads +
-               (claimed > drain->reader.lanes && claimed <= drain->books->limits.lanes ? claimed - drain->reader.lanes
-                                                                                       : 0);
+        (void)books_refused(drain->books, &refused);
+        /* Threads that the client had no lane for, and lanes beyond its user's share. */
+        return refused + (claimed > seen && claimed <= books_limits(drain->books)->lanes ? claimed - seen : 0);
 }
 
 uint64_t drain_activity(const struct drain *drain) {
@@ -70,7 +70,7 @@ bool drain_thread(const struct drain *drain, uint32_t lane, uint32_t *ret_tid) {
 }
 
 const uint32_t *drain_bell(const struct drain *drain) {
-        return (const uint32_t *)&((struct shm_header *)drain->reader.map)->bell;
+        return segment_bell(&drain->reader);
 }
 
 void drain_ask_doorbell(struct drain *drain) {

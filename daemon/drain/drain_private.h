@@ -2,14 +2,15 @@
 /*
  * Inside the drain: its state, and what its files ask of one another.
  *
- *     drain.c         batches and passes: from the rings into the books
- *     lane_owners.c      whose lane it is, and what its last thread had not told
- *     live_counters.c        live counters, dead threads, the end of a process
- *     drain_facts.c   what others want to know
+ *     drain.c           batches and passes: from the rings into the books
+ *     lane_owners.c     the owner of a lane, and counts that its last thread had not reported
+ *     live_counters.c   live counters, dead threads, the end of a process
+ *     drain_facts.c     answers about a drain
  */
 #pragma once
 
 #include "daemon/attribution/frames.h"
+#include "daemon/books/open_spans.h"
 #include "daemon/drain/drain.h"
 #include "daemon/drain/segment_reader.h"
 

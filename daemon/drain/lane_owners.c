@@ -2,28 +2,16 @@
 /*
  * Whose lane it is: threads that come to one, one after the other, and the names under which `outside` is kept.
  */
-#include <string.h>
-
 #include "base/clean_text.h"
 #include "daemon/attribution/interval.h"
 #include "daemon/drain/drain_private.h"
 
-/* The entry of a thread's name among those under which `outside` is kept; 0, (other), when the table is full. */
+/* The entry of a thread's name among those under which `outside` is kept. */
 static uint32_t thread_entry(struct books *books, const char *comm) {
         char name[SHM_COMM_BYTES] = {0};
-        uint32_t n = books->book->threads;
 
         text_clean(name, sizeof name, comm, SHM_COMM_BYTES - 1);
-        for (uint32_t i = 0; i < n; i++)
-                if (!strncmp(books->threads[i].name, name, sizeof name))
-                        return i;
-        if (n == books->limits.threads)
-                return 0;
-        touch(books, &books->threads[n].name);
-        memcpy(books->threads[n].name, name, sizeof name);
-        touch(books, &books->book->threads);
-        books->book->threads++;
-        return n;
+        return thread_names_entry(books, name);
 }
 
 static void set_thread(struct books *books, struct lane *lane, uint32_t entry) {
@@ -46,7 +34,7 @@ static void meet(struct books *books, struct lane *lane, const struct lane_owner
  * died while it moved in, `offset` is old as long as `before` is, and then nothing is taken for it. */
 void drain_receive(struct drain *drain, uint32_t i, const struct lane_owner *owner) {
         struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
+        struct lane *lane = books_lane(books, i);
         struct lane_owner past;
         uint32_t occupancy = owner->occupancy + (owner->occupancy & 1), missed = occupancy - lane->occupancy;
 
@@ -73,7 +61,7 @@ void drain_receive(struct drain *drain, uint32_t i, const struct lane_owner *own
 void drain_receive_at_before(struct drain *drain, uint32_t i, uint64_t occupancy) {
         struct lane_owner owner;
 
-        if (drain->books->lanes[i].occupancy == occupancy || occupancy > UINT32_MAX)
+        if (books_lane(drain->books, i)->occupancy == occupancy || occupancy > UINT32_MAX)
                 return;
         if ((segment_lane_owner(&drain->reader, i, &owner) && owner.occupancy == occupancy) ||
             segment_past_owner(&drain->reader, i, (uint32_t)occupancy, &owner))
@@ -85,7 +73,7 @@ void drain_name_thread(struct drain *drain, uint32_t lane, uint32_t tid, const c
 
         if (lane >= drain->reader.lanes || segment_tid(&drain->reader, lane) != tid)
                 return;
-        books_begin(books, books->book->now_ns);
-        set_thread(books, &books->lanes[lane], thread_entry(books, comm));
+        books_begin(books, books_now(books));
+        set_thread(books, books_lane(books, lane), thread_entry(books, comm));
         drain_commit(drain);
 }

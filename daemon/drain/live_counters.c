@@ -10,7 +10,7 @@
 /* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
 static void retire(struct drain *drain, uint32_t i, const struct lane_owner *owner) {
         struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
+        struct lane *lane = books_lane(books, i);
         struct frames_remains remains;
         uint64_t last[SHM_COUNTERS];
 
@@ -29,7 +29,7 @@ static void retire(struct drain *drain, uint32_t i, const struct lane_owner *own
 /* Brings one lane up to its thread's live counters, or ends it if the thread is dead. */
 static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         struct books *books = drain->books;
-        struct lane *lane = &books->lanes[i];
+        struct lane *lane = books_lane(books, i);
         struct lane_owner owner;
         uint64_t live[SHM_COUNTERS], head;
         int r;
@@ -86,8 +86,8 @@ static void settle_refused(struct drain *drain, bool is_dead) {
         books_set_refused(drain->books, &refused, segment_refused_threads(&drain->reader));
         if (!paths_may_differ(drain, &refused) && !is_dead)
                 return;
-        for (uint32_t path = 1; path <= drain->books->book->paths; path++) {
-                if (!drain->books->tallies[path].name)
+        for (uint32_t path = 1, n = books_path_count(drain->books); path <= n; path++) {
+                if (!names_have_path(drain->books, path))
                         continue;
                 if (books_batch_is_full(drain->books))
                         drain_next_batch(drain);
@@ -153,12 +153,12 @@ void drain_abandon(struct books *books, uint64_t now_ns) {
         uint32_t path = 1;
 
         books_begin(books, now_ns);
-        for (uint32_t i = 0; i < books->book->lanes; i++) {
+        for (uint32_t i = 0; i < books_lanes(books); i++) {
                 if (books_batch_is_full(books)) {
                         books_commit(books);
                         books_begin(books, now_ns);
                 }
-                frames_retire(books, i, books->lanes[i].last, &nothing);
+                frames_retire(books, i, books_lane(books, i)->last, &nothing);
         }
         while (!frames_finish(books, &path)) {
                 books_commit(books);
@@ -169,7 +169,7 @@ void drain_abandon(struct books *books, uint64_t now_ns) {
 
 bool drain_check(const struct drain *drain, char *why, size_t size) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
-                const struct lane *lane = &drain->books->lanes[i];
+                const struct lane *lane = books_lane(drain->books, i);
                 struct lane_owner owner;
                 uint64_t live[SHM_COUNTERS];
                 bool is_settled;

@@ -39,8 +39,12 @@ void segment_deinit(struct segment_reader *reader) {
         *reader = (struct segment_reader){0};
 }
 
+uint32_t segment_claimed(const struct segment_reader *reader) {
+        return atomic_load_explicit(&header(reader)->lanes_claimed, memory_order_acquire);
+}
+
 int segment_lanes(struct segment_reader *reader) {
-        uint32_t n = atomic_load_explicit(&header(reader)->lanes_claimed, memory_order_acquire);
+        uint32_t n = segment_claimed(reader);
 
         if (n < reader->lanes || n > reader->geometry.lane_capacity)
                 return fault(reader, "it says that %u of %u lanes are claimed, after %u", n,
@@ -87,16 +91,15 @@ void segment_release(struct segment_reader *reader, uint32_t lane, uint64_t posi
 
 /* --------------------------------------------------------------------------------------------- names and paths -- */
 
-/* Copies a name into the books.  Returns false when it is not there. */
+/* True if the books have the name, which is read for it.  False: the segment has none there, or its user no room. */
 static bool learn_name(struct segment_reader *reader, struct books *books, uint32_t id) {
         char name[SHM_NAME_BYTES], file[SHM_FILE_BYTES];
+        struct book_name clean = {0};
         const struct shm_name *from;
-        struct book_name *to;
 
-        if (!id || id >= books->limits.names || id >= reader->geometry.name_capacity)
+        if (!id || id >= books_limits(books)->names || id >= reader->geometry.name_capacity)
                 return false;
-        to = &books->names[id];
-        if (to->name_length)
+        if (names_have(books, id))
                 return true;
         from = &shm_names(reader->map, &reader->geometry)[id];
         /* [N2] acquire of `state`, pairs with the release in copy_name(). */
@@ -106,61 +109,22 @@ static bool learn_name(struct segment_reader *reader, struct books *books, uint3
                 return false;
         shm_load_text(name, from->name, sizeof name);
         shm_load_text(file, from->file, sizeof file);
-        touch(books, to);
-        to->name_length = (uint16_t)text_clean(to->name, sizeof to->name, name, sizeof name - 1);
-        to->file_length = (uint16_t)text_clean(to->file, sizeof to->file, file, sizeof file - 1);
-        if (!file[0])
-                to->file[0] = 0, to->file_length = 0;
-        to->line = shm_load(from->line);
-        if (id > books->book->names) {
-                touch(books, &books->book->names);
-                books->book->names = id;
-        }
+        clean.name_length = (uint16_t)text_clean(clean.name, sizeof clean.name, name, sizeof name - 1);
+        if (file[0])
+                clean.file_length = (uint16_t)text_clean(clean.file, sizeof clean.file, file, sizeof file - 1);
+        clean.line = shm_load(from->line);
+        names_add(books, id, &clean);
         return true;
 }
 
-static void add_path(struct books *books, uint32_t path, uint32_t parent, uint32_t name) {
-        struct tally *t = &books->tallies[path];
-        struct book_name *n = &books->names[name];
-
-        touch(books, t);
-        t->parent = parent;
-        t->name = name;
-        t->depth = parent ? books->tallies[parent].depth + 1 : 0;
-        t->born_ns = books->book->now_ns;
-        t->tick = t->born_ns >> 27;
-        t->next_path = n->first_path;
-        touch(books, &n->first_path);
-        n->first_path = path;
-        if (path > books->book->paths) {
-                touch(books, &books->book->paths);
-                books->book->paths = path;
-        }
-}
-
-/* The reserved path, made by ourselves where the client's table is of no use. */
+/* The reserved path, which the client's table may lack. */
 static uint32_t other_path(struct segment_reader *reader, struct books *books) {
-        struct book_name *name = &books->names[SHM_NAME_OTHER];
-
-        if (books->tallies[SHM_PATH_OTHER].name)
+        if (names_have_path(books, SHM_PATH_OTHER))
                 return SHM_PATH_OTHER;
-        if (!name->name_length) {
-                quota_add(reader->quota, QUOTA_NAMES, 1);
-                touch(books, name);
-                strcpy(name->name, "(other)");
-                name->name_length = 7;
-                if (!books->book->names) {
-                        touch(books, &books->book->names);
-                        books->book->names = SHM_NAME_OTHER;
-                }
-        }
+        quota_add(reader->quota, QUOTA_NAMES, !names_have(books, SHM_NAME_OTHER));
         quota_add(reader->quota, QUOTA_PATHS, 1);
-        add_path(books, SHM_PATH_OTHER, 0, SHM_NAME_OTHER);
+        names_add_other(books);
         return SHM_PATH_OTHER;
-}
-
-static bool is_known(const struct books *books, uint32_t path) {
-        return path < books->limits.paths && books->tallies[path].name;
 }
 
 uint32_t segment_learn_path(struct segment_reader *reader, struct books *books, uint32_t path) {
@@ -170,7 +134,8 @@ uint32_t segment_learn_path(struct segment_reader *reader, struct books *books, 
         do {
                 uint64_t key;
 
-                if (!at || at >= books->limits.paths || at >= reader->geometry.path_capacity || n == SHM_PATH_DEPTH_MAX)
+                if (!at || at >= books_limits(books)->paths || at >= reader->geometry.path_capacity ||
+                    n == SHM_PATH_DEPTH_MAX)
                         return other_path(reader, books);
                 /* Relaxed: published before the record that named it ([R1]). */
                 key = atomic_load_explicit(&shm_paths(reader->map, &reader->geometry)[at].key, memory_order_relaxed);
@@ -179,13 +144,13 @@ uint32_t segment_learn_path(struct segment_reader *reader, struct books *books, 
                 chain[n] = at;
                 names[n++] = (uint32_t)key;
                 at = (uint32_t)(key >> 32);
-        } while (at && !is_known(books, at));
+        } while (at && !names_have_path(books, at));
 
-        if ((at && books->tallies[at].depth + n >= SHM_PATH_DEPTH_MAX) || !quota_take(reader->quota, QUOTA_PATHS, n))
+        if ((at && books_path_depth(books, at) + n >= SHM_PATH_DEPTH_MAX) || !quota_take(reader->quota, QUOTA_PATHS, n))
                 return other_path(reader, books);
         chain[n] = at;
         while (n--)
-                add_path(books, chain[n], chain[n + 1], names[n]);
+                names_add_path(books, chain[n], chain[n + 1], names[n]);
         return path;
 }
 
@@ -198,9 +163,13 @@ uint64_t segment_path_refused(const struct segment_reader *reader, uint32_t path
 
 /* -------------------------------------------------------------------------------------------------------- closes -- */
 
-bool segment_has_closes(struct segment_reader *reader) {
+uint32_t segment_posted_closes(const struct segment_reader *reader) {
         /* [C1] acquire of the count, pairs with the release in sa_foreign_close(). */
-        uint32_t posted = atomic_load_explicit(&header(reader)->closes_posted, memory_order_acquire);
+        return atomic_load_explicit(&header(reader)->closes_posted, memory_order_acquire);
+}
+
+bool segment_has_closes(struct segment_reader *reader) {
+        uint32_t posted = segment_posted_closes(reader);
 
         if (posted == reader->closes_posted)
                 return false;
@@ -433,4 +402,8 @@ void segment_ask_timing(struct segment_reader *reader, uint32_t i, bool on) {
 
 uint64_t segment_instance_floor(const struct segment_reader *reader) {
         return atomic_load_explicit(&header(reader)->instance_floor, memory_order_relaxed);
+}
+
+const uint32_t *segment_bell(const struct segment_reader *reader) {
+        return (const uint32_t *)&header(reader)->bell;
 }

@@ -2,12 +2,16 @@
 /*
  * The only code that reads a segment: one value at a time, once, checked, into memory of our own.
  *
- * A segment belongs to a stranger, who may change any byte at any moment, unmap nothing (it is sealed), and punch holes,
- * which read as zeros.  -EBADMSG from here means that what was read cannot have come from the library.
+ * What lives here: every access to the mapping.  What does not: how names and paths are inserted (books/names.h), the order
+ * in which lanes are read (drain.c).  tests/layering.sh holds the other files of the drain to that.
+ *
+ * A segment belongs to a stranger.  It may change any byte at any moment and punch holes, which read as zeros; it can unmap
+ * nothing, as the file is sealed.  -EBADMSG from here means that what was read cannot have come from the library.
  */
 #pragma once
 
 #include "daemon/attribution/frames.h"
+#include "daemon/books/names.h"
 #include "daemon/books/quota.h"
 #include "shm/layout.h"
 
@@ -23,7 +27,9 @@ struct segment_reader {
 int segment_init(struct segment_reader *reader, int memfd, const struct shm_geometry *geometry);
 void segment_deinit(struct segment_reader *reader);
 
-/* Reads anew how many lanes are claimed. */
+/* How many lanes are claimed, unchecked. */
+uint32_t segment_claimed(const struct segment_reader *reader);
+/* Reads that anew, checks it, and keeps it in `lanes`. */
 int segment_lanes(struct segment_reader *reader);
 /* The head of a lane, checked against `position`, up to which it was drained. */
 int segment_head(struct segment_reader *reader, uint32_t lane, uint64_t position, uint64_t *ret_head);
@@ -74,7 +80,7 @@ void segment_release(struct segment_reader *reader, uint32_t lane, uint64_t posi
  * what it is.  In a batch. */
 uint32_t segment_learn_path(struct segment_reader *reader, struct books *books, uint32_t path);
 static inline uint32_t segment_path(struct segment_reader *reader, struct books *books, uint32_t path) {
-        if (__builtin_expect(path && path < books->limits.paths && books->tallies[path].name, 1))
+        if (__builtin_expect(path && names_have_path(books, path), 1))
                 return path;
         return segment_learn_path(reader, books, path);
 }
@@ -84,6 +90,8 @@ uint64_t segment_path_refused(const struct segment_reader *reader, uint32_t path
 bool segment_close(const struct segment_reader *reader, uint32_t slot, struct shm_close *ret);
 /* Gives the slot back, once the close that was in it is committed. */
 void segment_free_close(struct segment_reader *reader, uint32_t slot);
+/* How many were ever put into the list. */
+uint32_t segment_posted_closes(const struct segment_reader *reader);
 /* Whether there are any since the last time. */
 bool segment_has_closes(struct segment_reader *reader);
 
@@ -129,3 +137,5 @@ void segment_attend(struct segment_reader *reader, uint32_t lane, uint32_t bits)
 void segment_ask_timing(struct segment_reader *reader, uint32_t lane, bool on);
 void segment_ask_timing_of_all(struct segment_reader *reader, bool on);
 uint64_t segment_instance_floor(const struct segment_reader *reader);
+/* The futex word that the client's doorbell moves. */
+const uint32_t *segment_bell(const struct segment_reader *reader);

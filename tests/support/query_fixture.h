@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/attribution/frames.h"
+#include "daemon/books/books_layout.h"
 #include "daemon/collector/collector_private.h"
 #include "daemon/processes/process_private.h"
 #include "daemon/query/query.h"

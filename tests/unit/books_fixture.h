@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/attribution/frames.h"
+#include "daemon/books/books_layout.h"
 
 enum { NAME_A = 2, NAME_B, NAME_C, NAMES = NAME_C };
 enum { A = 2, B, A_B, B_A, C, PATHS = C }; /* paths: roots A, B and C; A/B and B/A */

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/books/open_spans.h"
+#include "daemon/books/books_layout.h"
 
 static const struct books_limits limits = {
         .names = 3000, .paths = 20000, .lanes = 600, .instances = 30000, .threads = 64};

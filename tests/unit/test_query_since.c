@@ -115,7 +115,7 @@ static void test_another_collector(void **state) {
         assert_int_equal(query_new(&other, fixture->collector), 0);
         query_free(fixture->query);
         fixture->query = other;
-        books_of(fixture, 0)->seen_changes = books_of(fixture, 1)->seen_changes = 0;
+        books_of(fixture, 0)->cache->seen_changes = books_of(fixture, 1)->cache->seen_changes = 0;
         ask_since(fixture, &all, before, 6, 0, 0);
 }
 
