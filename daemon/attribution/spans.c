@@ -116,12 +116,12 @@ void spans_enter(struct books *books, struct frame *frame, const struct shm_reco
                 entry = open_instance(books, entry, instance, record->path, is_known || is_older(books, instance),
                                       !is_known && (is_late || is_from_elsewhere));
         }
-        entry->entered++;
+        instance_enter(entry);
         frame->entry = open_spans_number(books, entry);
 }
 
 static bool is_entered(const struct books *books, const struct instance *entry) {
-        return entry->entered || ((entry->flags & INSTANCE_SCOPE) && scope_frame(books, entry->instance));
+        return instance_is_entered(entry) || ((entry->flags & INSTANCE_SCOPE) && scope_frame(books, entry->instance));
 }
 
 /* The span has ended, and all its cycles have. */
@@ -193,14 +193,14 @@ void spans_exit(struct books *books, const struct cycle *cycle, unsigned end, en
                 if (!entry) /* evicted meanwhile */
                         return;
                 open_spans_use(books, entry);
-                if (entry->entered)
-                        entry->entered--;
+                instance_leave(entry);
         }
         counters_add(entry->sums, cycle->sums);
         entry->ticks += cycle->ticks;
         if (!cycle->is_timed)
                 entry->flags |= INSTANCE_UNTIMED;
-        entry->cycles += !(end & CYCLE_ABORTED);
+        if (!(end & CYCLE_ABORTED))
+                instance_count_cycle(entry);
         if (end & CYCLE_CLOSES)
                 open_spans_queue_close(books, entry, pass == SPANS_SECOND_LOOK);
         else if ((entry->flags & INSTANCE_CLOSING) && !(entry->flags & INSTANCE_QUEUED) && !is_entered(books, entry))

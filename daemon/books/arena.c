@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -250,7 +251,10 @@ void arena_log_line(struct arena *arena, const void *p) {
         uint32_t line = (uint32_t)((size_t)((const char *)p - arena->base) / ARENA_LINE);
 
         assert(arena->in_batch);
-        assert(n < arena->header->undo_capacity);
+        /* A step is bounded, so this is a fault of ours.  Nothing better is left: without its old bytes the line cannot be
+         * undone, and a commit here would keep half a step.  A successor undoes the batch and goes on from the last one. */
+        if (__builtin_expect(n >= arena->header->undo_capacity, 0))
+                abort();
         memcpy(arena->undo_lines[n], arena->base + (uint64_t)line * ARENA_LINE, ARENA_LINE);
         arena->undo_tags[n] = (uint64_t)arena->batch << 32 | line;
         atomic_store_explicit(&arena->header->undo_length, n + 1, memory_order_release);

@@ -104,9 +104,9 @@ static struct instance *find_victim(struct books *books) {
                 books->book->hand = (books->book->hand + 1) % books->limits.instances;
                 if (!entry->instance || (entry->flags & INSTANCE_QUEUED))
                         continue;
-                if (!(entry->flags & INSTANCE_RECENT) && !entry->entered)
+                if (!(entry->flags & INSTANCE_RECENT) && !instance_is_entered(entry))
                         return entry;
-                if (!entry->entered && !second)
+                if (!instance_is_entered(entry) && !second)
                         second = entry;
                 else if (!third)
                         third = entry;
@@ -238,8 +238,8 @@ void open_spans_advance_queue(struct books *books) {
 
         if (!book->later_first)
                 return;
-        touch(books, &book->queued_first);
-        touch(books, &book->later_last);
+        touch(books, &book->queued_first); /* and queued_last, on the same line; likewise below: see batch.h */
+        touch(books, &book->later_first);
         book->queued_first = book->later_first;
         book->queued_last = book->later_last;
         book->later_first = book->later_last = 0;

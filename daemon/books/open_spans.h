@@ -11,17 +11,20 @@
 #include "daemon/books/batch.h"
 
 enum instance_flag {
-        INSTANCE_OPENED = 1 << 0,  /* its opening was seen, or is taken for granted */
-        INSTANCE_CLOSING = 1 << 1, /* its close was seen: ends with the last exit */
-        INSTANCE_QUEUED = 1 << 2,  /* … and waits for the drain's second look */
-        INSTANCE_RECENT = 1 << 3,  /* active since the hand went by */
-        INSTANCE_SCOPE = 1 << 4,   /* a scope: on its own lane's stack it is entered without being counted here */
-        INSTANCE_ABORTED = 1 << 5, /* counted as such: its close changes nothing any more */
-        INSTANCE_COUNTED = 1 << 8, /* … in `opened` of its path */
-        INSTANCE_PARTIAL = 1 << 7, /* came back after it was evicted: its sums lack what was before */
-        INSTANCE_UNTIMED = 1 << 9, /* a part of a cycle was not timed */
-        INSTANCE_LATE = 1 << 6,    /* its opening found no room: a close may be all that is ever seen of it */
+        INSTANCE_OPENED = 1 << 0,   /* its opening was seen, or is taken for granted */
+        INSTANCE_CLOSING = 1 << 1,  /* its close was seen: ends with the last exit */
+        INSTANCE_QUEUED = 1 << 2,   /* … and waits for the drain's second look */
+        INSTANCE_RECENT = 1 << 3,   /* active since the hand went by */
+        INSTANCE_SCOPE = 1 << 4,    /* a scope: on its own lane's stack it is entered without being counted here */
+        INSTANCE_ABORTED = 1 << 5,  /* counted as such: its close changes nothing any more */
+        INSTANCE_COUNTED = 1 << 8,  /* … in `opened` of its path */
+        INSTANCE_PARTIAL = 1 << 7,  /* came back after it was evicted: its sums lack what was before */
+        INSTANCE_UNTIMED = 1 << 9,  /* a part of a cycle was not timed */
+        INSTANCE_LATE = 1 << 6,     /* its opening found no room: a close may be all that is ever seen of it */
+        INSTANCE_ENTERED = 1 << 10, /* one in the higher part of its count of frames: up to 2^22 of them */
 };
+#define INSTANCE_ENTERED_ALL 0xfc00u
+_Static_assert((uint64_t)SHM_LANES_MAX *SHM_DEPTH < UINT64_C(1) << 22, "frames that can be open");
 
 /* What of a word of the index is an entry's number. */
 #define BOOKS_INDEX_NUMBER 0xffffffu
@@ -30,13 +33,38 @@ enum instance_flag {
 struct instance {
         uint64_t instance; /* 0: free */
         uint32_t path;
-        uint16_t flags, entered;
+        uint16_t flags, entered; /* entered: the lower part of the count of frames on it */
         uint64_t sums[SHM_COUNTERS];
         uint32_t cycles;
         uint32_t next;  /* of a free list, or of a queue of closes */
         uint64_t ticks; /* spent in its timed cycles */
 };
 _Static_assert(sizeof(struct instance) == 64, "");
+
+static inline bool instance_is_entered(const struct instance *entry) {
+        return entry->entered || (entry->flags & INSTANCE_ENTERED_ALL);
+}
+
+/* Both of an entry that was logged.  As many can be on one span as there are frames, which is more than 16 bits hold. */
+static inline void instance_enter(struct instance *entry) {
+        if (__builtin_expect(!++entry->entered, 0))
+                entry->flags += INSTANCE_ENTERED;
+}
+
+static inline void instance_leave(struct instance *entry) {
+        if (__builtin_expect(entry->entered, 1)) {
+                entry->entered--;
+        } else if (entry->flags & INSTANCE_ENTERED_ALL) {
+                entry->flags -= INSTANCE_ENTERED;
+                entry->entered = UINT16_MAX;
+        }
+}
+
+/* A completed cycle.  The count stays at its end. */
+static inline void instance_count_cycle(struct instance *entry) {
+        if (__builtin_expect(entry->cycles != UINT32_MAX, 1))
+                entry->cycles++;
+}
 
 /* Has the memory of a span's entry fetched, in two steps: its slot of the index first, and later, by the hash that this
  * returned, what that leads to.  Only a hint: the number may be anything. */

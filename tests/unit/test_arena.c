@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -232,6 +233,36 @@ static void test_trim(void **unused) {
         arena_deinit(&arena);
 }
 
+/* A batch with more lines than the log has room for ends the process, and is undone: nothing is written over the data. */
+static void test_full_log(void **unused) {
+        struct arena arena, successor;
+        int status;
+        pid_t child;
+        char *data;
+
+        assert_int_equal(arena_init(&arena, LINES * ARENA_LINE, UNDO), 0);
+        data = arena_data(&arena);
+        memset(data, 1, LINES * ARENA_LINE);
+        child = fork();
+        if (child == 0) {
+                setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+                arena_begin(&arena);
+                for (uint64_t i = 0; i <= UNDO; i++) {
+                        arena_touch_line(&arena, data + i * ARENA_LINE);
+                        data[i * ARENA_LINE] = 2;
+                }
+                arena_commit(&arena);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        assert_int_equal(arena_init_adopt(&successor, dup(arena.fd)), 0);
+        for (uint64_t i = 0; i < LINES * ARENA_LINE; i++)
+                assert_int_equal(((char *)arena_data(&successor))[i], 1);
+        arena_deinit(&successor);
+        arena_deinit(&arena);
+}
+
 /* The same in one process: what `touched` remembers of the last round must not hide a line. */
 static void test_wrap_in_one_life(void **unused) {
         struct arena arena;
@@ -322,6 +353,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_killed_at_any_store),
                 cmocka_unit_test(test_each_cut),
+                cmocka_unit_test(test_full_log),
                 cmocka_unit_test(test_trim),
                 cmocka_unit_test(test_batch_numbers_wrap),
                 cmocka_unit_test(test_wrap_in_one_life),

@@ -363,6 +363,51 @@ static void test_close_of_an_evicted_one_before_its_last_cycle(void **state) {
         assert_int_equal(row_of(f, A).quality, BOOKS_ESTIMATED);
 }
 
+/* Of one span as many frames can be open as there are, which is more than 16 bits count. */
+static void test_entered_more_often_than_16_bits_count(void **state) {
+        struct fixture *f = *state;
+        uint64_t s = span_of(0, 1);
+        struct instance *entry;
+
+        base(f, 1, 0, 0);
+        rec(f, 0, OPEN, 0, s, A, 0);
+        entry = open_spans_find(f->books, s);
+        entry->entered = UINT16_MAX;
+        rec(f, 1, ENTER, 0, s, A, 10);
+        assert_int_equal(entry->entered, 0);
+        assert_true(instance_is_entered(entry));
+        rec(f, 0, CLOSE, 0, s, A, 0);
+        apply(f);
+        assert_spans(f, A, 1, 0, 0); /* and no event yet */
+        rec(f, 1, EXIT, 0, s, A, 20);
+        assert_int_equal(entry->entered, UINT16_MAX);
+        assert_spans(f, A, 1, 0, 0);
+        entry->entered = 0;
+        rec(f, 1, ENTER, 0, s, A, 30);
+        rec(f, 1, EXIT, 0, s, A, 40);
+        apply(f);
+        assert_spans(f, A, 1, 1, 0);
+}
+
+/* One more cycle than 32 bits count is no reason for a span without an event. */
+static void test_more_cycles_than_32_bits_count(void **state) {
+        struct fixture *f = *state;
+        uint64_t s = span_of(0, 1);
+
+        base(f, 0, 0, 0);
+        rec(f, 0, OPEN, 0, s, A, 0);
+        open_spans_find(f->books, s)->cycles = UINT32_MAX - 1;
+        for (uint64_t n = 10; n < 40; n += 10) {
+                rec(f, 0, ENTER, 0, s, A, n);
+                rec(f, 0, EXIT, 0, s, A, n + 5);
+        }
+        rec(f, 0, CLOSE, 0, s, A, 40);
+        apply(f);
+        assert_int_equal(f->event_count, 1);
+        assert_int_equal(f->events[0].cycles, UINT32_MAX);
+        assert_int_equal(row_of(f, A).per_call.count, 1);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TINY(name) cmocka_unit_test_setup_teardown(name, setup_tiny, teardown)
@@ -379,6 +424,8 @@ int main(void) {
                 TEST(test_scope_entered_again_by_its_thread),
                 TEST(test_scope_ended_elsewhere),
                 TEST(test_scope_of_a_dead_thread_with_others_in_it),
+                TEST(test_entered_more_often_than_16_bits_count),
+                TEST(test_more_cycles_than_32_bits_count),
                 TINY(test_eviction),
                 TINY(test_eviction_of_entered_ones),
                 TINY(test_close_of_an_evicted_one_before_its_last_cycle),
