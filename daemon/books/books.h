@@ -163,10 +163,10 @@ bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, 
 void books_name_rates(const struct books *books, uint32_t name, uint64_t now_ns, double ret[3]);
 /* The name is asked for soon, of whose paths that is one; 0: not known which.  A table is more than the caches hold. */
 void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path);
-/* Its sums even sooner; the name itself was fetched. */
-void books_sums_prefetch(const struct books *books, uint32_t name);
-/* What books_name_per_call() reads, and `near`, shortly before, what only that tells the place of. */
-void books_per_call_prefetch(const struct books *books, uint32_t name, bool near);
+/* Likewise of names[rank] and those after it, which are read one after the other, each with a call of this before.
+ * per_call: with books_name_per_call() too. */
+void books_names_prefetch(const struct books *books, const uint32_t *names, uint32_t rank, uint32_t count,
+                          bool per_call);
 void books_name_per_call(const struct books *books, uint32_t name, struct books_per_call *ret);
 /* How many closed spans of the name fell between 2^n and 2^(n+1) bytes; those of 0 and 1 byte are in [0]. */
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);
@@ -190,8 +190,14 @@ bool books_last_row(const struct books *books, uint32_t index, struct books_last
 /* `outside`, by the names of threads.  Index from 0; false at the end. */
 bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
                       uint64_t ret_outside[SHM_COUNTERS]);
-/* How many threads of that index are in a span of that name now. */
-uint64_t books_threads_in(const struct books *books, uint32_t index, uint32_t name);
+/* How many threads are in a span of a name now, by their own names. */
+struct books_threads {
+        uint32_t name;   /* of the span */
+        uint32_t thread; /* index of books_thread_row() */
+        uint64_t count;
+};
+/* Those of one name, in the order of `thread`; good until the next change.  Returns how many; 0 also without memory. */
+uint32_t books_threads_in(const struct books *books, uint32_t name, const struct books_threads **ret);
 
 /* In a batch: whether the process's threads are asked for timestamps, from now on.  Kept with the books. */
 void books_set_timing(struct books *books, bool on, uint64_t now_ns);

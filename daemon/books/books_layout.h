@@ -102,6 +102,11 @@ struct books_cache {
         uint64_t open_totals_commit;
         uint32_t open_totals_paths;
 
+        /* threads in spans, by the spans' names */
+        struct books_threads *threads_in;
+        uint64_t threads_in_commit;
+        uint32_t threads_in_count;
+
         /* ids of the names by their texts */
         uint32_t *names_in_order;
         uint64_t ordered_at; /* the sum of changes and paths at that time */

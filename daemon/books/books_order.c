@@ -20,11 +20,12 @@ void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path
         prefetch(&books->tallies[path], path ? sizeof(struct tally) : 0);
 }
 
-void books_sums_prefetch(const struct books *books, uint32_t name) {
+static void prefetch_sums(const struct books *books, uint32_t name) {
         prefetch(&books->tallies[books->names[name].first_path], offsetof(struct tally, hist));
 }
 
-void books_per_call_prefetch(const struct books *books, uint32_t name, bool near) {
+/* What books_name_per_call() reads; `near`, shortly before: the place that only the rest names. */
+static void prefetch_per_call(const struct books *books, uint32_t name, bool near) {
         const struct hist *hist = &books->tallies[books->names[name].first_path].hist;
         unsigned bucket;
 
@@ -34,6 +35,21 @@ void books_per_call_prefetch(const struct books *books, uint32_t name, bool near
         }
         bucket = hist_bucket(hist->max);
         __builtin_prefetch(&books->chunks[hist->octave[bucket / HIST_SUB]].count[bucket % HIST_SUB]);
+}
+
+/* How many names before one is read each part of it is fetched. */
+enum { NEAR = 2, AHEAD = 5, FAR_AHEAD = 12 };
+
+void books_names_prefetch(const struct books *books, const uint32_t *names, uint32_t rank, uint32_t count,
+                          bool per_call) {
+        if (rank + FAR_AHEAD < count)
+                books_name_prefetch(books, names[rank + FAR_AHEAD], 0);
+        if (rank + AHEAD < count)
+                prefetch_sums(books, names[rank + AHEAD]);
+        if (per_call && rank + AHEAD < count)
+                prefetch_per_call(books, names[rank + AHEAD], false);
+        if (per_call && rank + NEAR < count)
+                prefetch_per_call(books, names[rank + NEAR], true);
 }
 
 static int compare_names(const void *a, const void *b, void *userdata) {

@@ -40,19 +40,3 @@ bool books_thread_row(const struct books *books, uint32_t index, const char **re
                                                                           : 0;
         return true;
 }
-
-uint64_t books_threads_in(const struct books *books, uint32_t index, uint32_t name) {
-        uint64_t n = 0;
-
-        for (uint32_t i = 0; i < books->book->lanes; i++) {
-                const struct lane *lane = &books->lanes[i];
-                uint32_t f = 0;
-
-                if (lane->thread != index)
-                        continue;
-                while (f < lane->depth && lane->frames[f].name != name)
-                        f++;
-                n += f < lane->depth;
-        }
-        return n;
-}

@@ -189,6 +189,12 @@ const char *query_quality_text(enum books_quality quality);
 void query_refresh(struct query *query, const struct query_peer *peer);
 /* In a checking build: the books of a process that is about to be shown balance. */
 void query_check_books(const struct process *process);
+/* Rounded, and held between 0 and UINT64_MAX: what a client counts may make a rate larger, or no number. */
+static inline uint64_t query_whole_number(double value) {
+        if (!(value > 0))
+                return 0;
+        return value < 0x1p64 ? (uint64_t)(value + 0.5) : UINT64_MAX;
+}
 
 /* ---------------------------------------------------------------------------------------------------- methods -- */
 

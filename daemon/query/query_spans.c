@@ -11,11 +11,6 @@
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
-/* Names, of the one that is read. */
-#define NEARLY    2u
-#define AHEAD     5u
-#define FAR_AHEAD 12u
-
 /* The most that `per_call` takes. */
 #define PER_CALL_BYTES (1 + 6 + 4 * 4 + 5 * WIRE_PACKED_NUMBER)
 
@@ -156,19 +151,16 @@ static void put_histogram(struct wire_buffer *out, const struct span_numbers *ro
 
 static void put_threads(struct wire_buffer *out, const struct span_numbers *row) {
         const struct books *books = row->process->books;
-        uint64_t outside[SHM_COUNTERS], n;
-        uint32_t used = 0;
-        const char *name;
+        const struct books_threads *threads;
+        uint64_t outside[SHM_COUNTERS];
+        uint32_t n = books_threads_in(books, (uint32_t)row->name, &threads);
+        const char *name = "";
 
-        for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++)
-                used += books_threads_in(books, i, (uint32_t)row->name) > 0;
-        wire_put_map(out, used);
-        for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++) {
-                n = books_threads_in(books, i, (uint32_t)row->name);
-                if (!n)
-                        continue;
+        wire_put_map(out, n);
+        for (uint32_t i = 0; i < n; i++) {
+                (void)books_thread_row(books, threads[i].thread, &name, outside);
                 wire_put_text(out, name);
-                wire_put_uint(out, n);
+                wire_put_uint(out, threads[i].count);
         }
 }
 
@@ -191,10 +183,6 @@ static int span_order(const void *a, const void *b) {
         return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-static uint64_t whole(double a_second) {
-        return a_second > 0 ? (uint64_t)(a_second + 0.5) : 0;
-}
-
 static bool is_rate(int column) {
         return column >= WIRE_SPANS_alloc_bytes_rate_10s && column <= WIRE_SPANS_alloc_bytes_rate_10m;
 }
@@ -210,7 +198,7 @@ static void add_rates(const struct query_rows *rows, struct span_numbers *row) {
 
         books_name_rates(row->process->books, (uint32_t)row->name, rows->now_ns, rate);
         for (int i = 0; i < 3; i++)
-                row->rate[i] = whole(rate[i]);
+                row->rate[i] = query_whole_number(rate[i]);
 }
 
 static void add_per_call(struct span_numbers *row) {
@@ -233,7 +221,7 @@ static bool read_sums(const struct query_rows *rows, const struct process *proce
         reaches = books_name_sums(process->books, name, rows->now_ns, since_ns, &ret->books, &ret->path, &paths);
         ret->paths = paths;
         ret->net_bytes = (int64_t)(ret->books.total[SHM_ALLOC_BYTES] - ret->books.total[SHM_DEALLOC_BYTES]);
-        ret->timed_calls_per_1000s = whole(ret->books.time.calls_rate * 1000);
+        ret->timed_calls_per_1000s = query_whole_number(ret->books.time.calls_rate * 1000);
         return reaches;
 }
 
@@ -315,17 +303,6 @@ static bool read_name(struct query_rows *rows, const struct process *process, ui
         return true;
 }
 
-static void prefetch(const struct books *books, const uint32_t *names, uint32_t rank, uint32_t count, bool per_call) {
-        if (rank + FAR_AHEAD < count)
-                books_name_prefetch(books, names[rank + FAR_AHEAD], 0);
-        if (rank + AHEAD < count)
-                books_sums_prefetch(books, names[rank + AHEAD]);
-        if (per_call && rank + AHEAD < count)
-                books_per_call_prefetch(books, names[rank + AHEAD], false);
-        if (per_call && rank + NEARLY < count)
-                books_per_call_prefetch(books, names[rank + NEARLY], true);
-}
-
 static int add_process(const struct process *process, struct query_rows *rows) {
         bool per_call = rows->out && needs_per_call(rows);
         struct span_row found, *row;
@@ -338,7 +315,7 @@ static int add_process(const struct process *process, struct query_rows *rows) {
         if (!names)
                 return count > 0 ? -ENOMEM : 0;
         for (uint32_t rank = 0; rank < count; rank++) {
-                prefetch(process->books, names, rank, count, per_call);
+                books_names_prefetch(process->books, names, rank, count, per_call);
                 if (!read_name(rows, process, names[rank], &found, &full))
                         continue;
 

@@ -58,7 +58,7 @@ static uint64_t status_number(const struct query *query, const struct collector_
         case WIRE_STATUS_records:
                 return stats->records;
         case WIRE_STATUS_records_rate:
-                return (uint64_t)(stats->records_rate + 0.5);
+                return query_whole_number(stats->records_rate);
         case WIRE_STATUS_refused:
                 return stats->refused;
         case WIRE_STATUS_lost_alloc_bytes:

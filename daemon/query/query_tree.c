@@ -165,7 +165,7 @@ static uint64_t rate_10s(const struct tree *tree, uint32_t path) {
         double rate[3];
 
         books_path_rates(tree->process->books, path, tree->now_ns, rate);
-        return rate[0] > 0 ? (uint64_t)(rate[0] + 0.5) : 0;
+        return query_whole_number(rate[0]);
 }
 
 static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct books_row *row, int column) {
