@@ -42,7 +42,8 @@ static void enter(struct books *books, struct lane *lane, const struct shm_recor
                 spans_enter(books, &lane->frames[lane->depth - 1], record);
 }
 
-/* The next frame of the same name, and of the same instance, above the one that is going: they are the outermost now. */
+/* The next frame of the same name, and of the same instance, above the one that is going: they are the outermost now.
+ * */
 static void pass_on(struct books *books, struct lane *lane, uint32_t i, struct counters at) {
         struct frame *gone = &lane->frames[i];
         uint32_t flags = gone->flags & (FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE);

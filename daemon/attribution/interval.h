@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a lane's thread counted between two moments, and to whom it is booked: to the top of the stack, or to `outside`; less
- * what is pending, since it was lost, or counted before the lane was the thread's.  Pure; everything runs in a batch.
+ * What a lane's thread counted between two moments, and to whom it is booked: to the top of the stack, or to `outside`;
+ * less what is pending, since it was lost, or counted before the lane was the thread's.  Pure; everything runs in a
+ * batch.
  *
  * What every record needs is here to be inlined, as in tally.h.
  */
@@ -52,8 +53,8 @@ static inline struct counters interval_end(struct books *books, struct lane *lan
         return last;
 }
 
-/* To be taken from the interval that ends next: what the lane's threads had counted before they came to it, cumulative; what
- * of it no collector had booked, likewise; and what was spent in refused frames since the last record. */
+/* To be taken from the interval that ends next: what the lane's threads had counted before they came to it, cumulative;
+ * what of it no collector had booked, likewise; and what was spent in refused frames since the last record. */
 void interval_before(struct books *books, struct lane *lane, const uint64_t before[SHM_COUNTERS]);
 void interval_gap(struct books *books, struct lane *lane, const uint64_t gap[SHM_COUNTERS]);
 void interval_lost(struct books *books, struct lane *lane, const uint64_t lost[SHM_COUNTERS]);

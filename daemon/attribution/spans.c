@@ -26,8 +26,8 @@ static bool is_seen(const struct books *books, uint64_t instance) {
         return is_past(books, instance) || is_older(books, instance);
 }
 
-/* Whether a span that is not among the open spans, and whose opening found room, is closed.  Where spans were evicted, it may be
- * one of these. */
+/* Whether a span that is not among the open spans, and whose opening found room, is closed.  Where spans were evicted,
+ * it may be one of these. */
 static bool is_stale(const struct books *books, uint64_t instance) {
         return !books_evicted(books) && is_past(books, instance);
 }
@@ -76,7 +76,7 @@ static struct instance *scope_instance(struct books *books, struct instance *ent
         return entry;
 }
 
-/* Somebody enters a scope by its handle. */
+/* A thread enters a scope by its handle. */
 static __attribute__((noinline)) struct instance *visit_scope(struct books *books, struct instance *entry,
                                                               uint64_t instance, uint32_t path) {
         struct frame *frame = scope_frame(books, instance);
@@ -162,8 +162,8 @@ static void abort_scope(struct books *books, const struct cycle *cycle) {
                 open_spans_remove(books, entry);
 }
 
-/* The last cycle of a closed span has ended, for all that was read: an enter that came before may lie on a lane that this
- * look has not come to. */
+/* The last cycle of a closed span has ended, for all that was read: an enter that came before may lie on a lane that
+ * this look has not come to. */
 static void end_closing(struct books *books, struct instance *entry, enum spans_pass pass) {
         if (pass == SPANS_BETWEEN_LOOKS)
                 close_instance(books, entry);

@@ -2,9 +2,10 @@
 /*
  * What becomes of spans: opened, entered and left wherever they are, closed once, and last.
  *
- * A scope that stays on its thread is counted where its frame is, by spans_begin_scope() and spans_end_scope(), and has no
- * entry among the open spans (open_spans.h).  All others have one from their opening, or from the first enter that is seen, to their
- * end, which waits for the last cycle and for what was read before the close.  Pure; everything runs in a batch.
+ * A scope that stays on its thread is counted where its frame is, by spans_begin_scope() and spans_end_scope(), and has
+ * no entry among the open spans (open_spans.h).  All others have one from their opening, or from the first enter that
+ * is seen, to their end, which waits for the last cycle and for what was read before the close.  Pure; everything runs
+ * in a batch.
  */
 #pragma once
 
@@ -12,13 +13,14 @@
 #include "daemon/books/span_time.h"
 #include "daemon/books/tally.h"
 
-/* Where in a pass of the drain (drain.c) something is read: a close of the first look is applied after the second, one of
- * the second in the next pass. */
+/* Where in a pass of the drain (drain.c) something is read: a close of the first look is applied after the second, one
+ * of the second in the next pass. */
 enum spans_pass { SPANS_FIRST_LOOK, SPANS_SECOND_LOOK, SPANS_BETWEEN_LOOKS };
 
 enum cycle_end { CYCLE_EXIT = 0, CYCLE_MIGRATED = 1, CYCLE_CLOSES = 2, CYCLE_SHARED = 4, CYCLE_ABORTED = 8 };
 
-/* A cycle that has ended: of what, and what it spent of its span's; nothing where another frame of the span is below. */
+/* A cycle that has ended: of what, and what it spent of its span's; nothing where another frame of the span is below.
+ * */
 struct cycle {
         uint64_t instance;
         uint32_t path, flags, entry; /* as its frame's */
@@ -29,8 +31,8 @@ struct cycle {
 
 /* The OPEN of a span, on the lane that opened it. */
 void spans_open(struct books *books, struct lane *lane, const struct shm_record *record);
-/* An ENTER or RESYNC of what is no scope of this lane; `frame` is on the stack already, and says where the span is not to be
- * followed. */
+/* An ENTER or RESYNC of what is no scope of this lane; `frame` is on the stack already, and says where the span is not
+ * to be followed. */
 void spans_enter(struct books *books, struct frame *frame, const struct shm_record *record);
 /* A cycle of any span has ended.  end: of enum cycle_end. */
 void spans_exit(struct books *books, const struct cycle *cycle, unsigned end, enum spans_pass pass);

@@ -96,7 +96,7 @@ static void undo(struct arena *arena) {
 }
 
 static int check(const struct arena_header *header, uint64_t size) {
-        if (header->magic != ARENA_MAGIC || header->size != size) /* changed meanwhile: nobody is to */
+        if (header->magic != ARENA_MAGIC || header->size != size) /* the second: changed since it was read */
                 return -EPROTO;
         if (header->version != ARENA_VERSION)
                 return -EPROTONOSUPPORT;
@@ -115,7 +115,7 @@ static int read_word(int fd, uint64_t at, uint64_t *ret) {
         return n == sizeof *ret ? 0 : n < 0 ? -errno : -EPROTO;
 }
 
-/* Where in the file the arena lies.  The file is longer where somebody was about to move it. */
+/* Where in the file the arena lies.  The file is longer where a move did not end. */
 static int find(int fd, uint64_t *ret_at, uint64_t *ret_size) {
         struct stat st;
         uint64_t at, size;
@@ -181,7 +181,7 @@ int arena_init_beside(struct arena *arena, const struct arena *old, uint64_t dat
         int r;
 
         *arena = (struct arena){.fd = -1};
-        /* Somebody may have died here before. */
+        /* A process may have died here before. */
         if (fstat(old->fd, &st) < 0)
                 return -errno;
         r = clear(old->fd, end, (uint64_t)st.st_size);
@@ -251,8 +251,9 @@ void arena_log_line(struct arena *arena, const void *p) {
         uint32_t line = (uint32_t)((size_t)((const char *)p - arena->base) / ARENA_LINE);
 
         assert(arena->in_batch);
-        /* A step is bounded, so this is a fault of ours.  Nothing better is left: without its old bytes the line cannot be
-         * undone, and a commit here would keep half a step.  A successor undoes the batch and goes on from the last one. */
+        /* A step is bounded, so this is a fault of ours.  Nothing better is left: without its old bytes the line cannot
+         * be undone, and a commit here would keep half a step.  A successor undoes the batch and goes on from the last
+         * one. */
         if (__builtin_expect(n >= arena->header->undo_capacity, 0))
                 abort();
         memcpy(arena->undo_lines[n], arena->base + (uint64_t)line * ARENA_LINE, ARENA_LINE);

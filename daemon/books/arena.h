@@ -9,8 +9,8 @@
  * process that is killed leaves a prefix of its stores in program order; its successor puts back, newest first, what is
  * tagged commit + 1.  docs/decisions/undo-log.md has the measurement against a redo log.
  *
- * An arena can move within its file: a successor that needs it in another shape makes that behind it, and the file's first
- * header says from then on where the arena begins.  So whoever keeps the descriptor need not be told.
+ * An arena can move within its file: a successor that needs it in another shape makes that behind it, and the file's
+ * first header says from then on where the arena begins.  So the keeper of the descriptor has nothing to change.
  *
  * Threads: one.  The stores are ordered for the compiler only: a successor reads them after the writer's death.
  */

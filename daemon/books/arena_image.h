@@ -13,6 +13,6 @@
 
 /* Between two batches.  *ret_bytes: from malloc. */
 int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes, size_t *ret_size);
-/* The descriptor of a new arena, or -errno.  -EBADMSG: damaged; -EPROTONOSUPPORT: of another version; -ESTALE: of another
- * boot. */
+/* The descriptor of a new arena, or -errno.  -EBADMSG: damaged; -EPROTONOSUPPORT: of another version; -ESTALE: of
+ * another boot. */
 int arena_image_read(const char *bytes, size_t size, const char boot[ARENA_IMAGE_BOOT]);

@@ -2,9 +2,9 @@
 /*
  * Arenas of other versions of the collector: the same records, longer or shorter than ours.
  *
- * What is ours is copied, record by record, into an arena behind the old one in the same file, and that takes its place in
- * one step (arena.h).  A field that a version before ours did not have is zero; one that only a later version has is left
- * out.  So no sum is lost in either direction, and a kill at any moment leaves the one arena or the other.
+ * What is ours is copied, record by record, into an arena behind the old one in the same file, and that takes its place
+ * in one step (arena.h).  A field that a version before ours did not have is zero; one that only a later version has is
+ * left out.  So no sum is lost in either direction, and a kill at any moment leaves the one arena or the other.
  *
  * The arena is a former collector's.  It is checked all the same: its shape is what we reach into memory by.
  */

@@ -99,12 +99,12 @@ struct books {
 /* What one step (a record, a close) can change at most, in lines; a full stack that is aborted is the worst. */
 #define BOOKS_LINES_PER_STEP 4096u
 
-/* As many lines as a batch changes before it should be committed: so the log stays in the processor's own cache, which is
- * a sixth of the time where all lines differ. */
+/* As many lines as a batch changes before it should be committed: so the log stays in the processor's own cache, which
+ * is a sixth of the time where all lines differ. */
 #define BOOKS_LINES_PER_BATCH 4096u
 
-/* Lines that the log has room for: a step begins where the batch is not full yet, and there can be some in one.  An arena that
- * is taken over with less is moved into one with so many (arena_migrate.c). */
+/* Lines that the log has room for: a step begins where the batch is not full yet, and there can be some in one.  An
+ * arena that is taken over with less is moved into one with so many (arena_migrate.c). */
 #define BOOKS_UNDO_LINES 65536u
 _Static_assert(BOOKS_UNDO_LINES >= BOOKS_LINES_PER_BATCH + 2 * BOOKS_LINES_PER_STEP, "");
 
@@ -117,7 +117,7 @@ static inline bool books_batch_is_full(const struct books *books) {
 #define touch(books, entry)                                                                                            \
         (sizeof *(entry) <= sizeof(uint64_t) ? arena_touch_line(&(books)->arena, (entry))                              \
                                              : arena_touch(&(books)->arena, (entry), sizeof *(entry)))
-/* … what begins a line, and is changed in it only. */
+/* The same for an entry that begins a line and is changed in that line only. */
 #define touch_line(books, entry) arena_touch_line(&(books)->arena, (entry))
 
 /* An entry of which the size is not that of its type. */

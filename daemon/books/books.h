@@ -48,15 +48,15 @@ typedef void (*books_event_fn)(void *userdata, const struct books_event *event);
  * is when they begin.  Returns 0 or -errno. */
 int books_new(struct books **ret, const struct books_limits *limits, uint64_t now_ns);
 
-/* Takes over the arena behind `fd`, as a collector left it that may have died anywhere, of this version or of another one
- * (arena_migrate.c): what it had not committed is undone.  The descriptor is consumed.  -EPROTO: not an arena; -EPROTONOSUPPORT:
- * one of a version that cannot be read. */
+/* Takes over the arena behind `fd`, as a collector left it that may have died anywhere, of this version or of another
+ * one (arena_migrate.c): what it had not committed is undone.  The descriptor is consumed.  -EPROTO: not an arena;
+ * -EPROTONOSUPPORT: one of a version that cannot be read. */
 int books_adopt(struct books **ret, int fd);
 /* Whether they were another version's. */
 bool books_were_migrated(const struct books *books);
 
-/* Words of whoever keeps these books, about whose they are; they lie in the arena, and are replaced as a whole or not at
- * all, beside the batches.  `size` at most BOOKS_LABEL_MAX. */
+/* A label of the owner, opaque to the books: it identifies the process.  It lies in the arena and is replaced as a
+ * whole, outside the batches.  `size` at most BOOKS_LABEL_MAX. */
 #define BOOKS_LABEL_MAX 1664u
 void books_set_label(struct books *books, const void *label, size_t size);
 /* NULL: none was set. */
@@ -65,13 +65,13 @@ const void *books_label(const struct books *books, size_t *ret_size);
 struct books *books_free(struct books *books);
 int books_fd(const struct books *books); /* -1: it was closed */
 /* A number, never 0, that grows whenever they are changed in more than the time of the last batch: as long as it is the
- * same, who copied them has them.  Only for this collector. */
+ * same, a copy of them is up to date.  Only for this collector. */
 uint64_t books_change_count(const struct books *books);
 /* Which answer was the first to see the books as they are now; `answer`: this one, whose number is above all before. */
 uint64_t books_seen(const struct books *books, uint64_t answer);
 uint64_t books_records(const struct books *books); /* drained, ever */
 struct arena;
-const struct arena *books_arena(const struct books *books); /* the arena, for who copies it between two batches */
+const struct arena *books_arena(const struct books *books); /* to be copied between two batches */
 /* Closes the arena's descriptor; the books stay.  For a process that has ended: there can be many of them. */
 void books_close_fd(struct books *books);
 /* `fn` is told of a closed span once its batch is committed; so after a kill no event is told twice, and those of the
@@ -93,7 +93,7 @@ struct books_per_call {
 struct books_time {
         uint64_t self_ns, total_ns;
         uint64_t calls;      /* spans that closed, timed from beginning to end */
-        uint64_t calls_ns;   /* … and how long they were entered, together */
+        uint64_t calls_ns;   /* the time that these were entered, together */
         uint64_t longest_ns; /* the longest of them since the last reset */
         double calls_rate;   /* a second, decayed over 10 s */
 };
@@ -132,8 +132,8 @@ uint32_t books_name_count(const struct books *books); /* ids 1 to this */
 uint32_t books_path_count(const struct books *books);
 /* Clean text (no control characters, valid UTF-8); borrowed until the next change. */
 const char *books_name(const struct books *books, uint32_t name);
-/* The ids of all names that are on a path, in the order of their texts, equal ones by id; good until the next change.  NULL:
- * no memory, or there are none. */
+/* The ids of all names that are on a path, in the order of their texts, equal ones by id; good until the next change.
+ * NULL: no memory, or there are none. */
 const uint32_t *books_names_in_order(const struct books *books, uint32_t *ret_count);
 const char *books_name_file(const struct books *books, uint32_t name, uint32_t *ret_line);
 uint32_t books_path_parent(const struct books *books, uint32_t path);
@@ -145,7 +145,8 @@ size_t books_path_text(const struct books *books, uint32_t path, char *buf, size
 
 /* The row of one path, less what stood there at the last reset. */
 void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret);
-/* The same without per_call and rate, which take the most time of it; `since_ns` as of books_name_row_since, 0: none. */
+/* The same without per_call and rate, which take the most time of it; `since_ns` as of books_name_row_since, 0: none.
+ * */
 bool books_path_sums(const struct books *books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret);
 void books_path_rates(const struct books *books, uint32_t path, uint64_t now_ns, double ret[3]);
@@ -161,7 +162,7 @@ bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now
 bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);
 void books_name_rates(const struct books *books, uint32_t name, uint64_t now_ns, double ret[3]);
-/* The name is asked for soon, of whose paths that is one; 0: not known which.  A table is more than the caches hold. */
+/* The name will be read soon; `path` is one of its paths, 0: not known.  A table is larger than the caches. */
 void books_name_prefetch(const struct books *books, uint32_t name, uint32_t path);
 /* Likewise of names[rank] and those after it, which are read one after the other, each with a call of this before.
  * per_call: with books_name_per_call() too. */
@@ -174,8 +175,9 @@ void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret
 void books_process_lanes(const struct books *books, struct books_process_row *ret);
 void books_process_row(const struct books *books, struct books_process_row *ret);
 
-/* Whether everything balances: before + self + outside + lost is the counters' last value, in all four; in checking builds
- * (BOOKS_ARE_CHECKED) for each lane by itself too, and the lanes' self is that of the paths.  Writes to `why` what does not. */
+/* Whether everything balances: before + self + outside + lost is the counters' last value, in all four; in checking
+ * builds (BOOKS_ARE_CHECKED) for each lane by itself too, and the lanes' self is that of the paths.  Writes to `why`
+ * what does not. */
 bool books_check(const struct books *books, char *why, size_t size);
 
 /* A span that was open when the process ended, of BOOKS_LAST at most: the largest first.  False at the end. */

@@ -7,10 +7,10 @@
  * no memory.
  *
  * Versions.  The arena says how long each kind of record is in it (struct books_shape), so that another version of the
- * collector, a later or an earlier one, can take it over (arena_migrate.c).  A change to a record, here or in the header of
- * its kind (batch.h), adds to its end, raises its `used` where that is in the table of shapes, and lets zero mean that
- * nothing is known.  All else (a place, a meaning, a number of records) is a new BOOKS_LAYOUT, which others refuse.
- * docs/decisions/upgrade.md.
+ * collector, a later or an earlier one, can take it over (arena_migrate.c).  A change to a record, here or in the
+ * header of its kind (batch.h), adds to its end, raises its `used` where that is in the table of shapes, and lets zero
+ * mean that nothing is known.  All else (a place, a meaning, a number of records) is a new BOOKS_LAYOUT, which others
+ * refuse. docs/decisions/upgrade.md.
  */
 #pragma once
 
@@ -90,7 +90,8 @@ uint64_t books_region_count(const struct books_limits *limits, enum books_region
 static inline uint32_t books_region_blocks(enum books_region region) {
         return region == REGION_SUMS || region == REGION_TIME_SUMS ? 2 + BOOKS_MARKS : 1;
 }
-/* Where the arena has another shape than this version's: moves it into one that has this.  0 or -errno; -EPROTO, -EPROTONOSUPPORT. */
+/* Where the arena has another shape than this version's: moves it into one that has this.  0 or -errno; -EPROTO,
+ * -EPROTONOSUPPORT. */
 int arena_migrate(struct books *books);
 
 /* What queries worked out, for the next one that comes before a change.  Not in the arena. */

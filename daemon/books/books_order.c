@@ -60,8 +60,8 @@ static int compare_names(const void *a, const void *b, void *userdata) {
         return order != 0 ? order : *x < *y ? -1 : *x > *y;
 }
 
-/* Only those that are on a path: the others have no row.  A name never changes: as long as there are as many, they are the
- * same; and where nothing changed at all, nobody has to count them. */
+/* Only those that are on a path: the others have no row.  A name never changes: as long as there are as many, they are
+ * the same; and where nothing changed at all, they are not counted. */
 const uint32_t *books_names_in_order(const struct books *books, uint32_t *ret_count) {
         struct books_cache *cache = books->cache;
         uint64_t at = books->changes + books->book->paths; /* both only grow */

@@ -14,8 +14,8 @@ static void fill_per_call(const struct hist_sum *sum, struct books_per_call *ret
         ret->p99 = hist_percentile(sum, 990);
 }
 
-/* Of one path by itself, as most names have: from the bucket of the largest down to the median's, without a copy.  For a
- * path that is exact: each of its calls is in a bucket. */
+/* Of one path by itself, as most names have: from the bucket of the largest down to the median's, without a copy.  For
+ * a path that is exact: each of its calls is in a bucket. */
 static void fill_from_one(const struct books *books, const struct hist *hist, struct books_per_call *ret) {
         static const unsigned permille[3] = {500, 900, 990};
         uint64_t *const values[3] = {&ret->p50, &ret->p90, &ret->p99};

@@ -2,9 +2,9 @@
 /*
  * A thread's four counters at once: what the books subtract and add for every record.
  *
- * Two vectors of two words, which every target has (SSE2, NEON): a difference and a sum of all four take two instructions
- * each instead of four.  Only the comparison is missing there, for a counter that went back; so whether any did is asked
- * once for all four, and those few are worked out one by one.
+ * Two vectors of two words, which every target has (SSE2, NEON): a difference and a sum of all four take two
+ * instructions each instead of four.  Only the comparison is missing there, for a counter that went back; so whether
+ * any did is asked once for all four, and those few are worked out one by one.
  */
 #pragma once
 
@@ -76,7 +76,8 @@ struct counters counters_since_slow(struct counters a, struct counters b);
 static inline struct counters counters_since(struct counters a, struct counters b) {
         struct counters ret = {a.allocs - b.allocs, a.deallocs - b.deallocs};
 
-        /* Of two words without the highest bit, the difference has it where the first is the smaller, and only there. */
+        /* Of two words without the highest bit, the difference has it where the first is the smaller, and only there.
+         * */
         if (__builtin_expect(
                     counters_have_sign(ret.allocs | a.allocs | b.allocs | ret.deallocs | a.deallocs | b.deallocs), 0))
                 return counters_since_slow(a, b);

@@ -27,8 +27,8 @@ struct hist {
 };
 _Static_assert(sizeof(struct hist) == 256, "");
 
-/* A merge, in plain memory.  Most histograms have one or two octaves, and a query makes a merge for each of its rows: so
- * `buckets` of an octave without a bit are neither cleared nor looked at. */
+/* A merge, in plain memory.  Most histograms have one or two octaves, and a query makes a merge for each of its rows:
+ * so `buckets` of an octave without a bit are neither cleared nor looked at. */
 struct hist_sum {
         uint64_t count, max;
         uint64_t total;   /* of all buckets; less than count when no chunk could be had */

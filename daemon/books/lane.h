@@ -11,7 +11,7 @@
 
 enum frame_flag {
         FRAME_OUTER_NAME = 1 << 0,     /* the outermost of its name on this lane */
-        FRAME_OUTER_INSTANCE = 1 << 1, /* … of its instance */
+        FRAME_OUTER_INSTANCE = 1 << 1, /* the outermost of its instance */
         FRAME_SCOPE = 1 << 2,
         FRAME_FOLLOWED = 1 << 4, /* a scope that others came to: it had an entry among the open spans */
         FRAME_STALE = 1 << 3,    /* its span is closed, or was never seen to open: no entry among the open spans */
@@ -25,7 +25,7 @@ struct frame {
         uint32_t entry;               /* where its span's was among the open spans, + 1; only a hint */
         uint64_t enter[SHM_COUNTERS]; /* since when it is the outermost of its instance */
         uint64_t entered;             /* the clock then; 0: not timed */
-        /* … of its name: meaningful where FRAME_APART says so, as for most frames it is the same */
+        /* the same two since it is the outermost of its name; valid only with FRAME_APART, else they are equal */
         uint64_t credit[SHM_COUNTERS];
         uint64_t credited;
         uint64_t reserved[3];
@@ -46,7 +46,7 @@ struct lane {
         uint64_t last[SHM_COUNTERS];
         uint32_t depth, occupancy;
         uint32_t thread;     /* entry in the table of thread names */
-        uint32_t retired;    /* the occupancy that has been settled */
+        uint32_t retired;    /* the occupancy that ended last, with all its counts booked */
         uint64_t opened_max; /* the last span that was opened here */
 
         uint64_t before[SHM_COUNTERS];      /* booked as `before` */
@@ -76,7 +76,7 @@ static inline struct lane *books_lane(const struct books *books, uint32_t i) {
         return &books->lanes[i];
 }
 
-/* A frame that was logged, whose two beginnings are no longer the same. */
+/* For a logged frame: its two beginnings are no longer the same. */
 static inline void frame_set_apart(struct books *books, struct frame *frame) {
         touch(books, &frame->credited);
         touch(books, frame->credit);

@@ -6,8 +6,8 @@
 
 #include "daemon/books/batch.h"
 
-/* A span that is cut off, by its thread's end or the process's: the threads of a process that dies may be seen dead before
- * it is.  Told twice, it counts once. */
+/* A span that is cut off, by its thread's end or the process's: the threads of a process that dies may be seen dead
+ * before it is.  Told twice, it counts once. */
 void last_open_note(struct books *books, uint64_t instance, uint32_t path, const uint64_t sums[SHM_COUNTERS]);
 /* Forgets what was cut off long before now. */
 void last_open_prune(struct books *books);

@@ -3,7 +3,7 @@
  * The names of spans, and the paths on which they are, as the client numbers them.
  *
  * What lives here: the table of names, and how a name or a path is inserted.  What does not: where they are read and
- * checked (drain/segment_reader.c), whose share of them is left (quota.h), what is summed for a path (tally.h).
+ * checked (drain/segment_reader.c), how many a user may have (quota.h), what is summed for a path (tally.h).
  */
 #pragma once
 

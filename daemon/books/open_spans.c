@@ -15,8 +15,8 @@ static uint32_t hash(const struct books *books, uint64_t instance) {
         return (uint32_t)(h ^ h >> 32);
 }
 
-/* A word of the index: the number of an entry, and above it eight bits of its span's hash.  Entries lie anywhere in memory;
- * with these bits a search seldom looks at another one than its own. */
+/* A word of the index: the number of an entry, and above it eight bits of its span's hash.  Entries lie anywhere in
+ * memory; with these bits a search seldom looks at another one than its own. */
 static bool may_be(uint32_t word, uint32_t h) {
         return !((word ^ h) & ~BOOKS_INDEX_NUMBER);
 }
@@ -143,7 +143,7 @@ static void evict(struct books *books) {
                         victim = take_close(books, &books->book->later_first, &books->book->later_last);
                 if ((victim->flags & INSTANCE_OPENED) || books->book->evicted)
                         tally_closed(books, tally_change(books, victim->path), 0, 0);
-        } else if (victim->flags & INSTANCE_CLOSING) { /* nobody else would ever count its end */
+        } else if (victim->flags & INSTANCE_CLOSING) { /* its end would be counted nowhere else */
                 tally_closed(books, tally_change(books, victim->path), 0, 0);
         }
         touch(books, &books->book->evicted);

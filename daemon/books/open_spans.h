@@ -13,11 +13,11 @@
 enum instance_flag {
         INSTANCE_OPENED = 1 << 0,   /* its opening was seen, or is taken for granted */
         INSTANCE_CLOSING = 1 << 1,  /* its close was seen: ends with the last exit */
-        INSTANCE_QUEUED = 1 << 2,   /* … and waits for the drain's second look */
+        INSTANCE_QUEUED = 1 << 2,   /* its close waits for the drain's second look */
         INSTANCE_RECENT = 1 << 3,   /* active since the hand went by */
         INSTANCE_SCOPE = 1 << 4,    /* a scope: on its own lane's stack it is entered without being counted here */
         INSTANCE_ABORTED = 1 << 5,  /* counted as such: its close changes nothing any more */
-        INSTANCE_COUNTED = 1 << 8,  /* … in `opened` of its path */
+        INSTANCE_COUNTED = 1 << 8,  /* is in `opened` of its path */
         INSTANCE_PARTIAL = 1 << 7,  /* came back after it was evicted: its sums lack what was before */
         INSTANCE_UNTIMED = 1 << 9,  /* a part of a cycle was not timed */
         INSTANCE_LATE = 1 << 6,     /* its opening found no room: a close may be all that is ever seen of it */
@@ -45,7 +45,8 @@ static inline bool instance_is_entered(const struct instance *entry) {
         return entry->entered || (entry->flags & INSTANCE_ENTERED_ALL);
 }
 
-/* Both of an entry that was logged.  As many can be on one span as there are frames, which is more than 16 bits hold. */
+/* Both of an entry that was logged.  As many can be on one span as there are frames, which is more than 16 bits hold.
+ * */
 static inline void instance_enter(struct instance *entry) {
         if (__builtin_expect(!++entry->entered, 0))
                 entry->flags += INSTANCE_ENTERED;
@@ -97,7 +98,8 @@ static inline struct instance *open_spans_use(struct books *books, struct instan
 struct instance *open_spans_make(struct books *books, uint64_t instance, uint32_t path);
 void open_spans_remove(struct books *books, struct instance *entry);
 
-/* Makes the index of the entries that there are, of which it is none yet; outside a batch, in an arena that nobody uses. */
+/* Makes the index of the entries that there are, of which there is none yet; outside a batch, in an arena that is not
+ * used yet. */
 void open_spans_build_index(struct books *books);
 
 /* Queues of closes, through the entries: `later` ones become `queued` ones at the end of a pass. */

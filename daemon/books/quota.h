@@ -2,8 +2,8 @@
 /*
  * What the processes of one user may take of the collector, and what they have.
  *
- * What lives here: the counts and the limits of one user, and whether there is room for more.  What does not: whose they
- * are and what happens when there is none (user_limits.c), the options that set them (collector.h).
+ * What lives here: the counts and the limits of one user, and whether there is room for more.  What does not: the
+ * user's processes and what happens when there is none (user_limits.c), the options that set them (collector.h).
  *
  * A NULL quota has room for everything: for tests, and for books without a process.
  */
@@ -37,7 +37,7 @@ struct quota {
         uint64_t used[QUOTA_KINDS];
         uint64_t limit[QUOTA_KINDS]; /* UINT64_MAX: none */
         uint64_t hits[QUOTA_KINDS];  /* how often there was no room */
-        uint64_t told[QUOTA_KINDS];  /* … when the log was last told */
+        uint64_t told[QUOTA_KINDS];  /* hits at the last line of the log */
         uint64_t told_ns[QUOTA_KINDS];
 };
 

@@ -16,8 +16,8 @@ static struct span_time *change(struct books *books, uint32_t path) {
         return times;
 }
 
-/* From here on the lane is timed.  Frames that are open begin a stretch of their total; how long their cycles were, nobody
- * will know. */
+/* From here on the lane is timed.  Frames that are open begin a stretch of their total; the length of their cycles
+ * stays unknown. */
 static void start(struct books *books, struct lane *lane, uint64_t ticks) {
         for (uint32_t i = 0; i < lane->depth; i++) {
                 touch_line(books, &lane->frames[i]);

@@ -25,8 +25,8 @@ _Static_assert(sizeof(struct span_time) == 64, "");
 
 struct time_sums;
 
-/* The interval that ends now ended at `ticks`; 0: that is not known.  To be called when `lane` differs from it, with the
- * stack as it was. */
+/* The interval that ends now ended at `ticks`; 0: that is not known.  To be called when `lane` differs from it, with
+ * the stack as it was. */
 void span_time_interval(struct books *books, struct lane *lane, uint64_t ticks);
 
 static inline bool span_time_is_due(const struct lane *lane, uint64_t ticks) {
@@ -36,7 +36,8 @@ static inline bool span_time_is_due(const struct lane *lane, uint64_t ticks) {
 /* An outermost stretch of the path's name ends, where the last interval did. */
 void span_time_total(struct books *books, const struct lane *lane, const struct frame *frame);
 
-/* Whether the cycle of `frame`, which ends where the last interval did, was timed from its beginning; *ret: how long. */
+/* Whether the cycle of `frame`, which ends where the last interval did, was timed from its beginning; *ret: how long.
+ * */
 static inline bool span_time_cycle(const struct lane *lane, const struct frame *frame, uint64_t *ret) {
         if (!lane->timed_until || !frame->entered)
                 return false;

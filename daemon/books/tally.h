@@ -50,8 +50,8 @@ static inline const struct tally *tally_of(const struct books *books, uint32_t p
         return &books->tallies[path];
 }
 
-/* The tally of a path, which may be changed then: its lines are logged all at once, but for what tells of the chunks of the
- * histogram.  So its first line's mark tells of the others too, as long as nobody logs that line by itself. */
+/* The tally of a path, which may be changed then: its lines are logged all at once, but for what tells of the chunks of
+ * the histogram.  So its first line's mark tells of the others too, as long as that line is not logged by itself. */
 static inline struct tally *tally_change(struct books *books, uint32_t path) {
         struct tally *t = &books->tallies[path];
 

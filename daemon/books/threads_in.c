@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which threads are in spans of a name: a table over all lanes, made when the first row asks and kept until the next change.
+ * Which threads are in spans of a name: a table over all lanes, made when the first row asks and kept until the next
+ * change.
  *
  * A client chooses how many names and lanes there are.  A search of the lanes for each name would take their product.
  */

@@ -2,13 +2,13 @@
 /*
  * See drain.h.
  *
- * A pass.  (1) Each lane is drained to its head on arrival; closes are queued.  (2) If there are any: the number of lanes
- * is read, then all heads, and each lane is drained to exactly these; then the closes of (1) are applied, and those of (2)
- * wait for the next pass.  Whatever a program did before it closed a span was published before the close was, so it lies
- * below the heads of (2).
+ * A pass.  (1) Each lane is drained to its head on arrival; closes are queued.  (2) If there are any: the number of
+ * lanes is read, then all heads, and each lane is drained to exactly these; then the closes of (1) are applied, and
+ * those of (2) wait for the next pass.  Whatever a program did before it closed a span was published before the close
+ * was, so it lies below the heads of (2).
  *
- * A user's share of a pass may end in the middle of either.  After (1), so far as it came, (2) is begun all the same: a lane
- * that (1) did not reach is drained by (2).  After (2), the next pass goes on with it, to the same heads.
+ * A user's share of a pass may end in the middle of either.  After (1), so far as it came, (2) is begun all the same: a
+ * lane that (1) did not reach is drained by (2).  After (2), the next pass goes on with it, to the same heads.
  */
 #include "daemon/drain/drain_private.h"
 
@@ -166,8 +166,8 @@ static void reach(struct books *books, struct lane *lane, uint64_t position) {
         lane->position = position;
 }
 
-/* Records of which the memory is fetched in one go: of one group their spans' slots in the index, of the one before it their
- * entries.  One by one each fetch would wait by itself for its page to be found; in a row they wait together. */
+/* Records of which the memory is fetched in one go: of one group their spans' slots in the index, of the one before it
+ * their entries.  One by one each fetch would wait by itself for its page to be found; in a row they wait together. */
 enum { GROUP = 8, FITS_CACHE = 4096 };
 
 /* The spans of the last group, by their hashes. */
@@ -279,7 +279,7 @@ static int first_look(struct drain *drain, bool *any) {
                 if (r < 0)
                         return r;
         }
-        /* Who had the least of this pass has the first of the next. */
+        /* The lane that this pass did not reach is the first of the next. */
         drain->first = share(drain) ? 0 : i + 1;
         return 0;
 }
@@ -373,8 +373,8 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
                 quota_hit(drain->reader.quota, QUOTA_RECORDS);
                 return DRAIN_MORE;
         }
-        /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at once
-         * would be to spin as long as anybody writes. */
+        /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at
+         * once would be to spin as long as a thread writes. */
         return any || drain_has_closes(drain) ? DRAIN_SOME : DRAIN_IDLE;
 }
 

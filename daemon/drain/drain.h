@@ -2,8 +2,8 @@
 /*
  * Draining one process: from its segment into its books.
  *
- * What lives here: the order in which lanes are read so that a close comes last.  What does not: how a value is read from
- * a segment (segment_reader.h); sockets, schedules, processes (collector.h).
+ * What lives here: the order in which lanes are read so that a close comes last.  What does not: how a value is read
+ * from a segment (segment_reader.h); sockets, schedules, processes (collector.h).
  *
  * -EBADMSG from any function means that the stranger broke the format: the process is to be
  * expelled, drain_fault() says why.
@@ -24,7 +24,7 @@ int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry
 /* To be called once, before the first pass, when the books are those of a predecessor that may have died anywhere. */
 void drain_resume(struct drain *drain);
 struct drain *drain_free(struct drain *drain);
-/* Whose limits and whose share of a pass it is (borrowed; outlives the drain).  Before the first pass. */
+/* The user's limits and its share of a pass (borrowed; outlives the drain).  Before the first pass. */
 void drain_set_quota(struct drain *drain, struct quota *quota);
 
 enum drain_outcome {
@@ -33,9 +33,9 @@ enum drain_outcome {
         DRAIN_MORE = 2, /* likewise, and there is more than its user's share of a pass */
 };
 
-/* One pass, begun and committed in as many batches as it needs.  It is bounded by the rings: a
- * lane is drained to where its head was when the pass came to it, or when it looked for the second time; and by what is
- * left of the user's share, beyond which the next pass goes on.  Returns a drain_outcome, -EBADMSG, or another -errno. */
+/* One pass, begun and committed in as many batches as it needs.  It is bounded by the rings: a lane is drained to where
+ * its head was when the pass came to it, or when it looked for the second time; and by what is left of the user's
+ * share, beyond which the next pass goes on.  Returns a drain_outcome, -EBADMSG, or another -errno. */
 int drain_pass(struct drain *drain, uint64_t now_ns);
 
 /* Whether any lane holds records that were not drained.  Cheap; for the look before sleep. */
@@ -45,16 +45,16 @@ bool drain_has_records(const struct drain *drain);
  * it after a pass and before a query. */
 int drain_settle(struct drain *drain, uint64_t now_ns);
 
-/* Holds the books against the threads' own counters, read again from the segment: no lane has booked more than its thread
- * has counted, and one whose thread is gone has booked all of it.  For a process whose counters cannot go back.  Writes to
- * `why` what differs. */
+/* Holds the books against the threads' own counters, read again from the segment: no lane has booked more than its
+ * thread has counted, and one whose thread is gone has booked all of it.  For a process whose counters cannot go back.
+ * Writes to `why` what differs. */
 bool drain_check(const struct drain *drain, char *why, size_t size);
 
 /* The process is dead: drains everything, books the counters up to the last instruction, and ends what was open as
  * aborted. */
 int drain_finish(struct drain *drain, uint64_t now_ns);
 
-/* Nobody will ever drain these again: ends what is open in them. */
+/* These books have no segment any more: ends what is open in them. */
 void drain_abandon(struct books *books, uint64_t now_ns);
 
 /* Whether every thread that ever had a lane is gone though the process lives: it called exec. */

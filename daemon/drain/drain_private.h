@@ -18,7 +18,7 @@ struct drain {
         struct segment_reader reader;
         struct books *books;
         uint64_t *released;               /* for each lane, the position that its producer knows */
-        uint64_t (*booked)[SHM_COUNTERS]; /* … and counters, up to which it knows them to be in the books */
+        uint64_t (*booked)[SHM_COUNTERS]; /* for each lane, the booked counters that its producer knows */
         uint64_t *targets;                /* heads of the second look */
         uint32_t *closes;                 /* slots of the overflow list that were taken in this batch */
         uint32_t close_count;
@@ -35,7 +35,7 @@ struct drain {
 void drain_begin(struct drain *drain, uint64_t now_ns);
 void drain_commit(struct drain *drain);
 void drain_next_batch(struct drain *drain);
-/* Frees the lanes of threads that are settled, after the commit that says so. */
+/* Frees the lanes of threads that have ended, after the commit with the last of their counts. */
 void drain_publish_retired(struct drain *drain);
 
 /* drain.c: in a batch.  Each returns 0, -EBADMSG or another -errno. */

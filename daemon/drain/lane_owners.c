@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose lane it is: threads that come to one, one after the other, and the names under which `outside` is kept.
+ * The owners of a lane: threads that use it one after the other, and the names under which `outside` is kept.
  */
 #include "base/clean_text.h"
 #include "daemon/attribution/interval.h"
@@ -30,8 +30,8 @@ static void meet(struct books *books, struct lane *lane, const struct lane_owner
         set_thread(books, lane, thread_entry(books, owner->comm));
 }
 
-/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not.  Where one
- * died while it moved in, `offset` is old as long as `before` is, and then nothing is taken for it. */
+/* What the lane's last thread had not told is booked to it, and what the present one had counted before is not.  Where
+ * one died while it moved in, `offset` is old as long as `before` is, and then nothing is taken for it. */
 void drain_receive(struct drain *drain, uint32_t i, const struct lane_owner *owner) {
         struct books *books = drain->books;
         struct lane *lane = books_lane(books, i);
@@ -39,8 +39,8 @@ void drain_receive(struct drain *drain, uint32_t i, const struct lane_owner *own
         uint32_t occupancy = owner->occupancy + (owner->occupancy & 1), missed = occupancy - lane->occupancy;
 
         if (missed) {
-                /* Those who came and went since the last look, one after the other; not the oldest entry, in which the next
-                 * one may be signing in. */
+                /* The owners between the last pass and this one, in order; not the oldest entry, which the next owner
+                 * may be writing. */
                 for (uint32_t k = missed / 2 < SHM_PAST ? missed / 2 : SHM_PAST - 1; k-- > 1;) {
                         if (!segment_past_owner(&drain->reader, i, occupancy - 2 * k, &past))
                                 continue;

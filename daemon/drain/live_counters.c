@@ -7,7 +7,8 @@
 #include "daemon/drain/drain_private.h"
 #include "shm/clock.h"
 
-/* The thread is dead, or gone to another segment.  Nobody may come meanwhile, or what is read would be the next one's. */
+/* The thread is dead, or gone to another segment.  If another comes meanwhile, nothing is booked: what was read may be
+ * the other's. */
 static void retire(struct drain *drain, uint32_t i, const struct lane_owner *owner) {
         struct books *books = drain->books;
         struct lane *lane = books_lane(books, i);
@@ -46,7 +47,7 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
                 if (segment_has_records(&drain->reader, i, lane->position) ||
                     !segment_is_still(&drain->reader, i, owner.occupancy))
                         return 0;
-                /* What its predecessor left is settled also while something refused is about. */
+                /* The counts of the previous owner are booked even if this thread has refused frames now. */
                 drain_receive(drain, i, &owner);
                 if (is_live)
                         frames_settle(books, i, live, ticks);
@@ -63,8 +64,8 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         return 0;
 }
 
-/* A thread counts what it refuses first for itself and then for the path: so long after it was seen to do anything at all
- * there is nothing more to come, unless it was stopped right between; then its next doing shows it. */
+/* A thread counts what it refuses first for itself and then for the path: so long after it was seen to do anything at
+ * all there is nothing more to come, unless it was stopped right between; then its next doing shows it. */
 #define MOVED_NS UINT64_C(2000000000)
 
 /* To look at each path, here and in the segment, took a sixth of what a `top` over processes that sleep cost us. */
@@ -137,7 +138,7 @@ int drain_finish(struct drain *drain, uint64_t now_ns) {
         if (r >= 0)
                 r = settle(drain, true);
         if (r >= 0) {
-                /* Nobody writes any more: what is queued has nothing to wait for. */
+                /* No thread writes any more: queued closes have nothing to wait for. */
                 for (int look = 0; look < 2; look++)
                         while (!spans_apply_closes(drain->books))
                                 drain_next_batch(drain);
@@ -172,16 +173,16 @@ bool drain_check(const struct drain *drain, char *why, size_t size) {
                 const struct lane *lane = books_lane(drain->books, i);
                 struct lane_owner owner;
                 uint64_t live[SHM_COUNTERS];
-                bool is_settled;
+                bool is_retired;
 
                 if (!segment_lane_owner(&drain->reader, i, &owner))
                         continue;
                 segment_last_counters(&drain->reader, i, live);
                 if (!segment_is_still(&drain->reader, i, owner.occupancy))
                         continue;
-                is_settled = lane->retired == owner.occupancy;
+                is_retired = lane->retired == owner.occupancy;
                 for (int c = 0; c < SHM_COUNTERS; c++) {
-                        if (is_settled ? lane->last[c] == live[c] : lane->last[c] <= live[c])
+                        if (is_retired ? lane->last[c] == live[c] : lane->last[c] <= live[c])
                                 continue;
                         snprintf(why, size, "lane %u's thread has counted %llu of counter %d, its books %llu", i,
                                  (unsigned long long)live[c], c, (unsigned long long)lane->last[c]);

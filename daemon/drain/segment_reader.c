@@ -198,13 +198,14 @@ void segment_free_close(struct segment_reader *reader, uint32_t slot) {
         atomic_store_explicit(&close->instance, 0, memory_order_release);
 }
 
-/* ----------------------------------------------------------------------------------------------- lanes and owners -- */
+/* ----------------------------------------------------------------------------------------------- lanes and owners --
+ * */
 
 static bool word_is_alive(uint32_t word) {
         return (word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED);
 }
 
-/* 0 while the lane's first owner has not made its mutex: nobody looks at it meanwhile. */
+/* 0 while the lane's first owner has not made its mutex, which is not read before. */
 static uint32_t owner_word(const struct shm_lane *lane) {
         /* [O3] acquire of the occupancy, pairs with the release in begin(). */
         return atomic_load_explicit(&lane->occupancy, memory_order_acquire) > 1 ? shm_owner_word(lane) : 0;
@@ -290,8 +291,8 @@ bool segment_live_counters(const struct segment_reader *reader, uint32_t i, uint
         if (ring_head(lane) != position)
                 return false;
         segment_last_counters(reader, i, ret);
-        /* [L1] and [L2] acquire fence, pairs with the release fences in ring_publish() and refuse(): counters of after a
-         * record, or of under a refused frame, show us that record, or that frame. */
+        /* [L1] and [L2] acquire fence, pairs with the release fences in ring_publish() and refuse(): counters of after
+         * a record, or of under a refused frame, show us that record, or that frame. */
         atomic_thread_fence(memory_order_acquire);
         /* [L3] acquire of `refused_frames`, pairs with the releases in take_out() and exit_beyond(). */
         if (atomic_load_explicit(&lane->refused_frames, memory_order_acquire) ||

@@ -2,11 +2,11 @@
 /*
  * The only code that reads a segment: one value at a time, once, checked, into memory of our own.
  *
- * What lives here: every access to the mapping.  What does not: how names and paths are inserted (books/names.h), the order
- * in which lanes are read (drain.c).  tests/layering.sh holds the other files of the drain to that.
+ * What lives here: every access to the mapping.  What does not: how names and paths are inserted (books/names.h), the
+ * order in which lanes are read (drain.c).  tests/layering.sh holds the other files of the drain to that.
  *
- * A segment belongs to a stranger.  It may change any byte at any moment and punch holes, which read as zeros; it can unmap
- * nothing, as the file is sealed.  -EBADMSG from here means that what was read cannot have come from the library.
+ * A segment belongs to a stranger.  It may change any byte at any moment and punch holes, which read as zeros; it can
+ * unmap nothing, as the file is sealed.  -EBADMSG from here means that what was read cannot have come from the library.
  */
 #pragma once
 
@@ -96,17 +96,17 @@ uint32_t segment_posted_closes(const struct segment_reader *reader);
 bool segment_has_closes(struct segment_reader *reader);
 
 struct lane_owner {
-        uint32_t occupancy; /* even; 0: nobody yet */
+        uint32_t occupancy; /* even; 0: none yet */
         uint32_t tid;
         bool alive;
         char comm[SHM_COMM_BYTES];
         uint64_t before[SHM_COUNTERS], gap[SHM_COUNTERS];
         uint64_t offset[SHM_COUNTERS]; /* what the lane's counters stood at when it came */
 };
-/* Who has the lane.  False while somebody moves in; *ret is then what there is of it. */
+/* The owner of the lane.  False while the next owner moves in; *ret is then incomplete. */
 bool segment_lane_owner(const struct segment_reader *reader, uint32_t lane, struct lane_owner *ret);
-/* A thread that had the lane before: false when it is too long ago, or somebody moves in.  Of *ret only comm, before and
- * offset are meaningful. */
+/* A thread that had the lane before: false when it is too long ago, or the next owner moves in.  Of *ret only comm,
+ * before and offset are meaningful. */
 bool segment_past_owner(const struct segment_reader *reader, uint32_t lane, uint32_t occupancy, struct lane_owner *ret);
 /* Whether everything that was read of the lane meanwhile is of this occupant. */
 bool segment_is_still(const struct segment_reader *reader, uint32_t lane, uint32_t occupancy);
