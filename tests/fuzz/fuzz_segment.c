@@ -52,6 +52,7 @@ static inline void hooked_copy(void *to, const void *from, size_t n) {
 #undef memcpy
 #define memcpy(to, from, n) hooked_copy((to), (from), (n))
 
+#include "daemon/books/books_layout.h"
 #include "daemon/drain/segment_reader.c"
 
 #include "daemon/drain/drain.c"
@@ -149,7 +150,7 @@ static void reset_scene(void) {
                 }
         lanes_used = 0;
         memmove(books->book, unused, book_size);
-        books->open_totals_commit = 0;
+        books->cache->open_totals_commit = 0;
         now_ns = 1000;
         waiting.size = 0;
         reads_left = 0;
