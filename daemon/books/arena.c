@@ -102,7 +102,8 @@ static int check(const struct arena_header *header, uint64_t size) {
                 return -EPROTONOSUPPORT;
         /* As arena_init() lays it out, whatever wrote it. */
         if (header->undo_capacity > size / ARENA_LINE || header->undo_tags_offset != page_round_up(sizeof *header) ||
-            header->undo_lines_offset != page_round_up(header->undo_tags_offset + header->undo_capacity * sizeof(uint64_t)) ||
+            header->undo_lines_offset !=
+                    page_round_up(header->undo_tags_offset + header->undo_capacity * sizeof(uint64_t)) ||
             header->data_offset != page_round_up(header->undo_lines_offset + header->undo_capacity * ARENA_LINE) ||
             header->data_offset > size)
                 return -EPROTO;

@@ -151,7 +151,8 @@ static int image_of(struct statefile *statefile, struct process *process, struct
 
 static int image_of_page(struct statefile *statefile, struct job *ret) {
         strcpy(ret->name, "collector");
-        return arena_image_make(handover_page(statefile->collector->handover), statefile->boot, &ret->bytes, &ret->size);
+        return arena_image_make(handover_page(statefile->collector->handover), statefile->boot, &ret->bytes,
+                                &ret->size);
 }
 
 /* The image of the next row of this round that needs one.  -ENOENT: there is none. */
