@@ -86,7 +86,7 @@ static bool find_foreign(struct sa_attachment *a, const struct shm_lane *own, ui
         if (!n)
                 return false;
         /* The lane that opened the span is the likeliest. */
-        first = (uint32_t)(instance & ((1u << SA_INSTANCE_LANE_BITS) - 1)) % n;
+        first = shm_span_lane(instance) % n;
         for (uint32_t k = 0; k < n; k++) {
                 struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, (first + k) % n);
 
@@ -134,7 +134,7 @@ bool sa_foreign_close(spanalloc_span span) {
                                                              memory_order_acquire, memory_order_relaxed))
                         continue;
                 slot->path = span.path;
-                slot->flags = sa_handle_flags(span) & SHM_FLAG_LATE;
+                slot->flags = shm_handle_flags(span.reserved) & SHM_FLAG_LATE;
                 /* [C1] release of the slot, pairs with the acquire in segment_close().  Publishes: its path. */
                 atomic_store_explicit(&slot->instance, span.instance, memory_order_release);
                 /* [C1] release, too: who sees the count sees the slot. */

@@ -24,12 +24,11 @@ _Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec"))
 /* Its patience, for the header. */
 extern _Thread_local int32_t spanalloc_patience_ __attribute__((alias("sa_self"), tls_model("initial-exec")));
 
-uint64_t sa_instance_block(struct shm_lane *lane, uint32_t lane_index) {
-        uint64_t block = atomic_fetch_add_explicit(&sa_root.next_block, 1, memory_order_relaxed) + 1;
+uint64_t sa_instance_block(uint32_t lane_index) {
         /* Relaxed: only the number matters. */
+        uint64_t block = atomic_fetch_add_explicit(&sa_root.next_block, 1, memory_order_relaxed) + 1;
 
-        (void)lane;
-        return block << 32 | SA_INSTANCE_STEP | lane_index;
+        return shm_span_first(block, lane_index);
 }
 
 /* So many are claimed before threads that the collector has not met may be crowded out of a lane's memory. */

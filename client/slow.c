@@ -275,7 +275,7 @@ static bool put_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_sp
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
 
         if (has_room(self, lane, head, 1)) {
-                sa_put(self, head, span.instance, span.path, kind, sa_handle_flags(span) & SHM_FLAG_LATE,
+                sa_put(self, head, span.instance, span.path, kind, shm_handle_flags(span.reserved) & SHM_FLAG_LATE,
                        timestamp(lane), none);
                 ring_publish(lane, head + 1);
                 if (head + 1 >= lane->doorbell_at)
@@ -339,7 +339,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
                 /* Nothing told of its opening, but others who read its handle may have entered it. */
                 if ((flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_SHARED))
-                        put_mark(self, lane, (spanalloc_span){instance, path, sa_handle_word(SHM_FLAG_LATE)},
+                        put_mark(self, lane, (spanalloc_span){instance, path, shm_handle_word(SHM_FLAG_LATE)},
                                  SHM_KIND_CLOSE);
         }
 }

@@ -163,7 +163,7 @@ static void enter_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_s
             (can_enter(lane, at) || sa_slow_finds_room(self, lane, 3)))
                 put_enter(self, lane, at, span.instance, with(what_of(span), 0, flags), asked ? shm_clock() : 0);
         else
-                sa_slow_enter(self, lane, span, sa_handle_flags(span) | flags);
+                sa_slow_enter(self, lane, span, shm_handle_flags(span.reserved) | flags);
 }
 
 static sa_aside void enter_aside(spanalloc_span span, struct shm_lane *lane) {
@@ -401,7 +401,7 @@ static sa_cold spanalloc_span open_at(struct sa_thread *self, struct shm_lane *l
 
         /* The handle carries what the books were not told: its first enter will say so. */
         if (!sa_slow_mark(self, lane, span, SHM_KIND_OPEN))
-                span.reserved = sa_handle_word(SHM_FLAG_LATE);
+                span.reserved = shm_handle_word(SHM_FLAG_LATE);
         end(self, lane);
         return span;
 }
@@ -525,7 +525,7 @@ static spanalloc_span handle_of_top(struct shm_lane *lane) {
         /* Others may enter it from now on: its close has to wait for them. */
         shm_store(top->state, top->state | SHM_FRAME_SHARED);
         return (spanalloc_span){atomic_load_explicit(&top->instance, memory_order_relaxed), top->path,
-                                sa_handle_word(known)};
+                                shm_handle_word(known)};
 }
 
 EXPORT spanalloc_span spanalloc_do_current_(void) {

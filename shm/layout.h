@@ -394,7 +394,7 @@ struct shm_header {
         _Atomic uint32_t counting;      /* enum shm_counting */
         _Atomic uint32_t closes_posted; /* counts what was put into `closes` */
         uint32_t reserved2;
-        _Atomic uint64_t instance_floor; /* spans numbered up to it (instance >> 32) were opened before this segment */
+        _Atomic uint64_t instance_floor; /* spans of blocks up to it (shm/span.h) were opened before this segment */
         uint64_t reserved2b[5];
 
         /* line 3: the doorbell.  The client increments it and wakes it as a futex */

@@ -5,16 +5,17 @@
 #include "daemon/books/last_open.h"
 #include "daemon/books/open_spans.h"
 #include "daemon/books/span_time.h"
+#include "shm/span.h"
 
 /* Whether a span was numbered before this segment: its opening is in the books of an earlier one. */
 static bool is_older(const struct books *books, uint64_t instance) {
-        return instance >> 32 <= books_instance_floor(books);
+        return shm_span_block(instance) <= books_instance_floor(books);
 }
 
 /* Whether a span was opened, as far as its number tells: it is not above the last that its lane opened.  Not to be told
  * where it is older than this segment. */
 static bool is_past(const struct books *books, uint64_t instance) {
-        uint32_t lane = (uint32_t)(instance & 0xfff);
+        uint32_t lane = shm_span_lane(instance);
 
         if (is_older(books, instance) || lane >= books_limits(books)->lanes)
                 return false;
@@ -34,7 +35,7 @@ static bool is_stale(const struct books *books, uint64_t instance) {
 
 /* The frame of a scope on the stack of the lane that opened it; NULL: it has left that. */
 static struct frame *scope_frame(const struct books *books, uint64_t instance) {
-        uint32_t lane = (uint32_t)(instance & 0xfff);
+        uint32_t lane = shm_span_lane(instance);
         struct lane *home;
 
         if (lane >= books_limits(books)->lanes)
