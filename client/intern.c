@@ -14,8 +14,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "client/attach.h"
-#include "client/root_private.h"
+#include "client/attachments.h"
+#include "client/root.h"
 
 /* The index of names, and where the search in it begins. */
 #define NAME_SLOTS   (2 * SA_NAMES)
@@ -65,7 +65,7 @@ static void copy_name(struct sa_attachment *a, uint32_t id) {
         shm_store(to->file_length, from->file_length);
         shm_store_text(to->name, from->name, sizeof to->name);
         shm_store_text(to->file, from->file, sizeof to->file);
-        /* [N2] release of `state`, pairs with the acquire in reader_name().
+        /* [N2] release of `state`, pairs with the acquire in learn_name().
          * Publishes: the entry's text.  Without it: a name is read before it is whole. */
         atomic_store_explicit(&to->state, SHM_NAME_READY, memory_order_release);
 }
@@ -369,7 +369,7 @@ uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent) {
                         parent = 0;
                 path = new_path(parent, name);
         }
-        /* [N3] release of the site's cache, pairs with the acquire in path_of().  Publishes: the path's entry in the
+        /* [N3] release of the site's cache, pairs with the acquire in sa_path_at_hand().  Publishes: the path's entry in the
          * segment.  Without it: a record could name a path that the collector does not find. */
         if (path != SHM_PATH_OTHER && name != SHM_NAME_OTHER) /* those are counted each time */
                 __atomic_store_n(&site->cache, (uint64_t)parent << 32 | path, __ATOMIC_RELEASE);

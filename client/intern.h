@@ -8,7 +8,7 @@
 #pragma once
 
 #include "client/api.h"
-#include "shm/layout.h"
+#include "client/thread.h"
 
 #define SA_NAMES 16384u  /* ids 1 to SA_NAMES - 1 */
 #define SA_PATHS 131072u /* likewise */
@@ -25,3 +25,17 @@ spanalloc_site *sa_site_intern(const char *name);
 /* Copies all names and paths into a segment that threads already see as the current one.  -E2BIG: it is too small. */
 struct sa_attachment;
 int sa_intern_copy(struct sa_attachment *attachment);
+
+/* The path of a site's span under `parent`, if the site has it from its last use; else 0. */
+static sa_inline uint32_t sa_path_at_hand(const spanalloc_site *site, uint32_t parent) {
+        /* [N3] acquire of the site's cache, pairs with the release in sa_path_intern(). */
+        uint64_t cache = __atomic_load_n(&site->cache, __ATOMIC_ACQUIRE);
+
+        return sa_likely(cache >> 32 == parent) ? (uint32_t)cache : 0;
+}
+
+static inline uint32_t sa_path_of(spanalloc_site *site, uint32_t parent) {
+        uint32_t path = sa_path_at_hand(site, parent);
+
+        return path ? path : sa_path_intern(site, parent);
+}

@@ -2,39 +2,23 @@
 /*
  * See lane.h.
  *
- * A lane is claimed by the compare-and-swap of its occupancy from even to odd.  One that had an owner may be claimed
- * when the kernel says that this owner is dead, or it left by itself, and either its stack is empty or the collector
- * has settled what was on it.
+ * A lane is claimed by the compare-and-swap of its occupancy from even to odd.  A lane that had an owner may be claimed if
+ * that owner is dead, as the kernel reports, or has left it, and either its stack is empty or the collector has booked what
+ * was on it.
  */
 #include "client/lane.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "client/foreign.h"
-#include "client/root_private.h"
-#include "client/slow.h"
+#include "client/doorbell.h"
+#include "client/root.h"
 
-_Thread_local struct sa_thread sa_self __attribute__((tls_model("initial-exec"))) = {.epoch = SA_NO_EPOCH};
-/* Its patience, for the header. */
-extern _Thread_local int32_t spanalloc_patience_ __attribute__((alias("sa_self"), tls_model("initial-exec")));
-
-uint64_t sa_instance_block(uint32_t lane_index) {
-        /* Relaxed: only the number matters. */
-        uint64_t block = atomic_fetch_add_explicit(&sa_root.next_block, 1, memory_order_relaxed) + 1;
-
-        return shm_span_first(block, lane_index);
-}
-
-/* So many are claimed before threads that the collector has not met may be crowded out of a lane's memory. */
+/* Below this number a fresh lane is claimed rather than a crowded one: see is_crowded(). */
 #define FRESH_LANES 64u
-
-/* ----------------------------------------------------------------------------------------------- claiming -- */
 
 static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
         uint32_t word;
@@ -42,19 +26,21 @@ static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
         if (!occupancy || (occupancy & 1))
                 return false;
         word = shm_owner_word(lane);
-        atomic_thread_fence(memory_order_acquire); /* [O1] what a dead owner did is read below */
+        /* [O1] acquire fence, pairs with the kernel's mark of a death and with the unlock in sa_lane_leave().  Publishes: the
+         * last stores of the owner. */
+        atomic_thread_fence(memory_order_acquire);
         if ((word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED))
                 return false;
         shm_tell_owner_is_dead(lane);
         if (atomic_load_explicit(&lane->retired, memory_order_acquire) == occupancy)
-                return true; /* [O2] acquire, pairs with the release in drain.c: the collector has read the stack */
-        /* The kernel takes the dead owner's number out of the word.  Without its mark, the lane was left behind by a move:
-         * then only the collector knows when it is through. */
+                return true; /* [O2] acquire, pairs with the release in reader_retire(): the collector has read the stack */
+        /* The kernel clears a dead owner's number and sets DIED.  Without DIED the owner moved to another lane, and only
+         * `retired` says when the collector has read this one. */
         return (word & SHM_OWNER_DIED) && !atomic_load(&lane->depth) && !shm_load(lane->beyond) &&
                !atomic_load(&lane->lost_stretches);
 }
 
-/* Whether the collector may still have to learn of more threads of this lane than the lane remembers. */
+/* True if the lane had more threads since the collector last read it than lane->past holds. */
 static bool is_crowded(const struct shm_lane *lane, uint32_t occupancy) {
         return occupancy - atomic_load_explicit(&lane->retired, memory_order_relaxed) >= 2 * (SHM_PAST - 2);
         /* Relaxed: at worst a lane is passed over, or a thread is counted under another's name. */
@@ -99,14 +85,15 @@ static void lock_owner(struct shm_lane *lane) {
                 pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
                 pthread_mutex_init(&lane->owner, &attr);
         }
-        /* Nobody has it: its last owner is dead, or has unlocked it. */
+        /* It is free: its last owner is dead, or has unlocked it. */
         if (pthread_mutex_lock(&lane->owner) == EOWNERDEAD)
                 pthread_mutex_consistent(&lane->owner);
 }
 
-/* Starts the thread's books in this lane: its own counts so far are `before`, but for what an earlier collector should
- * have booked and had not; the lane's counters go on from what they were.  In this order: if the process dies meanwhile, all of `offset` is where the last thread's counts end as soon as
- * any of `before` is there to be taken from what follows.  The fences are for the compiler. */
+/* Counts that the thread made before it claimed the lane go to `before`; counts that an earlier collector missed go to `gap`;
+ * the lane's counters continue from their values.  `offset` must be complete before the first store to `before`: if the
+ * process dies in between, the collector books up to `offset` for the last thread, and `before` takes nothing from it.  The
+ * fences are for the compiler. */
 static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTERS], const uint64_t gap[SHM_COUNTERS]) {
         for (int i = 0; i < SHM_COUNTERS; i++)
                 shm_store(lane->offset[i], atomic_load_explicit(&lane->live[i], memory_order_relaxed));
@@ -122,7 +109,7 @@ static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTER
                 atomic_store_explicit(&lane->live[i], lane->offset[i] + own[i], memory_order_relaxed);
 }
 
-/* For a collector that comes too late to meet this thread. */
+/* Writes the thread into lane->past, for a collector that reads the lane after its end. */
 static void sign_in(struct shm_lane *lane) {
         uint32_t occupancy = atomic_load_explicit(&lane->occupancy, memory_order_relaxed) + 1;
         struct shm_past *past = &lane->past[occupancy / 2 % SHM_PAST];
@@ -133,11 +120,15 @@ static void sign_in(struct shm_lane *lane) {
         shm_store_counters(past->before, lane->before);
 }
 
-/* Relaxed: the collector looks at every lane's own word again and again. */
+/* Relaxed: the collector sets the bit in each lane, too, and repeats it. */
 static uint32_t first_attention(const struct sa_attachment *a) {
         uint32_t asked = atomic_load_explicit(&a->header->attention, memory_order_relaxed);
 
-        return sa_slow_attention() | (asked & SHM_ATTENTION_TIMING);
+        uint32_t own = atomic_load(&sa_root.snapshot) ? SHM_ATTENTION_SNAPSHOT : 0;
+
+        if (sa_root.on_full == SPANALLOC_WAIT)
+                own |= SHM_ATTENTION_WAIT;
+        return own | (asked & SHM_ATTENTION_TIMING);
 }
 
 static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t ring_records,
@@ -146,8 +137,8 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         char comm[SHM_COMM_BYTES] = {0};
         uint64_t head;
 
-        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in segment_is_still().  Publishes: it,
-         * before anything below.  Without it: this thread's counters are booked as its predecessor's. */
+        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: the
+         * odd occupancy, before any store below.  Without it: this thread's counters are booked as its predecessor's. */
         atomic_thread_fence(memory_order_release);
         lock_owner(lane);
         head = atomic_load_explicit(&lane->head, memory_order_relaxed);
@@ -156,9 +147,9 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         shm_store_text(lane->comm, comm, sizeof comm);
         lane->ring_records = ring_records;
         lane->ring_used = 0;
-        lane->limit = 0; /* the first record finds out, and writes BASE before itself */
+        lane->limit = 0; /* so the first record takes the slow path, which writes BASE before it */
         atomic_store_explicit(&lane->depth, 0, memory_order_relaxed);
-        lane->doorbell_at = head + sa_slow_doorbell_distance(ring_records);
+        lane->doorbell_at = head + sa_doorbell_distance(ring_records);
         shm_store(lane->beyond, 0);
         lane->beyond_scopes = 0;
         atomic_store_explicit(&lane->refused_frames, 0, memory_order_relaxed);
@@ -175,13 +166,14 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         atomic_store_explicit(&lane->attention, first_attention(a), memory_order_relaxed);
         begin_counters(lane, own, gap);
         sign_in(lane);
-        /* [O3] release of the even occupancy, pairs with the acquire in segment_lane_owner().  Publishes: all above. */
+        /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all stores above.
+         * Without it: one thread's counts are booked under another's name. */
         atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
         shm_tell_call_ends(lane);
 }
 
-static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS],
-                              const uint64_t gap[SHM_COUNTERS]) {
+struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS],
+                               const uint64_t gap[SHM_COUNTERS]) {
         struct shm_lane *lane;
         uint32_t i;
 
@@ -205,139 +197,8 @@ static struct shm_lane *claim(struct sa_thread *self, struct sa_attachment *a, c
         return lane;
 }
 
-/* ------------------------------------------------------------------------------------------------- moving -- */
-
-/* A handler must not find a thread between two lanes; nor must a cancellation end it there, which libc makes a signal,
- * too.  Not by pthread_sigmask(3): that leaves libc's own signals out. */
-static uint64_t block_signals(void) {
-        uint64_t all = UINT64_MAX, old = 0;
-
-        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof all);
-        return old;
-}
-
-static void restore_signals(uint64_t old) {
-        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
-}
-
-/* What this thread has counted in its life, in the lane that it leaves and beside it. */
-static void own_counters(const struct sa_thread *self, uint64_t own[SHM_COUNTERS]) {
-        if (!self->lane || atomic_load(&sa_root.snapshot)) {
-                sa_slow_own(self, own);
-                return;
-        }
-        for (int i = 0; i < SHM_COUNTERS; i++)
-                own[i] = atomic_load_explicit(&self->lane->live[i], memory_order_relaxed) - self->lane->offset[i] +
-                         self->pending[i];
-}
-
-/* What of it no collector has booked: the one that had the old segment is gone. */
-static void unbooked(const struct shm_lane *old, const uint64_t own[SHM_COUNTERS], uint64_t ret_gap[SHM_COUNTERS]) {
-        for (int i = 0; i < SHM_COUNTERS; i++) {
-                /* Relaxed: a look that comes too early takes for lost what is booked a moment later, by one who is not asked
-                 * any more. */
-                uint64_t booked = atomic_load_explicit(&old->booked[i], memory_order_relaxed);
-                uint64_t known = booked > old->offset[i] ? booked - old->offset[i] : 0;
-
-                if (known < old->own[i]) /* what it had counted before it came is before, whoever knows it */
-                        known = old->own[i];
-                ret_gap[i] = own[i] > known ? own[i] - known : 0;
-        }
-}
-
-static void leave(struct shm_lane *lane) {
+void sa_lane_leave(struct shm_lane *lane) {
+        /* [O1] release by the unlock, pairs with the acquire fences in is_vacant() and settle_lane().  Publishes: all that
+         * this thread wrote to the lane. */
         pthread_mutex_unlock(&lane->owner);
-}
-
-/* The process is no longer attached: back to counting for ourselves. */
-static void drop(struct sa_thread *self) {
-        struct shm_lane *lane = self->lane;
-
-        if (lane) {
-                own_counters(self, self->pending);
-                leave(lane);
-        }
-        self->lane = NULL;
-        self->epoch = SA_NO_EPOCH;
-}
-
-void sa_notice_fork_slow(void) {
-        /* Not by this thread's lane: it may not have counted anything yet. */
-        bool was_attached = atomic_load(&sa_root.epoch) != 0;
-        uint32_t wiped = 0;
-
-        if (atomic_load(&sa_root.state) != SA_READY || !atomic_compare_exchange_strong(&sa_gate.alive, &wiped, 2))
-                return;
-        sa_gate.child = was_attached;
-        sa_attach_forget();
-        atomic_store(&sa_root.next_try_ns, 0);
-        atomic_store(&sa_root.back_off, 0);
-        sa_self = (struct sa_thread){.epoch = SA_NO_EPOCH};
-        atomic_store(&sa_gate.alive, 1);
-}
-
-static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a, uint32_t epoch) {
-        struct shm_lane *old = self->lane, *lane;
-        uint64_t own[SHM_COUNTERS], gap[SHM_COUNTERS] = {0};
-
-        own_counters(self, own);
-        if (old)
-                unbooked(old, own, gap);
-        lane = claim(self, a, own, gap);
-        if (!lane) {
-                self->patience = SA_NO_LANE | 4096;
-                return NULL;
-        }
-        self->patience = 0;
-        if (old) {
-                sa_slow_resync(self, old, lane);
-                sa_foreign_move(old, lane);
-                leave(old);
-        }
-        memset(self->pending, 0, sizeof self->pending);
-        self->lane = lane;
-        self->epoch = epoch;
-        return lane;
-}
-
-struct shm_lane *sa_lane_slow(struct sa_thread *self) {
-        struct sa_attachment *a;
-        struct shm_lane *lane = NULL;
-        uint32_t epoch;
-        uint64_t signals;
-        int saved = errno;
-
-        sa_notice_fork();
-        /* [G1] acquire of `epoch`, pairs with the release in attach(). */
-        epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_acquire);
-        if (self->epoch == epoch)
-                return self->lane;
-        if (self->busy) { /* a handler, in the middle of a call on that lane: it stays */
-                if (self->lane)
-                        shm_add(self->lane->refused.nested, 1);
-                return NULL;
-        }
-        if (!epoch) {
-                if (self->epoch == SA_NO_EPOCH)
-                        return NULL;
-                signals = block_signals();
-                drop(self);
-                restore_signals(signals);
-                return NULL;
-        }
-        if (self->patience > SA_NO_LANE) { /* none was free: do not search at each call */
-                self->patience--;
-                return NULL;
-        }
-        signals = block_signals();
-        a = sa_attachment_get(&epoch);
-        if (a && self->epoch == epoch) /* a handler was faster */
-                lane = self->lane;
-        else if (a)
-                lane = move_in(self, a, epoch);
-        if (a)
-                sa_attachment_put(a);
-        restore_signals(signals);
-        errno = saved;
-        return lane;
 }

@@ -4,9 +4,19 @@
  */
 #pragma once
 
+#include "client/api.h"
 #include "client/thread.h"
 #include "shm/clock.h"
 #include "shm/ring.h"
+
+/* Relaxed: what a bit stands for is acquired where the bit is cleared ([F2]). */
+static sa_inline uint32_t sa_attention(const struct shm_lane *lane) {
+        return atomic_load_explicit(&lane->attention, memory_order_relaxed);
+}
+
+static inline uint64_t sa_timestamp(const struct shm_lane *lane) {
+        return sa_attention(lane) & SHM_ATTENTION_TIMING ? shm_clock() : 0;
+}
 
 static inline void sa_live(const struct shm_lane *lane, uint64_t ret[SHM_COUNTERS]) {
         /* Relaxed: this thread alone writes them. */

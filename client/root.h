@@ -1,32 +1,85 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library as one thing in a process: its settings, which of several copies leads, and start-up.
+ * The data that the files of the client share about the process.  It lies in ordinary memory, which a forked child inherits.
+ * copy.c defines it.  The first four fields are what other copies of the library read.
  */
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "client/api.h"
 #include "shm/layout.h"
 
-/* Makes the copy ready: settings from the environment, the gate's page, the leader.  Any number of times; cheap after
- * the first.  Runs as a constructor, and from any call that comes before it. */
-void sa_root_init(void);
+/* The functions that one copy of the library offers to another in the same process.  Fields are only appended; `size` says
+ * how many there are. */
+struct sa_api {
+        uint32_t size;
+        uint32_t version;
+        void (*init)(void);
+        spanalloc_span (*open)(spanalloc_site *);
+        spanalloc_span (*open_under)(spanalloc_site *, spanalloc_span);
+        void (*enter)(spanalloc_span);
+        void (*exit)(spanalloc_span);
+        void (*close)(spanalloc_span);
+        spanalloc_span (*current)(void);
+        spanalloc_site *(*site_intern)(const char *);
+        int (*set_snapshot)(spanalloc_snapshot_fn);
+        int (*attach)(const struct spanalloc_options *);
+        void (*detach)(void);
+        void (*stats)(struct spanalloc_stats *);
+        spanalloc_span (*scope_begin)(spanalloc_site *);
+        void (*scope_end)(spanalloc_span);
+        _Atomic uint64_t *(*counters)(void);
+        void (*set_counting)(enum shm_counting);
+        void (*attach_early)(void);
+        bool (*is_eager)(void);
+        void (*tell_exec)(int32_t, const char *, bool);
+};
 
-/* For libspanalloc-malloc, from its own constructor, before sa_root_attach_early: that it counts, or that another
- * malloc stands before its own, in the executable or in a library loaded earlier (SHM_COUNTING_BYPASSED). */
-void sa_root_set_counting(enum shm_counting counting);
+enum sa_state { SA_NEW, SA_READY, SA_OFF };
 
-/* For libspanalloc-malloc, before sa_root_attach_early, too: that it may count the quick way where this copy leads. */
-void sa_root_set_quick(void);
+struct sa_root {
+        uint64_t magic;
+        const struct sa_api *api;
+        const void *counter;            /* not NULL: this copy is the counting allocator's */
+        struct sa_root *_Atomic leader; /* the copy that does the work; NULL: not elected yet */
+        _Atomic uint32_t state;         /* enum sa_state */
 
-/* Attaches at load time, for a process that may never open a span; does nothing with SPANALLOC=0.  Then children
- * that are forked attach by themselves when they first allocate. */
-void sa_root_attach_early(void);
+        /* settings, from the environment at start-up */
+        char socket[108];
+        uint32_t ring_kib;
+        uint32_t on_full;
+        uint32_t answer_ms;   /* how long a collector may take to answer */
+        uint64_t run_dir_uid; /* owner of /run/spanalloc, trusted as a collector; UINT64_MAX: none */
 
-/* Whether the collector wants to hear of children at once (`spanallocctl run`). */
-bool sa_root_is_eager(void);
+        _Atomic uint32_t counting;
+        _Atomic uint32_t early;   /* attach without a span: the counting allocator is here */
+        _Atomic uint32_t quick;   /* the counting allocator may take the quick way: gate.quick follows the epoch */
+        _Atomic uint32_t options; /* enum shm_option, of the last collector */
+        spanalloc_snapshot_fn _Atomic snapshot;
 
-/* Tells the collector that process `pid` (0: this one) is about to run `path`; only when sa_root_is_eager().  Does not
- * allocate, keeps errno.  Async-signal-safe, also between vfork and exec. */
-void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed);
+        _Atomic uint32_t epoch;                  /* how many attachments there were */
+        _Atomic uint64_t next_block;             /* of instances */
+        _Atomic uint64_t next_try_ns;            /* no attempt to attach before that */
+        _Atomic uint32_t back_off;               /* seconds; grows while a collector does not answer */
+        _Atomic uint32_t name_limit, path_limit; /* ids below these fit every segment so far */
+
+        /* statistics that no lane has */
+        _Atomic int32_t attach_error;
+        _Atomic uint64_t attach_attempts, threads, refused_threads, other_names, other_paths, truncated_names;
+};
+/* Defined by libspanalloc-malloc only. */
+extern const char sa_counter_marker __attribute__((weak, visibility("hidden")));
+
+extern struct sa_root sa_root __attribute__((visibility("hidden")));
+
+#define SA_ROOT_MAGIC UINT64_C(0x31544f4f52415301)
+
+/* The interface of the copy that leads, if that is another one; else NULL. */
+extern const struct sa_api *_Atomic sa_leader_api __attribute__((visibility("hidden")));
+
+static inline const struct sa_api *sa_leader(void) {
+        /* [I1] acquire of the leader's interface, pairs with the release in sa_library_init().  Publishes: the start of the
+         * other copy. */
+        return atomic_load_explicit(&sa_leader_api, memory_order_acquire);
+}

@@ -3,7 +3,7 @@
  * The ring of a lane: one producer, one consumer, 64-byte records, positions that only grow.
  *
  * What lives here: the four accesses that order a record's way, and nothing else.  Who reserves which slot is the
- * producer's affair (client/spans.c); what a record means is the consumer's (daemon/attribution/frames.h).
+ * producer's affair (client/call.h); what a record means is the consumer's (daemon/attribution/frames.h).
  * docs/memory-model.md has the table of who may call what beside whom.
  */
 #pragma once

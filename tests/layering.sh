@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Holds the tree to its own rules: which folder may include what, which dependency lives where, and that every ordering
-# label has two ends and a line in docs/memory-model.md.
+# usage: layering.sh [--order FOLDER]
+# Holds the tree to its own rules: which folder may include what, that no two modules of a folder need each other, which
+# dependency lives where, and that every ordering label has two ends and a line in docs/memory-model.md, and names functions
+# that carry it.  With --order it prints in which order to read a folder: each module after those that it includes.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit
 
@@ -79,6 +81,28 @@ room ctl/verbs ctl/run/ ctl/top/ ctl/session/ ctl/output/ ctl/options/ query/ da
 may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'
 may_quote tests/integration/programs 'x^'
+
+# Within a room no two modules need each other, by whatever way round.  A module is the files of one basename.
+# modules FOLDER: "upper lower" for each module that includes another.
+modules() {
+        includes "$1" | sed -nE "s|^$1/([a-z_0-9]+)\\.[ch]:\"$1/([a-z_0-9]+)\\.h\"\$|\1 \2|p" | awk '$1 != $2' | sort -u
+}
+# A circle is named once; then one that reads a room from its first module to its last meets nothing that it does not know.
+room_order() {
+        modules "$1" | tsort 2>/dev/null | tac | paste -sd ' '
+}
+no_circle() {
+        local folder loop
+        for folder in "$@"; do
+                loop=$(modules "$folder" | tsort 2>&1 >/dev/null | sed -n 's/^tsort: \([a-z_0-9]*\)$/\1/p' | paste -sd ' ')
+                [ -z "$loop" ] || complain "$folder has a circle: $loop"
+        done
+}
+if [ "${1-}" = --order ]; then # --order FOLDER: the order in which to read it
+        room_order "${2:?}"
+        exit
+fi
+no_circle shm client client/malloc daemon/{host,wire,attribution,processes,spanallocd} ctl/{run,verbs}
 
 # Above the rooms of ctl there is the start only.
 while read -r line; do
@@ -158,6 +182,68 @@ done < <(labels shm client daemon ctl | uniq -c)
 while read -r label; do
         labels shm client daemon ctl | grep -qx "$label" || complain "[$label] is in $model and nowhere else"
 done < <(grep -oE '\[[A-Z]{1,2}[0-9]{1,2}\]' "$model" 2>/dev/null | tr -d '[]' | sort -u)
+
+# … and whatever a label "pairs with" is a function that carries it: "[R2] acquire of `tail`, pairs with … in ring_release()".
+# partners FILE…: one line for each function without its label.
+partners() {
+        awk '
+                # The function that begins here, or whose comment this was.
+                /^[a-zA-Z_].*[a-zA-Z_0-9]\(/ && !/;[ \t]*$/ && !/^#/ && !/^_Static/ {
+                        name = $0
+                        sub(/\(.*/, "", name)
+                        sub(/.*[^a-zA-Z_0-9]/, "", name)
+                        for (label in before)
+                                carries[label, name] = 1
+                        split("", before)
+                }
+                /^}/ { name = "" }
+                /^#define [A-Z]/ { # what a macro carries is the function'"'"'s of its name, which uses it
+                        macro = tolower($2)
+                        sub(/\(.*/, "", macro)
+                        if (match($0, /\[[A-Z][A-Z]?[0-9][0-9]?\]/))
+                                carries[substr($0, RSTART + 1, RLENGTH - 2), macro] = 1
+                }
+                /\/\*/ && !open { text = ""; open = 1; at = FILENAME ":" FNR }
+                open { line = $0; sub(/^[ \t]*\*[ \t]/, "", line); text = text " " line }
+                open && /\*\// {
+                        open = 0
+                        labels = ""
+                        for (rest = text; match(rest, /\[[A-Z][A-Z]?[0-9][0-9]?\]/); rest = substr(rest, RSTART + RLENGTH))
+                                labels = labels " " substr(rest, RSTART + 1, RLENGTH - 2)
+                        while (match(text, /\[[A-Z][A-Z]?[0-9][0-9]?\]/)) {
+                                label = substr(text, RSTART + 1, RLENGTH - 2)
+                                text = substr(text, RSTART + RLENGTH)
+                                if (name == "")
+                                        before[label] = 1
+                                else
+                                        carries[label, name] = 1
+                                sentence = text
+                                sub(/\. .*|\.$|: .*/, "", sentence)
+                                if (!sub(/.*pairs with/, "", sentence))
+                                        continue
+                                while (match(sentence, /[a-z_0-9]+\(\)/)) {
+                                        partner = substr(sentence, RSTART, RLENGTH - 2)
+                                        sentence = substr(sentence, RSTART + RLENGTH)
+                                        wants[at, labels, partner] = at " [" label "] pairs with " partner "(), which does not carry it"
+                                }
+                        }
+                }
+                END {
+                        for (key in wants) {
+                                split(key, part, SUBSEP)
+                                found = 0
+                                n = split(part[2], one, " ") # a comment may have two labels, and a partner for each
+                                for (i = 1; i <= n; i++)
+                                        if ((one[i], part[3]) in carries)
+                                                found = 1
+                                if (!found)
+                                        print wants[key]
+                        }
+                }' "$@"
+}
+while read -r line; do
+        complain "$line"
+done < <(find shm client daemon -name '*.[ch]' | sort | { mapfile -t files; partners "${files[@]}"; })
 
 [ "$bad" = 0 ] && echo "layering: ok"
 [ "$bad" = 0 ]

@@ -24,8 +24,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "client/exec_notice.h"
 #include "client/malloc/objects.h"
-#include "client/root.h"
 #include "client/thread.h"
 
 #define EXPORT __attribute__((visibility("default")))

@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/counting.h"
 #include "client/malloc/headers.h"
 #include "client/malloc/next.h"
-#include "client/thread.h"
 
 #define EXPORT __attribute__((visibility("default")))
 

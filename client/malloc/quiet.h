@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "client/thread.h"
+#include "client/counting.h"
 
 struct sa_quiet {
         _Atomic uint64_t *counters;

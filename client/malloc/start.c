@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "client/counting.h"
 #include "client/malloc/headers.h"
 #include "client/malloc/next.h"
 #include "client/malloc/quiet.h"
-#include "client/root.h"
 
 /* Our malloc, whatever that name means to the rest of the process. */
 extern void *sa_malloc(size_t size) __attribute__((visibility("hidden")));

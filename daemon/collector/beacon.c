@@ -206,8 +206,8 @@ void beacon_set_asleep(struct beacon *beacon, bool asleep) {
         /* Relaxed: the fence below orders it; and clearing it late costs one superfluous ring. */
         atomic_store_explicit(&beacon->page->asleep, asleep, memory_order_relaxed);
         if (asleep)
-                /* [W1] seq_cst fence between `asleep` and the look at the rings' heads that follows in the caller; pairs
-                 * with the client's between its head and its look at `asleep`: either we see its head, or it sees us
-                 * asleep.  Without it: both look before the other writes, and the collector sleeps over a record. */
+                /* [W1] seq_cst fence between the store of `asleep` and the caller's reads of the heads, pairs with the one in
+                 * sa_doorbell() between the head and the load of `asleep`.  Without it: both read old values, and the
+                 * collector sleeps while a record waits. */
                 atomic_thread_fence(memory_order_seq_cst);
 }

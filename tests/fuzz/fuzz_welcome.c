@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/attach.c"
+#include "client/handshake.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -162,10 +162,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         answer(data, size);
         a.map = NULL;
         r = take_welcome(&a, has_former ? &former : NULL, ends[0]);
-        REQUIRE(r <= 0 || (r == KEPT && has_former));
+        REQUIRE(r <= 0 || (r == SA_KEPT && has_former));
         if (r == 0)
                 use(&a);
-        if (r == KEPT)
+        if (r == SA_KEPT)
                 REQUIRE(former.beacon->magic == SHM_BEACON_MAGIC && !a.map);
         got = dup(ends[0]);
         REQUIRE(got == lowest);

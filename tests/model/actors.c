@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/thread.h"
+#include "client/counting.h"
 #include "spanalloc/spanalloc.h"
 
 const uint64_t actor_before[4] = {7, 700, 5, 300};

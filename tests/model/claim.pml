@@ -6,7 +6,7 @@
  *   is_vacant                  the same
  *   IDENTITY, OFFSET, PAST     tid, comm; what the lane's counters stood at; sign_in(), segment_past_owner()
  *   REST                       the stack, `lost` and the marks, of which one word stands for all
- *   dies, leaves               the kernel's FUTEX_OWNER_DIED; leave() after a move to another segment
+ *   dies, leaves               the kernel's FUTEX_OWNER_DIED; sa_lane_leave() after a move to another segment
  *   settle                     settle_lane(), drain_receive(), meet(), retire(), drain_publish_retired() in daemon/drain,
  *                              segment_lane_owner(), segment_is_still(), segment_live_counters(), segment_remains() in segment_reader.c
  *   the note READ              not in the code: that the collector has read the rest, for who clears it (memory.pml)

@@ -13,6 +13,7 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
+#include "client/counting.h"
 #include "client/record.h"
 
 #if defined(__x86_64__)

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "client/intern.h"
-#include "client/root_private.h"
+#include "client/library.h"
 
 #define must(condition)                                                                                                \
         do {                                                                                                           \
@@ -38,7 +38,7 @@ static void in_a_process(void (*run)(void)) {
         pid_t pid = fork();
 
         if (!pid) {
-                sa_root_init();
+                sa_library_init();
                 run();
                 _exit(0);
         }

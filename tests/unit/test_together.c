@@ -28,8 +28,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/attach.h"
-#include "client/thread.h"
+#include "client/attachments.h"
+#include "client/counting.h"
 #include "daemon/collector/collector.h"
 #include "spanalloc/spanalloc.h"
 

@@ -239,8 +239,8 @@ SPANALLOC_DO_ void spanalloc_do_scope_end_(spanalloc_span span);
 #define SPANALLOC_LOOK_ extern inline __attribute__((gnu_inline, always_inline, artificial))
 
 SPANALLOC_LOOK_ int spanalloc_is_alone_(void) {
-        /* [G3] relaxed load of `listening`, pairs with the store in attach() before the epoch's: who knows that somebody
-         * attached reads no 0. */
+        /* [G3] relaxed load of `listening`, pairs with the store in sa_set_listening().  A thread that was told of the
+         * attachment reads no older 0. */
         return !__atomic_load_n(&spanalloc_listening_, __ATOMIC_RELAXED) && spanalloc_patience_ > 0;
 }
 /* … where a span would be opened.  A signal handler may come between the load and the store: then some of its opens, or the

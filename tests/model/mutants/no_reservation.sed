@@ -1,4 +1,4 @@
 # client: an enter asks for its own slot only, not for its exit's.
-# File: client/spans.c
-# Sources: client/spans.c
+# File: client/cycles.c
+# Sources: client/cycles.c
 s/fits(lane, at, 3)/at.head + 1 <= lane->limit/

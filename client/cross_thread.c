@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* See foreign.h. */
-#include "client/foreign.h"
+/* See cross_thread.h. */
+#include "client/cross_thread.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "client/attachments.h"
+#include "shm/span.h"
 
-#include "client/lane.h"
-#include "client/root_private.h"
-
-/* How many cycles of `instance` a lane has that nobody has marked. */
+/* The number of cycles of `instance` on a lane that have no mark. */
 static int count_unmarked(const struct shm_lane *lane, uint64_t instance) {
-        /* [F1] acquire of `depth`, pairs with the release in sa_push(). */
+        /* [F1] acquire of `depth`, pairs with the releases in sa_push(), sa_add_depth() and take_out(). */
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_acquire);
         int n = 0;
 
-        /* From the top, as frames that move move down.  [F1] acquire of each, pairs with the release in take_out(). */
+        /* From the top, since frames move down.  [F1] acquire of each, pairs with the releases in take_out() and sa_push(). */
         for (uint32_t i = depth < SHM_DEPTH ? depth : SHM_DEPTH; i-- > 0;)
                 n += atomic_load_explicit(&lane->stack[i].instance, memory_order_acquire) == instance;
         if (!n)
@@ -27,18 +21,18 @@ static int count_unmarked(const struct shm_lane *lane, uint64_t instance) {
         return n;
 }
 
-/* The thread is gone, and the collector has ended what was on its stack: nobody would take a mark. */
+/* True if the thread is dead and the collector has ended the cycles on its stack: no thread would take a mark. */
 static bool is_settled(const struct shm_lane *lane) {
-        /* Relaxed: at worst a mark is set that comes too late, as one that is set a moment earlier does. */
+        /* Relaxed: at worst a mark is set too late, as a mark that was set a moment before the end is. */
         return atomic_load_explicit(&lane->retired, memory_order_relaxed) ==
                atomic_load_explicit(&lane->occupancy, memory_order_relaxed);
 }
 
 static bool mark(struct shm_lane *lane, uint64_t instance) {
         for (unsigned i = 0; i < SHM_DEPTH; i++) {
-                uint64_t nobody = 0;
+                uint64_t expected = 0;
 
-                if (!atomic_compare_exchange_strong_explicit(&lane->marks[(instance + i) % SHM_DEPTH], &nobody,
+                if (!atomic_compare_exchange_strong_explicit(&lane->marks[(instance + i) % SHM_DEPTH], &expected,
                                                              instance, memory_order_relaxed, memory_order_relaxed))
                         continue;
                 /* [F2] release of `attention`, pairs with the acquire in sa_slow_attend().  Publishes: the mark. */
@@ -48,12 +42,13 @@ static bool mark(struct shm_lane *lane, uint64_t instance) {
         return false;
 }
 
-/* Marks a lane of a thread that may be on its way to another one.  False when it has gone, and took its frames along. */
+/* Marks a lane whose thread may move to another one meanwhile.  False if it has moved, with its frames. */
 static bool mark_on_its_way(struct shm_lane *lane, uint64_t instance) {
         if (!mark(lane, instance))
                 return false;
-        /* [F3] seq_cst fence between the mark and the look at `depth`, pairs with the one in sa_foreign_move() between
-         * `depth` and the look at the marks: one of the two sees the other's.  Without it: the mark stays behind. */
+        /* [F3] seq_cst fence between the store of the mark and the load of `depth`, pairs with the one in
+         * sa_foreign_move() between the store of `depth` and the loads of the marks.  Without it: the mark stays on the
+         * old lane. */
         atomic_thread_fence(memory_order_seq_cst);
         if (atomic_load_explicit(&lane->depth, memory_order_relaxed))
                 return true;
@@ -63,11 +58,11 @@ static bool mark_on_its_way(struct shm_lane *lane, uint64_t instance) {
                 if (atomic_compare_exchange_strong(&lane->marks[i], &mine, 0))
                         return false;
         }
-        return true; /* it has taken it along */
+        return true; /* sa_foreign_move() has moved it */
 }
 
 void sa_foreign_move(struct shm_lane *from, struct shm_lane *to) {
-        /* Release: who sees it sees the frames on the new lane. */
+        /* Release: a thread that reads this 0 finds the frames on the new lane. */
         atomic_store_explicit(&from->depth, 0, memory_order_release);
         atomic_thread_fence(memory_order_seq_cst); /* [F3] */
         for (unsigned i = 0; i < SHM_DEPTH; i++) {
@@ -85,7 +80,7 @@ static bool find_foreign(struct sa_attachment *a, const struct shm_lane *own, ui
                 n = a->geometry.lane_capacity;
         if (!n)
                 return false;
-        /* The lane that opened the span is the likeliest. */
+        /* The lane that opened the span is the most likely one. */
         first = shm_span_lane(instance) % n;
         for (uint32_t k = 0; k < n; k++) {
                 struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, (first + k) % n);
@@ -106,7 +101,7 @@ bool sa_foreign_exit(const struct shm_lane *own, uint64_t instance) {
                 return false;
         found = find_foreign(a, own, instance);
         sa_attachment_put(a);
-        /* Its thread may still be where an earlier collector was; or have come here after we looked. */
+        /* The thread may still have its lane in an earlier segment, or have moved after the search above. */
         for (uint32_t i = 0; !found && i < SA_ATTACHMENTS; i++) {
                 struct sa_attachment *other = sa_attachment_nth(i);
 
@@ -137,23 +132,10 @@ bool sa_foreign_close(spanalloc_span span) {
                 slot->flags = shm_handle_flags(span.reserved) & SHM_FLAG_LATE;
                 /* [C1] release of the slot, pairs with the acquire in segment_close().  Publishes: its path. */
                 atomic_store_explicit(&slot->instance, span.instance, memory_order_release);
-                /* [C1] release, too: who sees the count sees the slot. */
+                /* [C1] release, pairs with the acquire in reader_has_closes().  Publishes: the slot, with the count. */
                 atomic_fetch_add_explicit(&a->header->closes_posted, 1, memory_order_release);
                 done = true;
         }
         sa_attachment_put(a);
         return done;
-}
-
-void sa_ring_bell(void) {
-        uint32_t epoch;
-        struct sa_attachment *a = sa_attachment_get(&epoch);
-        int saved = errno;
-
-        if (!a)
-                return;
-        atomic_fetch_add(&a->header->bell, 1);
-        syscall(SYS_futex, &a->header->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-        errno = saved;
-        sa_attachment_put(a);
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The seldom parts of a call's beginning; see call.h. */
+#include "client/call.h"
+
+#include "client/attach.h"
+#include "client/lane_move.h"
+#include "client/library.h"
+#include "client/slow_path.h"
+
+sa_cold struct shm_lane *sa_begin_slow(struct sa_thread *self, bool opens) {
+        if (sa_leader())
+                return NULL;
+        if (self->busy) { /* this call interrupts another one */
+                if (self->lane && self->epoch == sa_gate_epoch())
+                        shm_add(self->lane->refused.nested, 1);
+                return NULL;
+        }
+        if (opens) {
+                if (!sa_forward() && (!sa_gate_epoch() || sa_is_stale()))
+                        sa_attach(NULL, false);
+        } else if (self->epoch == SA_NO_EPOCH && !sa_gate_epoch()) {
+                return NULL; /* the thread cannot have entered anything */
+        }
+        do /* again if a handler attached to a new collector in between */
+                if (!sa_lane_slow(self))
+                        return NULL;
+        while (!begin(self, sa_gate_epoch()));
+        return self->lane;
+}
+
+bool sa_is_due(struct sa_thread *self) {
+        if (sa_gate_epoch())
+                return true;
+        if (self->epoch != SA_NO_EPOCH && !self->busy)
+                sa_lane_slow(self); /* detached, or forked: the thread leaves its lane */
+        return !is_alone(self) && sa_attach_is_due(self);
+}
+
+uint32_t sa_current_path(struct sa_thread *self, struct shm_lane *lane) {
+        if (sa_attention(lane))
+                sa_slow_attend(self, lane);
+        return top_path(lane, place_of(lane));
+}

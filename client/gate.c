@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* Defines the gate's page; library.c has the kernel wipe it on fork. */
+#include "client/gate.h"
+
+union sa_gate_page sa_gate_page __attribute__((aligned(SA_GATE_ALIGN)));

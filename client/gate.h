@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gate: the page that every call reads first.
+ *
+ * The kernel wipes it in a forked child (MADV_WIPEONFORK), however the child was made.  Its epoch is 0 while the process is
+ * not attached.  A thread whose epoch differs from the gate's must not touch its lane: that may belong to the parent, or to
+ * a collector that has ended.  Who writes the gate: attach.c, control.c, counting.c and fork.c.
+ */
+#pragma once
+
+#include "client/thread.h"
+
+struct sa_attachment;
+
+struct sa_gate {
+        _Atomic uint32_t epoch;     /* of the attachment; 0: none.  [G1] */
+        _Atomic uint32_t attaching; /* 1: one thread attaches; the others go on unattached */
+        struct sa_attachment *_Atomic attachment;
+        const struct shm_beacon *_Atomic beacon;
+        _Atomic uint32_t generation;
+        bool child;             /* forked from an attached process */
+        _Atomic uint32_t alive; /* 0: wiped by a fork that was not noticed yet; 2: being noticed; else 1 */
+        _Atomic uint64_t quick; /* sa_quick_of(epoch) where the counting allocator may take the quick way; else 0 */
+};
+
+#define SA_GATE_ALIGN 65536 /* the largest page size of any target */
+extern union sa_gate_page {
+        struct sa_gate gate;
+        char page[SA_GATE_ALIGN];
+} sa_gate_page __attribute__((visibility("hidden")));
+#define sa_gate (sa_gate_page.gate)
+
+/* Relaxed: equality with the thread's epoch means that this thread itself stored that, after its lane was whole. */
+static sa_inline uint32_t sa_gate_epoch(void) {
+        return atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed);
+}
+
+/* True if the collector of the current attachment has been replaced. */
+static inline bool sa_is_stale(void) {
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+        /* Relaxed: a new generation leads to a handshake, which orders everything. */
+        uint32_t generation = atomic_load_explicit(&beacon->generation, memory_order_relaxed);
+        return generation != atomic_load_explicit(&sa_gate.generation, memory_order_relaxed) && generation;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Starts the library; see library.h. */
+#include "client/library.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "client/attach.h"
+#include "client/election.h"
+#include "client/fork.h"
+#include "client/intern.h"
+#include "client/settings.h"
+#include "shm/handshake.h"
+
+/* Where the collector wants to be told of every child, a child attaches in fork(), before it does anything. */
+static void after_fork_in_child(void) {
+        sa_notice_fork();
+        if (atomic_load(&sa_root.options) & SHM_OPTION_EAGER)
+                sa_attach(NULL, true);
+}
+
+static uint32_t start(void) {
+        if (sa_is_switched_off() || madvise(&sa_gate_page, sizeof sa_gate_page, MADV_WIPEONFORK) < 0)
+                return SA_OFF;
+        atomic_store(&sa_gate.alive, 1);
+        sa_read_settings();
+        sa_intern_init();
+        pthread_atfork(NULL, NULL, after_fork_in_child);
+        return SA_READY;
+}
+
+void sa_library_init(void) {
+        static _Atomic uint32_t begun;
+        struct sa_root *leader;
+        int saved;
+
+        if (sa_likely(atomic_load_explicit(&sa_root.leader, memory_order_acquire) != NULL))
+                return;
+        if (atomic_exchange(&begun, 1))
+                return; /* another thread, or the call that this handler interrupted, starts it: nothing is recorded yet */
+        saved = errno;
+        leader = sa_elect();
+        if (leader != &sa_root) {
+                leader->api->init(); /* its constructor may come after ours */
+                /* [I1] release of the leader's interface, pairs with the acquire in sa_leader().  Without it: a call goes to a
+                 * copy that has not started.  Stored before `state`: SA_OFF without a leader means that no collector
+                 * will ever be found (sa_attach_is_due()). */
+                atomic_store_explicit(&sa_leader_api, leader->api, memory_order_release);
+                atomic_store(&sa_root.state, SA_OFF);
+        } else {
+                atomic_store(&sa_root.state, start());
+        }
+        atomic_store_explicit(&sa_root.leader, leader, memory_order_release);
+        errno = saved;
+}
+
+__attribute__((constructor)) static void construct(void) {
+        sa_library_init();
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* See settings.h. */
+#include "client/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/root.h"
+
+#define ANSWER_MS_MAX 60000
+
+static void choose_socket(void) {
+        const char *text = secure_getenv("SPANALLOC_SOCKET"), *runtime = secure_getenv("XDG_RUNTIME_DIR");
+        struct stat st;
+        size_t n = 0;
+
+        if (stat("/run/spanalloc", &st) == 0 && S_ISDIR(st.st_mode))
+                sa_root.run_dir_uid = st.st_uid;
+        if (text && *text) {
+                if (strlen(text) < sizeof sa_root.socket)
+                        strcpy(sa_root.socket, text);
+                return;
+        }
+        if (runtime && *runtime && strlen(runtime) + sizeof "/spanalloc/ingest.sock" <= sizeof sa_root.socket) {
+                n = strlen(runtime);
+                memcpy(sa_root.socket, runtime, n);
+                strcpy(sa_root.socket + n, "/spanalloc/ingest.sock");
+                if (access(sa_root.socket, F_OK) == 0)
+                        return;
+        }
+        strcpy(sa_root.socket, "/run/spanalloc/ingest.sock");
+}
+
+void sa_read_settings(void) {
+        const char *text;
+
+        choose_socket();
+        text = secure_getenv("SPANALLOC_RING_KIB");
+        if (text && *text)
+                sa_root.ring_kib = (uint32_t)strtoul(text, NULL, 10);
+        text = secure_getenv("SPANALLOC_ATTACH_MS");
+        if (text && *text && strtoul(text, NULL, 10) <= ANSWER_MS_MAX)
+                sa_root.answer_ms = (uint32_t)strtoul(text, NULL, 10);
+        text = secure_getenv("SPANALLOC_ON_FULL");
+        sa_root.on_full = text && !strcmp(text, "wait") ? SPANALLOC_WAIT : SPANALLOC_REFUSE;
+}
+
+bool sa_is_switched_off(void) {
+        const char *text = secure_getenv("SPANALLOC");
+
+        return text && !strcmp(text, "0");
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* See slow_path.h; room.h and lost.h have the rules that it keeps. */
+#include "client/slow_path.h"
+
+#include <string.h>
+
+#include "client/attachments.h"
+#include "client/cross_thread.h"
+#include "client/doorbell.h"
+#include "client/first_records.h"
+#include "client/lost.h"
+#include "client/record.h"
+#include "client/room.h"
+#include "client/snapshot.h"
+#include "shm/span.h"
+
+static void count_refused_path(uint32_t path) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+
+        if (!a)
+                return;
+        if (path < a->geometry.path_capacity)
+                atomic_fetch_add_explicit(&shm_paths(a->map, &a->geometry)[path].refused, 1, memory_order_relaxed);
+        sa_attachment_put(a);
+}
+
+static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, const uint64_t at[SHM_COUNTERS]) {
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+        bool scope = flags & SHM_FLAG_SCOPE, deep = lane->beyond || depth >= SHM_DEPTH;
+
+        atomic_fetch_add_explicit(&lane->refused_frames, 1, memory_order_relaxed);
+        atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
+        /* [L2] release fence, pairs with the acquire fence in reader_live().  Publishes: `refused_frames`, before the live
+         * counters rise under the frame.  Without it: its allocations are booked to its parent. */
+        atomic_thread_fence(memory_order_release);
+        if (deep) {
+                shm_add(lane->refused.enters_depth, 1);
+                shm_add(lane->beyond, 1);
+                lane->beyond_scopes += scope;
+        } else {
+                shm_add(lane->refused.enters, 1);
+                sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_REFUSED, flags), at);
+        }
+        count_refused_path(span.path);
+}
+
+void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
+        uint64_t head, at[SHM_COUNTERS];
+        uint32_t depth, need;
+
+        /* A scope's caller has attended before it read the parent's path.  If another exit were taken now, that parent would
+         * no longer be the top. */
+        if (!(flags & SHM_FLAG_SCOPE))
+                sa_slow_attend(self, lane);
+        sa_counters_now(lane, at);
+        sa_leave_top(lane, at);
+        head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
+        need = 3 + (lane->ring_used ? 0 : 2) +
+               (atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed) ? 1 : 0);
+        if (lane->beyond || depth >= SHM_DEPTH || !sa_has_room(self, lane, head, need)) {
+                refuse(lane, span, flags, at);
+                return;
+        }
+        if (!lane->ring_used)
+                head = sa_put_before(self, lane, head);
+        head = sa_flush_lost(self, lane, head);
+        if (!lane->ring_used)
+                head = sa_put_base(self, lane, head, at);
+        sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER,
+               flags | (sa_attention(lane) & SHM_ATTENTION_TIMING ? SHM_FLAG_TIMED : 0), sa_timestamp(lane), at);
+        sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_ACCEPTED, flags), at);
+        ring_publish(lane, head + 1);
+        sa_reach_top(lane);
+        if (head + 1 >= lane->doorbell_at)
+                sa_doorbell(self, lane);
+}
+
+/* Writes OPEN or CLOSE, without attending. */
+static bool put_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
+        static const uint64_t none[SHM_COUNTERS];
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+
+        if (sa_has_room(self, lane, head, 1)) {
+                sa_put(self, head, span.instance, span.path, kind, shm_handle_flags(span.reserved) & SHM_FLAG_LATE,
+                       sa_timestamp(lane), none);
+                ring_publish(lane, head + 1);
+                if (head + 1 >= lane->doorbell_at)
+                        sa_doorbell(self, lane);
+                return true;
+        }
+        if (kind == SHM_KIND_OPEN) {
+                shm_add(lane->refused.opens, 1);
+                count_refused_path(span.path);
+        } else if (!sa_foreign_close(span)) {
+                shm_add(lane->refused.closes, 1);
+        }
+        return false;
+}
+
+bool sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind) {
+        if (kind == SHM_KIND_CLOSE) /* the caller of an OPEN has attended: it has read the parent's path */
+                sa_slow_attend(self, lane);
+        return put_mark(self, lane, span, kind);
+}
+
+/* ------------------------------------------------------------------------------------------------- exits -- */
+
+/* Takes frame `i` out of the stack, and writes its EXIT if its ENTER was written. */
+static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, uint16_t flags,
+                     const uint64_t at[SHM_COUNTERS]) {
+        uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed), state = lane->stack[i].state;
+        uint32_t path = lane->stack[i].path;
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        uint64_t instance = atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed);
+
+        if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
+                head = sa_flush_lost(self, lane, head);
+                if (state & SHM_FRAME_SHARED)
+                        flags |= SHM_FLAG_SHARED;
+                if (sa_attention(lane) & SHM_ATTENTION_TIMING)
+                        flags |= SHM_FLAG_TIMED;
+                sa_put(self, head, instance, path, SHM_KIND_EXIT, flags, sa_timestamp(lane), at);
+                if (flags & SHM_FLAG_MIGRATED)
+                        atomic_store_explicit(&lane->taken_until, head + 1, memory_order_release);
+        } else if (flags & SHM_FLAG_MIGRATED) { /* no ENTER, so no EXIT */
+                atomic_store_explicit(&lane->taken, 0, memory_order_release);
+        }
+        for (uint32_t j = i; j + 1 < depth; j++) {
+                struct shm_frame *to = &lane->stack[j], *from = &lane->stack[j + 1];
+
+                to->path = from->path;
+                shm_store(to->state, from->state);
+                memcpy(to->counters, from->counters, sizeof to->counters);
+                /* [F1] release of the lower copy, pairs with the acquire in count_unmarked().  Publishes: the lower copy,
+                 * before the upper one is overwritten.  Without it: a search from the top misses a frame that moves
+                 * down. */
+                atomic_store_explicit(&to->instance, atomic_load_explicit(&from->instance, memory_order_relaxed),
+                                      memory_order_release);
+        }
+        atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */
+        if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
+                ring_publish(lane, head + 1);
+        } else {
+                /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes: `lost_stretches`.
+                 * Without it: lost allocations are booked to the frame's parent. */
+                atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
+                /* No record opened it, but other threads may have entered it by its handle. */
+                if ((flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_SHARED))
+                        put_mark(self, lane, (spanalloc_span){instance, path, shm_handle_word(SHM_FLAG_LATE)},
+                                 SHM_KIND_CLOSE);
+        }
+}
+
+/* The topmost frame of `instance` that an exit with these flags ends, or -1.  For a scope's end: the scope's frame.  Else: a
+ * frame of spanalloc_enter(), and the scope's frame only if there is none. */
+static int find(const struct shm_lane *lane, uint64_t instance, uint16_t flags) {
+        int scope = -1;
+
+        for (int i = (int)atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1; i >= 0; i--) {
+                if (atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed) != instance)
+                        continue;
+                if (!(flags & SHM_FLAG_SCOPE) == !(lane->stack[i].state & SHM_FRAME_SCOPE))
+                        return i;
+                if (lane->stack[i].state & SHM_FRAME_SCOPE)
+                        scope = i;
+        }
+        return scope;
+}
+
+/* Ends the scopes above frame `i`, which a longjmp or an exception went over.  Frames of spanalloc_enter() stay. */
+static void unwind(struct sa_thread *self, struct shm_lane *lane, int i, const uint64_t at[SHM_COUNTERS]) {
+        if (lane->beyond) {
+                shm_add(lane->beyond, -lane->beyond_scopes);
+                atomic_fetch_sub_explicit(&lane->refused_frames, lane->beyond_scopes, memory_order_release); /* [L3] */
+                lane->beyond_scopes = 0;
+        }
+        for (int j = (int)atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1; j > i; j--)
+                if (lane->stack[j].state & SHM_FRAME_SCOPE)
+                        take_out(self, lane, (uint32_t)j, SHM_FLAG_SCOPE | SHM_FLAG_UNWOUND, at);
+}
+
+/* Ends a cycle of `instance` on this thread.  False if it has none. */
+static bool exit_here(struct sa_thread *self, struct shm_lane *lane, uint64_t instance, uint16_t flags) {
+        uint64_t at[SHM_COUNTERS];
+        int i = find(lane, instance, flags);
+
+        if (i < 0)
+                return false;
+        sa_counters_now(lane, at);
+        sa_leave_top(lane, at);
+        if (!(flags & SHM_FLAG_MIGRATED))
+                unwind(self, lane, i, at);
+        take_out(self, lane, (uint32_t)i, flags, at);
+        sa_reach_top(lane);
+        return true;
+}
+
+/* The same for a frame beyond SHM_DEPTH: only the number of these is known.  False if there is none. */
+static bool exit_beyond(struct shm_lane *lane, bool scope) {
+        uint64_t at[SHM_COUNTERS];
+
+        if (scope ? !lane->beyond_scopes : lane->beyond == lane->beyond_scopes)
+                return false;
+        sa_counters_now(lane, at);
+        sa_leave_top(lane, at);
+        shm_add(lane->beyond, -1u);
+        lane->beyond_scopes -= scope;
+        atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release); /* [L3] */
+        sa_reach_top(lane);
+        return true;
+}
+
+void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
+        bool scope = flags & SHM_FLAG_SCOPE;
+
+        sa_slow_attend(self, lane);
+        /* A scope is more likely beyond the stack than on another thread; a frame of spanalloc_enter() is not. */
+        if (!exit_here(self, lane, span.instance, flags) && !(scope && exit_beyond(lane, true))) {
+                if (!sa_foreign_exit(lane, span.instance) && (scope || !exit_beyond(lane, false)))
+                        shm_add(lane->refused.exits, 1);
+                if (scope)
+                        sa_slow_mark(self, lane, span, SHM_KIND_CLOSE);
+        }
+        if (atomic_load_explicit(&lane->head, memory_order_relaxed) >= lane->doorbell_at)
+                sa_doorbell(self, lane);
+}
+
+/* --------------------------------------------------------------------------------------------- attention -- */
+
+void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
+        uint32_t bits = sa_attention(lane);
+
+        if (bits & SHM_ATTENTION_DOORBELL) {
+                atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_DOORBELL, memory_order_relaxed);
+                sa_ring_bell();
+                shm_add(lane->refused.doorbells, 1);
+        }
+        if (!(bits & SHM_ATTENTION_FOREIGN))
+                return;
+        /* [F2] acquire of `attention`, pairs with the release in mark().  Publishes: the marks.  Without it: the bit is
+         * cleared, and a mark stays until the next one. */
+        atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_FOREIGN, memory_order_acquire);
+        for (unsigned i = 0; i < SHM_DEPTH; i++) {
+                uint64_t instance = atomic_load_explicit(&lane->marks[i], memory_order_relaxed);
+
+                if (!instance)
+                        continue;
+                /* Releases, for the compiler: after a death the exit is in the mark, in `taken`, or in both. */
+                atomic_store_explicit(&lane->taken, instance, memory_order_release);
+                atomic_store_explicit(&lane->marks[i], 0, memory_order_release);
+                /* This thread may have ended the cycle itself meanwhile: then another thread's is meant. */
+                if (!exit_here(self, lane, instance, SHM_FLAG_MIGRATED) && !sa_foreign_exit(lane, instance))
+                        shm_add(lane->refused.exits, 1);
+                atomic_store_explicit(&lane->taken, 0, memory_order_release);
+                atomic_store_explicit(&lane->taken_until, 0, memory_order_release);
+        }
+}

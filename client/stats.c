@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spanalloc_stats(): what the process could not record, summed over the lanes of the current segment.
+ */
+#include <string.h>
+
+#include "client/api.h"
+#include "client/attachments.h"
+#include "client/library.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static void add_lanes(struct spanalloc_stats *s, struct sa_attachment *a) {
+        uint32_t n = atomic_load(&a->header->lanes_claimed);
+
+        for (uint32_t i = 0; i < n && i < a->geometry.lane_capacity; i++) {
+                const struct shm_refused *r = &shm_lane_at(a->map, &a->geometry, i)->refused;
+
+                s->refused_enters += shm_load(r->enters);
+                s->refused_depth += shm_load(r->enters_depth);
+                s->refused_opens += shm_load(r->opens);
+                s->refused_closes += shm_load(r->closes);
+                s->unmatched_exits += shm_load(r->exits);
+                s->nested += shm_load(r->nested);
+                s->waits += shm_load(r->waits);
+                s->doorbells += shm_load(r->doorbells);
+        }
+}
+
+static void fill(struct spanalloc_stats *out) {
+        struct spanalloc_stats s = {
+                .size = out->size,
+                .attached = atomic_load(&sa_gate.epoch) != 0,
+                .attach_error = atomic_load(&sa_root.attach_error),
+                .attach_attempts = atomic_load(&sa_root.attach_attempts),
+                .threads = atomic_load(&sa_root.threads),
+                .refused_threads = atomic_load(&sa_root.refused_threads),
+                .other_names = atomic_load(&sa_root.other_names),
+                .other_paths = atomic_load(&sa_root.other_paths),
+                .truncated_names = atomic_load(&sa_root.truncated_names),
+        };
+        struct sa_attachment *a;
+        uint32_t epoch;
+
+        if (out->size < sizeof out->size)
+                return;
+        a = sa_attachment_get(&epoch);
+        if (a) {
+                add_lanes(&s, a);
+                sa_attachment_put(a);
+        }
+        memcpy(out, &s, out->size < sizeof s ? out->size : sizeof s);
+}
+
+EXPORT void spanalloc_stats(struct spanalloc_stats *out) {
+        const struct sa_api *api = sa_forward();
+
+        if (api)
+                api->stats(out);
+        else
+                fill(out);
+}
