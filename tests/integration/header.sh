@@ -81,6 +81,7 @@ expect_at_least "compilations" "$compiled" 120
 
 lines=$(wc -l <"$SOURCE/client/include/spanalloc/spanalloc.h")
 note "the header has $lines lines"
+[ "$lines" -lt 180 ] || fail "the header has $lines lines: what is not the interface belongs into detail/"
 
 note "an address is the library's function, in each file"
 printf '#include <spanalloc/spanalloc.h>\nvoid *other(void);\nvoid *other(void) { return (void *)spanalloc_open; }\n' \

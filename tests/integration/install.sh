@@ -15,7 +15,8 @@ PC=$(find "$PREFIX" -name spanalloc.pc)
 PKG_CONFIG_PATH=$(dirname "$PC")
 LIBDIR=$(dirname "$PKG_CONFIG_PATH")
 export PKG_CONFIG_PATH
-for file in include/spanalloc/spanalloc.h bin/spanallocctl bin/spanallocd; do
+for file in include/spanalloc/spanalloc.h include/spanalloc/detail/{look,weak,disable,scope}.h bin/spanallocctl \
+        bin/spanallocd; do
         [ -e "$PREFIX/$file" ] || fail "$file is not installed"
 done
 for file in man1/spanallocctl.1 man3/spanalloc.3 man3/spanalloc_open.3 man7/spanalloc.7 man7/spanalloc-protocol.7 \
