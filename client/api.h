@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public header as the library itself needs it: the functions are here, so nobody looks before a call of them.
+ * The public header without the check before a call: the library itself defines the functions.
  */
 #pragma once
 

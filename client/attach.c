@@ -2,10 +2,10 @@
 /*
  * See attach.h.
  *
- * A thread attaches at most once a second, alone, and in one go: no descriptor stays open, so none can be closed, reused or
- * inherited by the host.  A collector that does not answer costs a span 100 ms, and each time a pause twice as long, up to a
- * minute.  SPANALLOC_ATTACH_MS gives it more time: `run` sets it, since its collector certainly exists, but may have hundreds
- * of processes to answer at once.
+ * A thread attaches at most once a second, alone, and in one go: no descriptor stays open, so none can be closed,
+ * reused or inherited by the host.  A collector that does not answer costs a span 100 ms, and each time a pause twice
+ * as long, up to a minute.  SPANALLOC_ATTACH_MS gives it more time: `run` sets it, since its collector certainly
+ * exists, but may have hundreds of processes to answer at once.
  */
 #include "client/attach.h"
 
@@ -93,8 +93,9 @@ static bool is_current(void) {
         return atomic_load(&sa_gate.epoch) && !sa_is_stale();
 }
 
-/* Opens between two reads of the clock.  A thread that opens ten spans a second searches again within 1.6 s.  A thread whose
- * last two reads met the same tick opens so many that the lesser number takes milliseconds, and reads the clock less often. */
+/* Opens between two reads of the clock.  A thread that opens ten spans a second searches again within 1.6 s.  A
+ * thread whose last two reads met the same tick opens so many that the lesser number takes milliseconds, and reads
+ * the clock less often. */
 #define PATIENCE       16u
 #define PATIENCE_BUSY  64u
 #define PATIENCE_EVER  (1u << 20) /* where no collector can be found */
@@ -118,8 +119,8 @@ bool sa_attach_is_due(struct sa_thread *self) {
         return now >= atomic_load_explicit(&sa_root.next_try_ns, memory_order_relaxed);
 }
 
-/* A raw clone() leaves the child without a robust list: the kernel would not report its threads' deaths, and libc's own list
- * still points into the parent's segment.  Such a child does not attach. */
+/* A raw clone() leaves the child without a robust list: the kernel would not report its threads' deaths, and libc's
+ * own list still points into the parent's segment.  Such a child does not attach. */
 static bool has_robust_list(void) {
         void *head = NULL;
         size_t n;
@@ -130,7 +131,7 @@ static bool has_robust_list(void) {
 int sa_attach(const struct spanalloc_options *options, bool asked) {
         const char *path = options && options->socket ? options->socket : sa_root.socket;
         uint32_t ring_kib = options && options->ring_kib ? options->ring_kib : sa_root.ring_kib;
-        uint32_t nobody = 0;
+        uint32_t expected = 0;
         long timeout_ms = sa_root.answer_ms;
         int saved = errno, r;
 
@@ -145,7 +146,7 @@ int sa_attach(const struct spanalloc_options *options, bool asked) {
                 timeout_ms = ASKED_TIMEOUT_MS;
         if (!asked && now_ns() < atomic_load(&sa_root.next_try_ns))
                 return -EAGAIN;
-        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &nobody, 1))
+        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &expected, 1))
                 return -EAGAIN;
         if (is_current()) {
                 r = 0;
@@ -161,9 +162,9 @@ int sa_attach(const struct spanalloc_options *options, bool asked) {
 }
 
 void sa_attach_rest(void) {
-        uint32_t nobody = 0;
+        uint32_t expected = 0;
 
-        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &nobody, 1))
+        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &expected, 1))
                 return;
         if (!atomic_load(&sa_gate.epoch))
                 sa_set_listening(0);

@@ -7,9 +7,9 @@
 #include "client/api.h"
 #include "client/gate.h"
 
-/* Connects, and makes the new attachment current.  0, or -errno; -EAGAIN while another thread attaches.  Keeps errno.
- * asked: the program wants it now, and waits up to 5 s for an answer; else it is done only once the pause is over (-EAGAIN
- * before that), and waits at most 100 ms. */
+/* Connects, and makes the new attachment current.  0, or -errno; -EAGAIN while another thread attaches.  Keeps
+ * errno. asked: the program wants it now, and waits up to 5 s for an answer; else it is done only once the pause is
+ * over (-EAGAIN before that), and waits at most 100 ms. */
 int sa_attach(const struct spanalloc_options *options, bool asked);
 
 /* For a thread that opens spans while the process is not attached, once its patience is used up: whether to call

@@ -8,9 +8,9 @@ static struct sa_attachment attachments[SA_ATTACHMENTS];
 
 struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch) {
         for (;;) {
-                /* [G2] seq_cst: raises `users`, then reads the gate again; pairs with sa_attachments_reap(), which reads
-                 * `users` after the attachment has left the gate.  Without it: a segment is unmapped while this
-                 * thread claims a lane in it. */
+                /* [G2] seq_cst: raises `users`, then reads the gate again; pairs with sa_attachments_reap(), which
+                 * reads `users` after the attachment has left the gate.  Without it: a segment is unmapped while
+                 * this thread claims a lane in it. */
                 struct sa_attachment *a = atomic_load(&sa_gate.attachment);
 
                 if (!a)

@@ -23,8 +23,8 @@ struct sa_attachment {
 
 /* The current attachment, protected from unmapping until sa_attachment_put(); NULL without one. */
 struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch);
-/* The i-th of the pool, protected likewise: threads may still have lanes there.  NULL if that place has no mapped segment.
- * i below SA_ATTACHMENTS. */
+/* The i-th of the pool, protected likewise: threads may still have lanes there.  NULL if that place has no mapped
+ * segment. i below SA_ATTACHMENTS. */
 #define SA_ATTACHMENTS 64u /* one for each collector under which a thread of the process was last active */
 struct sa_attachment *sa_attachment_nth(uint32_t i);
 void sa_attachment_put(struct sa_attachment *attachment);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rare calls of a program: attach, detach, its own counters, sites for run-time names.  Each goes to the copy that leads.
+ * The rare calls of a program: attach, detach, its own counters, sites for run-time names.  Each goes to the copy that
+ * leads.
  */
 #include <errno.h>
 #include <string.h>

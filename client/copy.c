@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This copy of the library, as other copies in the process find it: the ELF note, `sa_root`, and the table of its functions.
- * It stands above all other files, since the table names them all.
+ * This copy of the library, as other copies in the process find it: the ELF note, `sa_root`, and the table of its
+ * functions.  It stands above all other files, since the table names them all.
  */
 #include "client/counting.h"
 #include "client/exec_notice.h"

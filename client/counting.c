@@ -14,7 +14,8 @@ void sa_root_set_quick(void) {
         uint32_t expected = 0;
 
         atomic_store(&sa_root.quick, 1);
-        /* A constructor that ran before may have opened a span.  A thread that attaches at the moment stores `quick` itself. */
+        /* A constructor that ran before may have opened a span.  A thread that attaches at the moment stores `quick`
+         * itself. */
         if (!atomic_compare_exchange_strong(&sa_gate.attaching, &expected, 1))
                 return;
         atomic_store(&sa_gate.quick, sa_quick_of(atomic_load(&sa_gate.epoch)));

@@ -16,20 +16,20 @@ void sa_root_set_counting(enum shm_counting counting);
  * attach when they first allocate. */
 void sa_root_attach_early(void);
 
-/* The calling thread's counters if it has no lane of this epoch: finds or claims one, or returns where to count meanwhile.
- * Never NULL.  The address is valid for one call. */
+/* The calling thread's counters if it has no lane of this epoch: finds or claims one, or returns where to count
+ * meanwhile.  Never NULL.  The address is valid for one call. */
 _Atomic uint64_t *sa_counters_slow(void);
 
-/* Where the calling thread counts its allocations (enum shm_counter).  To be called each time: a fork or a new collector
- * moves it. */
+/* Where the calling thread counts its allocations (enum shm_counter).  To be called each time: a fork or a new
+ * collector moves it. */
 static inline _Atomic uint64_t *sa_counters(void) {
         struct sa_thread *self = &sa_self;
         uint32_t epoch = sa_gate_epoch();
 
         if (sa_likely(self->epoch == epoch))
                 return self->lane->live;
-        /* Not attached: in the thread's own memory, until the next search for a collector.  `alive` is 1 only in the copy
-         * that leads, and until the next fork.  Relaxed: a forked child has one thread. */
+        /* Not attached: in the thread's own memory, until the next search for a collector.  `alive` is 1 only in the
+         * copy that leads, and until the next fork.  Relaxed: a forked child has one thread. */
         if (self->epoch == SA_NO_EPOCH && !epoch && sa_is_patient(self) &&
             atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)) {
                 self->patience--;
@@ -38,8 +38,8 @@ static inline _Atomic uint64_t *sa_counters(void) {
         return sa_counters_slow();
 }
 
-/* Adds to a counter that only this thread writes.  A plain load and store: no other increment can be lost, and the collector
- * accepts any value that the counter once had. */
+/* Adds to a counter that only this thread writes.  A plain load and store: no other increment can be lost, and the
+ * collector accepts any value that the counter once had. */
 static inline void sa_bump(_Atomic uint64_t *counter, uint64_t by) {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
         /* One instruction where gcc makes three of two relaxed accesses; and no handler can interrupt it half-way. */

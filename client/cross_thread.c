@@ -11,7 +11,8 @@ static int count_unmarked(const struct shm_lane *lane, uint64_t instance) {
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_acquire);
         int n = 0;
 
-        /* From the top, since frames move down.  [F1] acquire of each, pairs with the releases in take_out() and sa_push(). */
+        /* From the top, since frames move down.  [F1] acquire of each, pairs with the releases in take_out() and
+         * sa_push(). */
         for (uint32_t i = depth < SHM_DEPTH ? depth : SHM_DEPTH; i-- > 0;)
                 n += atomic_load_explicit(&lane->stack[i].instance, memory_order_acquire) == instance;
         if (!n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one thread does to another's lane, or to the segment: exits of frames on other stacks, and closes that found no room.
+ * What one thread does to another's lane, or to the segment: exits of frames on other stacks, and closes that found no
+ * room.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that begin and end a cycle, as short as they can be: enter and exit, and the scopes, which open and close as well.
- * See call.h for what they have in common.
+ * The calls that begin and end a cycle, as short as they can be: enter and exit, and the scopes, which open and close
+ * as well.  See call.h for what they have in common.
  */
 #include "client/api.h"
 

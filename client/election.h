@@ -2,8 +2,8 @@
 /*
  * Which of several copies of the library in a process does the work.
  *
- * A copy can be static in the program, shared under a plugin, and inside libspanalloc-malloc.  Each carries an ELF note that
- * leads to its `sa_root`.
+ * A copy can be static in the program, shared under a plugin, and inside libspanalloc-malloc.  Each carries an ELF note
+ * that leads to its `sa_root`.
  */
 #pragma once
 

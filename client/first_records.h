@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first records of a thread in a lane.  BEFORE: its predecessor's last interval ends there.  BASE ends its own first
- * one.  A LOST of that interval stands between the two.
+ * The first records of a thread in a lane.  BEFORE: its predecessor's last interval ends there.  BASE ends its own
+ * first one.  A LOST of that interval stands between the two.
  */
 #pragma once
 

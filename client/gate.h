@@ -2,9 +2,9 @@
 /*
  * The gate: the page that every call reads first.
  *
- * The kernel wipes it in a forked child (MADV_WIPEONFORK), however the child was made.  Its epoch is 0 while the process is
- * not attached.  A thread whose epoch differs from the gate's must not touch its lane: that may belong to the parent, or to
- * a collector that has ended.  Who writes the gate: attach.c, control.c, counting.c and fork.c.
+ * The kernel wipes it in a forked child (MADV_WIPEONFORK), however the child was made.  Its epoch is 0 while the
+ * process is not attached.  A thread whose epoch differs from the gate's must not touch its lane: that may belong to
+ * the parent, or to a collector that has ended.  Who writes the gate: attach.c, control.c, counting.c and fork.c.
  */
 #pragma once
 

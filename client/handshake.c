@@ -2,8 +2,8 @@
 /*
  * See handshake.h.
  *
- * System calls go through syscall(2), which unlike libc's wrappers is no cancellation point: a thread that is cancelled in
- * here would leave the gate closed.
+ * System calls go through syscall(2), which unlike libc's wrappers is no cancellation point: a thread that is cancelled
+ * in here would leave the gate closed.
  */
 #include "client/handshake.h"
 
@@ -29,7 +29,8 @@ static void close_fd(int fd) {
                 syscall(SYS_close, fd);
 }
 
-/* The collector may run as root, as this process does, or as the owner of /run/spanalloc, which only root can give away. */
+/* The collector may run as root, as this process does, or as the owner of /run/spanalloc, which only root can give
+ * away. */
 static bool is_trusted(int fd) {
         struct ucred cred;
         socklen_t n = sizeof cred;

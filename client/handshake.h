@@ -10,7 +10,7 @@
 
 enum { SA_KEPT = 1 }; /* the collector took over the segment that `former` has */
 
-/* Fills `a`.  `former`: the current attachment, or NULL.  0, SA_KEPT (`a` is untouched, `former` has the new beacon), or
- * -errno.  No descriptor stays open. */
+/* Fills `a`.  `former`: the current attachment, or NULL.  0, SA_KEPT (`a` is untouched, `former` has the new
+ * beacon), or -errno.  No descriptor stays open. */
 int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const char *path, uint32_t ring_kib,
                  long timeout_ms);

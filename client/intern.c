@@ -2,12 +2,12 @@
 /*
  * See intern.h.
  *
- * Paths are appended one after the other: whoever wins the compare-and-swap of an entry's key owns that id.  Before
- * anyone goes on past an entry, it is in the segment and in the index, put there by its owner or by who met it: so
- * entries below `path_count` are found by their index, and a probe that fails there has seen them all.
+ * Paths are appended one after the other: the thread whose compare-and-swap of an entry's key succeeds owns that id.
+ * The owner, or a thread that meets the entry first, puts it into the segment and the index before any thread goes past
+ * it.  So all entries below `path_count` are in the index, and a search that fails there has seen them all.
  *
- * A name is longer than a word: its entry is filled in private, then made ready, and the index decides which of two
- * equal ones counts.  The loser's entry stays, marked as a duplicate; that happens only in a race.
+ * A name is longer than a word: its entry is filled before it is marked ready, and the index decides which of two equal
+ * entries is used.  The other one stays, marked as a duplicate; that happens only in a race.
  */
 #include "client/intern.h"
 
@@ -17,7 +17,7 @@
 #include "client/attachments.h"
 #include "client/root.h"
 
-/* The index of names, and where the search in it begins. */
+/* The index of names, and the part of it where a search begins. */
 #define NAME_SLOTS   (2 * SA_NAMES)
 #define FIRST_SLOTS  1024u
 #define FIRST_PROBES 16u
@@ -106,7 +106,7 @@ int sa_intern_copy(struct sa_attachment *a) {
 
                 if (id >= atomic_load(&name_count))
                         break;
-                if (state == SHM_NAME_EMPTY) /* being filled: its owner will see the attachment */
+                if (state == SHM_NAME_EMPTY) /* being filled: its owner publishes it, by [N1] */
                         continue;
                 if (id >= a->geometry.name_capacity)
                         return -E2BIG;
@@ -129,7 +129,7 @@ int sa_intern_copy(struct sa_attachment *a) {
 static uint16_t cut(const char *text, size_t room) {
         size_t n = strnlen(text, room);
 
-        if (n == room) { /* too long: back to the beginning of a character */
+        if (n == room) { /* too long: cut before a character, not inside one */
                 n = room - 1;
                 while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
                         n--;
@@ -140,7 +140,7 @@ static uint16_t cut(const char *text, size_t room) {
 static void fill_name(struct shm_name *entry, const char *text, uint16_t n, const char *file, uint32_t line) {
         size_t f = file ? strlen(file) : 0;
 
-        if (f >= sizeof entry->file) { /* the end says more */
+        if (f >= sizeof entry->file) { /* the end of a path is the more telling part */
                 file += f - (sizeof entry->file - 1);
                 f = sizeof entry->file - 1;
         }
@@ -154,9 +154,9 @@ static void fill_name(struct shm_name *entry, const char *text, uint16_t n, cons
         entry->line = line;
 }
 
-/* The slot that is looked at as the `probe`-th: first some in the first page, so that a program of a few hundred names has
- * that one only in memory, then the whole of the index from the hash on.  What is in a slot stays, so for each hash the
- * slots before its own are taken. */
+/* The slot that is looked at as the `probe`-th: first some in the first page, so that a program of a few hundred
+ * names has that one only in memory, then the whole of the index from the hash on.  What is in a slot stays, so for
+ * each hash the slots before its own are taken. */
 static uint32_t slot_of(uint32_t hash, uint32_t probe) {
         return (hash + probe) % (probe < FIRST_PROBES ? FIRST_SLOTS : NAME_SLOTS);
 }
@@ -227,8 +227,8 @@ static uint32_t table_for(uint32_t count) {
         return halves ? 32 - (uint32_t)__builtin_clz(halves) : 0;
 }
 
-/* Names that follow each other have the same under one parent, and so one line of the index: what was made together is used
- * together.  Multiplied once, the hashes of many parents with many children each would fall on each other. */
+/* Names that follow each other have the same under one parent, and so one line of the index: what was made together
+ * is used together.  Multiplied once, the hashes of many parents with many children each would fall on each other. */
 static uint32_t hash_path(uint32_t want) {
         uint64_t mixed = want / LINE_SLOTS * UINT64_C(0x9e3779b97f4a7c15);
 
@@ -251,7 +251,7 @@ static _Atomic uint64_t *seek_path(uint32_t table, uint32_t want, uint64_t *ret)
         }
 }
 
-/* Puts a path into a table, if nobody has yet.  Two threads that have the same one meet at the same slot. */
+/* Puts a path into a table if it is not there yet.  Two threads with the same path meet at the same slot. */
 static void index_path(uint32_t table, uint64_t word) {
         uint64_t there;
         _Atomic uint64_t *at;
@@ -264,8 +264,8 @@ static void index_path(uint32_t table, uint64_t word) {
                                                           memory_order_relaxed /* looked at again */));
 }
 
-/* Among the paths with ids below `count`, of which all are there, and perhaps some more.  The last table has half of them,
- * and those that were asked for since it came into use: 0, or an id. */
+/* Among the paths with ids below `count`, of which all are there, and perhaps some more.  The last table has half of
+ * them, and those that were asked for since it came into use: 0, or an id. */
 static uint32_t find_path(uint32_t want, uint32_t count) {
         uint32_t last = table_for(count);
 
@@ -282,7 +282,7 @@ static uint32_t find_path(uint32_t want, uint32_t count) {
         return 0;
 }
 
-/* Makes sure that entry `id` is wherever it has to be, and lets the count go past it. */
+/* Puts entry `id` into the segment and the index if it is not there yet, and raises the count past it. */
 static void settle_path(uint32_t id, uint64_t key) {
         publish_path(id, key);
         index_path(table_for(id + 1), (uint64_t)wanted((uint32_t)(key >> 32), (uint32_t)key) << PATH_BITS | id);
@@ -310,7 +310,7 @@ static uint32_t append_path(uint32_t parent, uint32_t name) {
         }
 }
 
-/* A name that is on the path already folds back to its node; also says how deep `path` is. */
+/* The node of `path` or above it that has this name, or 0: then sets *ret_depth to the depth of `path`. */
 static uint32_t find_ancestor(uint32_t path, uint32_t name, uint32_t *ret_depth) {
         uint32_t depth = 0;
 
@@ -330,7 +330,7 @@ void sa_intern_init(void) {
                 append_path(0, SHM_NAME_OTHER);
 }
 
-/* A path that is not there under this very parent. */
+/* For a name that has no path under this parent yet. */
 static uint32_t new_path(uint32_t parent, uint32_t name) {
         uint32_t depth = 0, path = find_ancestor(parent, name, &depth);
 
@@ -352,7 +352,7 @@ static uint32_t name_of(spanalloc_site *site) {
         if (name && name < SA_NAMES)
                 return (uint32_t)name;
         name = intern_name(site->name ? site->name : "", site->file, site->line);
-        /* One that found no room is counted each time. */
+        /* A name that found no room is counted each time. */
         if (name != SHM_NAME_OTHER)
                 __atomic_store_n(&site->reserved, name, __ATOMIC_RELEASE); /* [N5] */
         return (uint32_t)name;
@@ -369,8 +369,8 @@ uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent) {
                         parent = 0;
                 path = new_path(parent, name);
         }
-        /* [N3] release of the site's cache, pairs with the acquire in sa_path_at_hand().  Publishes: the path's entry in the
-         * segment.  Without it: a record could name a path that the collector does not find. */
+        /* [N3] release of the site's cache, pairs with the acquire in sa_path_at_hand().  Publishes: the path's
+         * entry in the segment.  Without it: a record could name a path that the collector does not find. */
         if (path != SHM_PATH_OTHER && name != SHM_NAME_OTHER) /* those are counted each time */
                 __atomic_store_n(&site->cache, (uint64_t)parent << 32 | path, __ATOMIC_RELEASE);
         return path;

@@ -3,7 +3,7 @@
  * Names and paths: from text and parent to a small id that never changes in a process.
  *
  * What lives here: the process's own tables, which outlive every segment, and their copy into the current one.
- * Lock-free throughout, so that a signal handler or a thread killed in the middle stops nobody.
+ * Lock-free throughout: a signal handler, or a thread killed in the middle, blocks no other thread.
  */
 #pragma once
 

@@ -2,9 +2,9 @@
 /*
  * See lane.h.
  *
- * A lane is claimed by the compare-and-swap of its occupancy from even to odd.  A lane that had an owner may be claimed if
- * that owner is dead, as the kernel reports, or has left it, and either its stack is empty or the collector has booked what
- * was on it.
+ * A lane is claimed by the compare-and-swap of its occupancy from even to odd.  A lane that had an owner may be claimed
+ * if that owner is dead, as the kernel reports, or has left it, and either its stack is empty or the collector has
+ * booked what was on it.
  */
 #include "client/lane.h"
 
@@ -26,16 +26,16 @@ static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
         if (!occupancy || (occupancy & 1))
                 return false;
         word = shm_owner_word(lane);
-        /* [O1] acquire fence, pairs with the kernel's mark of a death and with the unlock in sa_lane_leave().  Publishes: the
-         * last stores of the owner. */
+        /* [O1] acquire fence, pairs with the kernel's mark of a death and with the unlock in sa_lane_leave().
+         * Publishes: the last stores of the owner. */
         atomic_thread_fence(memory_order_acquire);
         if ((word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED))
                 return false;
         shm_tell_owner_is_dead(lane);
         if (atomic_load_explicit(&lane->retired, memory_order_acquire) == occupancy)
                 return true; /* [O2] acquire, pairs with the release in reader_retire(): the collector has read the stack */
-        /* The kernel clears a dead owner's number and sets DIED.  Without DIED the owner moved to another lane, and only
-         * `retired` says when the collector has read this one. */
+        /* The kernel clears a dead owner's number and sets DIED.  Without DIED the owner moved to another lane, and
+         * only `retired` says when the collector has read this one. */
         return (word & SHM_OWNER_DIED) && !atomic_load(&lane->depth) && !shm_load(lane->beyond) &&
                !atomic_load(&lane->lost_stretches);
 }
@@ -90,10 +90,10 @@ static void lock_owner(struct shm_lane *lane) {
                 pthread_mutex_consistent(&lane->owner);
 }
 
-/* Counts that the thread made before it claimed the lane go to `before`; counts that an earlier collector missed go to `gap`;
- * the lane's counters continue from their values.  `offset` must be complete before the first store to `before`: if the
- * process dies in between, the collector books up to `offset` for the last thread, and `before` takes nothing from it.  The
- * fences are for the compiler. */
+/* Counts that the thread made before it claimed the lane go to `before`; counts that an earlier collector missed go
+ * to `gap`; the lane's counters continue from their values.  `offset` must be complete before the first store to
+ * `before`: if the process dies in between, the collector books up to `offset` for the last thread, and `before`
+ * takes nothing from it.  The fences are for the compiler. */
 static void begin_counters(struct shm_lane *lane, const uint64_t own[SHM_COUNTERS], const uint64_t gap[SHM_COUNTERS]) {
         for (int i = 0; i < SHM_COUNTERS; i++)
                 shm_store(lane->offset[i], atomic_load_explicit(&lane->live[i], memory_order_relaxed));
@@ -137,8 +137,9 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         char comm[SHM_COMM_BYTES] = {0};
         uint64_t head;
 
-        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes: the
-         * odd occupancy, before any store below.  Without it: this thread's counters are booked as its predecessor's. */
+        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes:
+         * the odd occupancy, before any store below.  Without it: this thread's counters are booked as its
+         * predecessor's. */
         atomic_thread_fence(memory_order_release);
         lock_owner(lane);
         head = atomic_load_explicit(&lane->head, memory_order_relaxed);
@@ -166,8 +167,8 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         atomic_store_explicit(&lane->attention, first_attention(a), memory_order_relaxed);
         begin_counters(lane, own, gap);
         sign_in(lane);
-        /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all stores above.
-         * Without it: one thread's counts are booked under another's name. */
+        /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all stores
+         * above.  Without it: one thread's counts are booked under another's name. */
         atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
         shm_tell_call_ends(lane);
 }
@@ -198,7 +199,7 @@ struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, 
 }
 
 void sa_lane_leave(struct shm_lane *lane) {
-        /* [O1] release by the unlock, pairs with the acquire fences in is_vacant() and settle_lane().  Publishes: all that
-         * this thread wrote to the lane. */
+        /* [O1] release by the unlock, pairs with the acquire fences in is_vacant() and settle_lane().  Publishes:
+         * all that this thread wrote to the lane. */
         pthread_mutex_unlock(&lane->owner);
 }

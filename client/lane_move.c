@@ -76,8 +76,8 @@ static void resync(struct sa_thread *self, struct shm_lane *from, struct shm_lan
         }
 }
 
-/* A signal handler must not run on a thread between two lanes; nor must a cancellation, which libc makes a signal, end the
- * thread there.  pthread_sigmask(3) would leave libc's own signals out. */
+/* A signal handler must not run on a thread between two lanes; nor must a cancellation, which libc makes a signal,
+ * end the thread there.  pthread_sigmask(3) would leave libc's own signals out. */
 static uint64_t block_signals(void) {
         uint64_t all = UINT64_MAX, old = 0;
 
@@ -103,8 +103,8 @@ static void lifetime_counters(const struct sa_thread *self, uint64_t own[SHM_COU
 /* The part of `own` that no collector has booked: the old segment's collector has ended. */
 static void unbooked(const struct shm_lane *old, const uint64_t own[SHM_COUNTERS], uint64_t ret_gap[SHM_COUNTERS]) {
         for (int i = 0; i < SHM_COUNTERS; i++) {
-                /* Relaxed: a value from before the old collector's last settlement makes the gap larger; that collector's
-                 * books are no longer read. */
+                /* Relaxed: a value from before the old collector's last settlement makes the gap larger; that
+                 * collector's books are no longer read. */
                 uint64_t booked = atomic_load_explicit(&old->booked[i], memory_order_relaxed);
                 uint64_t known = booked > old->offset[i] ? booked - old->offset[i] : 0;
 

@@ -6,6 +6,6 @@
 
 #include "client/thread.h"
 
-/* The calling thread's lane in the current attachment: claims one, or moves there from the last.  NULL if the process is not
- * attached, or has more threads than lanes.  Keeps errno. */
+/* The calling thread's lane in the current attachment: claims one, or moves there from the last.  NULL if the
+ * process is not attached, or has more threads than lanes.  Keeps errno. */
 struct shm_lane *sa_lane_slow(struct sa_thread *self);

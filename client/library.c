@@ -43,9 +43,9 @@ void sa_library_init(void) {
         leader = sa_elect();
         if (leader != &sa_root) {
                 leader->api->init(); /* its constructor may come after ours */
-                /* [I1] release of the leader's interface, pairs with the acquire in sa_leader().  Without it: a call goes to a
-                 * copy that has not started.  Stored before `state`: SA_OFF without a leader means that no collector
-                 * will ever be found (sa_attach_is_due()). */
+                /* [I1] release of the leader's interface, pairs with the acquire in sa_leader().  Without it: a call
+                 * goes to a copy that has not started.  Stored before `state`: SA_OFF without a leader means that no
+                 * collector will ever be found (sa_attach_is_due()). */
                 atomic_store_explicit(&sa_leader_api, leader->api, memory_order_release);
                 atomic_store(&sa_root.state, SA_OFF);
         } else {

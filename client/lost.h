@@ -2,11 +2,11 @@
 /*
  * What a thread counts while a refused frame is the top of its stack, until it is written as LOST.
  *
- * lane->lost collects it from the moment when the refused frame became the top to the moment when it no longer is.  LOST is
- * written right before the next record that ends an interval.  The process may be killed between any two instructions, and
- * the collector then reads lane->lost: so each change of it is one store.  `since` is set before a refused frame can become
- * the top; `waiting` and `since` change together, by `lost_turn`; and a LOST that was published is recognised by its
- * position, `lost_until`.
+ * lane->lost collects it from the moment when the refused frame became the top to the moment when it no longer is.
+ * LOST is written right before the next record that ends an interval.  The process may be killed between any two
+ * instructions, and the collector then reads lane->lost: so each change of it is one store.  `since` is set before a
+ * refused frame can become the top; `waiting` and `since` change together, by `lost_turn`; and a LOST that was
+ * published is recognised by its position, `lost_until`.
  */
 #pragma once
 

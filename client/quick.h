@@ -3,16 +3,18 @@
  * The one sum of the counting allocator: whether malloc and free may count the quick way, and how many bytes, by one
  * addition and one mask.  It needs glibc's word before each block; client/malloc/headers.h reads that.
  *
- * Three questions have to be answered for each block: is the thread's lane of the gate's epoch, is the block an ordinary one
- * (smaller than SA_EPOCH_STEP, the flag "block before in use", no mapping of its own), and what is its usable size?
+ * Three questions have to be answered for each block: is the thread's lane of the gate's epoch, is the block an
+ * ordinary one (smaller than SA_EPOCH_STEP, the flag "block before in use", no mapping of its own), and what is its
+ * usable size?
  *
  *     sum = header + thread's epoch - gate's quick        gate's quick = gate's epoch + SA_QUICK, or 0
  *     the quick way if !(sum & (~(SA_EPOCH_STEP - 1) | 7)), and then `sum` is the usable size
  *
- * glibc's header is the block's size with its 8 bytes of header included, a multiple of 16, plus flags: 1 "block before in
- * use", 2 "own mapping", 4 "a thread's arena".  The usable size is 8 bytes less, so SA_QUICK is 8 + flag 1.
+ * glibc's header is the block's size with its 8 bytes of header included, a multiple of 16, plus flags: 1 "block before
+ * in use", 2 "own mapping", 4 "a thread's arena".  The usable size is 8 bytes less, so SA_QUICK is 8 + flag 1.
  *
- * Example.  SA_EPOCH_STEP is 0x8000.  The process attaches for the first time: its epoch is 0xffff8000, quick is 0xffff8009.
+ * Example.  SA_EPOCH_STEP is 0x8000.  The process attaches for the first time: its epoch is 0xffff8000, quick is
+ * 0xffff8009.
  *
  *     thread's epoch             header                      sum       mask    result
  *     0xffff8000, same           0x31, 48 bytes and flag 1   0x28      0       40 bytes, the quick way
@@ -30,8 +32,8 @@
  *
  *     0xffff8000                 0x31                     0xffff8031  != 0     the slow way
  *
- * So an epoch that differs must keep the sum at SA_EPOCH_STEP or more.  Epochs fall by SA_EPOCH_STEP; an older one less a
- * newer one, or less 0, or SA_NO_EPOCH less any, is at least SA_EPOCH_STEP - 1, and the least header is 33.
+ * So an epoch that differs must keep the sum at SA_EPOCH_STEP or more.  Epochs fall by SA_EPOCH_STEP; an older one less
+ * a newer one, or less 0, or SA_NO_EPOCH less any, is at least SA_EPOCH_STEP - 1, and the least header is 33.
  */
 #pragma once
 

@@ -24,8 +24,8 @@ static inline void sa_live(const struct shm_lane *lane, uint64_t ret[SHM_COUNTER
                 ret[i] = atomic_load_explicit(&lane->live[i], memory_order_relaxed);
 }
 
-/* The same at once, for the short calls: two loads and two stores.  A whole vector is nobody's atomic access; but only this
- * thread writes what is read, and what is written is published later. */
+/* The same for the short calls, in two loads and two stores.  An access to a vector is not atomic; but only this
+ * thread writes these counters, and the record is published later. */
 typedef uint64_t sa_half __attribute__((vector_size(16), may_alias));
 struct sa_now {
         sa_half count_and_bytes[2];
@@ -70,8 +70,8 @@ struct sa_what {
         bool is_path;
 };
 
-/* Both in one store.  Or in two where the second is a constant of several bits, which no instruction adds to a register:
- * that takes two less, and a register less. */
+/* Both in one store.  Or in two where the second is a constant of several bits, which no instruction adds to a
+ * register: that takes two less, and a register less. */
 static sa_inline void sa_store_what(uint32_t *path, struct sa_what what) {
         if (what.is_path && __builtin_constant_p(what.added) && __builtin_popcountll(what.added) > 1) {
                 __atomic_store_n(path, (uint32_t)what.half, __ATOMIC_RELAXED);
@@ -130,12 +130,13 @@ static inline void sa_push(struct shm_lane *lane, uint32_t depth, uint64_t insta
         shm_store(frame->state, state);
         for (int i = 0; i < SHM_COUNTERS; i++)
                 frame->counters[i] = counters[i];
-        /* [F1] release of the instance, pairs with the acquire in count_unmarked().  Publishes: the lower copy of a frame
-         * that was moved down from here before.  Without it: a search that read the old depth meets this one in its
-         * place, and not the other below. */
+        /* [F1] release of the instance, pairs with the acquire in count_unmarked().  Publishes: the lower copy of a
+         * frame that was moved down from here before.  Without it: a search that read the old depth meets this one
+         * in its place, and not the other below. */
         atomic_store_explicit(&frame->instance, instance, memory_order_release);
-        /* [F1] release of `depth`, pairs with the acquire in count_unmarked().  Publishes: the frame's instance, and what
-         * take_out() moved.  Without it: another thread's exit does not find a frame that was entered before it. */
+        /* [F1] release of `depth`, pairs with the acquire in count_unmarked().  Publishes: the frame's instance, and
+         * what take_out() moved.  Without it: another thread's exit does not find a frame that was entered before
+         * it. */
         atomic_store_explicit(&lane->depth, depth + 1, memory_order_release);
 }
 

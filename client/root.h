@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The data that the files of the client share about the process.  It lies in ordinary memory, which a forked child inherits.
- * copy.c defines it.  The first four fields are what other copies of the library read.
+ * The data that the files of the client share about the process.  It lies in ordinary memory, which a forked child
+ * inherits. copy.c defines it.  The first four fields are what other copies of the library read.
  */
 #pragma once
 
@@ -10,8 +10,8 @@
 #include "client/api.h"
 #include "shm/layout.h"
 
-/* The functions that one copy of the library offers to another in the same process.  Fields are only appended; `size` says
- * how many there are. */
+/* The functions that one copy of the library offers to another in the same process.  Fields are only appended;
+ * `size` says how many there are. */
 struct sa_api {
         uint32_t size;
         uint32_t version;
@@ -79,7 +79,7 @@ extern struct sa_root sa_root __attribute__((visibility("hidden")));
 extern const struct sa_api *_Atomic sa_leader_api __attribute__((visibility("hidden")));
 
 static inline const struct sa_api *sa_leader(void) {
-        /* [I1] acquire of the leader's interface, pairs with the release in sa_library_init().  Publishes: the start of the
-         * other copy. */
+        /* [I1] acquire of the leader's interface, pairs with the release in sa_library_init().  Publishes: the start
+         * of the other copy. */
         return atomic_load_explicit(&sa_leader_api, memory_order_acquire);
 }

@@ -31,8 +31,8 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
 
         atomic_fetch_add_explicit(&lane->refused_frames, 1, memory_order_relaxed);
         atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
-        /* [L2] release fence, pairs with the acquire fence in reader_live().  Publishes: `refused_frames`, before the live
-         * counters rise under the frame.  Without it: its allocations are booked to its parent. */
+        /* [L2] release fence, pairs with the acquire fence in reader_live().  Publishes: `refused_frames`, before
+         * the live counters rise under the frame.  Without it: its allocations are booked to its parent. */
         atomic_thread_fence(memory_order_release);
         if (deep) {
                 shm_add(lane->refused.enters_depth, 1);
@@ -49,8 +49,8 @@ void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span
         uint64_t head, at[SHM_COUNTERS];
         uint32_t depth, need;
 
-        /* A scope's caller has attended before it read the parent's path.  If another exit were taken now, that parent would
-         * no longer be the top. */
+        /* A scope's caller has attended before it read the parent's path.  If another exit were taken now, that
+         * parent would no longer be the top. */
         if (!(flags & SHM_FLAG_SCOPE))
                 sa_slow_attend(self, lane);
         sa_counters_now(lane, at);
@@ -133,9 +133,9 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                 to->path = from->path;
                 shm_store(to->state, from->state);
                 memcpy(to->counters, from->counters, sizeof to->counters);
-                /* [F1] release of the lower copy, pairs with the acquire in count_unmarked().  Publishes: the lower copy,
-                 * before the upper one is overwritten.  Without it: a search from the top misses a frame that moves
-                 * down. */
+                /* [F1] release of the lower copy, pairs with the acquire in count_unmarked().  Publishes: the lower
+                 * copy, before the upper one is overwritten.  Without it: a search from the top misses a frame that
+                 * moves down. */
                 atomic_store_explicit(&to->instance, atomic_load_explicit(&from->instance, memory_order_relaxed),
                                       memory_order_release);
         }
@@ -143,8 +143,8 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
                 ring_publish(lane, head + 1);
         } else {
-                /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes: `lost_stretches`.
-                 * Without it: lost allocations are booked to the frame's parent. */
+                /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes:
+                 * `lost_stretches`.  Without it: lost allocations are booked to the frame's parent. */
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
                 /* No record opened it, but other threads may have entered it by its handle. */
                 if ((flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_SHARED))
@@ -153,8 +153,8 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         }
 }
 
-/* The topmost frame of `instance` that an exit with these flags ends, or -1.  For a scope's end: the scope's frame.  Else: a
- * frame of spanalloc_enter(), and the scope's frame only if there is none. */
+/* The topmost frame of `instance` that an exit with these flags ends, or -1.  For a scope's end: the scope's frame.
+ * Else: a frame of spanalloc_enter(), and the scope's frame only if there is none. */
 static int find(const struct shm_lane *lane, uint64_t instance, uint16_t flags) {
         int scope = -1;
 

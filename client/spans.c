@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that open and close a span, as short as they can be, and the one that reads the current span.  See call.h for what
- * they have in common with the cycles.
+ * The calls that open and close a span, as short as they can be, and the one that reads the current span.  See call.h
+ * for what they have in common with the cycles.
  */
 #include "client/api.h"
 

@@ -18,8 +18,8 @@
 #define sa_inline      inline __attribute__((always_inline)) /* for the hot paths, where each instruction counts */
 
 struct sa_thread {
-        /* Opens, or counts, until the next search for a collector; or SA_NO_LANE + calls until the next search for a lane.
-         * The public header decrements it, by the name of spanalloc_patience_. */
+        /* Opens, or counts, until the next search for a collector; or SA_NO_LANE + calls until the next search for a
+         * lane.  The public header decrements it, by the name of spanalloc_patience_. */
         uint32_t patience;
         uint32_t epoch; /* the gate's when `lane` was claimed; SA_NO_EPOCH: no lane */
         struct shm_lane *lane;

@@ -17,7 +17,7 @@
  *     lanes             lane_capacity  x 8192 bytes: a control page and a shadow-stack page for each thread
  *     rings             one ring for each lane, in classes of falling size (struct shm_geometry)
  *
- * All of it is sparse: a page that nobody touched takes no memory.  The collector reads only what a client has
+ * All of it is sparse: a page that was never written takes no memory.  The collector reads only what a client has
  * claimed, since a read of a hole would allocate it.
  */
 #pragma once
@@ -65,10 +65,10 @@ enum shm_counter {
 
 /* --------------------------------------------------------------------------------------- plain fields, shared -- */
 
-/* Some fields are plain, since their owner is one thread, and yet are read while that thread may write them: whose lane it
- * is, what was refused, what is lost.  Whoever writes where others read, or reads what others write, does it by these: a
- * word at a time, relaxed.  What is read may be out of date, or of two moments; no word is torn.  Where an order matters, a
- * label says so. */
+/* Some fields are plain, since their owner is one thread, and yet are read while that thread may write them: the
+ * occupant's identity, counts of what was refused, what is lost.  Such fields are written and read by these: a word at
+ * a time, relaxed.  A value may be out of date, and two values of two moments; no word is torn.  Where an order
+ * matters, a label says so. */
 #define shm_load(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define shm_store(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 /* For the only thread that writes it: others' additions could be lost. */
@@ -166,8 +166,8 @@ enum shm_frame_state {
 #define SHM_FRAME_SCOPE      0x10000u /* a scope: unwound when a frame below it exits */
 #define SHM_FRAME_SHARED     0x20000u /* its handle was read through spanalloc_current() */
 #define SHM_FRAME_BY_HANDLE  0x80000u /* entered through a scope's handle: its ENTER's SHARED */
-/* … and what its ENTER says, refused or not: SHM_FLAG_SCOPE (as above), SHM_FLAG_SHARED, SHM_FLAG_LATE. */
-#define SHM_FRAME_FLAGS_SHIFT 16 /* where a record has its flags, beside its kind */
+/* The flags of its ENTER, refused or not, at this shift: SHM_FLAG_SCOPE (as above), SHM_FLAG_SHARED, SHM_FLAG_LATE. */
+#define SHM_FRAME_FLAGS_SHIFT 16 /* a record has its flags there, beside its kind */
 
 /* A frame of the shadow stack.  Written by the lane's thread only; read by the collector when the thread is dead
  * and by a thread that exits a span which it did not enter. */
@@ -181,7 +181,7 @@ struct shm_frame {
 
 /* Bits of shm_lane.attention.  Any of them sends the thread's next call to the slow path. */
 enum shm_attention {
-        SHM_ATTENTION_FOREIGN = 1 << 0,  /* a mark is set: somebody exited a span of this stack */
+        SHM_ATTENTION_FOREIGN = 1 << 0,  /* a mark is set: another thread exited a span of this stack */
         SHM_ATTENTION_REFUSED = 1 << 1,  /* a refused frame is on the stack, or lost deltas are waiting to be written */
         SHM_ATTENTION_TIMING = 1 << 2,   /* the collector asks for timestamps */
         SHM_ATTENTION_DOORBELL = 1 << 3, /* the collector sleeps deeply: ring at the next record */
@@ -216,21 +216,21 @@ struct shm_past {
 _Static_assert(sizeof(struct shm_past) == 2 * SHM_LINE, "");
 
 /*
- * A lane's control page.  One line (64 bytes) for each party and rhythm, so that nobody's stores disturb a
- * neighbour.
+ * A lane's control page.  Words of one writer and one frequency share a line (64 bytes), so that stores do not evict
+ * another writer's line.
  *
  *     line 0      owner      the robust mutex; its first word is the kernel's futex word
  *     line 1      identity   written at a claim, between two increments of `occupancy`
  *     line 2      before
  *     line 3      producer   the thread's, and `attention`
  *     line 4      live       the thread's counters, incremented in place by the counting allocator
- *     line 5      waiting    whether deltas wait to be written as LOST, and an exit that is being written
+ *     line 5      waiting    deltas that wait to be written as LOST, and an exit that is being written
  *     line 6      refused
- *     line 7      offset     what this lane's counters stood at when the thread came
+ *     line 7      offset     this lane's counters when the thread claimed it
  *     line 8      collector  the collector's
  *     line 9-10   lost       the deltas, twice: one is written while the other counts
- *     line 16-23  marks      of threads that exit somebody else's frame
- *     line 24-55  past       who had the lane lately
+ *     line 16-23  marks      of threads that exit a frame of this stack
+ *     line 24-55  past       the lane's last occupants
  */
 struct shm_lane {
         /* line 0 */
@@ -249,7 +249,7 @@ struct shm_lane {
 
         /* line 2: what the occupants had counted before they moved in, cumulative over all of them */
         uint64_t before[SHM_COUNTERS];
-        uint64_t gap[SHM_COUNTERS]; /* … and an earlier collector had not booked when they left its segment */
+        uint64_t gap[SHM_COUNTERS]; /* the part of it that no earlier collector had booked */
 
         /* line 3 */
         _Atomic uint64_t head; /* records written, ever */
@@ -258,12 +258,12 @@ struct shm_lane {
         _Atomic uint32_t depth; /* frames on the shadow stack */
         _Atomic uint32_t attention;
         uint32_t reserved3b;
-        uint64_t next_instance;          /* see client/instance */
-        uint64_t doorbell_at;            /* the head at which to look whether the collector sleeps */
-        uint32_t beyond;                 /* entered frames deeper than the shadow stack … */
-        uint32_t beyond_scopes;          /* … and how many of these are scopes */
+        uint64_t next_instance;          /* the next span number (shm/span.h) */
+        uint64_t doorbell_at;            /* the head at which to check for a sleeping collector */
+        uint32_t beyond;                 /* entered frames deeper than the shadow stack */
+        uint32_t beyond_scopes;          /* the number of scopes among them */
         _Atomic uint32_t refused_frames; /* REFUSED frames on the stack, and `beyond` */
-        uint32_t impatient;              /* waiting for room was in vain: refuse until there is some */
+        uint32_t impatient;              /* 1: waiting for room failed, refuse until there is room */
 
         /* line 4 */
         _Atomic uint64_t live[SHM_COUNTERS];
@@ -277,7 +277,7 @@ struct shm_lane {
         _Atomic uint32_t lost_turn;      /* which of `lost` counts: the thread writes the other one whole, then turns */
         uint32_t reserved5;
         _Atomic uint64_t taken;       /* the instance of a mark that was cleared, until its EXIT is written */
-        _Atomic uint64_t taken_until; /* … the position after that EXIT.  Once `head` is there, it has been said */
+        _Atomic uint64_t taken_until; /* the position after that EXIT, which is published once `head` is there */
         uint64_t reserved5b[2];
 
         /* line 6 */
@@ -306,8 +306,8 @@ struct shm_lane {
          * 0; the lane's thread clears it.  The index only spreads the marks. */
         _Atomic uint64_t marks[SHM_DEPTH];
 
-        /* lines 24 to 55: the last threads that moved in, entry occupancy / 2 % SHM_PAST.  Threads can come and go faster
-         * than the collector looks; so it still knows whose the counters were. */
+        /* lines 24 to 55: the last threads that moved in, entry occupancy / 2 % SHM_PAST.  Threads can come and go
+         * faster than the collector reads a lane; by these it books their counters under their names. */
         struct shm_past past[SHM_PAST];
 
         uint8_t reserved56[SHM_PAGE - 56 * SHM_LINE];
@@ -404,7 +404,7 @@ struct shm_header {
         /* line 4: what the process could not record, outside any lane; atomic increments */
         _Atomic uint64_t refused_threads; /* more threads than lanes */
         _Atomic uint64_t other_names;     /* spans that went to (other): the table of names was full */
-        _Atomic uint64_t other_paths;     /* … the table of paths was full, or the path too deep */
+        _Atomic uint64_t other_paths;     /* spans that went to (other): no room for the path, or it is too deep */
         _Atomic uint64_t truncated_names;
         uint64_t reserved4[4];
 
@@ -485,8 +485,8 @@ static inline uint32_t shm_owner_word(const struct shm_lane *lane) {
 #define SHM_OWNER_DIED 0x40000000u /* FUTEX_OWNER_DIED */
 #define SHM_OWNER_TID  0x3fffffffu /* FUTEX_TID_MASK */
 
-/* That the kernel marks a lane only after its thread's last instruction ([O1]), the thread sanitizer cannot see.  It is
- * told: each call ends with a release, to be acquired by those alone who have seen the mark.  Nothing in other builds. */
+/* The thread sanitizer cannot see that the kernel marks a lane only after its thread's last instruction ([O1]).  For
+ * it, each call ends with a release, and a reader of the mark makes an acquire.  Nothing in other builds. */
 #if defined(__SANITIZE_THREAD__)
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);

@@ -2,9 +2,9 @@
 /*
  * The ring of a lane: one producer, one consumer, 64-byte records, positions that only grow.
  *
- * What lives here: the four accesses that order a record's way, and nothing else.  Who reserves which slot is the
- * producer's affair (client/call.h); what a record means is the consumer's (daemon/attribution/frames.h).
- * docs/memory-model.md has the table of who may call what beside whom.
+ * What lives here: the four accesses that order a record's way, and nothing else.  Which slots are reserved
+ * is the producer's (client/room.h); what a record means is the consumer's (daemon/attribution/frames.h).
+ * docs/memory-model.md has the table of what may be called at the same time.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 
 #include "shm/layout.h"
 
-/* Producer: whether `need` more records fit.  `limit` is the producer's own memory of how far the consumer has
- * come; it is refreshed only when it does not suffice, so that the consumer's line is seldom fetched. */
+/* Producer: true if `need` more records fit.  `limit` is the last tail that the producer read, plus `records`; the
+ * tail is read again only if that does not suffice, so that the consumer's line is seldom fetched. */
 static inline bool ring_has_room(struct shm_lane *lane, uint64_t head, uint64_t need, uint32_t records) {
         if (__builtin_expect(head + need <= lane->limit, 1))
                 return true;
@@ -45,7 +45,7 @@ static inline void ring_publish(struct shm_lane *lane, uint64_t head) {
 /* Producer: the same for one record more. */
 static inline void ring_publish_next(struct shm_lane *lane) {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-        /* [R1] and [L1], as above.  `head` is the producer's alone, so this is a plain store to everybody else; the
+        /* [R1] and [L1], as above.  `head` is the producer's alone, so this is a plain store for all others; the
          * compiler moves nothing over it. */
         __asm__ volatile("addq $1, %0" : "+m"(lane->head) : : "memory", "cc");
 #else

@@ -2,8 +2,8 @@
 /*
  * Making and checking a segment: the sealed memfd, its geometry, and the mapping at either end.
  *
- * What lives here: the system calls around a segment.  What does not: its layout (layout.h) and the ring (ring.h).
- * Every function returns 0 or a negative errno and leaves its outputs alone on failure.
+ * What lives here: the system calls around a segment.  What does not: its layout (layout.h) and the ring
+ * (ring.h).  Every function returns 0 or a negative errno and leaves its outputs alone on failure.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct shm_wish {
         uint32_t ring_lanes;
 };
 
-/* What a collector gives when nobody says otherwise: 20 ms of scheduling delay at 250,000 records a second is 5,000
+/* The default of a collector: 20 ms of scheduling delay at 250,000 records a second is 5,000
  * records, so 8,192 of them: 512 KiB for each of the first 32 threads, 56 MiB for a thousand. */
 extern const struct shm_wish shm_wish_default;
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The number of a span, and the flags of its handle.  How numbers are chosen is client/instance.h's; what a span is, the
- * collector's.
+ * The number of a span, and the flags of its handle.  How numbers are chosen is client/instance.h's; what a span is,
+ * the collector's.
  *
  *     bit 63           32 31           12 11          0
  *         |    block     |    counter    |    lane    |
  *
- * A block is used by one lane only, and blocks rise by one in the life of a process and of its children.  The counter of a
- * block begins at 1.  So a number is unique, the numbers of one lane rise, and neither 0 nor 2^64 - 1 is a number.
+ * A block is used by one lane only, and blocks rise by one in the life of a process and of its children.  The counter
+ * of a block begins at 1.  So a number is unique, the numbers of one lane rise, and neither 0 nor 2^64 - 1 is a number.
  */
 #pragma once
 
