@@ -245,5 +245,19 @@ while read -r line; do
         complain "$line"
 done < <(find shm client daemon -name '*.[ch]' | sort | { mapfile -t files; partners "${files[@]}"; })
 
+# Functions that the documents and the models' opening comments name are there.
+declare -A there
+while read -r name; do
+        there[$name]=1
+done < <(grep -rhoE --include='*.[ch]' '\b[a-zA-Z_0-9]+\(([^)]|$)' shm client daemon query ctl | tr -d ')' | sed 's/(.*//' | sort -u)
+while IFS=: read -r file name; do
+        [ -n "${there[$name]-}" ] || complain "$file names $name(), which does not exist"
+done < <({
+        grep -oE '`[a-z_0-9]+\(\)`' "$model" docs/architecture.md docs/shm-format.md | tr -d '`()'
+        for file in tests/model/*.pml; do
+                sed '/^ \*\/$/q' "$file" | grep -oE '\b[a-z_0-9]+\(\)' | sed "s|^|$file:|; s|()\$||"
+        done
+} | sort -u)
+
 [ "$bad" = 0 ] && echo "layering: ok"
 [ "$bad" = 0 ]

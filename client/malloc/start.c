@@ -21,7 +21,7 @@ extern void *sa_malloc(size_t size) __attribute__((visibility("hidden")));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 extern __typeof__(dladdr1) dladdr1 __attribute__((weak));
 
-/* Tells this copy of the library from others in the process: it is the one that shall lead (client/root.c). */
+/* Tells this copy of the library from others in the process: it is the one that shall lead (client/election.c). */
 const char sa_counter_marker __attribute__((visibility("hidden"))) = 1;
 
 /* Whether the process's allocations come to us.  dlsym's answer is not always the function itself: an executable at a
