@@ -119,7 +119,7 @@ bool sa_attach_is_due(struct sa_thread *self) {
         return now >= atomic_load_explicit(&sa_root.next_try_ns, memory_order_relaxed);
 }
 
-/* A raw clone() leaves the child without a robust list: the kernel would not report its threads' deaths, and libc's
+/* A raw clone(2) leaves the child without a robust list: the kernel would not report its threads' deaths, and libc's
  * own list still points into the parent's segment.  Such a child does not attach. */
 static bool has_robust_list(void) {
         void *head = NULL;

@@ -133,7 +133,7 @@ bool sa_foreign_close(spanalloc_span span) {
                 slot->flags = shm_handle_flags(span.reserved) & SHM_FLAG_LATE;
                 /* [C1] release of the slot, pairs with the acquire in segment_close().  Publishes: its path. */
                 atomic_store_explicit(&slot->instance, span.instance, memory_order_release);
-                /* [C1] release, pairs with the acquire in reader_has_closes().  Publishes: the slot, with the count. */
+                /* [C1] release, pairs with the acquire in segment_posted_closes().  Publishes: the slot, with the count. */
                 atomic_fetch_add_explicit(&a->header->closes_posted, 1, memory_order_release);
                 done = true;
         }

@@ -33,7 +33,7 @@ static bool is_vacant(const struct shm_lane *lane, uint32_t occupancy) {
                 return false;
         shm_tell_owner_is_dead(lane);
         if (atomic_load_explicit(&lane->retired, memory_order_acquire) == occupancy)
-                return true; /* [O2] acquire, pairs with the release in reader_retire(): the collector has read the stack */
+                return true; /* [O2] acquire, pairs with the release in segment_set_retired(): the collector has read the stack */
         /* The kernel clears a dead owner's number and sets DIED.  Without DIED the owner moved to another lane, and
          * only `retired` says when the collector has read this one. */
         return (word & SHM_OWNER_DIED) && !atomic_load(&lane->depth) && !shm_load(lane->beyond) &&
@@ -137,7 +137,7 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         char comm[SHM_COMM_BYTES] = {0};
         uint64_t head;
 
-        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in reader_is_still().  Publishes:
+        /* [O3] release fence after the odd occupancy, pairs with the acquire fence in segment_is_still().  Publishes:
          * the odd occupancy, before any store below.  Without it: this thread's counters are booked as its
          * predecessor's. */
         atomic_thread_fence(memory_order_release);
@@ -167,7 +167,7 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         atomic_store_explicit(&lane->attention, first_attention(a), memory_order_relaxed);
         begin_counters(lane, own, gap);
         sign_in(lane);
-        /* [O3] release of the even occupancy, pairs with the acquire in reader_occupant().  Publishes: all stores
+        /* [O3] release of the even occupancy, pairs with the acquire in segment_lane_owner().  Publishes: all stores
          * above.  Without it: one thread's counts are booked under another's name. */
         atomic_fetch_add_explicit(&lane->occupancy, 1, memory_order_release);
         shm_tell_call_ends(lane);

@@ -45,7 +45,7 @@ static void resync_refused(const struct shm_lane *from, struct shm_lane *to, uin
         atomic_store_explicit(&to->refused_frames, depth, memory_order_relaxed);
         atomic_fetch_or_explicit(&to->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
         atomic_thread_fence(
-                memory_order_release); /* [L2] release fence, pairs with the acquire fence in reader_live() */
+                memory_order_release); /* [L2] release fence, pairs with the acquire fence in segment_live_counters() */
         for (uint32_t i = 0; i < depth; i++) {
                 const struct shm_frame *frame = &from->stack[i];
 

@@ -31,7 +31,7 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
 
         atomic_fetch_add_explicit(&lane->refused_frames, 1, memory_order_relaxed);
         atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
-        /* [L2] release fence, pairs with the acquire fence in reader_live().  Publishes: `refused_frames`, before
+        /* [L2] release fence, pairs with the acquire fence in segment_live_counters().  Publishes: `refused_frames`, before
          * the live counters rise under the frame.  Without it: its allocations are booked to its parent. */
         atomic_thread_fence(memory_order_release);
         if (deep) {
@@ -143,7 +143,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
                 ring_publish(lane, head + 1);
         } else {
-                /* [L3] release of `refused_frames`, pairs with the acquire in reader_live().  Publishes:
+                /* [L3] release of `refused_frames`, pairs with the acquire in segment_live_counters().  Publishes:
                  * `lost_stretches`.  Without it: lost allocations are booked to the frame's parent. */
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
                 /* No record opened it, but other threads may have entered it by its handle. */

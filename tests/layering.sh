@@ -102,7 +102,7 @@ if [ "${1-}" = --order ]; then # --order FOLDER: the order in which to read it
         room_order "${2:?}"
         exit
 fi
-no_circle shm client client/malloc daemon/{host,wire,attribution,processes,spanallocd} ctl/{run,verbs}
+no_circle shm client client/malloc daemon/{host,wire,attribution,spanallocd} ctl/{run,verbs}
 
 # Above the rooms of ctl there is the start only.
 while read -r line; do

@@ -8,7 +8,7 @@
  * looks again.  What happens here allocates nothing, keeps errno, and is right in a signal handler and between vfork
  * and exec, where all memory is the parent's: it writes to its own stack only.
  *
- * system() and popen() are not here: libc does their exec inside, and the shell that they start attaches by itself.
+ * system(3) and popen(3) are not here: libc does their exec inside, and the shell that they start attaches by itself.
  */
 #include <alloca.h>
 #include <errno.h>

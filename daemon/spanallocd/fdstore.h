@@ -3,7 +3,7 @@
  * The service manager's store of descriptors (systemd's FileDescriptorStoreMax=), and what it handed over at the start.
  *
  * What lives here: sd_notify's datagrams for it, sent without ever waiting, and the descriptors of LISTEN_FDS sorted into
- * sockets and gifts.  What does not: what is kept there, and when (core/handover.h).
+ * sockets and gifts.  What does not: what is kept there, and when (daemon/collector/handover.h).
  */
 #pragma once
 

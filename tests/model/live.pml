@@ -4,10 +4,10 @@
  *   in the model               in the code
  *   work                       sa_bump() in client/counting.h
  *   enter, exit, publish       put_enter(), put_exit() in client/cycles.c and sa_slow_enter(), take_out() in slow_path.c: the
- *                              stores that reader_live() reads; ring_publish()
+ *                              stores that segment_live_counters() reads; ring_publish()
  *   refuse, exit of a refused  refuse(), sa_leave_top(), take_out() or exit_beyond()
  *   flush_lost                 sa_flush_lost() in client/lost.c
- *   a settling                 drain_settle(), settle_lane() in daemon/drain/live_counters.c, reader_live() in segment_reader.c
+ *   a settling                 drain_settle(), settle_lane() in daemon/drain/live_counters.c, segment_live_counters() in segment_reader.c
  *   feed, interval             frames_feed() in frames.c, interval_end(), interval_lost()
  *   true_…                      what a program would know: see reserve.pml
  *

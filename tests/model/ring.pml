@@ -5,9 +5,9 @@
  *   producer, has_room         put_enter(), put_exit() in client/cycles.c, put_mark() in spans.c; ring_has_room(), ring_publish() in
  *                              shm/ring.h
  *   put                        sa_put() in client/record.h: 8 words there, two here, so that a torn record shows
- *   a pass                     drain_lane() in daemon/drain/drain.c, reader_head(), reader_record() in segment_reader.h
+ *   a pass                     drain_lane() in daemon/drain/drain.c, segment_head(), segment_record() in segment_reader.h
  *   committed, KILL            books_commit(); SIGKILL, then arena.c takes the position back to the last commit
- *   release                    commit() in drain.c, ring_release()
+ *   release                    drain_commit() in drain.c, ring_release()
  *   the note COPIED            not in the code: what the collector has copied, for who overwrites it (memory.pml)
  *
  * Bounds: a ring of 2 slots and RECORDS records, so that each slot is overwritten, and overwritten again after its
