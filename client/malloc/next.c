@@ -157,7 +157,7 @@ static size_t no_usable(void *block) {
         return 0;
 }
 
-/* [B3] acquire fence, pairs with the releases of PUBLISH in warm_up(): the caller has read a pointer that was stored there.
+/* [B3] acquire fence, pairs with the releases of PUBLISH: the caller has read a pointer that was stored there.
  * Publishes: `found`.  Without it: a null pointer could be called on a machine that reorders loads.
  * Checked by: nothing but this argument. */
 #define CAREFUL_FOUND() atomic_thread_fence(memory_order_acquire)
