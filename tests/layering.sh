@@ -76,7 +76,7 @@ room ctl/options $wire
 room ctl/output ctl/options/ query/ $wire
 room ctl/session ctl/output/ ctl/options/ query/
 room ctl/top ctl/session/ ctl/output/ ctl/options/ query/
-room ctl/run ctl/session/ ctl/output/ ctl/options/ query/ daemon/query/ daemon/collector/ daemon/loop/
+room ctl/run ctl/session/ ctl/output/ ctl/options/ query/ daemon/query/ daemon/collector/ daemon/loop/ $host
 room ctl/verbs ctl/run/ ctl/top/ ctl/session/ ctl/output/ ctl/options/ query/ daemon/host/
 may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'

@@ -31,6 +31,7 @@
 #include "ctl/session/ctl.h"
 #include "ctl/session/fail.h"
 #include "daemon/collector/collector.h"
+#include "daemon/host/elf_obstacle.h"
 #include "daemon/loop/reactor.h"
 #include "daemon/query/query.h"
 #include "query/client.h"
@@ -328,12 +329,20 @@ static int make(struct run *run) {
 
 /* --------------------------------------------------------------------------------------------------- running -- */
 
+/* A sanitizer's run-time library ends the program where it does not come first. */
+static bool is_broken_by_library(const char *path) {
+        const char *obstacle;
+
+        return elfinfo_obstacle(path, &obstacle) == 0 && !strcmp(obstacle, ELF_OBSTACLE_SANITIZER);
+}
+
 static int start(struct run *run) {
         struct preload_settings settings = {
                 .library = run->library,
                 .socket = run->socket,
                 .on_full = run->options->on_full,
                 .ring_kib = run->options->ring_kib,
+                .omit_library = is_broken_by_library(run->path),
         };
         char **environment;
         int r;

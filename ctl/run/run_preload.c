@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/run/preload_order.h"
 #include "ctl/run/run_preload.h"
 
 #ifndef SPANALLOC_LIBDIR
@@ -172,22 +173,14 @@ static bool is_replaced(const char *entry, const struct preload_settings *settin
                (settings->ring_kib && is_variable(entry, "SPANALLOC_RING_KIB"));
 }
 
-static bool is_listed(const char *list, const char *path) {
-        size_t length = strlen(path);
+static void add_preload(struct variables *variables, const char *before, const struct preload_settings *settings) {
+        char *list = preload_order(before ? before : "", settings->omit_library ? NULL : settings->library);
 
-        for (const char *at = list; (at = strstr(at, path)); at++)
-                if ((at == list || strchr(" :", at[-1])) && (!at[length] || strchr(" :", at[length])))
-                        return true;
-        return false;
-}
-
-static void add_preload(struct variables *variables, const char *before, const char *library) {
-        if (!before || !*before)
-                add(variables, "LD_PRELOAD=%s", library);
-        else if (is_listed(before, library))
-                add(variables, "LD_PRELOAD=%s", before);
-        else
-                add(variables, "LD_PRELOAD=%s:%s", before, library);
+        if (!list)
+                variables->failed = true;
+        else if (*list)
+                add(variables, "LD_PRELOAD=%s", list);
+        free(list);
 }
 
 int preload_environment(char ***ret, char *const *environment, const struct preload_settings *settings) {
@@ -206,7 +199,7 @@ int preload_environment(char ***ret, char *const *environment, const struct prel
                 if (!is_replaced(environment[i], settings))
                         add(&variables, "%s", environment[i]);
         }
-        add_preload(&variables, preload, settings->library);
+        add_preload(&variables, preload, settings);
         add(&variables, "SPANALLOC=1");
         add(&variables, "SPANALLOC_SOCKET=%s", settings->socket);
         add(&variables, "SPANALLOC_ATTACH_MS=%d", ATTACH_MS);

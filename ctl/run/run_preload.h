@@ -8,6 +8,7 @@
 #pragma once
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,9 +22,9 @@ struct preload_settings {
         const char *socket;  /* of the ingest socket */
         const char *on_full; /* NULL: as the environment has it */
         uint64_t ring_kib;   /* 0: as the environment has it */
+        bool omit_library;   /* the program would not bear it */
 };
 
-/* A copy of `environment` that lets a program count: LD_PRELOAD ends in the library, behind what was there.  To be
- * freed with preload_environment_free.  0 or -ENOMEM. */
+/* A copy of `environment` that lets a program count: LD_PRELOAD has the library where preload_order() puts it.  To be freed with preload_environment_free.  0 or -ENOMEM. */
 int preload_environment(char ***ret, char *const *environment, const struct preload_settings *settings);
 char **preload_environment_free(char **environment);

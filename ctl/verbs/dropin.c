@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "ctl/run/preload_order.h"
 
 #define FILE_NAME "spanalloc.conf"
-#define LIBRARY   "libspanalloc-malloc.so"
 /* How a file of ours begins. */
 #define SIGNATURE "# Written by `spanallocctl enable"
 
@@ -62,39 +62,24 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 }
 
 /* As systemd takes it apart again: quotes, backslashes, and specifiers after a %. */
-static void put_escaped(struct text *text, const char *word, size_t length) {
-        for (size_t i = 0; i < length; i++) {
-                if (strchr("\"\\", word[i]))
+static void put_escaped(struct text *text, const char *word) {
+        for (; *word; word++) {
+                if (strchr("\"\\", *word))
                         put(text, "\\");
-                put(text, word[i] == '%' ? "%%%%" : "%c", word[i]);
-        }
-}
-
-/* Of a list with blanks or colons between, all but what is ours. */
-static void put_others(struct text *text, const char *list) {
-        const char *base;
-        size_t length;
-
-        for (; *list; list += length) {
-                list += strspn(list, " :");
-                length = strcspn(list, " :");
-                base = list + length;
-                while (base > list && base[-1] != '/')
-                        base--;
-                if (!length || !strncmp(base, LIBRARY, strlen(LIBRARY)))
-                        continue;
-                put_escaped(text, list, length);
-                put(text, ":");
+                put(text, *word == '%' ? "%%%%" : "%c", *word);
         }
 }
 
 int dropin_text(char *buf, size_t size, const struct dropin_settings *settings) {
+        char *preload = preload_order(settings->preload, settings->library);
         struct text text = {buf, buf + size, false};
 
+        if (!preload)
+                return -ENOMEM;
         put(&text, SIGNATURE " %s`; `spanallocctl disable %s` removes it.\n[Service]\nEnvironment=\"LD_PRELOAD=",
             settings->unit, settings->unit);
-        put_others(&text, settings->preload);
-        put_escaped(&text, settings->library, strlen(settings->library));
+        put_escaped(&text, preload);
+        free(preload);
         put(&text, "\"\nEnvironment=SPANALLOC=1\n");
         if (settings->ring_kib)
                 put(&text, "Environment=SPANALLOC_RING_KIB=%" PRIu64 "\n", settings->ring_kib);

@@ -25,7 +25,7 @@ struct dropin_settings {
         const char *preload; /* what the unit's programs preload already; "": nothing */
         uint64_t ring_kib;   /* 0: the collector's default */
 };
-/* The text.  Another libspanalloc-malloc in `preload` is left out.  0, or -ENAMETOOLONG. */
+/* The text.  LD_PRELOAD has the library where preload_order() puts it.  0, -ENOMEM, or -ENAMETOOLONG. */
 int dropin_text(char *buf, size_t size, const struct dropin_settings *settings);
 
 /* Whole or not at all.  0 or -errno; -EEXIST: there is a file that is not of our making. */

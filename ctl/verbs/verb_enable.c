@@ -130,6 +130,14 @@ static void warn(const struct subject *subject) {
                         subject->name);
 }
 
+/* A sanitizer's run-time library ends the program where it does not come first. */
+static bool is_broken_by_library(const struct subject *subject) {
+        const char *obstacle;
+
+        return !subject->info.has_own_root && subject->info.program[0] &&
+               elfinfo_obstacle(subject->info.program, &obstacle) == 0 && !strcmp(obstacle, ELF_OBSTACLE_SANITIZER);
+}
+
 static int enable(struct subject *subject) {
         const struct options *options = subject->options;
         char library[PATH_MAX], error[PATH_MAX * 2], text[2 * PATH_MAX];
@@ -149,6 +157,9 @@ static int enable(struct subject *subject) {
                                 subject->name, subject->info.load_state, options->user ? "--user " : "", subject->name);
         if (preload_find(library, options->preload, error, sizeof(error)) < 0)
                 return ctl_fail(CTL_FAILURE, "%s", error);
+        if (is_broken_by_library(subject))
+                return ctl_fail(CTL_FAILURE, "%s is " ELF_OBSTACLE_SANITIZER "; it does not start with the library.",
+                                subject->info.program);
         if (dropin_text(text, sizeof(text), &settings) < 0)
                 return ctl_fail(CTL_FAILURE, "LD_PRELOAD of %s is too long.", subject->name);
         r = dropin_write(&subject->dropin, text);

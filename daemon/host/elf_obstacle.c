@@ -27,12 +27,14 @@ typedef Elf64_Ehdr elf_ehdr;
 typedef Elf64_Phdr elf_phdr;
 typedef Elf64_Shdr elf_shdr;
 typedef Elf64_Sym elf_sym;
+typedef Elf64_Dyn elf_dyn;
 #define OWN_CLASS ELFCLASS64
 #else
 typedef Elf32_Ehdr elf_ehdr;
 typedef Elf32_Phdr elf_phdr;
 typedef Elf32_Shdr elf_shdr;
 typedef Elf32_Sym elf_sym;
+typedef Elf32_Dyn elf_dyn;
 #define OWN_CLASS ELFCLASS32
 #endif
 
@@ -72,35 +74,76 @@ static uint16_t own_machine(void) {
         return machine;
 }
 
-static bool defines_malloc(const elf_sym *symbols, uint64_t count, const char *names, uint64_t names_size) {
-        for (uint64_t i = 0; i < count; i++)
-                if (symbols[i].st_shndx != SHN_UNDEF && symbols[i].st_name < names_size &&
-                    strcmp(names + symbols[i].st_name, "malloc") == 0)
+/* ------------------------------------------------------------------------------------------- dynamic sections -- */
+
+/* A section of the file, and the strings that it refers to, each with a zero behind it. */
+struct section {
+        char *content, *strings;
+        uint64_t size, strings_size;
+};
+
+static void section_deinit(struct section *section) {
+        free(section->content);
+        free(section->strings);
+}
+
+static void section_read(struct section *ret, int fd, const elf_ehdr *header, uint32_t type) {
+        __attribute__((cleanup(free_ptr))) elf_shdr *sections = NULL;
+        const elf_shdr *section = NULL, *strings;
+
+        if (header->e_shentsize != sizeof *sections || header->e_shnum > HEADERS_MAX)
+                return;
+        sections = read_part(fd, header->e_shoff, (uint64_t)header->e_shnum * sizeof *sections, UINT32_MAX);
+        for (unsigned i = 0; sections && i < header->e_shnum && !section; i++)
+                if (sections[i].sh_type == type)
+                        section = &sections[i];
+        if (!section || section->sh_link >= header->e_shnum)
+                return;
+        strings = &sections[section->sh_link];
+        ret->content = read_part(fd, section->sh_offset, section->sh_size, SYMBOLS_BYTES_MAX);
+        ret->strings = read_part(fd, strings->sh_offset, strings->sh_size, STRINGS_BYTES_MAX);
+        ret->size = ret->content && ret->strings ? section->sh_size : 0;
+        ret->strings_size = strings->sh_size;
+}
+
+static bool defines(int fd, const elf_ehdr *header, const char *name) {
+        __attribute__((cleanup(section_deinit))) struct section section = {0};
+        const elf_sym *symbols;
+
+        section_read(&section, fd, header, SHT_DYNSYM);
+        symbols = (const void *)section.content;
+        for (uint64_t i = 0; i < section.size / sizeof *symbols; i++)
+                if (symbols[i].st_shndx != SHN_UNDEF && symbols[i].st_name < section.strings_size &&
+                    strcmp(section.strings + symbols[i].st_name, name) == 0)
                         return true;
         return false;
 }
 
-static bool has_own_malloc(int fd, const elf_ehdr *header) {
-        __attribute__((cleanup(free_ptr))) elf_shdr *sections = NULL;
-        __attribute__((cleanup(free_ptr))) elf_sym *symbols = NULL;
-        __attribute__((cleanup(free_ptr))) char *names = NULL;
-        const elf_shdr *table = NULL, *strings;
+bool elfinfo_is_sanitizer(const char *library) {
+        static const char *const names[] = {"libasan.so", "libtsan.so", "liblsan.so", "libhwasan.so", "libclang_rt."};
+        const char *slash = strrchr(library, '/');
 
-        if (header->e_shentsize != sizeof *sections || header->e_shnum > HEADERS_MAX)
-                return false;
-        sections = read_part(fd, header->e_shoff, (uint64_t)header->e_shnum * sizeof *sections, UINT32_MAX);
-        for (unsigned i = 0; sections && i < header->e_shnum && !table; i++)
-                if (sections[i].sh_type == SHT_DYNSYM)
-                        table = &sections[i];
-        if (!table || table->sh_link >= header->e_shnum)
-                return false;
-        strings = &sections[table->sh_link];
-        symbols = read_part(fd, table->sh_offset, table->sh_size, SYMBOLS_BYTES_MAX);
-        names = read_part(fd, strings->sh_offset, strings->sh_size, STRINGS_BYTES_MAX);
-        if (!symbols || !names)
-                return false;
-        return defines_malloc(symbols, table->sh_size / sizeof *symbols, names, strings->sh_size);
+        library = slash ? slash + 1 : library;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+                if (strncmp(library, names[i], strlen(names[i])) == 0)
+                        return strncmp(library, "libclang_rt.ubsan", strlen("libclang_rt.ubsan")) != 0;
+        return false;
 }
+
+static bool needs_sanitizer(int fd, const elf_ehdr *header) {
+        __attribute__((cleanup(section_deinit))) struct section section = {0};
+        const elf_dyn *entries;
+
+        section_read(&section, fd, header, SHT_DYNAMIC);
+        entries = (const void *)section.content;
+        for (uint64_t i = 0; i < section.size / sizeof *entries && entries[i].d_tag != DT_NULL; i++)
+                if (entries[i].d_tag == DT_NEEDED && entries[i].d_un.d_val < section.strings_size &&
+                    elfinfo_is_sanitizer(section.strings + entries[i].d_un.d_val))
+                        return true;
+        return false;
+}
+
+/* ------------------------------------------------------------------------------------------------- obstacles -- */
 
 static const char *interpreter_obstacle(int fd, const elf_ehdr *header) {
         __attribute__((cleanup(free_ptr))) elf_phdr *segments = NULL;
@@ -136,7 +179,9 @@ static const char *elf_obstacle(int fd, const char *start, size_t size) {
         const char *phrase = interpreter_obstacle(fd, &header);
         if (*phrase)
                 return phrase;
-        return has_own_malloc(fd, &header) ? "has a malloc of its own in the executable" : "";
+        if (needs_sanitizer(fd, &header))
+                return ELF_OBSTACLE_SANITIZER;
+        return defines(fd, &header, "malloc") ? "has a malloc of its own in the executable" : "";
 }
 
 /* Programs that gain rights at exec are started without the caller's preloads. */
@@ -188,4 +233,19 @@ static int inspect(const char *path, int depth, const char **ret) {
 
 int elfinfo_obstacle(const char *path, const char **ret_phrase) {
         return inspect(path, 0, ret_phrase);
+}
+
+int elfinfo_defines(const char *path, const char *name) {
+        __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        elf_ehdr header;
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        n = pread(fd, &header, sizeof header, 0);
+        if (n < 0)
+                return -errno;
+        if (n != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != OWN_CLASS)
+                return -ENOEXEC;
+        return defines(fd, &header, name);
 }

@@ -74,6 +74,17 @@ for name in $ALLOCATORS; do
         expect "$name before the counters: allocations" "$COUNTED" 0
 done
 
+# Under run the counters come before what is preloaded already, wherever they stood.
+for name in $ALLOCATORS; do
+        library=$(allocator_library "$name")
+        for preload in "$library" "${library##*/}" "$library:$PRELOAD" "$PRELOAD $library"; do
+                LD_PRELOAD=$preload "$CTL" --json=short run -o "$WORK/report" -- "$PROGRAMS/malloc_ledger" >/dev/null
+                expect "run over $name, as $preload" \
+                        "$(jq -r '.processes[0] | "\(.counting), \(.alloc_count > 1000)"' "$WORK/report")" \
+                        "libspanalloc-malloc over $name, true"
+        done
+done
+
 # A preload that only watches passes on to the counters.
 cat >"$WORK/watch.c" <<'END'
 #include <dlfcn.h>
@@ -86,6 +97,9 @@ void *malloc(size_t size) {
 }
 END
 cc -D_GNU_SOURCE -O1 -fno-builtin -shared -fPIC -o "$WORK/libwatch.so" "$WORK/watch.c"
+LD_PRELOAD=$WORK/libwatch.so "$CTL" --json=short run -o "$WORK/report" -- "$PROGRAMS/malloc_ledger" >/dev/null
+expect "run keeps it first, and so the sizes" \
+        "$(jq '.processes[0] | .alloc_bytes > .alloc_count and .alloc_count > 1000' "$WORK/report")" true
 counting_of "$WORK/libwatch.so:$PRELOAD"
 expect "what ps says behind a preload that watches" "$SAID" libspanalloc-malloc
 expect_at_least "what is counted behind it" "$COUNTED" 1000

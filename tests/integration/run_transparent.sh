@@ -35,12 +35,12 @@ expect "changed variables" "$(echo $changed)" "LD_PRELOAD SPANALLOC SPANALLOC_AT
 expect "ring and full" "$(env SPANALLOC_ON_FULL=refuse "$CTL" run -o "$WORK/report" --on-full wait --ring-kib 64 -- \
         sh -c 'echo $SPANALLOC_ON_FULL $SPANALLOC_RING_KIB')" "wait 64"
 
-note "LD_PRELOAD: behind what was there"
+note "LD_PRELOAD: before what was there"
 # Of our own architecture: ldconfig may know of others, too.
 libc=$(dirname "$(ldd "$CTL" | sed -n 's/.*libc\.so\.6 => \([^ ]*\).*/\1/p')")/libm.so.6
 if [ -e "$libc" ]; then
         got=$(LD_PRELOAD=$libc "$CTL" run -o "$WORK/report" -- sh -c 'echo "$LD_PRELOAD"')
-        expect_match "LD_PRELOAD" "$got" "^$libc:/.*/libspanalloc-malloc\.so\.0$"
+        expect_match "LD_PRELOAD" "$got" "^/.*/libspanalloc-malloc\.so\.0:$libc$"
         got=$(LD_PRELOAD=$libc "$CTL" run -o "$WORK/report" -- sh -c 'cat /proc/self/maps')
         expect_match "both are loaded" "$got" "$(basename "$(readlink -f "$libc")")"
         expect_match "both are loaded" "$got" libspanalloc-malloc

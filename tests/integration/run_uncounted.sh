@@ -82,6 +82,20 @@ END
 cc -O1 -fno-builtin -rdynamic -o "$WORK/own" "$WORK/own.c"
 uncounted 'nothing: .*malloc of its own' own 9 "$WORK/own"
 
+note "a sanitizer's allocator, which ends a program that it does not come first in"
+for sanitizer in address thread leak; do
+        cc -O1 "-fsanitize=$sanitizer" -o "$WORK/$sanitizer" "$WORK/plain.c" 2>/dev/null || continue
+        # Where it has no library, or does not work on this kernel, there is nothing to see.
+        readelf -d "$WORK/$sanitizer" | grep -q 'NEEDED.*san\.so' && "$WORK/$sanitizer" || [ $? = 9 ] || continue
+        uncounted 'sanitizer' "$sanitizer" 9 "$WORK/$sanitizer"
+        uncounted 'sanitizer' "$sanitizer" 0 sh -c "$WORK/$sanitizer; [ \$? = 9 ]"
+        uncounted 'sanitizer' "$sanitizer" 9 env "$WORK/$sanitizer"
+        printf '#!%s\n' "$WORK/$sanitizer" >"$WORK/script_$sanitizer"
+        chmod +x "$WORK/script_$sanitizer"
+        uncounted 'sanitizer' "script_$sanitizer" 9 sh -c "exec $WORK/script_$sanitizer"
+        note "$sanitizer"
+done
+
 note "a script is its interpreter"
 printf '#!/bin/sh\nexit 6\n' >"$WORK/script"
 chmod +x "$WORK/script"

@@ -35,11 +35,13 @@ static void test_text(void **state) {
         says("/usr/lib/m.so.0", "", 0, HEAD "Environment=\"LD_PRELOAD=/usr/lib/m.so.0\"\nEnvironment=SPANALLOC=1\n");
         says("/m", "", 64,
              HEAD "Environment=\"LD_PRELOAD=/m\"\nEnvironment=SPANALLOC=1\nEnvironment=SPANALLOC_RING_KIB=64\n");
-        /* What was there stays in front; another of ours does not. */
+        /* What was there stays behind, but for what must be first; another of ours does not. */
         says("/m", "/a.so b.so::/c.so", 0,
-             HEAD "Environment=\"LD_PRELOAD=/a.so:b.so:/c.so:/m\"\nEnvironment=SPANALLOC=1\n");
+             HEAD "Environment=\"LD_PRELOAD=/m:/a.so:b.so:/c.so\"\nEnvironment=SPANALLOC=1\n");
+        says("/m", "/x/libasan.so.8:libjemalloc.so.2", 0,
+             HEAD "Environment=\"LD_PRELOAD=/x/libasan.so.8:/m:libjemalloc.so.2\"\nEnvironment=SPANALLOC=1\n");
         says("/m", "/old/libspanalloc-malloc.so.0:/a.so:libspanalloc-malloc.so", 0,
-             HEAD "Environment=\"LD_PRELOAD=/a.so:/m\"\nEnvironment=SPANALLOC=1\n");
+             HEAD "Environment=\"LD_PRELOAD=/m:/a.so\"\nEnvironment=SPANALLOC=1\n");
         /* What systemd would take apart. */
         says("/a%i\"b\\c", "", 0, HEAD "Environment=\"LD_PRELOAD=/a%%i\\\"b\\\\c\"\nEnvironment=SPANALLOC=1\n");
         assert_int_equal(dropin_text(text, sizeof(text), &(struct dropin_settings){"a.service", "/m", "", 0}),
