@@ -3,9 +3,9 @@
  * exec and posix_spawn, watched for a collector that wants to know of every program that its processes start
  * (`spanallocctl run`), also of those which will never attach: static ones, and ones whose environment was scrubbed.
  *
- * Each function is one branch while no collector asks.  Else it tells, and then does what it would have done.  That a
- * program is about to run is told only where there is an executable file; the exec may still fail, and the collector
- * looks again.  What happens here allocates nothing, keeps errno, and is right in a signal handler and between vfork
+ * While no collector asks, nothing is told.  That a program is about to run is told only where there is an executable
+ * file; the exec may still fail, and the collector looks again.  And a program that does not bear this library, as one
+ * with a sanitizer does not, gets an environment without it (target.h).  What happens here allocates nothing, keeps errno, and is right in a signal handler and between vfork
  * and exec, where all memory is the parent's: it writes to its own stack only.
  *
  * system(3) and popen(3) are not here: libc does their exec inside, and the shell that they start attaches by itself.
@@ -26,14 +26,13 @@
 
 #include "client/exec_notice.h"
 #include "client/malloc/objects.h"
+#include "client/malloc/target.h"
 #include "client/thread.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* A path longer than this is told as it was given; the message has room for less. */
 #define TOLD_PATH 512
-
-#define OUR_FILE  "libspanalloc-malloc.so"
 
 typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
                      char *const[], char *const[]);
@@ -63,15 +62,6 @@ static inline const __typeof__(next) *resolved(void) {
 }
 
 /* --------------------------------------------------------------------------------------------- what is told -- */
-
-static bool scrubbed(char *const environment[]) {
-        static const char name[] = "LD_PRELOAD=";
-
-        for (size_t i = 0; environment && environment[i]; i++)
-                if (!strncmp(environment[i], name, sizeof name - 1))
-                        return !strstr(environment[i] + sizeof name - 1, OUR_FILE);
-        return true;
-}
 
 /* `directory`/`path` in buf; false where it does not fit. */
 static bool join(char buf[TOLD_PATH], const char *directory, size_t directory_length, const char *path) {
@@ -103,63 +93,78 @@ static void tell(pid_t pid, const char *path, char *const environment[]) {
 
         /* The kernel looks at the pointer before we do. */
         if (!access(path, X_OK))
-                sa_root_tell_exec(pid, absolute(buf, path), scrubbed(environment));
+                sa_root_tell_exec(pid, absolute(buf, path), !sa_target_preload(environment));
         errno = error;
 }
 
 /* Where execvp would find `file`; NULL: nowhere. */
 static const char *search(char buf[TOLD_PATH], const char *file) {
-        const char *directory = getenv("PATH"), *end;
+        const char *directory = getenv("PATH"), *end, *found = NULL;
+        int error = errno;
 
         if (strchr(file, '/'))
                 return file;
-        for (directory = directory ? directory : "/bin:/usr/bin"; directory; directory = *end ? end + 1 : NULL) {
+        for (directory = directory ? directory : "/bin:/usr/bin"; directory && !found;
+             directory = *end ? end + 1 : NULL) {
                 end = strchrnul(directory, ':');
                 if (end == directory && !access(file, X_OK))
-                        return file;
+                        found = file;
                 if (end > directory && join(buf, directory, (size_t)(end - directory), file) && !access(buf, X_OK))
-                        return buf;
+                        found = buf;
         }
-        return NULL;
-}
-
-static void tell_searched(pid_t pid, const char *file, char *const environment[]) {
-        char buf[TOLD_PATH];
-        int error = errno;
-        const char *path = search(buf, file);
-
-        if (path)
-                tell(pid, path, environment);
         errno = error;
+        return found;
 }
 
-/* The path of descriptor `fd`, or of `path` beneath it. */
-static void tell_fd(int fd, const char *path, char *const environment[]) {
-        char link[sizeof "/proc/self/fd/" + 3 * sizeof fd], buf[TOLD_PATH];
+/* The path of descriptor `fd`, or of `path` beneath it, in buf; NULL where that cannot be said. */
+static const char *path_of(char buf[TOLD_PATH], int fd, const char *path) {
+        char link[sizeof "/proc/self/fd/" + 3 * sizeof fd];
         int error = errno;
         ssize_t length;
 
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        length = readlink(link, buf, sizeof buf - 1);
-        if (length > 0) {
-                buf[length] = '\0';
-                if (!*path || join(buf, buf, (size_t)length, path))
-                        tell(0, buf, environment);
-        }
+        length = readlink(link, buf, TOLD_PATH - 1);
         errno = error;
+        if (length <= 0)
+                return NULL;
+        buf[length] = '\0';
+        return !*path || join(buf, buf, (size_t)length, path) ? buf : NULL;
 }
+
+/* ------------------------------------------------------------------------------------------ what is in its way -- */
+
+/* Whether the program at `path`, if there is one, must be started without this library. */
+static bool is_in_the_way(const char *path, char *const environment[]) {
+        return path && sa_unlikely(sa_target_preload(environment) != NULL) && sa_target_is_sanitized(path);
+}
+
+/* Whether the path of an exec is needed at all, which `path_of` and `search` cost something to find. */
+static bool is_wanted(char *const environment[]) {
+        return sa_root_is_eager() || sa_target_preload(environment);
+}
+
+/* The environment for `path`: `environment`, or a copy on the caller's stack. */
+#define ENVIRONMENT_FOR(path, environment)                                                                             \
+        (is_in_the_way(path, environment)                                                                              \
+                 ? sa_target_environment(alloca(sa_target_environment_size(environment)), environment)                 \
+                 : environment)
 
 /* ----------------------------------------------------------------------------------------------------- exec -- */
 
 static int do_execve(const char *path, char *const arguments[], char *const environment[]) {
+        environment = ENVIRONMENT_FOR(path, environment);
         if (sa_unlikely(sa_root_is_eager()))
                 tell(0, path, environment);
         return resolved()->execve(path, arguments, environment);
 }
 
 static int do_execvpe(const char *file, char *const arguments[], char *const environment[]) {
-        if (sa_unlikely(sa_root_is_eager()))
-                tell_searched(0, file, environment);
+        char buf[TOLD_PATH];
+        const char *path = is_wanted(environment) ? search(buf, file) : NULL;
+
+        environment = ENVIRONMENT_FOR(path, environment);
+        if (path && sa_root_is_eager())
+                tell(0, path, environment);
         return resolved()->execvpe(file, arguments, environment);
 }
 
@@ -180,19 +185,24 @@ EXPORT int execvp(const char *file, char *const arguments[]) {
 }
 
 EXPORT int fexecve(int fd, char *const arguments[], char *const environment[]) {
-        if (sa_unlikely(sa_root_is_eager()))
-                tell_fd(fd, "", environment);
+        char buf[TOLD_PATH];
+        const char *path = is_wanted(environment) ? path_of(buf, fd, "") : NULL;
+
+        environment = ENVIRONMENT_FOR(path, environment);
+        if (path && sa_root_is_eager())
+                tell(0, path, environment);
         return resolved()->fexecve(fd, arguments, environment);
 }
 
 /* Straight to the kernel, as libc's does: not every libc has one to pass on to. */
 EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags) {
-        if (sa_unlikely(sa_root_is_eager())) {
-                if (fd == AT_FDCWD || *path == '/')
-                        tell(0, path, environment);
-                else
-                        tell_fd(fd, path, environment);
-        }
+        bool is_absolute = fd == AT_FDCWD || *path == '/';
+        char buf[TOLD_PATH];
+        const char *file = is_absolute ? path : is_wanted(environment) ? path_of(buf, fd, path) : NULL;
+
+        environment = ENVIRONMENT_FOR(file, environment);
+        if (file && sa_unlikely(sa_root_is_eager()))
+                tell(0, file, environment);
         return (int)syscall(SYS_execveat, fd, path, arguments, environment, flags);
 }
 
@@ -251,28 +261,30 @@ EXPORT int execle(const char *path, const char *first, ...) {
 
 /* ---------------------------------------------------------------------------------------------------- spawn -- */
 
-EXPORT int posix_spawn(pid_t *ret_pid, const char *path, const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) {
+/* `path`: where the program is, as far as it is known. */
+static int do_spawn(spawn_fn *spawn, pid_t *ret_pid, const char *file, const char *path,
+                    const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+                    char *const arguments[], char *const environment[]) {
         bool eager = sa_root_is_eager();
         pid_t pid;
         int error;
 
-        error = resolved()->posix_spawn(eager && !ret_pid ? &pid : ret_pid, path, actions, attributes, arguments,
-                                        environment);
-        if (sa_unlikely(eager) && !error)
+        environment = ENVIRONMENT_FOR(path, environment);
+        error = spawn(eager && !ret_pid ? &pid : ret_pid, file, actions, attributes, arguments, environment);
+        if (sa_unlikely(eager) && !error && path)
                 tell(ret_pid ? *ret_pid : pid, path, environment);
         return error;
 }
 
+EXPORT int posix_spawn(pid_t *ret_pid, const char *path, const posix_spawn_file_actions_t *actions,
+                       const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) {
+        return do_spawn(resolved()->posix_spawn, ret_pid, path, path, actions, attributes, arguments, environment);
+}
+
 EXPORT int posix_spawnp(pid_t *ret_pid, const char *file, const posix_spawn_file_actions_t *actions,
                         const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) {
-        bool eager = sa_root_is_eager();
-        pid_t pid;
-        int error;
+        char buf[TOLD_PATH];
+        const char *path = is_wanted(environment) ? search(buf, file) : NULL;
 
-        error = resolved()->posix_spawnp(eager && !ret_pid ? &pid : ret_pid, file, actions, attributes, arguments,
-                                         environment);
-        if (sa_unlikely(eager) && !error)
-                tell_searched(ret_pid ? *ret_pid : pid, file, environment);
-        return error;
+        return do_spawn(resolved()->posix_spawnp, ret_pid, file, path, actions, attributes, arguments, environment);
 }
