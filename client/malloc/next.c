@@ -9,7 +9,6 @@
  */
 #include "client/malloc/next.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,18 +19,7 @@
 #include "client/thread.h"
 
 /* The functions as found: written before any of them is published in sa_next, read by careful_*. */
-static struct {
-        void *(*malloc)(size_t size);
-        void (*free)(void *block);
-        size_t (*usable)(void *block);
-        void *(*calloc)(size_t count, size_t size);
-        void *(*realloc)(void *block, size_t size);
-        void *(*aligned_alloc)(size_t alignment, size_t size);
-        int (*posix_memalign)(void **block, size_t alignment, size_t size);
-        void *(*memalign)(size_t alignment, size_t size);
-        void *(*valloc)(size_t size);
-        void *(*pvalloc)(size_t size);
-} found;
+static struct sa_next found;
 struct sa_next_facts sa_next_facts;
 
 static _Atomic uint32_t state;
@@ -198,24 +186,26 @@ static void note_name(const char *name) {
 }
 
 static void look_up(void) {
+        void *(*find)(const char *) = sa_next_function;
         struct sa_object object = {0};
 
-        found.malloc = sa_next_function("malloc");
-        found.free = sa_next_function("free");
-        found.usable = sa_next_function("malloc_usable_size");
-        found.calloc = sa_next_function("calloc");
-        found.realloc = sa_next_function("realloc");
-        found.aligned_alloc = sa_next_function("aligned_alloc");
-        found.posix_memalign = sa_next_function("posix_memalign");
-        found.memalign = sa_next_function("memalign");
-        found.valloc = sa_next_function("valloc");
-        found.pvalloc = sa_next_function("pvalloc");
+        /* Nearly always the same: asked once, as the answer costs a walk over all objects. */
+        found.malloc = sa_next_allocator_function("malloc");
+        if ((void *)found.malloc != find("malloc"))
+                find = sa_next_allocator_function;
+        found.free = find("free");
+        found.usable = find("malloc_usable_size");
+        found.calloc = find("calloc");
+        found.realloc = find("realloc");
+        found.aligned_alloc = find("aligned_alloc");
+        found.posix_memalign = find("posix_memalign");
+        found.memalign = find("memalign");
+        found.valloc = find("valloc");
+        found.pvalloc = find("pvalloc");
 
         if (sa_object_of((void *)found.malloc, &object))
                 note_name(object.name);
-        sa_next_facts.outer_realloc = (void *(*)(void *, size_t))dlsym(RTLD_DEFAULT, "realloc");
-        if (sa_is_ours((void *)sa_next_facts.outer_realloc))
-                sa_next_facts.outer_realloc = NULL;
+        sa_next_facts.outer_realloc = (void *(*)(void *, size_t))sa_outer_function("realloc");
         sa_next_facts.sizes = sa_object_has(&object, (void *)found.usable);
         sa_next_facts.foreign_valloc = !sa_object_has(&object, (void *)found.valloc);
         sa_next_facts.foreign_pvalloc = !sa_object_has(&object, (void *)found.pvalloc);
@@ -274,4 +264,8 @@ bool sa_next_resolve(void) {
         atomic_store_explicit(&state, FOUND, memory_order_release); /* [B2] */
         errno = error;
         return true;
+}
+
+const struct sa_next *sa_next_found(void) {
+        return &found;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The allocator under ours: what sa_next_function() finds (objects.h).
+ * The allocator under ours: what sa_next_allocator_function() finds (objects.h).
  *
  * What lives here: its functions, callable from the very first allocation of the process on, and what is known about
  * them.  What does not: counting (malloc.c), and the memory that serves while dlsym itself allocates (bootstrap.h).
@@ -31,6 +31,9 @@ extern struct sa_next sa_next __attribute__((visibility("hidden")));
 /* A plain read, of which the compiler makes one instruction with the call: an aligned pointer is read in one piece, and
  * each value that it ever has is good by itself, and code, which was there before any thread. */
 #define sa_call_next(function) (sa_next.function)
+
+/* The next allocator's own functions, after sa_next_resolve(). */
+const struct sa_next *sa_next_found(void);
 
 /* What sa_next_resolve() learns beside the functions. */
 struct sa_next_facts {

@@ -102,24 +102,35 @@ static void *find_sysv(const struct table *table, const char *name) {
 
 /* -------------------------------------------------------------------------------------------------- all objects -- */
 
-static void read_range(const struct dl_phdr_info *info, struct sa_object *object) {
-        object->begin = UINTPTR_MAX;
-        object->end = 0;
+void sa_object_read(const struct dl_phdr_info *info, struct sa_object *ret) {
+        ret->begin = UINTPTR_MAX;
+        ret->end = 0;
         for (unsigned i = 0; i < info->dlpi_phnum; i++) {
                 const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
                 uintptr_t address = info->dlpi_addr + segment->p_vaddr;
 
                 if (segment->p_type != PT_LOAD)
                         continue;
-                object->begin = address < object->begin ? address : object->begin;
-                object->end = address + segment->p_memsz > object->end ? address + segment->p_memsz : object->end;
+                ret->begin = address < ret->begin ? address : ret->begin;
+                ret->end = address + segment->p_memsz > ret->end ? address + segment->p_memsz : ret->end;
         }
-        object->name = info->dlpi_name;
+        ret->name = info->dlpi_name;
+}
+
+static void *find_function(const struct table *table, const char *name) {
+        return table->gnu_hash ? find_gnu(table, name) : find_sysv(table, name);
+}
+
+bool sa_object_defines(const struct dl_phdr_info *info, const char *name) {
+        struct table table;
+
+        return read_table(info, &table) && find_function(&table, name);
 }
 
 struct search {
         const void *address; /* to find the object of, or to leave out the object of */
         struct sa_object object;
+        uint32_t met;
         bool met_ours;
         bool behind;
         struct sa_symbol *symbols;
@@ -130,7 +141,8 @@ static int match_address(struct dl_phdr_info *info, size_t size, void *userdata)
         struct search *search = userdata;
 
         search->object.behind = search->met_ours;
-        read_range(info, &search->object);
+        search->object.order = search->met++;
+        sa_object_read(info, &search->object);
         search->met_ours |= sa_object_has(&search->object, &here);
         return sa_object_has(&search->object, search->address);
 }
@@ -140,7 +152,7 @@ static int find_in(struct dl_phdr_info *info, size_t size, void *userdata) {
         struct table table;
         size_t missing = 0;
 
-        read_range(info, &search->object);
+        sa_object_read(info, &search->object);
         if (sa_object_has(&search->object, &here)) {
                 search->met_ours = true;
                 return 0;
@@ -152,8 +164,7 @@ static int find_in(struct dl_phdr_info *info, size_t size, void *userdata) {
                 struct sa_symbol *symbol = &search->symbols[i];
 
                 if (!symbol->address)
-                        symbol->address = table.gnu_hash ? find_gnu(&table, symbol->name)
-                                                         : find_sysv(&table, symbol->name);
+                        symbol->address = find_function(&table, symbol->name);
                 missing += !symbol->address;
         }
         return !missing;
@@ -195,4 +206,27 @@ void *sa_next_function(const char *name) {
                 return function;
         sa_objects_find(&symbol, 1, false, NULL);
         return symbol.address;
+}
+
+void *sa_next_allocator_function(const char *name) {
+        void *function = sa_next_function(name);
+        struct sa_symbol symbol = {name, NULL};
+        struct sa_object object, first;
+
+        sa_objects_find(&symbol, 1, true, NULL);
+        if (symbol.address && function && sa_object_of(symbol.address, &first) && sa_object_of(function, &object) &&
+            first.order < object.order)
+                return symbol.address;
+        return function;
+}
+
+void *sa_outer_function(const char *name) {
+        void *function = dlsym(RTLD_DEFAULT, name);
+        struct sa_symbol symbol = {name, NULL};
+        struct sa_object object;
+
+        if (!function || !sa_is_ours(function))
+                return function;
+        sa_objects_find(&symbol, 1, false, NULL);
+        return symbol.address && sa_object_of(symbol.address, &object) && !object.behind ? symbol.address : NULL;
 }

@@ -14,8 +14,15 @@
 struct sa_object {
         uintptr_t begin, end;
         const char *name; /* its path, the loader's memory; "" of the program itself */
+        uint32_t order;   /* how many come before it */
         bool behind;      /* it comes behind ours */
 };
+
+struct dl_phdr_info;
+/* What the loader says of one object, but for its place in the order. */
+void sa_object_read(const struct dl_phdr_info *info, struct sa_object *ret);
+/* Whether it exports the function. */
+bool sa_object_defines(const struct dl_phdr_info *info, const char *name);
 
 /* The object that has `address`; false: none. */
 bool sa_object_of(const void *address, struct sa_object *ret);
@@ -39,3 +46,9 @@ void sa_objects_find(struct sa_symbol symbols[], size_t n, bool behind, const vo
 /* What dlsym(RTLD_NEXT) is meant to find, whosever dlsym is called: never a function of ours, which would then call
  * itself for ever.  NULL: nobody has it. */
 void *sa_next_function(const char *name);
+
+/* The same of an allocator, whatever version its functions have: libc_malloc_debug's have one that dlsym does not find. */
+void *sa_next_allocator_function(const char *name);
+
+/* What the process calls by the name of a function of ours, where that is another one; NULL: it is ours. */
+void *sa_outer_function(const char *name);

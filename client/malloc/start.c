@@ -11,6 +11,7 @@
 #include "client/counting.h"
 #include "client/malloc/headers.h"
 #include "client/malloc/next.h"
+#include "client/malloc/objects.h"
 #include "client/malloc/quiet.h"
 
 /* Our malloc, whatever that name means to the rest of the process. */
@@ -32,7 +33,9 @@ static bool is_called(void) {
         Dl_info ours, theirs;
         ElfW(Sym) * symbol;
 
-        if (dlsym(RTLD_DEFAULT, names[0]) == (void *)sa_malloc || !dladdr((void *)sa_malloc, &ours))
+        if (dlsym(RTLD_DEFAULT, names[0]) == (void *)sa_malloc)
+                return !sa_outer_function(names[0]);
+        if (!dladdr((void *)sa_malloc, &ours))
                 return true;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
                 symbol = NULL;
@@ -46,11 +49,15 @@ static bool is_called(void) {
 
 /* Whether the malloc that stands before ours calls ours, as a preload that only watches does. */
 static bool is_passed_on(void) {
-        void *(*their_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc");
-        void (*their_free)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "free");
+        void *(*their_malloc)(size_t) = (void *(*)(size_t))sa_outer_function("malloc");
+        void (*their_free)(void *) = (void (*)(void *))sa_outer_function("free");
         struct sa_quiet quiet;
 
-        if (!their_malloc || !their_free)
+        if (!their_malloc)
+                return false;
+        if (!their_free)
+                their_free = (void (*)(void *))dlsym(RTLD_DEFAULT, "free"); /* ours */
+        if (!their_free)
                 return false;
         sa_quiet_begin(&quiet);
         their_free(their_malloc(1));

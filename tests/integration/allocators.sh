@@ -85,6 +85,41 @@ for name in $ALLOCATORS; do
         done
 done
 
+# glibc's checking allocator, whose functions dlsym does not find: under run it is what is under the counters and
+# finds what it found; before them it is not passed by.
+debug=libc_malloc_debug.so.0
+cat >"$WORK/over.c" <<'END'
+#include <stdlib.h>
+int main(void) {
+        volatile unsigned char *p = malloc(10);
+
+        /* The byte behind the block is a mark; no byte is equal to it afterwards, nor in the block. */
+        p[10] ^= 0x80;
+        for (int i = 0; i < 10; i++)
+                p[i] = p[10];
+        free((void *)p);
+        return 0;
+}
+END
+printf '#include <stdlib.h>\nint main(void) { free(reallocarray(malloc(10), 1000, 10)); return 0; }\n' >"$WORK/array.c"
+cc -O0 -w -fno-builtin -o "$WORK/over" "$WORK/over.c"
+cc -O0 -w -fno-builtin -o "$WORK/array" "$WORK/array.c"
+export GLIBC_TUNABLES=glibc.malloc.check=3
+expect_status 134 env LD_PRELOAD=$debug "$WORK/over"
+expect_status 134 env LD_PRELOAD=$debug "$CTL" run -o "$WORK/report" -- "$WORK/over"
+expect_status 134 env LD_PRELOAD="$debug:$PRELOAD" "$WORK/over"
+for program in "ls /" "$WORK/array"; do
+        expect_status 0 env LD_PRELOAD="$debug:$PRELOAD" $program
+        expect_status 0 env LD_PRELOAD="$PRELOAD:$debug" $program
+        LD_PRELOAD=$debug "$CTL" --json=short run -o "$WORK/report" -- $program >/dev/null
+        expect "$program, checked under run: counted" \
+                "$(jq '.processes[0] | .alloc_count > 0 and .alloc_bytes > .alloc_count' "$WORK/report")" true
+done
+LD_PRELOAD=$debug:$PRELOAD "$WORK/array" &
+wait_status $!
+expect_match "what ps says of it before the counters" "$(ps_field $! counting)" "^nothing: "
+unset GLIBC_TUNABLES
+
 # A preload that only watches passes on to the counters.
 cat >"$WORK/watch.c" <<'END'
 #include <dlfcn.h>
