@@ -15,9 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/counting.h"
+#include "client/malloc/count.h"
 #include "client/malloc/headers.h"
 #include "client/malloc/next.h"
+#include "client/malloc/slots.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -230,4 +231,36 @@ EXPORT void *pvalloc(size_t size) {
         void *block = sa_call_next(pvalloc)(size);
 
         return sa_next_facts.foreign_pvalloc ? block : counted(block);
+}
+
+/* ----------------------------------------------------------------------------------- for what calls past these -- */
+
+size_t sa_size_of(void *block) {
+        return size_of(block);
+}
+
+void *sa_count_block(void *block) {
+        return counted(block);
+}
+
+void sa_count_free(size_t bytes) {
+        count_dealloc(bytes);
+}
+
+size_t sa_slots_of_malloc(struct sa_slot_function *ret) {
+        const struct sa_next *next = sa_next_found();
+        const struct sa_slot_function functions[] = {
+                {"malloc", (void *)next->malloc, (void *)sa_malloc},
+                {"free", (void *)next->free, (void *)free},
+                {"calloc", (void *)next->calloc, (void *)calloc},
+                {"realloc", (void *)next->realloc, (void *)realloc},
+                {"aligned_alloc", (void *)next->aligned_alloc, (void *)aligned_alloc},
+                {"posix_memalign", (void *)next->posix_memalign, (void *)posix_memalign},
+                {"memalign", (void *)next->memalign, (void *)memalign},
+                {"valloc", (void *)next->valloc, (void *)valloc},
+                {"pvalloc", (void *)next->pvalloc, (void *)pvalloc},
+        };
+
+        __builtin_memcpy(ret, functions, sizeof functions);
+        return sizeof functions / sizeof *functions;
 }

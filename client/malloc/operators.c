@@ -21,6 +21,7 @@
 
 #include "client/malloc/next.h"
 #include "client/malloc/objects.h"
+#include "client/malloc/slots.h"
 #include "client/thread.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -165,6 +166,17 @@ static bool resolve(void) {
                 atomic_store_explicit(operators[i].next, next, memory_order_release); /* [B4] */
         }
         return true;
+}
+
+size_t sa_slots_of_operators(struct sa_slot_function *ret) {
+        size_t n = 0;
+
+        resolve();
+        for (size_t i = 0; i < N; i++)
+                if (*operators[i].theirs)
+                        ret[n++] = (struct sa_slot_function){operators[i].symbol, *operators[i].theirs,
+                                                             operators[i].own};
+        return n;
 }
 
 /* With the rest of the start-up, so that what is loaded later, and may be unloaded, is never found here. */

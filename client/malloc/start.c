@@ -13,6 +13,7 @@
 #include "client/malloc/next.h"
 #include "client/malloc/objects.h"
 #include "client/malloc/quiet.h"
+#include "client/malloc/slots.h"
 
 /* Our malloc, whatever that name means to the rest of the process. */
 extern void *sa_malloc(size_t size) __attribute__((visibility("hidden")));
@@ -66,12 +67,17 @@ static bool is_passed_on(void) {
 
 /* 101: before the rest of the library, and before any constructor of the program. */
 __attribute__((constructor(101))) static void start(void) {
+        bool counts;
+
         sa_next_resolve();
         if (!gnu_get_libc_version)
                 return;
         sa_headers_prove();
         if (sa_headers_from == 1)
                 sa_root_set_quick();
-        sa_root_set_counting(is_called() || is_passed_on() ? SHM_COUNTING_MALLOC : SHM_COUNTING_BYPASSED);
+        counts = is_called() || is_passed_on();
+        sa_root_set_counting(counts ? SHM_COUNTING_MALLOC : SHM_COUNTING_BYPASSED);
+        if (counts)
+                sa_slots_start();
         sa_root_attach_early();
 }

@@ -40,7 +40,7 @@ needed=$(sed -n 's/.*NEEDED.*\[\(.*\)\].*/\1/p' "$WORK/dynamic" | grep -vE '^(li
 
 check_library "$PRELOAD"
 stands_for='malloc|calloc|realloc|reallocarray|free|cfree|aligned_alloc|posix_memalign|memalign|valloc|pvalloc'
-stands_for+='|exec(v|l)(p|e|pe)?|execle|execlp|fexecve|execveat|posix_spawnp?|malloc_usable_size|v?fork|_?_?clone|_Z(nw|na|dl|da)[A-Za-z0-9_]*'
+stands_for+='|exec(v|l)(p|e|pe)?|execle|execlp|fexecve|execveat|posix_spawnp?|malloc_usable_size|v?fork|_?_?clone|dlsym|_Z(nw|na|dl|da)[A-Za-z0-9_]*'
 # C++'s operators new and delete, by the names that they have in its ABI.
 stands_for+='|_Zn[wa]m(St11align_val_t)?(RKSt9nothrow_t)?'
 stands_for+='|_Zd[la]Pv(m?(St11align_val_t)?|(St11align_val_t)?RKSt9nothrow_t)'
