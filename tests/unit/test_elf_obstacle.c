@@ -101,6 +101,47 @@ static void test_script_of_itself(void **state) {
         assert_non_null(strstr(look_at(text, strlen(text), 0755), "neither")); /* and it ends */
 }
 
+/* What a program needs, by the library's name alone; what a library defines. */
+static void test_sanitizers(void **state) {
+        static const struct {
+                const char *needed, *phrase;
+        } cases[] = {
+                {"libasan.so.8", ELF_OBSTACLE_SANITIZER},
+                {"libtsan.so.2", ELF_OBSTACLE_SANITIZER},
+                {"liblsan.so.0", ELF_OBSTACLE_SANITIZER},
+                {"libclang_rt.asan-x86_64.so", ELF_OBSTACLE_SANITIZER},
+                {"libclang_rt.ubsan_standalone-x86_64.so", ""},
+                {"libubsan.so.1", ""},
+                {"libmyasan.so.1", ""},
+        };
+        char directory[] = "/tmp/test_elfinfo_XXXXXX", command[512], library[64], program[64];
+        const char *phrase;
+
+        assert_non_null(mkdtemp(directory));
+        snprintf(library, sizeof library, "%s/library.so", directory);
+        snprintf(program, sizeof program, "%s/program", directory);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                snprintf(command, sizeof command,
+                         "cd %s && printf 'int thing;' | cc -shared -fPIC -nostdlib -Wl,-soname,%s -x c -o library.so "
+                         "- && "
+                         "printf 'extern int thing; int main(void) { return thing; }' | cc -x c -o program - -x none "
+                         "library.so",
+                         directory, cases[i].needed);
+                assert_int_equal(system(command), 0);
+                assert_int_equal(elfinfo_obstacle(program, &phrase), 0);
+                assert_string_equal(phrase, cases[i].phrase);
+        }
+        assert_int_equal(elfinfo_defines(library, "thing"), 1);
+        assert_int_equal(elfinfo_defines(library, "malloc"), 0);
+        assert_int_equal(elfinfo_defines(directory, "thing"), -EISDIR);
+        assert_int_equal(elfinfo_defines("/nonexistent/library", "thing"), -ENOENT);
+        look_at("hello", 5, 0644);
+        assert_int_equal(elfinfo_defines(path, "thing"), -ENOEXEC);
+        unlink(library);
+        unlink(program);
+        rmdir(directory);
+}
+
 static void test_missing(void **state) {
         const char *phrase = "untouched";
 
@@ -185,7 +226,7 @@ int main(void) {
                 cmocka_unit_test(test_kinds),         cmocka_unit_test(test_own_malloc),
                 cmocka_unit_test(test_scripts),       cmocka_unit_test(test_script_of_itself),
                 cmocka_unit_test(test_missing),       cmocka_unit_test(test_lies),
-                cmocka_unit_test(test_lying_symbols),
+                cmocka_unit_test(test_lying_symbols), cmocka_unit_test(test_sanitizers),
         };
 
         return cmocka_run_group_tests_name("elfinfo", tests, make_path, remove_path);
