@@ -93,6 +93,10 @@ for sanitizer in address thread leak; do
         printf '#!%s\n' "$WORK/$sanitizer" >"$WORK/script_$sanitizer"
         chmod +x "$WORK/script_$sanitizer"
         uncounted 'sanitizer' "script_$sanitizer" 9 sh -c "exec $WORK/script_$sanitizer"
+        # Whichever function starts it.
+        for function in execv execve execvp execvpe execl execlp execle fexecve execveat posix_spawn posix_spawnp; do
+                expect_status 9 env LD_PRELOAD="$PRELOAD" "$PROGRAMS/malloc_exec" "$function" "$WORK/$sanitizer"
+        done
         note "$sanitizer"
 done
 
