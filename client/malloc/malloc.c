@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/counting.h"
 #include "client/malloc/count.h"
 #include "client/malloc/headers.h"
 #include "client/malloc/next.h"

@@ -2,7 +2,7 @@
 /*
  * Calls that are bound to the next allocator's functions, past ours: they are led to ours.
  *
- * Two kinds are: what an allocator has beside malloc, as jemalloc's mallocx (extensions.h), which this library must not
+ * Two kinds are: what an allocator has beside malloc, as jemalloc's mallocx (extensions.c), which this library must not
  * export, since programs ask by such a name whether that allocator is there; and what an object calls that was loaded
  * with RTLD_DEEPBIND, which finds libc's malloc before ours.  The address that an object's calls go through lies in a
  * slot of its table (GOT); a slot that holds the address of a function of the next allocator gets ours.  No slot that

@@ -236,7 +236,7 @@ int elfinfo_obstacle(const char *path, const char **ret_phrase) {
 }
 
 int elfinfo_defines(const char *path, const char *name) {
-        __attribute__((cleanup(close_fd))) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        __attribute__((cleanup(close_fd_at))) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         elf_ehdr header;
         ssize_t n;
 

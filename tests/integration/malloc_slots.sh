@@ -35,7 +35,7 @@ compare() {
         done
 }
 
-cat >"$WORK/ledger.h" <<'END'
+cat >"$WORK/ledger.inc" <<'END'
 #include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -68,7 +68,6 @@ static void say(void) {
 END
 
 cat >"$WORK/jemalloc.c" <<'END'
-#include "ledger.h"
 void *mallocx(size_t, int);
 void *rallocx(void *, size_t, int);
 size_t xallocx(void *, size_t, size_t, int), sallocx(const void *, int), nallocx(size_t, int);
@@ -105,7 +104,6 @@ int main(void) {
 END
 
 cat >"$WORK/tcmalloc.c" <<'END'
-#include "ledger.h"
 void *tc_malloc(size_t), *tc_calloc(size_t, size_t), *tc_realloc(void *, size_t), *tc_memalign(size_t, size_t);
 void *tc_new(size_t), *tc_malloc_skip_new_handler(size_t);
 int tc_posix_memalign(void **, size_t, size_t);
@@ -134,7 +132,6 @@ int main(void) {
 END
 
 cat >"$WORK/mimalloc.c" <<'END'
-#include "ledger.h"
 void *mi_malloc(size_t), *mi_zalloc(size_t), *mi_calloc(size_t, size_t), *mi_realloc(void *, size_t);
 void *mi_malloc_aligned(size_t, size_t), *mi_recalloc(void *, size_t, size_t), *mi_heap_malloc(void *, size_t);
 void *mi_heap_get_default(void), *mi_reallocf(void *, size_t), *mi_new(size_t);
@@ -174,7 +171,7 @@ for name in $ALLOCATORS; do
         library=$(allocator_library "$name")
         [ -n "$library" ] || fail "Debian's $name is not installed"
         for binding in lazy now; do
-                cc -D_GNU_SOURCE -O1 -fno-builtin -o "$WORK/$name" "$WORK/$name.c" -Wl,--no-as-needed "$library" \
+                cc -include "$WORK/ledger.inc" -D_GNU_SOURCE -O1 -fno-builtin -o "$WORK/$name" "$WORK/$name.c" -Wl,--no-as-needed "$library" \
                         "-Wl,-z,$binding,-z,relro"
                 compare "$name, bound ${binding/now/at once}" "$PRELOAD" "$WORK/$name"
         done
@@ -182,7 +179,6 @@ done
 
 # What a program asks by: neither a weak reference nor dlsym finds anything that is not there.
 cat >"$WORK/weak.c" <<'END'
-#include "ledger.h"
 void *mallocx(size_t, int) __attribute__((weak));
 void *tc_malloc(size_t) __attribute__((weak));
 void *mi_malloc(size_t) __attribute__((weak));
@@ -193,7 +189,7 @@ int main(void) {
         return 0;
 }
 END
-cc -D_GNU_SOURCE -O1 -o "$WORK/weak" "$WORK/weak.c"
+cc -include "$WORK/ledger.inc" -D_GNU_SOURCE -O1 -o "$WORK/weak" "$WORK/weak.c"
 for preload in "" "$PRELOAD"; do
         expect "what glibc's programs see under '$preload'" "$(LD_PRELOAD=$preload "$WORK/weak")" 000001
 done
@@ -214,7 +210,6 @@ void drop(void *p) { free(p); }
 void *find(const char *name) { return dlsym(RTLD_DEFAULT, name); }
 END
 cat >"$WORK/host.c" <<'END'
-#include "ledger.h"
 int main(int argc, char **argv) {
         void *plugin = dlopen(argv[1], (argv[2][0] == 'n' ? RTLD_NOW : RTLD_LAZY) | RTLD_LOCAL | RTLD_DEEPBIND);
         if (!plugin || dlsym(plugin, "missing") || !dlerror() || dlerror())
@@ -242,9 +237,9 @@ int main(int argc, char **argv) {
         return 0;
 }
 END
-cc -D_GNU_SOURCE -O1 -fno-builtin -w -o "$WORK/host" "$WORK/host.c" "-Wl,-rpath,\$ORIGIN/plugins"
+cc -include "$WORK/ledger.inc" -D_GNU_SOURCE -O1 -fno-builtin -w -o "$WORK/host" "$WORK/host.c" "-Wl,-rpath,\$ORIGIN/plugins"
 for binding in lazy now; do
-        cc -D_GNU_SOURCE -O1 -fno-builtin -w -shared -fPIC "-Wl,-z,$binding,-z,relro" \
+        cc -include "$WORK/ledger.inc" -D_GNU_SOURCE -O1 -fno-builtin -w -shared -fPIC "-Wl,-z,$binding,-z,relro" \
                 -o "$WORK/plugins/libplugin_$binding.so" "$WORK/plugin.c"
         for how in lazy now; do
                 compare "DEEPBIND, linked $binding, opened $how" "$PRELOAD" "$WORK/host" "libplugin_$binding.so" "$how"
@@ -253,7 +248,6 @@ done
 
 # Its table is as read-only as it was.
 cat >"$WORK/maps.c" <<'END'
-#include "ledger.h"
 int main(int argc, char **argv) {
         void *plugin = dlopen(argv[1], RTLD_NOW | RTLD_DEEPBIND);
         char line[512];
@@ -265,7 +259,7 @@ int main(int argc, char **argv) {
         return 0;
 }
 END
-cc -D_GNU_SOURCE -O1 -w -o "$WORK/maps" "$WORK/maps.c" "-Wl,-rpath,\$ORIGIN/plugins"
+cc -include "$WORK/ledger.inc" -D_GNU_SOURCE -O1 -w -o "$WORK/maps" "$WORK/maps.c" "-Wl,-rpath,\$ORIGIN/plugins"
 expect "the plugin's mappings" "$(LD_PRELOAD=$PRELOAD "$WORK/maps" libplugin_now.so)" "$("$WORK/maps" libplugin_now.so)"
 
 # Debian's BIND allocates by mallocx, and by little else.
