@@ -7,7 +7,8 @@
  * An operation is what runs between MARK_BEGIN and MARK_END.  Instructions count where WHERE says: `call`: outside the
  * executable, so in the library and in what it calls; `malloc`: in the libraries of spanalloc only, so in the counting and
  * not in libc's own malloc, which no handler may enter again.  The first operation is interrupted before instruction
- * FIRST; the second is measured; the following ones are interrupted at TIMES - 2 places, spread over what was measured.  An
+ * FIRST; the second is measured; the following ones are interrupted at TIMES - 2 places,
+ * spread over what was measured, in another order for each FIRST.  An
  * operation that ends before its place is interrupted at its end, counted as beyond, and is the new measure.
  *
  * At MARK_READY the program stands until there is a file `go` beside REPORT, at MARK_WORKED until there is `go2`.  REPORT
@@ -130,7 +131,7 @@ static void begin_operation(pid_t tid) {
         else if (s.operation == 1 || !s.measured)
                 s.target = -1;
         else
-                s.target = (s.operation - 2) * (spread > 1 ? spread : 1) % s.measured;
+                s.target = (s.operation - 2 + s.first) * (spread > 1 ? spread : 1) % s.measured;
         s.at = 0;
         s.operation++;
         s.stepped = tid;
