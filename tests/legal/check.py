@@ -26,12 +26,12 @@ NESTED_PER_HANDLER = 4
 LIBC_ALLOCATES = ("dlopen", "thread_exit", "seccomp")
 
 directory, deed, state, where = sys.argv[1:5]
-faults = collections.Counter()
+faults = collections.defaultdict(list)
 example = {}
 
 
 def fault(kind, run, text):
-    faults[kind] += 1
+    faults[kind].append(run)
     example.setdefault(kind, f"{run}: {text}")
 
 
@@ -175,6 +175,6 @@ if runs == 0:
 if where != "between" and state in ("attached", "restarted", "replaced") and inside == 0:
     fault("inside", "-", "no signal came inside")
 print(f"{'FAILED' if faults else 'ok'} {deed} {state} {where}: {runs} runs, {inside} signals inside")
-for kind, count in sorted(faults.items()):
-    print(f"    {kind} ({count}): {example[kind]}")
+for kind, where_found in sorted(faults.items()):
+    print(f"    {kind} ({len(where_found)}: {' '.join(dict.fromkeys(where_found))}): {example[kind]}")
 sys.exit(1 if faults else 0)
