@@ -83,6 +83,7 @@ static void mark(enum legal_mark which) {
                 end_child();
 }
 
+/* A child begins with nothing, as in the books. */
 void new_entry(void) {
         uint32_t i = atomic_fetch_add(&ledger->used, 1);
 
@@ -192,7 +193,7 @@ void look_at_stats(void) {
         mine->attach_error = stats.attach_error;
         mine->attempts = stats.attach_attempts;
         mine->nested = stats.nested;
-        mine->doorbells = stats.doorbells;
+        mine->refused_threads = stats.refused_threads;
 }
 
 void finish(void) {

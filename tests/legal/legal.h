@@ -34,7 +34,7 @@ struct legal_entry {
         volatile uint64_t handled;
         volatile uint64_t errno_changed;
         volatile int32_t attached, attach_error; /* spanalloc_stats() at the end */
-        volatile uint64_t attempts, nested, doorbells;
+        volatile uint64_t attempts, nested, refused_threads;
         volatile uint64_t locked_kib;
         volatile uint64_t done; /* reached its end */
 };

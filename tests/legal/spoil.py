@@ -14,9 +14,10 @@ COUNTERS = ("alloc_count", "alloc_bytes", "dealloc_count", "dealloc_bytes")
 check, directory = sys.argv[1:3]
 
 
-def entry(pid, is_child=0, after=10, nested=0, errno_changed=0, attach_error=0, locked=0, done=1, blocks=50):
+def entry(pid, is_child=0, after=10, nested=0, errno_changed=0, attach_error=0, locked=0, done=1, blocks=50,
+          refused_threads=0):
     return ENTRY.pack(pid, is_child, blocks, blocks * 10, blocks, blocks * 10, 5, after, after * 100, 1, errno_changed, 1,
-                      attach_error, 1, nested, 0, locked, done)
+                      attach_error, 1, nested, refused_threads, locked, done)
 
 
 def good():
@@ -77,8 +78,10 @@ told = [
     spoil("", "spans.json", lambda _: {"spans": []}),
     spoil("", "spans.json", lambda _: {"spans": []}),
     spoil("", "spans.json", lambda _: {"spans": []}),
+    spoil("", "spans.json", lambda _: {"spans": []}),
 ]
 told[0][1]["call.0.ledger"] = [entry(7, attach_error=-2)]
+told[3][1]["call.0.ledger"] = [entry(7, refused_threads=1)]
 told[1][1]["doctor"] = "[warn] process   legal[7]: in a seccomp filter\n"
 told[2][1]["ps.json"] = row_with(counting="nothing: in a seccomp filter")(told[2][1]["ps.json"])
 empty = good()
