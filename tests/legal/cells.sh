@@ -73,7 +73,7 @@ esac
 # firsts WHERE: the instructions before which the first operations are interrupted, a process each
 firsts() {
         case $once.$1 in
-        *.between) [[ $DEED == seccomp || $DEED == strict ]] && echo 0 0 0 || echo 0 ;;
+        *.between) [[ $DEED == seccomp || $DEED == strict || $DEED == mlockall ]] && echo 0 0 0 || echo 0 ;;
         yes.call) echo 2 9 23 41 60 75 300 1500 ;;
         yes.malloc) echo 0 3 7 12 18 24 200 1500 ;;
         # The library finds the new collector in one of them: each time at another place.

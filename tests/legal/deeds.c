@@ -104,8 +104,9 @@ static void after_mlockall(void) {
         mine->locked_kib = at ? strtoul(at + 6, NULL, 10) : 0;
 }
 
+/* What is mapped later only, or what is there, too, as most programs do. */
 static void deed_mlockall(void) {
-        if (mlockall(MCL_FUTURE))
+        if (mlockall(variant % 2 ? MCL_CURRENT | MCL_FUTURE : MCL_FUTURE))
                 say_number("mlockall", -errno);
 }
 
