@@ -77,7 +77,13 @@ firsts() {
         yes.call) echo 2 9 23 41 60 75 300 1500 ;;
         yes.malloc) echo 0 3 7 12 18 24 200 1500 ;;
         # The library finds the new collector in one of them: each time at another place.
-        no.call) [ "$DEED" = handler ] && echo 3 20 40 60 80 100 400 || echo 3 40 400 ;;
+        no.call)
+                case $DEED in
+                handler) echo 3 20 40 60 80 100 400 ;;
+                thread_exit | siglongjmp) echo 3 40 200 400 800 1200 1600 ;; # also in the middle of an attachment
+                *) echo 3 40 400 ;;
+                esac
+                ;;
         no.malloc) [ "$DEED" = handler ] && echo 0 3 6 9 12 15 18 21 24 300 || echo 2 10 300 ;;
         esac
 }

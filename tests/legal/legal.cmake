@@ -28,7 +28,7 @@ foreach(target legal_program legal_plain_program legal_step legal_shut legal_plu
 endforeach()
 
 # These run in --quick too.
-set(quick seccomp siglongjmp setuid rlimit_nofile)
+set(quick seccomp siglongjmp)
 foreach(deed fork vfork clone handler siglongjmp seccomp strict setuid chroot mlockall rlimit_as rlimit_nofile ucontext
         dlopen thread_exit exec)
         set(labels integration)
