@@ -19,6 +19,7 @@ FIELDS = ("pid is_child alloc_count alloc_bytes dealloc_count dealloc_bytes befo
           "attached attach_error attempts nested refused_threads locked_kib done").split()
 COUNTERS = ("alloc_count", "alloc_bytes", "dealloc_count", "dealloc_bytes")
 COUNTED = "libspanalloc-malloc"
+NOT_LOADED = "nothing: libspanalloc-malloc is not loaded"
 COUNTED_LINE = "counted by libspanalloc-malloc"
 INTERRUPTED = (1, 40)
 LOCKED_KIB_MAX = 32768  # more than in the plain program
@@ -82,7 +83,7 @@ def has_reason(entry):
     if entry["attach_error"] or entry["refused_threads"]:
         return True
     for row in rows[pid] + alive[pid]:
-        if row["counting"] != COUNTED or row["refused"] > 0:
+        if row["counting"] not in (COUNTED, NOT_LOADED) or row["refused"] > 0:
             return True
     # A line of doctor that does not only say that all is well.
     return any(re.search(rf"\b{pid}\b", line) and COUNTED_LINE not in line for line in doctor.splitlines())
@@ -123,6 +124,8 @@ def check_balance(run, pid):
             parts = sum(row[f"{part}_{c}"] for part in ("self", "outside", "lost", "before"))
             if row[c] != parts:
                 fault("balance", run, f"{pid}: {c} is {row[c]}, its parts {parts}")
+        if row["counting"] == NOT_LOADED:
+            fault("false", run, f"the row of {pid} says '{NOT_LOADED}', which it is")
         if "expelled" in str(row["ended"]):
             fault("expelled", run, f"{pid}: {row['ended']}")
 

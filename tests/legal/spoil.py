@@ -64,6 +64,7 @@ cases = [
     spoil("balance", "ps.json", row_with(balanced=False)),
     spoil("balance", "ps.json", row_with(self_dealloc_bytes=499)),
     spoil("expelled", "ps.json", row_with(ended="expelled: its head moved back")),
+    spoil("false", "ps.json", row_with(counting="nothing: libspanalloc-malloc is not loaded")),
     spoil("too much", "spans.json", span_with(opened=11)),
     spoil("silent", "spans.json", span_with(opened=9, closed=9)),
     spoil("silent", "spans.json", span_with(self_alloc_bytes=999)),
