@@ -196,7 +196,7 @@ const struct deed deeds[] = {
         {.name = "handler", .run = deed_handler},
         {.name = "siglongjmp", .run = deed_siglongjmp},
         {.name = "seccomp", .run = deed_seccomp, .after = after_seccomp, .is_once = true},
-        {.name = "strict", .run = deed_strict, .is_once = true},
+        {.name = "strict", .run = deed_strict, .after = after_strict, .is_once = true},
         {.name = "setuid", .run = deed_setuid, .is_once = true},
         {.name = "chroot", .run = deed_chroot, .is_once = true},
         {.name = "mlockall", .run = deed_mlockall, .after = after_mlockall, .is_once = true},

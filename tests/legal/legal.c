@@ -140,7 +140,7 @@ static void scope_settle(void) {
         drop(take(50));
 }
 
-static void settle(int times) {
+void settle(int times) {
         for (int i = 0; i < times; i++) {
                 errno = LEGAL_ERRNO;
                 scope_settle();

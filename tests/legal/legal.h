@@ -58,8 +58,9 @@ extern sigjmp_buf legal_jump;
 
 void say(const char *text);
 void say_number(const char *text, long number);
-void new_entry(void); /* in a child */
-void work(int times); /* scopes named "after", with blocks; no other system call than malloc's own */
+void new_entry(void);   /* in a child */
+void work(int times);   /* scopes named "after", with blocks; no other system call than malloc's own */
+void settle(int times); /* scopes that nothing is held against */
 void look_at_stats(void);
 void end_child(void);
 void *take(size_t bytes); /* malloc and free, into the ledger */
@@ -78,4 +79,5 @@ extern const struct deed deeds[];
 /* sandbox.c */
 void deed_seccomp(void);
 void deed_strict(void);
+void after_strict(void);
 void after_seccomp(void);

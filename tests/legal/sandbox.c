@@ -108,3 +108,10 @@ void deed_strict(void) {
         if (r)
                 say_number("strict mode", r);
 }
+
+/* The collector falls asleep; then there are enough records that the library has reason to wake it. */
+void after_strict(void) {
+        for (volatile unsigned i = 0; i < 60000000; i++)
+                ;
+        settle(20000);
+}
