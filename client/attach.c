@@ -51,6 +51,12 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         r = sa_handshake(a, old, path, ring_kib, timeout_ms);
         if (r < 0 || r == SA_KEPT)
                 return r < 0 ? r : 0;
+        /* A fork in a signal handler: this is the child, and the segment is the parent's. */
+        r = atomic_load(&sa_gate.attaching) ? sa_intern_map(a) : -EAGAIN;
+        if (r < 0) {
+                sa_segment_unmap(&a->map);
+                return r;
+        }
 
         lower(&sa_root.name_limit, a->geometry.name_capacity);
         lower(&sa_root.path_limit, a->geometry.path_capacity);
@@ -66,7 +72,7 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
                 return r;
         }
         atomic_store(&sa_gate.generation, a->generation);
-        atomic_store(&sa_gate.beacon, a->beacon);
+        atomic_store(&sa_beacon.now, a->beacon);
         sa_set_listening(1);
         atomic_store(&sa_gate.quick, 0);
         /* [G1] release of `epoch`, pairs with the acquire in sa_lane_slow().  Publishes: the attachment, with all

@@ -2,8 +2,6 @@
 /* The pool of attachments: counts their users, and unmaps those that no thread uses; see attachments.h. */
 #include "client/attachments.h"
 
-#include <sys/mman.h>
-
 static struct sa_attachment attachments[SA_ATTACHMENTS];
 
 struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch) {
@@ -45,9 +43,12 @@ static bool has_owner(const struct sa_attachment *a) {
         uint32_t n = atomic_load(&a->header->lanes_claimed);
 
         for (uint32_t i = 0; i < n && i < a->geometry.lane_capacity; i++) {
-                const struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, i);
-                uint32_t word = shm_owner_word(lane);
+                const struct shm_lane *lane = sa_lane_at(a, i);
+                uint32_t word;
 
+                if (!lane)
+                        continue;
+                word = shm_owner_word(lane);
                 if ((word & SHM_OWNER_TID) && !(word & SHM_OWNER_DIED))
                         return true;
                 if (atomic_load(&lane->occupancy) & 1)
@@ -69,23 +70,41 @@ void sa_attachments_reap(void) {
                         atomic_store(&a->in_use, SA_MAPPED);
                         continue;
                 }
-                munmap(a->map, a->geometry.segment_size);
+                sa_segment_unmap(&a->map);
                 atomic_store(&a->in_use, SA_UNUSED);
         }
 }
 
 struct sa_attachment *sa_attachments_vacant(void) {
-        for (int i = 0; i < (int)SA_ATTACHMENTS; i++)
-                if (!atomic_load(&attachments[i].in_use))
+        for (uint32_t i = 0; i < SA_ATTACHMENTS; i++)
+                if (atomic_load(&attachments[i].in_use) == SA_UNUSED)
                         return &attachments[i];
+        /* A process whose forebears forked from each other, each of them attached, has the pages that they left. */
+        for (uint32_t i = 0; i < SA_ATTACHMENTS; i++) {
+                if (atomic_load(&attachments[i].in_use) != SA_LEFT)
+                        continue;
+                sa_segment_leave(&attachments[i].map);
+                atomic_store(&attachments[i].users, 0);
+                atomic_store(&attachments[i].in_use, SA_UNUSED);
+                return &attachments[i];
+        }
         return NULL;
 }
 
-void sa_attachments_forget(void) {
-        for (int i = 0; i < (int)SA_ATTACHMENTS; i++) {
-                const struct shm_beacon *beacon = attachments[i].beacon;
+void sa_attachments_fill(const struct sa_thread *self) {
+        for (uint32_t i = 0; i < SA_ATTACHMENTS; i++)
+                if (atomic_load(&attachments[i].in_use) == SA_MAPPED)
+                        sa_segment_fill(&attachments[i].map, self->lane, self->ring,
+                                        ((uint64_t)self->mask + 1) * sizeof(struct shm_record));
+}
 
-                /* The mappings of the beacons are inherited: their addresses can be mapped over again. */
-                attachments[i] = (struct sa_attachment){.beacon = beacon};
+void sa_attachments_forget(void) {
+        for (uint32_t i = 0; i < SA_ATTACHMENTS; i++) {
+                struct sa_attachment *a = &attachments[i];
+
+                /* The mappings of the beacons are inherited: their addresses can be mapped over again.  A call that
+                 * the fork interrupted still counts itself among the users. */
+                if (atomic_load(&a->in_use))
+                        atomic_store(&a->in_use, SA_LEFT);
         }
 }

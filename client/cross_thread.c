@@ -84,9 +84,9 @@ static bool find_foreign(struct sa_attachment *a, const struct shm_lane *own, ui
         /* The lane that opened the span is the most likely one. */
         first = shm_span_lane(instance) % n;
         for (uint32_t k = 0; k < n; k++) {
-                struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, (first + k) % n);
+                struct shm_lane *lane = sa_lane_at(a, (first + k) % n);
 
-                if (lane != own && count_unmarked(lane, instance) > 0 && !is_settled(lane) &&
+                if (lane && lane != own && count_unmarked(lane, instance) > 0 && !is_settled(lane) &&
                     mark_on_its_way(lane, instance))
                         return true;
         }
@@ -122,9 +122,11 @@ bool sa_foreign_close(spanalloc_span span) {
         if (!a)
                 return false;
         for (uint32_t i = 0; i < a->geometry.close_capacity && !done; i++) {
-                struct shm_close *slot = &shm_closes(a->map, &a->geometry)[i];
+                struct shm_close *slot = sa_close_mapped(a, i);
                 uint64_t empty = 0;
 
+                if (!slot)
+                        break;
                 /* [C2] acquire of an empty slot, pairs with the release in segment_free_close(). */
                 if (!atomic_compare_exchange_strong_explicit(&slot->instance, &empty, SHM_CLOSE_CLAIMED,
                                                              memory_order_acquire, memory_order_relaxed))

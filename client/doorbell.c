@@ -24,7 +24,7 @@ void sa_ring_bell(void) {
 }
 
 void sa_doorbell(struct sa_thread *self, struct shm_lane *lane) {
-        const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_beacon.now, memory_order_relaxed);
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         uint64_t distance = sa_doorbell_distance(self->mask + 1);
         /* Relaxed: only an estimate of how much is waiting. */

@@ -13,3 +13,6 @@ static inline void sa_notice_fork(void) {
         if (sa_unlikely(!atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)))
                 sa_notice_fork_slow();
 }
+
+/* In the child, right after fork(): the same, and memory for a call that the fork interrupted. */
+void sa_after_fork(void);

@@ -3,3 +3,6 @@
 #include "client/gate.h"
 
 union sa_gate_page sa_gate_page __attribute__((aligned(SA_GATE_ALIGN)));
+
+static const struct shm_beacon no_beacon;
+struct sa_beacon sa_beacon __attribute__((aligned(SHM_LINE))) = {.now = &no_beacon};

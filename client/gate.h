@@ -16,7 +16,6 @@ struct sa_gate {
         _Atomic uint32_t epoch;     /* of the attachment; 0: none.  [G1] */
         _Atomic uint32_t attaching; /* 1: one thread attaches; the others go on unattached */
         struct sa_attachment *_Atomic attachment;
-        const struct shm_beacon *_Atomic beacon;
         _Atomic uint32_t generation;
         bool child;             /* forked from an attached process */
         _Atomic uint32_t alive; /* 0: wiped by a fork that was not noticed yet; 2: being noticed; else 1 */
@@ -30,6 +29,14 @@ extern union sa_gate_page {
 } sa_gate_page __attribute__((visibility("hidden")));
 #define sa_gate (sa_gate_page.gate)
 
+/* The collector's beacon; before the first, one of zeros.  Not in the gate: a call that a fork interrupted reads it in the
+ * child.  On a line of its own, which is seldom written. */
+struct sa_beacon {
+        const struct shm_beacon *_Atomic now;
+        char pad[SHM_LINE - sizeof(void *)];
+};
+extern struct sa_beacon sa_beacon __attribute__((visibility("hidden")));
+
 /* Relaxed: equality with the thread's epoch means that this thread itself stored that, after its lane was whole. */
 static sa_inline uint32_t sa_gate_epoch(void) {
         return atomic_load_explicit(&sa_gate.epoch, memory_order_relaxed);
@@ -37,7 +44,7 @@ static sa_inline uint32_t sa_gate_epoch(void) {
 
 /* True if the collector of the current attachment has been replaced. */
 static inline bool sa_is_stale(void) {
-        const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_beacon.now, memory_order_relaxed);
         /* Relaxed: a new generation leads to a handshake, which orders everything. */
         uint32_t generation = atomic_load_explicit(&beacon->generation, memory_order_relaxed);
         return generation != atomic_load_explicit(&sa_gate.generation, memory_order_relaxed) && generation;

@@ -122,37 +122,38 @@ static int map_beacon(struct sa_attachment *a, int fd, uint32_t generation) {
         return 0;
 }
 
+/* Reads the header as a file, and checks it: what is mapped depends on the geometry. */
+static int read_geometry(struct shm_geometry *ret, int fd, uint64_t size) {
+        struct shm_header header;
+
+        if (syscall(SYS_pread64, fd, &header, sizeof header, (off_t)0) != (long)sizeof header)
+                return -EPROTO;
+        if (header.magic != SHM_MAGIC || header.version != SHM_VERSION || header.geometry.segment_size != size ||
+            shm_geometry_check(&header.geometry) < 0)
+                return -EPROTO;
+        *ret = header.geometry;
+        return 0;
+}
+
 static int map_segment(struct sa_attachment *a, const struct shm_welcome *welcome, const int fds[2]) {
+        struct shm_geometry geometry;
         uint64_t size;
         int r;
 
         r = shm_segment_check_fd(fds[0], welcome->segment_size, &size);
         if (r >= 0)
                 r = check_beacon(fds[1]);
+        if (r >= 0)
+                r = read_geometry(&geometry, fds[0], size);
+        if (r >= 0)
+                r = sa_segment_map(&a->map, fds[0], &geometry);
         if (r < 0)
                 return r;
-        r = shm_segment_map(&a->map, fds[0], size);
-        if (r < 0)
-                return r;
-        a->header = a->map;
-        a->geometry = a->header->geometry;
-        if (a->header->magic != SHM_MAGIC || a->header->version != SHM_VERSION || a->geometry.segment_size != size ||
-            shm_geometry_check(&a->geometry) < 0) {
-                r = -EPROTO;
-                goto unmap;
-        }
-        /* A child must not write to the parent's lanes. */
-        if (madvise(a->map, size, MADV_DONTFORK) < 0) {
-                r = -errno;
-                goto unmap;
-        }
+        a->header = a->map.header;
+        a->geometry = geometry;
         r = map_beacon(a, fds[1], welcome->generation);
         if (r < 0)
-                goto unmap;
-        return 0;
-
-unmap:
-        munmap(a->map, size);
+                sa_segment_unmap(&a->map);
         return r;
 }
 

@@ -31,6 +31,9 @@
 #define PATH_BITS  17u
 #define NAME_BITS  14u
 #define LINE_SLOTS (SHM_LINE / sizeof(uint64_t))
+/* Entries that are mapped in a new segment beyond those that have ids: one for each thread that takes an id while the
+ * process attaches. */
+#define AHEAD 64u
 _Static_assert(1u << PATH_BITS >= SA_PATHS && 1u << NAME_BITS >= SA_NAMES && 2 * PATH_BITS + NAME_BITS <= 64, "");
 _Static_assert(1u << (FIRST_BITS + TABLES - 1) >= 2 * SA_PATHS, "the last table has room for all");
 
@@ -55,10 +58,12 @@ static uint32_t hash_text(const char *text, size_t n) {
 
 /* -------------------------------------------------------------------------------------- copies in a segment -- */
 
-static void copy_name(struct sa_attachment *a, uint32_t id) {
-        struct shm_name *to = &shm_names(a->map, &a->geometry)[id];
+static bool copy_name(struct sa_attachment *a, uint32_t id) {
+        struct shm_name *to = sa_name_mapped(a, id);
         const struct shm_name *from = &names[id];
 
+        if (!to)
+                return false;
         /* Two threads may copy the same entry at once: they store the same bytes. */
         shm_store(to->line, from->line);
         shm_store(to->name_length, from->name_length);
@@ -68,11 +73,42 @@ static void copy_name(struct sa_attachment *a, uint32_t id) {
         /* [N2] release of `state`, pairs with the acquire in learn_name().
          * Publishes: the entry's text.  Without it: a name is read before it is whole. */
         atomic_store_explicit(&to->state, SHM_NAME_READY, memory_order_release);
+        return true;
 }
 
-static void copy_path(struct sa_attachment *a, uint32_t id, uint64_t key) {
-        atomic_store_explicit(&shm_paths(a->map, &a->geometry)[id].key, key, memory_order_relaxed);
+static bool copy_path(struct sa_attachment *a, uint32_t id, uint64_t key) {
+        struct shm_path *to = sa_path_mapped(a, id);
+
+        if (!to)
+                return false;
+        atomic_store_explicit(&to->key, key, memory_order_relaxed);
         /* Relaxed: a reader learns of the id from a record, which is published after this ([R1]). */
+        return true;
+}
+
+/* Maps the entry of an id before a thread takes that id.  False if that fails. */
+static bool is_name_mapped(uint32_t id) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+        bool mapped = true;
+
+        if (!a)
+                return true;
+        mapped = id >= a->geometry.name_capacity || sa_name_mapped(a, id);
+        sa_attachment_put(a);
+        return mapped;
+}
+
+static bool is_path_mapped(uint32_t id) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+        bool mapped = true;
+
+        if (!a)
+                return true;
+        mapped = id >= a->geometry.path_capacity || sa_path_mapped(a, id);
+        sa_attachment_put(a);
+        return mapped;
 }
 
 /* [N1] seq_cst here and in sa_intern_copy(): an entry is stored, then the attachment is loaded; the attachment is
@@ -99,6 +135,15 @@ static void publish_path(uint32_t id, uint64_t key) {
         sa_attachment_put(a);
 }
 
+int sa_intern_map(struct sa_attachment *a) {
+        uint64_t last_name = atomic_load(&name_count) + AHEAD, last_path = atomic_load(&path_count) + AHEAD;
+
+        if (!sa_map_up_to(&a->map, SA_REGION_NAMES, last_name * sizeof(struct shm_name)) ||
+            !sa_map_up_to(&a->map, SA_REGION_PATHS, last_path * sizeof(struct shm_path)))
+                return -ENOMEM;
+        return 0;
+}
+
 int sa_intern_copy(struct sa_attachment *a) {
         /* [N1] */
         for (uint32_t id = 1; id < SA_NAMES; id++) {
@@ -110,7 +155,8 @@ int sa_intern_copy(struct sa_attachment *a) {
                         continue;
                 if (id >= a->geometry.name_capacity)
                         return -E2BIG;
-                copy_name(a, id);
+                if (!copy_name(a, id))
+                        return -ENOMEM;
         }
         for (uint32_t id = 1; id < SA_PATHS; id++) {
                 uint64_t key = atomic_load(&path_keys[id]);
@@ -119,7 +165,8 @@ int sa_intern_copy(struct sa_attachment *a) {
                         break;
                 if (id >= a->geometry.path_capacity)
                         return -E2BIG;
-                copy_path(a, id, key);
+                if (!copy_path(a, id, key))
+                        return -ENOMEM;
         }
         return 0;
 }
@@ -193,7 +240,7 @@ static uint32_t intern_name(const char *text, const char *file, uint32_t line) {
 
         id = atomic_load(&name_count);
         do {
-                if (id >= SA_NAMES || id >= atomic_load(&sa_root.name_limit)) {
+                if (id >= SA_NAMES || id >= atomic_load(&sa_root.name_limit) || !is_name_mapped(id)) {
                         atomic_fetch_add(&sa_root.other_names, 1);
                         return SHM_NAME_OTHER;
                 }
@@ -298,7 +345,7 @@ static uint32_t append_path(uint32_t parent, uint32_t name) {
 
                 if (found)
                         return found;
-                if (id >= SA_PATHS || id >= atomic_load(&sa_root.path_limit)) {
+                if (id >= SA_PATHS || id >= atomic_load(&sa_root.path_limit) || !is_path_mapped(id)) {
                         atomic_fetch_add(&sa_root.other_paths, 1);
                         return SHM_PATH_OTHER;
                 }

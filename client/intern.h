@@ -22,8 +22,11 @@ uint32_t sa_path_intern(spanalloc_site *site, uint32_t parent);
 /* The site for a run-time name. */
 spanalloc_site *sa_site_intern(const char *name);
 
-/* Copies all names and paths into a segment that threads already see as the current one.  -E2BIG: it is too small. */
+/* Maps, in a segment that is not current yet, the entries of all names and paths.  -ENOMEM. */
 struct sa_attachment;
+int sa_intern_map(struct sa_attachment *attachment);
+
+/* Copies all names and paths into a segment that threads already see as the current one.  -E2BIG: it is too small. */
 int sa_intern_copy(struct sa_attachment *attachment);
 
 /* The path of a site's span under `parent`, if the site has it from its last use; else 0. */

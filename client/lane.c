@@ -50,8 +50,8 @@ static struct shm_lane *claim_used(struct sa_attachment *a, uint32_t *ret_index,
         uint32_t n = atomic_load(&a->header->lanes_claimed);
 
         for (uint32_t i = 0; i < n && i < a->geometry.lane_capacity; i++) {
-                struct shm_lane *lane = shm_lane_at(a->map, &a->geometry, i);
-                uint32_t occupancy = atomic_load(&lane->occupancy);
+                struct shm_lane *lane = sa_lane_at(a, i);
+                uint32_t occupancy = lane ? atomic_load(&lane->occupancy) : 0;
 
                 if (is_vacant(lane, occupancy) && (crowded || !is_crowded(lane, occupancy)) &&
                     atomic_compare_exchange_strong(&lane->occupancy, &occupancy, occupancy + 1)) {
@@ -67,10 +67,10 @@ static struct shm_lane *claim_fresh(struct sa_attachment *a, uint32_t *ret_index
         struct shm_lane *lane;
 
         do {
-                if (i >= a->geometry.lane_capacity)
+                lane = i < a->geometry.lane_capacity ? sa_lane_mapped(a, i) : NULL;
+                if (!lane)
                         return NULL;
         } while (!atomic_compare_exchange_weak(&a->header->lanes_claimed, &i, i + 1));
-        lane = shm_lane_at(a->map, &a->geometry, i);
         atomic_store(&lane->occupancy, 1);
         *ret_index = i;
         return lane;
@@ -191,11 +191,25 @@ struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, 
                 return NULL;
         }
         self->lane_index = (uint16_t)i;
-        self->ring = shm_ring_at(a->map, &a->geometry, i);
+        self->ring = NULL; /* for its first record: sa_lane_find_ring() */
         self->mask = shm_ring_records(&a->geometry, i) - 1;
         begin(a, lane, self->mask + 1, own, gap);
         atomic_fetch_add(&sa_root.threads, 1);
         return lane;
+}
+
+bool sa_lane_find_ring(struct sa_thread *self) {
+        /* Not by the gate, which may have another attachment since this call began. */
+        for (uint32_t i = 0; !self->ring && i < SA_ATTACHMENTS; i++) {
+                struct sa_attachment *a = sa_attachment_nth(i);
+
+                if (!a)
+                        continue;
+                if (a->epoch == self->epoch)
+                        self->ring = sa_ring_mapped(a, self->lane_index);
+                sa_attachment_put(a);
+        }
+        return self->ring;
 }
 
 void sa_lane_leave(struct shm_lane *lane) {

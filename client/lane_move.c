@@ -63,9 +63,9 @@ static void resync(struct sa_thread *self, struct shm_lane *from, struct shm_lan
         sa_counters_now(to, at);
         sa_lost_begin(to, at);
         head = atomic_load_explicit(&to->head, memory_order_relaxed);
-        if (depth && ring_has_room(to, head, 2 + 3 * (uint64_t)depth, self->mask + 1))
+        if (depth && self->ring && ring_has_room(to, head, 2 + 3 * (uint64_t)depth, self->mask + 1))
                 resync_frames(self, from, to, depth, sa_put_base(self, to, sa_put_before(self, to, head), at), at);
-        else if (depth) /* the records of the lane's last thread still fill the ring */
+        else if (depth) /* there is no ring, or the records of the lane's last thread still fill it */
                 resync_refused(from, to, depth, at);
         sa_bound_short_calls(to);
         shm_store(to->beyond, from->beyond);
@@ -89,9 +89,14 @@ static void restore_signals(uint64_t old) {
         syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
 }
 
+/* In a forked child the thread still has its parent's, for a call that the fork interrupted. */
+static bool has_lane(const struct sa_thread *self) {
+        return self->lane && self->epoch != SA_NO_EPOCH;
+}
+
 /* All that this thread has counted in its life, in the lane that it leaves and before it had one. */
 static void lifetime_counters(const struct sa_thread *self, uint64_t own[SHM_COUNTERS]) {
-        if (!self->lane || atomic_load(&sa_root.snapshot)) {
+        if (!has_lane(self) || atomic_load(&sa_root.snapshot)) {
                 sa_own_counters(self, own);
                 return;
         }
@@ -116,7 +121,7 @@ static void unbooked(const struct shm_lane *old, const uint64_t own[SHM_COUNTERS
 
 /* The process is no longer attached: the thread counts in its own memory again. */
 static void drop(struct sa_thread *self) {
-        struct shm_lane *lane = self->lane;
+        struct shm_lane *lane = has_lane(self) ? self->lane : NULL;
 
         if (lane) {
                 lifetime_counters(self, self->pending);
@@ -127,7 +132,7 @@ static void drop(struct sa_thread *self) {
 }
 
 static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a, uint32_t epoch) {
-        struct shm_lane *old = self->lane, *lane;
+        struct shm_lane *old = has_lane(self) ? self->lane : NULL, *lane;
         uint64_t own[SHM_COUNTERS], gap[SHM_COUNTERS] = {0};
 
         lifetime_counters(self, own);
@@ -140,6 +145,8 @@ static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a,
         }
         self->patience = 0;
         if (old) {
+                if (atomic_load_explicit(&old->depth, memory_order_relaxed)) /* its own */
+                        self->ring = sa_ring_mapped(a, self->lane_index);
                 resync(self, old, lane);
                 sa_foreign_move(old, lane);
                 sa_lane_leave(old);
@@ -163,7 +170,7 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         if (self->epoch == epoch)
                 return self->lane;
         if (self->busy) { /* a handler interrupted a call on that lane: the thread stays there */
-                if (self->lane)
+                if (has_lane(self))
                         shm_add(self->lane->refused.nested, 1);
                 return NULL;
         }

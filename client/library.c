@@ -15,7 +15,7 @@
 
 /* Where the collector wants to be told of every child, a child attaches in fork(), before it does anything. */
 static void after_fork_in_child(void) {
-        sa_notice_fork();
+        sa_after_fork();
         if (atomic_load(&sa_root.options) & SHM_OPTION_EAGER)
                 sa_attach(NULL, true);
 }

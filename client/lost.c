@@ -9,7 +9,8 @@ static bool top_is_refused(const struct shm_lane *lane) {
 
         if (lane->beyond)
                 return true;
-        return depth && (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED;
+        /* Where a fork interrupted a call, its child finds any depth. */
+        return depth - 1 < SHM_DEPTH && (lane->stack[depth - 1].state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED;
 }
 
 /* The half of lane->lost that is valid.  Relaxed: only this thread turns it. */

@@ -9,6 +9,7 @@
 
 #include "client/doorbell.h"
 #include "client/gate.h"
+#include "client/lane.h"
 #include "client/record.h"
 
 #define PAUSE_NS     100000l  /* the first pause; each one is twice as long as the last */
@@ -54,12 +55,12 @@ bool sa_has_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, u
 
         if (head >= lane->doorbell_at)
                 sa_doorbell(self, lane);
-        room = ring_has_room(lane, head, need + sa_owed(lane), self->mask + 1);
+        room = sa_lane_find_ring(self) && ring_has_room(lane, head, need + sa_owed(lane), self->mask + 1);
         if (room) {
                 lane->impatient = 0;
         } else {
                 sa_doorbell(self, lane);
-                if (sa_attention(lane) & SHM_ATTENTION_WAIT)
+                if (self->ring && sa_attention(lane) & SHM_ATTENTION_WAIT)
                         room = wait_for_room(self, lane, head, need + sa_owed(lane));
         }
         sa_bound_short_calls(lane);

@@ -17,11 +17,13 @@
 static void count_refused_path(uint32_t path) {
         uint32_t epoch;
         struct sa_attachment *a = sa_attachment_get(&epoch);
+        struct shm_path *entry;
 
         if (!a)
                 return;
-        if (path < a->geometry.path_capacity)
-                atomic_fetch_add_explicit(&shm_paths(a->map, &a->geometry)[path].refused, 1, memory_order_relaxed);
+        entry = path < a->geometry.path_capacity ? sa_path_at(a, path) : NULL;
+        if (entry)
+                atomic_fetch_add_explicit(&entry->refused, 1, memory_order_relaxed);
         sa_attachment_put(a);
 }
 

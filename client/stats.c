@@ -14,8 +14,12 @@ static void add_lanes(struct spanalloc_stats *s, struct sa_attachment *a) {
         uint32_t n = atomic_load(&a->header->lanes_claimed);
 
         for (uint32_t i = 0; i < n && i < a->geometry.lane_capacity; i++) {
-                const struct shm_refused *r = &shm_lane_at(a->map, &a->geometry, i)->refused;
+                const struct shm_lane *lane = sa_lane_at(a, i);
+                const struct shm_refused *r;
 
+                if (!lane)
+                        continue;
+                r = &lane->refused;
                 s->refused_enters += shm_load(r->enters);
                 s->refused_depth += shm_load(r->enters_depth);
                 s->refused_opens += shm_load(r->opens);

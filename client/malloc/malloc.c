@@ -58,10 +58,10 @@ static sa_inline bool is_time_to_look(const _Atomic uint64_t *counters) {
 
 /* Looks first itself at what it would be asked to look at, in a gate that was not wiped. */
 static sa_aside void *look(void *block) {
-        const struct shm_beacon *beacon = atomic_load_explicit(&sa_gate.beacon, memory_order_relaxed);
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_beacon.now, memory_order_relaxed);
 
         /* Relaxed, as in sa_is_stale(). */
-        if (!beacon || atomic_load_explicit(&beacon->generation, memory_order_relaxed) !=
+        if (!sa_gate_epoch() || atomic_load_explicit(&beacon->generation, memory_order_relaxed) !=
                                atomic_load_explicit(&sa_gate.generation, memory_order_relaxed))
                 (void)sa_counters_slow();
         return block;

@@ -84,6 +84,7 @@ static int make_segment(struct process *process, const struct shm_hello *hello, 
         struct books_limits limits = books_limits_default;
         struct shm_wish wish = options->wish;
         struct shm_geometry geometry;
+        uint32_t counting = process->counting;
         struct stat st;
         int fd, r;
 
@@ -107,6 +108,9 @@ static int make_segment(struct process *process, const struct shm_hello *hello, 
                 return r;
         r = drain_new(&process->drain, fd, &geometry, process->books);
         if (r == 0 && fstat(fd, &st) < 0)
+                r = -errno;
+        /* As the client will write it, for a client that ends, or fails to map the segment, before that. */
+        if (r == 0 && pwrite(fd, &counting, sizeof counting, offsetof(struct shm_header, counting)) < 0)
                 r = -errno;
         if (r < 0) {
                 close(fd);

@@ -139,15 +139,17 @@ static void answer(const uint8_t *data, size_t size) {
 /* What was accepted is used: the geometry lies inside the mapping, and the beacon can be read. */
 static void use(struct sa_attachment *a) {
         const struct shm_geometry *g = &a->geometry;
-        volatile char *end = (char *)a->map + g->segment_size - 1;
+        uint64_t last = g->segment_size - g->rings_offset - 1;
+        volatile char *end = sa_map_more(&a->map, SA_REGION_RINGS, last);
 
         REQUIRE(g->segment_size == geometry.segment_size);
         REQUIRE(shm_ring_offset(g, g->lane_capacity) <= g->segment_size);
         REQUIRE(g->lanes_offset + g->lane_capacity * sizeof(struct shm_lane) <= g->rings_offset);
+        REQUIRE(end);
         *end = 0;
         (void)atomic_load(&a->beacon->generation);
         REQUIRE(a->beacon->magic == SHM_BEACON_MAGIC);
-        munmap(a->map, g->segment_size);
+        sa_segment_unmap(&a->map);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -160,13 +162,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         lowest = dup(ends[0]);
         close(lowest);
         answer(data, size);
-        a.map = NULL;
+        a.map = (struct sa_segment_map){0};
         r = take_welcome(&a, has_former ? &former : NULL, ends[0]);
         REQUIRE(r <= 0 || (r == SA_KEPT && has_former));
         if (r == 0)
                 use(&a);
         if (r == SA_KEPT)
-                REQUIRE(former.beacon->magic == SHM_BEACON_MAGIC && !a.map);
+                REQUIRE(former.beacon->magic == SHM_BEACON_MAGIC && !a.map.header);
         got = dup(ends[0]);
         REQUIRE(got == lowest);
         close(got);
