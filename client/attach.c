@@ -83,11 +83,12 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         return 0;
 }
 
-/* Sets when to try next: doubles the pause, up to BACK_OFF_MAX_S, if the collector did not answer as it should. */
+/* Sets when to try next.  The pause doubles, up to BACK_OFF_MAX_S, unless the collector is not there, or ends: what else
+ * failed, as a mapping without address space, fails again, and each attempt costs the collector a segment. */
 static void back_off(int error) {
         uint32_t seconds = 1;
 
-        if (error == -ETIMEDOUT || error == -EPROTO || error == -EPERM || error == -EDQUOT) {
+        if (error < 0 && error != -ENOENT && error != -ECONNREFUSED && error != -ECONNRESET) {
                 seconds = atomic_load(&sa_root.back_off) * 2;
                 seconds = seconds < 1 ? 1 : seconds > BACK_OFF_MAX_S ? BACK_OFF_MAX_S : seconds;
         }

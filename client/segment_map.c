@@ -21,6 +21,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "shm/segment.h"
+
 #define GRANULE  UINT64_C(65536) /* regions begin and end at multiples of it; no page is larger */
 #define FILL_FAR (UINT64_C(1) << 20)
 
@@ -124,19 +126,21 @@ static void describe(struct sa_segment_map *map, const struct shm_geometry *g) {
 
 /* Maps all of the segment in one piece. */
 static int map_whole(struct sa_segment_map *map, int fd, uint64_t size) {
-        char *at = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+        void *whole;
+        char *at;
+        int r;
 
-        if (at == MAP_FAILED)
-                return -errno;
+        r = shm_segment_map(&whole, fd, size);
+        if (r < 0)
+                return r;
+        at = whole;
         munlock(at, size);
         /* A child must not write to the parent's lanes. */
-        if (madvise(at, size, MADV_DONTFORK) < 0 || mprotect(at, size, PROT_READ | PROT_WRITE) < 0) {
-                int r = -errno;
-
+        if (madvise(at, size, MADV_DONTFORK) < 0) {
+                r = -errno;
                 munmap(at, size);
                 return r;
         }
-        madvise(at, size, MADV_DONTDUMP);
         map->is_whole = true;
         map->block = at;
         map->block_size = size;

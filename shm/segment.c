@@ -124,6 +124,13 @@ fail:
         return r;
 }
 
+int shm_segment_set_counting(int fd, enum shm_counting counting) {
+        uint32_t word = counting;
+        ssize_t n = pwrite(fd, &word, sizeof word, offsetof(struct shm_header, counting));
+
+        return n < 0 ? -errno : n == (ssize_t)sizeof word ? 0 : -ENOSPC;
+}
+
 int shm_segment_check_fd(int fd, uint64_t size, uint64_t *ret_size) {
         struct statfs fs;
         struct stat st;

@@ -34,6 +34,9 @@ int shm_geometry_check(const struct shm_geometry *g);
  * *ret_fd. */
 int shm_segment_create(int *ret_fd, const struct shm_geometry *g, uint64_t process, uint32_t options);
 
+/* Writes into the header what counts the process's heap, as its hello says.  The client writes it again. */
+int shm_segment_set_counting(int fd, enum shm_counting counting);
+
 /* Whether `fd` is a memfd with exactly our seals and of the given size (0: any).  -EBADF, -EPERM. */
 int shm_segment_check_fd(int fd, uint64_t size, uint64_t *ret_size);
 

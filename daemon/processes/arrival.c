@@ -84,7 +84,6 @@ static int make_segment(struct process *process, const struct shm_hello *hello, 
         struct books_limits limits = books_limits_default;
         struct shm_wish wish = options->wish;
         struct shm_geometry geometry;
-        uint32_t counting = process->counting;
         struct stat st;
         int fd, r;
 
@@ -110,8 +109,8 @@ static int make_segment(struct process *process, const struct shm_hello *hello, 
         if (r == 0 && fstat(fd, &st) < 0)
                 r = -errno;
         /* As the client will write it, for a client that ends, or fails to map the segment, before that. */
-        if (r == 0 && pwrite(fd, &counting, sizeof counting, offsetof(struct shm_header, counting)) < 0)
-                r = -errno;
+        if (r == 0)
+                r = shm_segment_set_counting(fd, process->counting);
         if (r < 0) {
                 close(fd);
                 return r;

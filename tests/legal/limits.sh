@@ -8,6 +8,8 @@
 need jq python3
 
 BIN=$CLIENT_BUILD/tests/legal
+# The interpreter itself: what is found by PATH may be a script that executes others first.
+PYTHON=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
 FAILED=0
 wrong() {
         echo "FAILED $*"
@@ -31,7 +33,7 @@ work() {
 }
 # blocks KIB MIB [PRELOAD]
 blocks() {
-        under "$1" env ${3:+"LD_PRELOAD=$3"} python3 -c "
+        under "$1" env ${3:+"LD_PRELOAD=$3"} "$PYTHON" -c "
 import sys
 block = bytearray($2 << 20)
 print(len([bytes(100) for i in range(10000)]), len(block))"
@@ -63,7 +65,7 @@ while time.time() < end:
 END
 (
         ulimit -v 60000
-        LD_PRELOAD=$PRELOAD exec python3 "$WORK/busy.py"
+        LD_PRELOAD=$PRELOAD exec "$PYTHON" "$WORK/busy.py"
 ) &
 pid=$!
 sleep 7

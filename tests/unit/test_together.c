@@ -5,11 +5,12 @@
  * of the same segment, in its reactor, behind its real socket.  The sums are exact too.
  *
  * Both sides would map the segment at addresses of their own, and the sanitizer would take it for two.  So the second
- * mapping of a segment is the first one again (--wrap); nothing else of either side is replaced.
+ * mapping of a segment is the first one again (--wrap); nothing else of either side is replaced.  The library maps all
+ * of it at once, as where mremap(2) makes no second mapping.
  *
  * Labels: tsan valgrind
  * Timeout: 240
- * Wrap: shm_segment_map munmap
+ * Wrap: shm_segment_map munmap mremap
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +19,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -47,6 +50,7 @@ int __real_shm_segment_map(void **ret_map, int fd, uint64_t size);
 int __wrap_shm_segment_map(void **ret_map, int fd, uint64_t size);
 int __real_munmap(void *address, size_t size);
 int __wrap_munmap(void *address, size_t size);
+void *__wrap_mremap(void *address, size_t old_size, size_t size, int flags);
 
 static struct {
         pthread_mutex_t lock;
@@ -75,6 +79,12 @@ int __wrap_shm_segment_map(void **ret_map, int fd, uint64_t size) {
                 *ret_map = mapping.map;
         pthread_mutex_unlock(&mapping.lock);
         return r;
+}
+
+void *__wrap_mremap(void *address, size_t old_size, size_t size, int flags) {
+        must(old_size == 0); /* the library's: the collector has none */
+        errno = EINVAL;
+        return MAP_FAILED;
 }
 
 int __wrap_munmap(void *address, size_t size) {
