@@ -107,9 +107,13 @@ static bool is_current(void) {
 #define PATIENCE_BUSY  64u
 #define PATIENCE_EVER  (1u << 20) /* where no collector can be found */
 #define LOOK_TICK_BITS 24         /* 17 ms */
+/* The clock's tick at a thread's last search.  Two threads may share one: the one's next search then comes later. */
+#define LAST_TICKS 1024u
+static _Atomic uint8_t last_ticks[LAST_TICKS];
 
 bool sa_attach_is_due(struct sa_thread *self) {
         uint32_t state = atomic_load(&sa_root.state);
+        _Atomic uint8_t *last;
         uint8_t tick;
         uint64_t now;
 
@@ -121,8 +125,9 @@ bool sa_attach_is_due(struct sa_thread *self) {
         }
         now = now_ns();
         tick = (uint8_t)(now >> LOOK_TICK_BITS);
-        self->patience = tick == self->look_tick ? PATIENCE_BUSY : PATIENCE;
-        self->look_tick = tick;
+        last = &last_ticks[(uintptr_t)self / sizeof *self % LAST_TICKS];
+        self->patience = tick == atomic_load_explicit(last, memory_order_relaxed) ? PATIENCE_BUSY : PATIENCE;
+        atomic_store_explicit(last, tick, memory_order_relaxed);
         return now >= atomic_load_explicit(&sa_root.next_try_ns, memory_order_relaxed);
 }
 

@@ -3,6 +3,7 @@
 #include "client/call.h"
 
 #include "client/attach.h"
+#include "client/jumped.h"
 #include "client/lane_move.h"
 #include "client/library.h"
 #include "client/slow_path.h"
@@ -10,7 +11,7 @@
 sa_cold struct shm_lane *sa_begin_slow(struct sa_thread *self, bool opens) {
         if (sa_leader())
                 return NULL;
-        if (self->busy) { /* this call interrupts another one */
+        if (sa_is_nested(self)) { /* this call interrupts another one */
                 if (self->lane && self->epoch == sa_gate_epoch())
                         shm_add(self->lane->refused.nested, 1);
                 return NULL;
@@ -31,7 +32,7 @@ sa_cold struct shm_lane *sa_begin_slow(struct sa_thread *self, bool opens) {
 bool sa_is_due(struct sa_thread *self) {
         if (sa_gate_epoch())
                 return true;
-        if (self->epoch != SA_NO_EPOCH && !self->busy)
+        if (self->epoch != SA_NO_EPOCH && !sa_is_nested(self))
                 sa_lane_slow(self); /* detached, or forked: the thread leaves its lane */
         return !is_alone(self) && sa_attach_is_due(self);
 }

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "client/gate.h"
+#include "client/jumped.h"
 #include "client/record.h"
 #include "client/root.h"
 
@@ -26,9 +27,9 @@
 /* Marks the thread as busy: after that nothing moves it to another lane, and its lane is valid.  False if the call
  * cannot be short: then sa_begin_slow() decides.  `epoch` is the gate's, read before. */
 static sa_inline bool begin(struct sa_thread *self, uint32_t epoch) {
-        if (sa_unlikely(self->busy))
+        if (sa_unlikely(sa_is_busy(self)))
                 return false;
-        self->busy = 1;
+        sa_set_busy(self);
         /* A signal handler reads `busy` before any other store of this call.  A handler that ran before this, and
          * attached to a new collector, has changed the thread's epoch. */
         atomic_signal_fence(memory_order_seq_cst);

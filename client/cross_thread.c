@@ -7,11 +7,11 @@
 
 /* The number of cycles of `instance` on a lane that have no mark. */
 static int count_unmarked(const struct shm_lane *lane, uint64_t instance) {
-        /* [F1] acquire of `depth`, pairs with the releases in sa_push(), sa_add_depth() and take_out(). */
+        /* [F1] acquire of `depth`, pairs with the releases in sa_push(), sa_add_depth() and sa_move_down(). */
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_acquire);
         int n = 0;
 
-        /* From the top, since frames move down.  [F1] acquire of each, pairs with the releases in take_out() and
+        /* From the top, since frames move down.  [F1] acquire of each, pairs with the releases in sa_move_down() and
          * sa_push(). */
         for (uint32_t i = depth < SHM_DEPTH ? depth : SHM_DEPTH; i-- > 0;)
                 n += atomic_load_explicit(&lane->stack[i].instance, memory_order_acquire) == instance;
@@ -72,6 +72,26 @@ void sa_foreign_move(struct shm_lane *from, struct shm_lane *to) {
                 if (instance)
                         mark(to, instance);
         }
+}
+
+void sa_foreign_settle(struct shm_lane *lane) {
+        uint64_t taken = atomic_load_explicit(&lane->taken, memory_order_relaxed);
+        uint64_t until = atomic_load_explicit(&lane->taken_until, memory_order_relaxed);
+        bool any = false, is_marked = false;
+
+        for (unsigned i = 0; i < SHM_DEPTH; i++) {
+                uint64_t instance = atomic_load_explicit(&lane->marks[i], memory_order_relaxed);
+
+                any |= instance != 0;
+                is_marked |= instance == taken;
+        }
+        if (taken && !is_marked && !(until && atomic_load_explicit(&lane->head, memory_order_relaxed) >= until))
+                mark(lane, taken);
+        else if (any)
+                atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_FOREIGN, memory_order_release); /* [F2] */
+        /* As in sa_slow_attend(). */
+        atomic_store_explicit(&lane->taken, 0, memory_order_release);
+        atomic_store_explicit(&lane->taken_until, 0, memory_order_release);
 }
 
 static bool find_foreign(struct sa_attachment *a, const struct shm_lane *own, uint64_t instance) {

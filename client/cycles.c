@@ -166,7 +166,7 @@ EXPORT void spanalloc_exit(spanalloc_span span) {
 
 static sa_aside spanalloc_span scope_begin_aside(spanalloc_site *site, struct shm_lane *lane) {
         struct sa_thread *self = &sa_self;
-        spanalloc_span span = {sa_instance(self, lane), sa_path_of(site, sa_current_path(self, lane)), 0};
+        spanalloc_span span = {sa_instance(lane), sa_path_of(site, sa_current_path(self, lane)), 0};
 
         enter_any(self, lane, span, SHM_FLAG_SCOPE);
         end(self, lane);
@@ -198,7 +198,7 @@ EXPORT spanalloc_span spanalloc_do_scope_begin_(spanalloc_site *site) {
         path = sa_path_at_hand(site, top_path(lane, at));
         if (sa_unlikely(sa_attention(lane)) || sa_unlikely(!path) || !sa_has_instance(lane) || !can_enter(lane, at))
                 return scope_begin_aside(site, lane);
-        span = (spanalloc_span){sa_instance(self, lane), path, 0};
+        span = (spanalloc_span){sa_instance(lane), path, 0};
         put_enter(self, lane, at, span.instance,
                   (struct sa_what){path, sa_kind_and_flags(0, SHM_FLAG_SCOPE), .is_path = true}, 0);
         end(self, lane);

@@ -15,11 +15,11 @@ static inline bool sa_has_instance(const struct shm_lane *lane) {
         return sa_likely(shm_span_is_number(lane->next_instance));
 }
 
-static inline uint64_t sa_instance(struct sa_thread *self, struct shm_lane *lane) {
+static inline uint64_t sa_instance(struct shm_lane *lane) {
         uint64_t instance = lane->next_instance;
 
         if (!sa_has_instance(lane))
-                instance = sa_instance_block(self->lane_index);
+                instance = sa_instance_block(shm_span_lane(instance));
         lane->next_instance = instance + SHM_SPAN_STEP;
         return instance;
 }

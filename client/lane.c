@@ -190,7 +190,8 @@ struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, 
                 atomic_fetch_add(&a->header->refused_threads, 1);
                 return NULL;
         }
-        self->lane_index = (uint16_t)i;
+        if (!lane->next_instance) /* the lane's number, for sa_instance(); no span's yet */
+                lane->next_instance = i;
         self->ring = NULL; /* for its first record: sa_lane_find_ring() */
         self->mask = shm_ring_records(&a->geometry, i) - 1;
         begin(a, lane, self->mask + 1, own, gap);

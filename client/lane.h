@@ -8,8 +8,8 @@
 #include "client/attachments.h"
 
 /* Claims a lane for a thread that has counted `own` so far, of which `gap` was missed by an earlier collector.  Sets
- * the thread's mask and lane_index, not its lane and epoch; it has no ring yet.  NULL if all lanes have owners, or the
- * next one cannot be mapped. */
+ * the thread's mask, not its lane and epoch; it has no ring yet.  NULL if all lanes have owners, or the next one cannot
+ * be mapped. */
 struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS],
                                const uint64_t gap[SHM_COUNTERS]);
 

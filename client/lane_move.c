@@ -12,6 +12,7 @@
 #include "client/cross_thread.h"
 #include "client/first_records.h"
 #include "client/fork.h"
+#include "client/jumped.h"
 #include "client/lane.h"
 #include "client/lost.h"
 #include "client/record.h"
@@ -169,7 +170,7 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         epoch = atomic_load_explicit(&sa_gate.epoch, memory_order_acquire);
         if (self->epoch == epoch)
                 return self->lane;
-        if (self->busy) { /* a handler interrupted a call on that lane: the thread stays there */
+        if (sa_is_nested(self)) { /* a handler interrupted a call on that lane: the thread stays there */
                 if (has_lane(self))
                         shm_add(self->lane->refused.nested, 1);
                 return NULL;

@@ -61,21 +61,36 @@ void sa_reach_top(struct shm_lane *lane) {
                 atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_REFUSED, memory_order_relaxed);
 }
 
-uint64_t sa_flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64_t head) {
+/* What waited was published.  A second time it changes nothing. */
+static void forget_lost(struct shm_lane *lane) {
         static const uint64_t nothing[SHM_COUNTERS];
-        uint64_t stretches = atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed);
         struct shm_lost *now = lost_now(lane), *next = lost_next(lane);
 
-        if (!stretches)
-                return head;
-        sa_put(self, head, stretches, 0, SHM_KIND_LOST, 0, 0, now->waiting);
-        /* Release, here and below: for the compiler, so that a death finds them in this order. */
-        atomic_store_explicit(&lane->lost_until, head + 1, memory_order_release);
-        ring_publish(lane, head + 1);
         shm_store_counters(next->waiting, nothing);
         shm_store_counters(next->since, now->since);
         turn_lost(lane);
         atomic_store_explicit(&lane->lost_stretches, 0, memory_order_release);
         atomic_store_explicit(&lane->lost_until, 0, memory_order_release);
+}
+
+uint64_t sa_flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64_t head) {
+        uint64_t stretches = atomic_load_explicit(&lane->lost_stretches, memory_order_relaxed);
+
+        if (!stretches)
+                return head;
+        sa_put(self, head, stretches, 0, SHM_KIND_LOST, 0, 0, lost_now(lane)->waiting);
+        /* Release, here and below: for the compiler, so that a death finds them in this order. */
+        atomic_store_explicit(&lane->lost_until, head + 1, memory_order_release);
+        ring_publish(lane, head + 1);
+        forget_lost(lane);
         return head + 1;
+}
+
+void sa_lost_settle(struct shm_lane *lane) {
+        uint64_t until = atomic_load_explicit(&lane->lost_until, memory_order_relaxed);
+
+        if (until && atomic_load_explicit(&lane->head, memory_order_relaxed) >= until)
+                forget_lost(lane);
+        else
+                atomic_store_explicit(&lane->lost_until, 0, memory_order_release);
 }

@@ -22,3 +22,6 @@ void sa_reach_top(struct shm_lane *lane);
 
 /* Writes and publishes LOST at `head` if there is one to write.  The head after it. */
 uint64_t sa_flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64_t head);
+
+/* Completes a LOST that was published, and forgets one that was not: its call was left (jumped.h). */
+void sa_lost_settle(struct shm_lane *lane);

@@ -81,15 +81,21 @@ static sa_inline void sa_store_what(uint32_t *path, struct sa_what what) {
         }
 }
 
+/* Last of all: a record with its sequence is whole, also in a call that was jumped out of (jumped.h). */
+static sa_inline void sa_sign(struct shm_record *record, uint64_t head) {
+        atomic_signal_fence(memory_order_release);
+        record->sequence = head;
+}
+
 static sa_inline void sa_put_now(struct sa_thread *self, uint64_t head, uint64_t instance, struct sa_what what,
                                  uint64_t timestamp, struct sa_now now) {
         struct shm_record *record = ring_slot(self->ring, head, self->mask);
 
-        record->sequence = head;
         record->instance = instance;
         sa_store_what(&record->path, what);
         record->timestamp = timestamp;
         sa_store_now(record->counters, now);
+        sa_sign(record, head);
 }
 
 /* Fills the slot at `head`; the caller has made sure that it is free, and publishes. */
@@ -97,7 +103,6 @@ static inline void sa_put(struct sa_thread *self, uint64_t head, uint64_t instan
                           uint16_t flags, uint64_t timestamp, const uint64_t counters[SHM_COUNTERS]) {
         struct shm_record *record = ring_slot(self->ring, head, self->mask);
 
-        record->sequence = head;
         record->instance = instance;
         record->path = path;
         record->kind = kind;
@@ -105,6 +110,7 @@ static inline void sa_put(struct sa_thread *self, uint64_t head, uint64_t instan
         record->timestamp = timestamp;
         for (int i = 0; i < SHM_COUNTERS; i++)
                 record->counters[i] = counters[i];
+        sa_sign(record, head);
 }
 
 /* The state of a frame with which these flags of an ENTER go. */
@@ -135,7 +141,7 @@ static inline void sa_push(struct shm_lane *lane, uint32_t depth, uint64_t insta
          * in its place, and not the other below. */
         atomic_store_explicit(&frame->instance, instance, memory_order_release);
         /* [F1] release of `depth`, pairs with the acquire in count_unmarked().  Publishes: the frame's instance, and
-         * what take_out() moved.  Without it: another thread's exit does not find a frame that was entered before
+         * what sa_move_down() moved.  Without it: another thread's exit does not find a frame that was entered before
          * it. */
         atomic_store_explicit(&lane->depth, depth + 1, memory_order_release);
 }

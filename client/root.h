@@ -66,7 +66,8 @@ struct sa_root {
 
         /* statistics that no lane has */
         _Atomic int32_t attach_error;
-        _Atomic uint64_t attach_attempts, threads, refused_threads, other_names, other_paths, truncated_names;
+        _Atomic uint64_t attach_attempts, threads, refused_threads, other_names, other_paths, truncated_names,
+                abandoned;
 };
 /* Defined by libspanalloc-malloc only. */
 extern const char sa_counter_marker __attribute__((weak, visibility("hidden")));

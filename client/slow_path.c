@@ -8,6 +8,7 @@
 #include "client/cross_thread.h"
 #include "client/doorbell.h"
 #include "client/first_records.h"
+#include "client/jumped.h"
 #include "client/lost.h"
 #include "client/record.h"
 #include "client/room.h"
@@ -109,6 +110,15 @@ bool sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span 
 
 /* ------------------------------------------------------------------------------------------------- exits -- */
 
+/* Notes what is about to be done, for sa_move_down(), which a later call may have to repeat (jumped.h). */
+static void begin_moving(struct shm_lane *lane, uint32_t i, uint32_t depth, uint64_t head) {
+        lane->moving_depth = depth;
+        lane->moving_head = head;
+        atomic_signal_fence(memory_order_release);
+        lane->moving = i + 1;
+        atomic_signal_fence(memory_order_release);
+}
+
 /* Takes frame `i` out of the stack, and writes its EXIT if its ENTER was written. */
 static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, uint16_t flags,
                      const uint64_t at[SHM_COUNTERS]) {
@@ -123,28 +133,18 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                         flags |= SHM_FLAG_SHARED;
                 if (sa_attention(lane) & SHM_ATTENTION_TIMING)
                         flags |= SHM_FLAG_TIMED;
+                begin_moving(lane, i, depth - 1, head + 1);
                 sa_put(self, head, instance, path, SHM_KIND_EXIT, flags, sa_timestamp(lane), at);
                 if (flags & SHM_FLAG_MIGRATED)
                         atomic_store_explicit(&lane->taken_until, head + 1, memory_order_release);
         } else if (flags & SHM_FLAG_MIGRATED) { /* no ENTER, so no EXIT */
                 atomic_store_explicit(&lane->taken, 0, memory_order_release);
         }
-        for (uint32_t j = i; j + 1 < depth; j++) {
-                struct shm_frame *to = &lane->stack[j], *from = &lane->stack[j + 1];
-
-                to->path = from->path;
-                shm_store(to->state, from->state);
-                memcpy(to->counters, from->counters, sizeof to->counters);
-                /* [F1] release of the lower copy, pairs with the acquire in count_unmarked().  Publishes: the lower
-                 * copy, before the upper one is overwritten.  Without it: a search from the top misses a frame that
-                 * moves down. */
-                atomic_store_explicit(&to->instance, atomic_load_explicit(&from->instance, memory_order_relaxed),
-                                      memory_order_release);
-        }
-        atomic_store_explicit(&lane->depth, depth - 1, memory_order_release); /* [F1] */
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
-                ring_publish(lane, head + 1);
+                sa_move_down(lane);
         } else {
+                begin_moving(lane, i, depth - 1, head);
+                sa_move_down(lane);
                 /* [L3] release of `refused_frames`, pairs with the acquire in segment_live_counters().  Publishes:
                  * `lost_stretches`.  Without it: lost allocations are booked to the frame's parent. */
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);

@@ -24,7 +24,7 @@ static sa_inline void put_mark(struct sa_thread *self, struct shm_lane *lane, st
 
 static sa_cold spanalloc_span open_at(struct sa_thread *self, struct shm_lane *lane, spanalloc_site *site,
                                       uint32_t parent) {
-        spanalloc_span span = {sa_instance(self, lane), sa_path_of(site, parent), 0};
+        spanalloc_span span = {sa_instance(lane), sa_path_of(site, parent), 0};
 
         /* LATE in the handle: the span's first ENTER opens it. */
         if (!sa_slow_mark(self, lane, span, SHM_KIND_OPEN))
@@ -56,7 +56,7 @@ static sa_inline spanalloc_span open_fast(struct sa_thread *self, struct shm_lan
 
         if (sa_unlikely(sa_attention(lane)) || sa_unlikely(!path) || !sa_has_instance(lane) || !can_mark(lane, at))
                 return SPANALLOC_NONE;
-        span = (spanalloc_span){sa_instance(self, lane), path, 0};
+        span = (spanalloc_span){sa_instance(lane), path, 0};
         put_mark(self, lane, at, span, SHM_KIND_OPEN);
         end(self, lane);
         return span;

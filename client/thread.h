@@ -25,10 +25,10 @@ struct sa_thread {
         struct shm_lane *lane;
         struct shm_record *ring;
         uint64_t pending[SHM_COUNTERS]; /* counted while the thread had no lane */
-        uint16_t lane_index;
-        uint8_t busy;      /* inside a call: a signal handler's call is not recorded, and the thread keeps its lane */
-        uint8_t look_tick; /* the clock's tick at the last search for a collector */
-        uint32_t mask;     /* of ring positions */
+        /* Inside a call: the lower half of the call's stack pointer; else 0.  A signal handler's call is not recorded then,
+         * and the thread keeps its lane; jumped.h has the calls that a handler jumps out of. */
+        uint32_t busy;
+        uint32_t mask; /* of ring positions */
 };
 /* No gate has this epoch, so one comparison checks that there is a lane and that it is valid. */
 #define SA_NO_EPOCH UINT32_MAX

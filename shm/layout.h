@@ -278,7 +278,9 @@ struct shm_lane {
         uint32_t reserved5;
         _Atomic uint64_t taken;       /* the instance of a mark that was cleared, until its EXIT is written */
         _Atomic uint64_t taken_until; /* the position after that EXIT, which is published once `head` is there */
-        uint64_t reserved5b[2];
+        uint64_t moving_head;         /* while a frame is taken out: `head` and `depth` after that, */
+        uint32_t moving_depth;
+        uint32_t moving;              /* and 1 + the frame that is overwritten next; 0: no frame is being taken out */
 
         /* line 6 */
         struct shm_refused refused;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See actors.h. */
+#include "shm/span.h"
 #include "tests/model/actors.h"
 
 #include <sched.h>
@@ -92,7 +93,7 @@ static void perform(struct actor_call *call) {
                 .refused_opens = after.opens - before.opens,
                 .refused_closes = after.closes - before.closes,
                 .unmatched = after.exits - before.exits,
-                .lane = sa_self.lane_index,
+                .lane = shm_span_lane(sa_self.lane->next_instance),
                 .none = opens && !handles[a->span].instance,
                 .overflowed = a->act == ACT_CLOSE && span.instance && sa_self.lane->head == head &&
                               after.closes == before.closes,
@@ -117,7 +118,7 @@ static void *work(void *userdata) {
                 sa_counters();
         else
                 spanalloc_current();
-        actor->lane = sa_self.lane_index;
+        actor->lane = shm_span_lane(sa_self.lane->next_instance);
         sem_post(&actor->done);
         for (;;) {
                 while (sem_wait(&actor->go) < 0)
