@@ -160,11 +160,20 @@ static void settle_refused(struct shm_lane *lane) {
         sa_reach_top(lane);
 }
 
+/* A record that is whole and stays unpublished must not be taken for the next call's.  In a full ring the slot holds one
+ * that the collector has yet to read. */
+static void forget_record(const struct sa_thread *self, const struct shm_lane *lane) {
+        uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+        struct shm_record *record = ring_slot(self->ring, head, self->mask);
+
+        if (record->sequence == head)
+                record->sequence = UINT64_MAX;
+}
+
 static void settle(const struct sa_thread *self, struct shm_lane *lane) {
         if (!settle_moving(self, lane))
                 settle_record(self, lane);
-        ring_slot(self->ring, atomic_load_explicit(&lane->head, memory_order_relaxed), self->mask)->sequence =
-                UINT64_MAX;
+        forget_record(self, lane);
         sa_lost_settle(lane);
         settle_refused(lane);
         sa_foreign_settle(lane);

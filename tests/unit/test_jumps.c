@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A signal handler jumps out of a call, at each of the call's instructions.  After that the thread is recorded as before, and
+ * the books agree with what the calls that followed found on the stack.
+ *
+ * The child steps itself: by the processor's trap flag, and a handler that counts.
+ *
+ * Optional: the trap flag is x86's.
+ *
+ * Timeout: 120
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "client/counting.h"
+#include "tests/unit/client_scenes.h"
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define IS_STEPPED 1
+/* Below the red zone, in which the compiler may keep something. */
+#define SET_TRAP_FLAG(instruction, operand)                                                                            \
+        __asm__ volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\t" instruction " " operand                               \
+                         ", (%%rsp)\n\tpopfq\n\tleaq 128(%%rsp), %%rsp" ::                                             \
+                                 : "memory", "cc")
+#else
+#define IS_STEPPED                          0
+#define SET_TRAP_FLAG(instruction, operand) ((void)0)
+#endif
+#define BEGIN_STEPS() SET_TRAP_FLAG("orq", "$0x100")
+#define END_STEPS()   SET_TRAP_FLAG("andq", "$~0x100")
+
+static sigjmp_buf landing;
+static volatile long steps_left;
+static uint64_t counted, jumps;
+static spanalloc_span spans[3], scope_span;
+SPANALLOC_SITE(site_p, "p");
+SPANALLOC_SITE(site_q, "q");
+SPANALLOC_SITE(site_r, "r");
+
+/* Of p, q and r: what was counted on top, and the cycles that have ended. */
+static uint64_t on_top[3], cycles[3];
+
+static void on_trap(int number) {
+        if (steps_left-- == 0)
+                siglongjmp(landing, 1);
+}
+
+static void count(uint64_t n) {
+        _Atomic uint64_t *counters = sa_counters();
+
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                sa_bump(&counters[c], n * factor[c]);
+        counted += n;
+}
+
+/* Which of p, q and r is the innermost, or -1. */
+static int innermost(void) {
+        uint64_t instance = spanalloc_current().instance;
+
+        for (int i = 0; i < 3; i++)
+                if (instance == spans[i].instance)
+                        return i;
+        return -1;
+}
+
+static void enter(int i) {
+        spanalloc_enter(spans[i]);
+}
+
+static void leave(int i) {
+        spanalloc_exit(spans[i]);
+        cycles[i]++;
+}
+
+/* The calls that are jumped out of, on a stack of p and what `prepare` puts there. */
+struct deed {
+        const char *name;
+        void (*prepare)(void);
+        void (*run)(void);
+        int ends;       /* the cycle that it ends, or -1 */
+        uint32_t depth; /* frames above p before it */
+};
+
+static void nothing(void) {
+}
+
+static void enter_q(void) {
+        enter(1);
+}
+
+static void enter_q_twice(void) {
+        enter(1);
+        enter(1);
+}
+
+static void enter_q_and_r(void) {
+        enter(1);
+        enter(2);
+}
+
+static void enter_many(void) {
+        for (int i = 0; i < 8; i++)
+                enter(1 + i % 2);
+}
+
+static void exit_q(void) {
+        spanalloc_exit(spans[1]);
+}
+
+static void open_one(void) {
+        spanalloc_span span = spanalloc_open(&site_s);
+
+        spanalloc_close(span);
+}
+
+static void begin_scope(void) {
+        scope_span = spanalloc_scope_begin(&site_s);
+}
+
+static void end_scope(void) {
+        spanalloc_scope_end(scope_span);
+}
+
+static void read_current(void) {
+        (void)spanalloc_current();
+}
+
+static const struct deed deeds[] = {
+        {"enter", nothing, enter_q, -1, 0},
+        {"enter again", enter_q, enter_q, -1, 1},
+        {"enter a third time", enter_q_twice, enter_q, -1, 2},
+        {"exit", enter_q, exit_q, 1, 1},
+        {"exit of one of two", enter_q_twice, exit_q, 1, 2},
+        {"exit from below", enter_q_and_r, exit_q, 1, 2},
+        {"exit from further below", enter_many, exit_q, 1, 8},
+        {"open and close", nothing, open_one, -1, 0},
+        {"begin of a scope", nothing, begin_scope, -1, 0},
+        {"end of a scope", begin_scope, end_scope, -1, 0},
+        {"current", enter_q, read_current, -1, 1},
+};
+
+/* Exits all above p, and counts in each what belongs to it.  Returns their number. */
+static uint32_t unwind(void) {
+        uint32_t n = 0;
+        int i;
+
+        while ((i = innermost()) != 0) {
+                must(n++ < 20);
+                if (i < 0) { /* a scope, which ends with what is below it */
+                        leave(0);
+                        enter(0);
+                        break;
+                }
+                count(1);
+                on_top[i]++;
+                leave(i);
+        }
+        count(1);
+        on_top[0]++;
+        return n;
+}
+
+/* Jumps out before the instruction with this number.  False if the deed has fewer. */
+static bool jump_at(const struct deed *deed, long number) {
+        volatile bool jumped = true;
+        uint32_t left;
+
+        deed->prepare();
+        steps_left = number;
+        if (!sigsetjmp(landing, 1)) {
+                BEGIN_STEPS();
+                deed->run();
+                END_STEPS();
+                jumped = false;
+        }
+        left = unwind();
+        if (deed->ends >= 0 && left < deed->depth)
+                cycles[deed->ends]++;
+        jumps += jumped;
+        return jumped;
+}
+
+static void jump_everywhere(void) {
+        for (size_t d = 0; d < sizeof deeds / sizeof *deeds; d++) {
+                long number = 0;
+
+                while (jump_at(&deeds[d], number))
+                        number++;
+                must(number > 20 && number < 5000);
+        }
+}
+
+static void expect_cycles(int i, const char *name, uint64_t total) {
+        *expect(name) = (struct want){"", on_top[i], total, cycles[i], 0, 1, 1, 0, ANY, ANY, ANY};
+        strcpy(report->wants[report->count - 1].name, name);
+}
+
+static void begin(void) {
+        for (int i = 0; i < 3; i++)
+                spans[i] = spanalloc_open(i == 0 ? &site_p : i == 1 ? &site_q : &site_r);
+        signal(SIGTRAP, on_trap);
+        enter(0);
+}
+
+/* What follows is recorded as in any program. */
+static void go_on(void) {
+        leave(0);
+        for (int i = 0; i < 3; i++)
+                spanalloc_close(spans[i]);
+        for (int i = 0; i < 100; i++) {
+                SPANALLOC_SCOPE("after");
+                count(2);
+        }
+        expect_closed("after", 200, 200, 100);
+        report->counters = counted;
+        report->before = report->outside = 0;
+        must(stats().unmatched_exits == 0);
+        must(jumps > 500);
+}
+
+static void jumps_out(void) {
+        begin();
+        jump_everywhere();
+        expect_cycles(0, "p", counted);
+        expect_cycles(1, "q", ANY); /* r is entered in q */
+        expect_cycles(2, "r", ANY);
+        report->wants[0].cycles++;
+        go_on();
+        report->lost = 0;
+        check();
+}
+
+/* Nothing is entered any more: what is counted in the refused frames is lost. */
+static void jumps_out_of_refused(void) {
+        begin();
+        collector_stops();
+        for (int i = 0; i < 200; i++) {
+                enter(1);
+                leave(1);
+        }
+        jump_everywhere();
+        collector_goes_on();
+        must(stats().refused_enters > 500);
+        go_on();
+        check();
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                SCENARIO(jumps_out, .in_place = true),
+                SCENARIO(jumps_out_of_refused, .in_place = true, .ring_records = 256),
+        };
+
+        if (!IS_STEPPED)
+                return 77;
+        return RUN_SCENES(argc, argv, tests);
+}
