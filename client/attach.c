@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/attaching.h"
 #include "client/attachments.h"
 #include "client/fork.h"
 #include "client/handshake.h"
@@ -21,6 +22,7 @@
 #include "client/listening.h"
 #include "client/quick.h"
 #include "client/root.h"
+#include "client/signals.h"
 
 #define ASKED_TIMEOUT_MS 5000 /* where the program asks for it, or waits for room anyway */
 #define BACK_OFF_MAX_S   60u
@@ -140,11 +142,27 @@ static bool has_robust_list(void) {
         return syscall(SYS_get_robust_list, 0, &head, &n) == 0 && head;
 }
 
+/* By the one thread that attaches. */
+static int attach_alone(const char *path, uint32_t ring_kib, long timeout_ms) {
+        int r = 0;
+
+        if (!is_current()) {
+                /* The others, too, do not ask again before this is over. */
+                atomic_store(&sa_root.next_try_ns, now_ns() + UINT64_C(1000000000));
+                atomic_fetch_add(&sa_root.attach_attempts, 1);
+                r = !has_robust_list() ? -EOPNOTSUPP : attach(path, ring_kib, timeout_ms);
+                atomic_store(&sa_root.attach_error, r);
+                back_off(r);
+        }
+        sa_attaching_end();
+        return r;
+}
+
 int sa_attach(const struct spanalloc_options *options, bool asked) {
         const char *path = options && options->socket ? options->socket : sa_root.socket;
         uint32_t ring_kib = options && options->ring_kib ? options->ring_kib : sa_root.ring_kib;
-        uint32_t expected = 0;
         long timeout_ms = sa_root.answer_ms;
+        uint64_t signals;
         int saved = errno, r;
 
         if (atomic_load(&sa_root.state) != SA_READY)
@@ -158,27 +176,18 @@ int sa_attach(const struct spanalloc_options *options, bool asked) {
                 timeout_ms = ASKED_TIMEOUT_MS;
         if (!asked && now_ns() < atomic_load(&sa_root.next_try_ns))
                 return -EAGAIN;
-        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &expected, 1))
-                return -EAGAIN;
-        if (is_current()) {
-                r = 0;
-        } else {
-                atomic_fetch_add(&sa_root.attach_attempts, 1);
-                r = !has_robust_list() ? -EOPNOTSUPP : attach(path, ring_kib, timeout_ms);
-                atomic_store(&sa_root.attach_error, r);
-                back_off(r);
-        }
-        atomic_store(&sa_gate.attaching, 0);
+        /* A handler that jumped away or ended the thread would leave the attachment half done. */
+        signals = sa_signals_block(SA_SYNCHRONOUS);
+        r = sa_attaching_begin() ? attach_alone(path, ring_kib, timeout_ms) : -EAGAIN;
+        sa_signals_restore(signals);
         errno = saved;
         return r;
 }
 
 void sa_attach_rest(void) {
-        uint32_t expected = 0;
-
-        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &expected, 1))
+        if (!sa_attaching_begin())
                 return;
         if (!atomic_load(&sa_gate.epoch))
                 sa_set_listening(0);
-        atomic_store(&sa_gate.attaching, 0);
+        sa_attaching_end();
 }

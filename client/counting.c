@@ -3,6 +3,7 @@
 #include "client/counting.h"
 
 #include "client/attach.h"
+#include "client/attaching.h"
 #include "client/fork.h"
 #include "client/lane_move.h"
 #include "client/library.h"
@@ -11,15 +12,13 @@
 #define COUNTS_PATIENCE 64 /* allocations and frees between two reads of the clock while the process is not attached */
 
 void sa_root_set_quick(void) {
-        uint32_t expected = 0;
-
         atomic_store(&sa_root.quick, 1);
         /* A constructor that ran before may have opened a span.  A thread that attaches at the moment stores `quick`
          * itself. */
-        if (!atomic_compare_exchange_strong(&sa_gate.attaching, &expected, 1))
+        if (!sa_attaching_begin())
                 return;
         atomic_store(&sa_gate.quick, sa_quick_of(atomic_load(&sa_gate.epoch)));
-        atomic_store(&sa_gate.attaching, 0);
+        sa_attaching_end();
 }
 
 void sa_root_set_counting(enum shm_counting counting) {

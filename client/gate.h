@@ -4,7 +4,7 @@
  *
  * The kernel wipes it in a forked child (MADV_WIPEONFORK), however the child was made.  Its epoch is 0 while the
  * process is not attached.  A thread whose epoch differs from the gate's must not touch its lane: that may belong to
- * the parent, or to a collector that has ended.  Who writes the gate: attach.c, control.c, counting.c and fork.c.
+ * the parent, or to a collector that has ended.  Who writes the gate: attach.c, attaching.c, control.c, counting.c and fork.c.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ struct sa_attachment;
 
 struct sa_gate {
         _Atomic uint32_t epoch;     /* of the attachment; 0: none.  [G1] */
-        _Atomic uint32_t attaching; /* 1: one thread attaches; the others go on unattached */
+        _Atomic uint32_t attaching; /* the number of the thread that attaches; see attaching.h */
         struct sa_attachment *_Atomic attachment;
         _Atomic uint32_t generation;
         bool child;             /* forked from an attached process */

@@ -3,10 +3,7 @@
 #include "client/lane_move.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "client/attachments.h"
 #include "client/cross_thread.h"
@@ -18,6 +15,7 @@
 #include "client/record.h"
 #include "client/room.h"
 #include "client/root.h"
+#include "client/signals.h"
 #include "client/snapshot.h"
 
 static void resync_frames(struct sa_thread *self, const struct shm_lane *from, struct shm_lane *to, uint32_t depth,
@@ -75,19 +73,6 @@ static void resync(struct sa_thread *self, struct shm_lane *from, struct shm_lan
                 atomic_fetch_add_explicit(&to->refused_frames, to->beyond, memory_order_relaxed);
                 atomic_fetch_or_explicit(&to->attention, SHM_ATTENTION_REFUSED, memory_order_relaxed);
         }
-}
-
-/* A signal handler must not run on a thread between two lanes; nor must a cancellation, which libc makes a signal,
- * end the thread there.  pthread_sigmask(3) would leave libc's own signals out. */
-static uint64_t block_signals(void) {
-        uint64_t all = UINT64_MAX, old = 0;
-
-        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof all);
-        return old;
-}
-
-static void restore_signals(uint64_t old) {
-        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
 }
 
 /* In a forked child the thread still has its parent's, for a call that the fork interrupted. */
@@ -178,24 +163,24 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         if (!epoch) {
                 if (self->epoch == SA_NO_EPOCH)
                         return NULL;
-                signals = block_signals();
+                signals = sa_signals_block(0);
                 drop(self);
-                restore_signals(signals);
+                sa_signals_restore(signals);
                 return NULL;
         }
         if (self->patience > SA_NO_LANE) { /* no lane was free: search again after some calls */
                 self->patience--;
                 return NULL;
         }
-        signals = block_signals();
+        signals = sa_signals_block(0);
         a = sa_attachment_get(&epoch);
         if (a && self->epoch == epoch) /* a signal handler moved the thread before the signals were blocked */
                 lane = self->lane;
-        else if (a)
+        else if (a && epoch == sa_gate_epoch()) /* else it is being published: a lane there would not be valid yet */
                 lane = move_in(self, a, epoch);
         if (a)
                 sa_attachment_put(a);
-        restore_signals(signals);
+        sa_signals_restore(signals);
         errno = saved;
         return lane;
 }
