@@ -251,7 +251,11 @@ void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
                         continue;
                 /* Releases, for the compiler: after a death the exit is in the mark, in `taken`, or in both. */
                 atomic_store_explicit(&lane->taken, instance, memory_order_release);
-                atomic_store_explicit(&lane->marks[i], 0, memory_order_release);
+                /* [F3] Not a store: mark_on_its_way() may withdraw the mark, and the exit is then another thread's. */
+                if (!atomic_compare_exchange_strong(&lane->marks[i], &instance, 0)) {
+                        atomic_store_explicit(&lane->taken, 0, memory_order_release);
+                        continue;
+                }
                 /* This thread may have ended the cycle itself meanwhile: then another thread's is meant. */
                 if (!exit_here(self, lane, instance, SHM_FLAG_MIGRATED) && !sa_foreign_exit(lane, instance))
                         shm_add(lane->refused.exits, 1);

@@ -249,9 +249,70 @@ static void jumps_out_of_refused(void) {
         check();
 }
 
+/* ------------------------------------------------------------------------------------------ a mark that is withdrawn -- */
+
+static struct shm_lane *own_lane, *other_lane;
+static uint64_t marked;
+static bool is_withdrawn;
+
+static bool withdraw(struct shm_lane *lane) {
+        for (unsigned i = 0; i < SHM_DEPTH; i++) {
+                uint64_t mine = marked;
+
+                if (atomic_compare_exchange_strong(&lane->marks[i], &mine, 0))
+                        return true;
+        }
+        return false;
+}
+
+/* As another thread does that finds this one's stack empty. */
+static void on_trap_withdraw(int number) {
+        if (steps_left-- == 0)
+                is_withdrawn = withdraw(own_lane);
+}
+
+static void *is_in_p(void *userdata) {
+        spanalloc_enter(spans[0]);
+        other_lane = sa_self.lane;
+        post(&to_main);
+        await(&to_a);
+        return NULL;
+}
+
+/* An exit that is withdrawn from this thread while it takes it is not handed on to the other one as well. */
+static void withdrawn(void) {
+        uint64_t taken = 0, left = 0;
+        pthread_t thread;
+
+        init();
+        for (int i = 0; i < 3; i++)
+                spans[i] = spanalloc_open(i == 0 ? &site_p : i == 1 ? &site_q : &site_r);
+        marked = spans[0].instance;
+        own_lane = sa_self.lane;
+        thread = start(is_in_p, NULL);
+        await(&to_main);
+        signal(SIGTRAP, on_trap_withdraw);
+        for (long number = 0; number < 400; number++) {
+                is_withdrawn = false;
+                steps_left = number;
+                atomic_store(&own_lane->marks[5], marked);
+                atomic_fetch_or(&own_lane->attention, SHM_ATTENTION_FOREIGN);
+                BEGIN_STEPS();
+                read_current();
+                END_STEPS();
+                must(withdraw(other_lane) == !is_withdrawn && !withdraw(own_lane));
+                *(is_withdrawn ? &left : &taken) += 1;
+        }
+        must(left > 10 && taken > 10);
+        post(&to_a);
+        pthread_join(thread, NULL);
+        report->stale = ANY;
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 SCENARIO(jumps_out, .in_place = true),
+                SCENARIO(withdrawn),
                 SCENARIO(jumps_out_of_refused, .in_place = true, .ring_records = 256),
         };
 
