@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "client/doorbell.h"
+#include "client/instance.h"
 #include "client/root.h"
 
 /* Below this number a fresh lane is claimed rather than a crowded one: see is_crowded(). */
@@ -207,7 +208,7 @@ bool sa_lane_find_ring(struct sa_thread *self) {
                 if (!a)
                         continue;
                 if (a->epoch == self->epoch)
-                        self->ring = sa_ring_mapped(a, self->lane_index);
+                        self->ring = sa_ring_mapped(a, shm_span_lane(self->lane->next_instance));
                 sa_attachment_put(a);
         }
         return self->ring;

@@ -9,6 +9,7 @@
 #include "client/cross_thread.h"
 #include "client/first_records.h"
 #include "client/fork.h"
+#include "client/instance.h"
 #include "client/jumped.h"
 #include "client/lane.h"
 #include "client/lost.h"
@@ -132,7 +133,7 @@ static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a,
         self->patience = 0;
         if (old) {
                 if (atomic_load_explicit(&old->depth, memory_order_relaxed)) /* its own */
-                        self->ring = sa_ring_mapped(a, self->lane_index);
+                        self->ring = sa_ring_mapped(a, shm_span_lane(lane->next_instance));
                 resync(self, old, lane);
                 sa_foreign_move(old, lane);
                 sa_lane_leave(old);
