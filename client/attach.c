@@ -10,19 +10,17 @@
 #include "client/attach.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "client/attaching.h"
 #include "client/attachments.h"
 #include "client/fork.h"
 #include "client/handshake.h"
 #include "client/intern.h"
+#include "client/lease.h"
 #include "client/listening.h"
 #include "client/quick.h"
 #include "client/root.h"
-#include "client/signals.h"
 
 #define ASKED_TIMEOUT_MS 5000 /* where the program asks for it, or waits for room anyway */
 #define BACK_OFF_MAX_S   60u
@@ -125,6 +123,10 @@ bool sa_attach_is_due(struct sa_thread *self) {
                 self->patience = PATIENCE_EVER;
                 return false;
         }
+        if (sa_quiet()) {
+                self->patience = PATIENCE_EVER;
+                return false;
+        }
         now = now_ns();
         tick = (uint8_t)(now >> LOOK_TICK_BITS);
         last = &last_ticks[(uintptr_t)self / sizeof *self % LAST_TICKS];
@@ -139,7 +141,7 @@ static bool has_robust_list(void) {
         void *head = NULL;
         size_t n;
 
-        return syscall(SYS_get_robust_list, 0, &head, &n) == 0 && head;
+        return sa_call(SYS_get_robust_list, 0, (long)&head, (long)&n, 0, 0, 0) == 0 && head;
 }
 
 /* By the one thread that attaches. */
@@ -158,11 +160,24 @@ static int attach_alone(const char *path, uint32_t ring_kib, long timeout_ms) {
         return r;
 }
 
+/* Signals wait meanwhile: a handler could install a filter, fork, jump away, or end the thread in the middle. */
+static int attach_undisturbed(const char *path, uint32_t ring_kib, long timeout_ms) {
+        uint64_t signals;
+        int r;
+
+        if (!sa_may_call_undisturbed(&sa_self, &signals)) {
+                atomic_store(&sa_root.attach_error, -EPERM);
+                return -EPERM;
+        }
+        r = sa_attaching_begin() ? attach_alone(path, ring_kib, timeout_ms) : -EAGAIN;
+        sa_calls_end_undisturbed(&sa_self, signals);
+        return r;
+}
+
 int sa_attach(const struct spanalloc_options *options, bool asked) {
         const char *path = options && options->socket ? options->socket : sa_root.socket;
         uint32_t ring_kib = options && options->ring_kib ? options->ring_kib : sa_root.ring_kib;
         long timeout_ms = sa_root.answer_ms;
-        uint64_t signals;
         int saved = errno, r;
 
         if (atomic_load(&sa_root.state) != SA_READY)
@@ -172,22 +187,24 @@ int sa_attach(const struct spanalloc_options *options, bool asked) {
                 return -EAGAIN; /* a forked child, in the middle of sa_notice_fork_slow() */
         if (is_current())
                 return 0;
+        if (sa_quiet())
+                return -EPERM;
         if ((asked || sa_root.on_full == SPANALLOC_WAIT) && timeout_ms < ASKED_TIMEOUT_MS)
                 timeout_ms = ASKED_TIMEOUT_MS;
         if (!asked && now_ns() < atomic_load(&sa_root.next_try_ns))
                 return -EAGAIN;
-        /* A handler that jumped away or ended the thread would leave the attachment half done. */
-        signals = sa_signals_block(SA_SYNCHRONOUS);
-        r = sa_attaching_begin() ? attach_alone(path, ring_kib, timeout_ms) : -EAGAIN;
-        sa_signals_restore(signals);
+        r = attach_undisturbed(path, ring_kib, timeout_ms);
         errno = saved;
         return r;
 }
 
 void sa_attach_rest(void) {
-        if (!sa_attaching_begin())
+        if (!sa_may_call(&sa_self))
                 return;
-        if (!atomic_load(&sa_gate.epoch))
-                sa_set_listening(0);
-        sa_attaching_end();
+        if (sa_attaching_begin()) {
+                if (!atomic_load(&sa_gate.epoch))
+                        sa_set_listening(0);
+                sa_attaching_end();
+        }
+        sa_calls_end(&sa_self);
 }

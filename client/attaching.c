@@ -3,22 +3,17 @@
 #include "client/attaching.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "client/gate.h"
+#include "client/quiet_process.h"
 
 /* True if the process has no such thread. */
 static bool is_gone(uint32_t tid) {
-        int saved = errno;
-        bool gone = syscall(SYS_tgkill, syscall(SYS_getpid), tid, 0) < 0 && errno == ESRCH;
-
-        errno = saved;
-        return gone;
+        return sa_call(SYS_tgkill, sa_call(SYS_getpid, 0, 0, 0, 0, 0, 0), tid, 0, 0, 0, 0) == -ESRCH;
 }
 
 bool sa_attaching_begin(void) {
-        uint32_t own = (uint32_t)syscall(SYS_gettid), holder = 0;
+        uint32_t own = (uint32_t)sa_call(SYS_gettid, 0, 0, 0, 0, 0, 0), holder = 0;
 
         if (atomic_compare_exchange_strong(&sa_gate.attaching, &holder, own))
                 return true;

@@ -8,6 +8,6 @@
 
 #include <stdbool.h>
 
-/* False if another thread attaches. */
+/* False if another thread attaches.  Makes system calls (quiet_process.h). */
 bool sa_attaching_begin(void);
 void sa_attaching_end(void);

@@ -6,6 +6,7 @@
 #include "client/counting.h"
 #include "client/exec_notice.h"
 #include "client/intern.h"
+#include "client/lease.h"
 #include "client/library.h"
 
 const struct sa_api *_Atomic sa_leader_api;
@@ -32,6 +33,7 @@ static const struct sa_api api = {
         .attach_early = sa_root_attach_early,
         .is_eager = sa_root_is_eager,
         .tell_exec = sa_root_tell_exec,
+        .filter_comes = sa_filter_comes,
 };
 
 struct sa_root sa_root = {

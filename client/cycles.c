@@ -41,7 +41,7 @@ static void enter_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_s
 
         if (!(asked & ~(uint32_t)SHM_ATTENTION_TIMING) && at.depth < SHM_DEPTH &&
             (can_enter(lane, at) || sa_finds_room(self, lane, 3)))
-                put_enter(self, lane, at, span.instance, with(what_of(span), 0, flags), asked ? shm_clock() : 0);
+                put_enter(self, lane, at, span.instance, with(what_of(span), 0, flags), asked ? sa_clock() : 0);
         else
                 sa_slow_enter(self, lane, span, shm_handle_flags(span.reserved) | flags);
 }
@@ -102,6 +102,7 @@ static sa_inline void put_exit(struct sa_thread *self, struct shm_lane *lane, st
 /* Short for a frame whose span other threads may have entered by a handle, and with timestamps; else the slow path. */
 static void leave_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
         struct place at = place_of(lane);
+        uint64_t timestamp;
         uint32_t state = top_of(lane, at)->state;
         /* Only if a scope's handle was read can other frames of its span be on the same stack. */
         bool is_plain = !(state & (SHM_FRAME_SHARED | SHM_FRAME_BY_HANDLE)) ||
@@ -113,10 +114,8 @@ static void leave_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_s
         }
         if (state & SHM_FRAME_SHARED)
                 flags |= SHM_FLAG_SHARED;
-        if (sa_attention(lane))
-                put_exit(self, lane, at, span, flags | SHM_FLAG_TIMED, shm_clock());
-        else
-                put_exit(self, lane, at, span, flags, 0);
+        timestamp = sa_timestamp(lane);
+        put_exit(self, lane, at, span, flags | sa_timed(timestamp), timestamp);
 }
 
 /* True if the top is the frame that an exit with these flags ends, and its EXIT needs no other flags. */

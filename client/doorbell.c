@@ -2,25 +2,35 @@
 /* Rings the segment's futex, and decides when; see doorbell.h. */
 #include "client/doorbell.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "client/attachments.h"
+#include "client/lease.h"
 
-void sa_ring_bell(void) {
+/* False once the collector has stopped, or another one serves: no collector waits for this bell. */
+static bool is_served(void) {
+        const struct shm_beacon *beacon = atomic_load_explicit(&sa_beacon.now, memory_order_relaxed);
+
+        return beacon && atomic_load_explicit(&beacon->generation, memory_order_relaxed) ==
+                                 atomic_load_explicit(&sa_gate.generation, memory_order_relaxed);
+}
+
+bool sa_ring_bell(void) {
+        struct sa_thread *self = &sa_self;
+        struct sa_attachment *a;
         uint32_t epoch;
-        struct sa_attachment *a = sa_attachment_get(&epoch);
-        int saved = errno;
 
-        if (!a)
-                return;
-        atomic_fetch_add(&a->header->bell, 1);
-        syscall(SYS_futex, &a->header->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-        errno = saved;
-        sa_attachment_put(a);
+        if (!is_served() || !sa_may_call(self))
+                return false;
+        a = sa_attachment_get(&epoch);
+        if (a) {
+                atomic_fetch_add(&a->header->bell, 1);
+                sa_call(SYS_futex, (long)&a->header->bell, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+                sa_attachment_put(a);
+        }
+        sa_calls_end(self);
+        return a != NULL;
 }
 
 void sa_doorbell(struct sa_thread *self, struct shm_lane *lane) {
@@ -43,6 +53,6 @@ void sa_doorbell(struct sa_thread *self, struct shm_lane *lane) {
         if (!atomic_load_explicit(&beacon->asleep, memory_order_relaxed) || lane->bell_tail == tail + 1)
                 return;
         lane->bell_tail = tail + 1;
-        sa_ring_bell();
-        shm_add(lane->refused.doorbells, 1);
+        if (sa_ring_bell())
+                shm_add(lane->refused.doorbells, 1);
 }

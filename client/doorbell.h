@@ -6,8 +6,8 @@
 
 #include "client/thread.h"
 
-/* Wakes the collector.  Enters the kernel.  Keeps errno. */
-void sa_ring_bell(void);
+/* Wakes the collector.  Enters the kernel.  False where it may not.  Keeps errno. */
+bool sa_ring_bell(void);
 
 /* So many records in the ring make its thread wake the collector, if that sleeps.  By default the rest of the ring
  * holds 20 ms at 250,000 records a second; a thread that writes two million meets a collector that sleeps 1 ms. */

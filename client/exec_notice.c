@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends a hello of kind EXEC, without waiting for an answer; see exec_notice.h. */
+/* Sends a hello of kind EXEC, without waiting for an answer, or leaves it in the segment; see exec_notice.h. */
 #include "client/exec_notice.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <unistd.h>
 
+#include "client/attachments.h"
+#include "client/lease.h"
 #include "client/library.h"
 #include "shm/handshake.h"
 
@@ -16,6 +15,25 @@ bool sa_root_is_eager(void) {
         const struct sa_api *leader = sa_forward();
 
         return leader ? leader->is_eager() : atomic_load(&sa_root.options) & SHM_OPTION_EAGER;
+}
+
+/* In the segment, where the collector finds it when it looks at the process again, or at its end. */
+static void leave_in_segment(const struct shm_hello *hello, const char *path) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+        char text[sizeof a->header->exec.path] = {0};
+        struct shm_exec *exec;
+
+        if (!a)
+                return;
+        exec = &a->header->exec;
+        memcpy(text, path, strnlen(path, sizeof text - 1));
+        atomic_fetch_or(&exec->count, 1);
+        shm_store(exec->flags, hello->flags);
+        shm_store(exec->pid, hello->pid);
+        shm_store_text(exec->path, text, sizeof text);
+        atomic_fetch_add(&exec->count, 1);
+        sa_attachment_put(a);
 }
 
 void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed) {
@@ -28,19 +46,24 @@ void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed) {
                 .flags = scrubbed ? SHM_HELLO_SCRUBBED : 0,
                 .pid = pid,
         };
-        int saved = errno, fd;
+        struct sa_thread *self = &sa_self;
+        long fd;
 
         if (leader) {
                 leader->tell_exec(pid, path, scrubbed);
                 return;
         }
+        if (!sa_may_call(self)) {
+                leave_in_segment(&hello, path);
+                return;
+        }
         strncpy(hello.path, path, sizeof hello.path - 1);
         strcpy(address.sun_path, sa_root.socket);
-        fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        fd = sa_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
         if (fd >= 0) {
-                if (syscall(SYS_connect, fd, &address, sizeof address) == 0)
-                        syscall(SYS_sendto, fd, &hello, sizeof hello, MSG_NOSIGNAL, NULL, 0);
-                syscall(SYS_close, fd);
+                if (sa_call(SYS_connect, fd, (long)&address, sizeof address, 0, 0, 0) == 0)
+                        sa_call(SYS_sendto, fd, (long)&hello, sizeof hello, MSG_NOSIGNAL, 0, 0);
+                sa_call(SYS_close, fd, 0, 0, 0, 0, 0);
         }
-        errno = saved;
+        sa_calls_end(self);
 }

@@ -6,10 +6,12 @@
 
 #include "client/attachments.h"
 #include "client/listening.h"
+#include "client/quiet_process.h"
 #include "client/root.h"
 
 void sa_after_fork(void) {
-        if (!atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)) /* as in sa_notice_fork() */
+        /* Relaxed: as in sa_notice_fork(). */
+        if (!atomic_load_explicit(&sa_gate.alive, memory_order_relaxed) && !sa_quiet())
                 sa_attachments_fill(&sa_self);
         sa_notice_fork();
 }

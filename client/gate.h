@@ -20,6 +20,8 @@ struct sa_gate {
         bool child;             /* forked from an attached process */
         _Atomic uint32_t alive; /* 0: wiped by a fork that was not noticed yet; 2: being noticed; else 1 */
         _Atomic uint64_t quick; /* sa_quick_of(epoch) where the counting allocator may take the quick way; else 0 */
+        /* On a line of its own: threads that are in a system call of the library (quiet_process.h). */
+        _Atomic uint32_t calls __attribute__((aligned(SHM_LINE)));
 };
 
 #define SA_GATE_ALIGN 65536 /* the largest page size of any target */

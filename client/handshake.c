@@ -195,6 +195,7 @@ int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const ch
                 .kind = SHM_HELLO_ATTACH,
                 .flags = sa_gate.child ? SHM_HELLO_CHILD : 0,
                 .ring_kib = ring_kib,
+                .filters = sa_root.filters,
                 .counting = atomic_load(&sa_root.counting),
                 .former = {former ? former->header->process : 0},
         };

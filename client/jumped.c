@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "client/cross_thread.h"
+#include "client/lease.h"
 #include "client/lost.h"
 #include "client/record.h"
 #include "client/root.h"
@@ -28,10 +29,16 @@
 #define SIGNAL_FRAME_MIN 0
 #endif
 
-static bool is_on_signal_stack(void) {
+/* True, too, where that may not be asked. */
+static bool is_on_signal_stack(struct sa_thread *self) {
         stack_t stack = {.ss_flags = 0};
+        long r;
 
-        return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
+        if (!sa_may_call(self))
+                return true;
+        r = sa_call(SYS_sigaltstack, 0, (long)&stack, 0, 0, 0, 0);
+        sa_calls_end(self);
+        return r < 0 || (stack.ss_flags & SS_ONSTACK);
 }
 
 /* ------------------------------------------------------------------------------------------------- the record -- */
@@ -185,10 +192,12 @@ __attribute__((noinline)) bool sa_is_nested(struct sa_thread *self) {
 
         if (!self->busy)
                 return false;
-        if (above < -SIGNAL_FRAME_MIN || above > STACK_MAX || is_on_signal_stack())
+        if (above < -SIGNAL_FRAME_MIN || above > STACK_MAX || is_on_signal_stack(self))
                 return true;
-        if (self->lane)
+        /* In a forked child the lane may still be its parent's. */
+        if (self->lane && self->epoch != SA_NO_EPOCH)
                 settle(self, self->lane);
+        sa_calls_abandon(self);
         atomic_fetch_add_explicit(&sa_root.abandoned, 1, memory_order_relaxed);
         atomic_signal_fence(memory_order_seq_cst);
         self->busy = 0;

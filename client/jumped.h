@@ -13,7 +13,7 @@ static sa_inline void sa_set_busy(struct sa_thread *self) {
 #if defined(__x86_64__)
         __asm__ volatile("movl %%esp, %0" : "=m"(self->busy));
 #else
-        self->busy = (uint32_t)(uintptr_t)__builtin_frame_address(0) | 1;
+        self->busy = (uint32_t)(uintptr_t)__builtin_frame_address(0) | 8;
 #endif
 }
 

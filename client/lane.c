@@ -11,11 +11,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "client/doorbell.h"
 #include "client/instance.h"
+#include "client/quiet_process.h"
 #include "client/root.h"
 
 /* Below this number a fresh lane is claimed rather than a crowded one: see is_crowded(). */
@@ -133,7 +132,7 @@ static uint32_t first_attention(const struct sa_attachment *a) {
 }
 
 static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t ring_records,
-                  const uint64_t own[SHM_COUNTERS], const uint64_t gap[SHM_COUNTERS]) {
+                  const uint64_t own[SHM_COUNTERS], const uint64_t gap[SHM_COUNTERS], bool may_call) {
         static const uint64_t nothing[SHM_COUNTERS];
         char comm[SHM_COMM_BYTES] = {0};
         uint64_t head;
@@ -144,8 +143,10 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
         atomic_thread_fence(memory_order_release);
         lock_owner(lane);
         head = atomic_load_explicit(&lane->head, memory_order_relaxed);
-        shm_store(lane->tid, (uint32_t)syscall(SYS_gettid));
-        prctl(PR_GET_NAME, comm);
+        /* libc has just written the thread's number there. */
+        shm_store(lane->tid, shm_owner_word(lane) & SHM_OWNER_TID);
+        if (may_call)
+                sa_call(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
         shm_store_text(lane->comm, comm, sizeof comm);
         lane->ring_records = ring_records;
         lane->ring_used = 0;
@@ -175,7 +176,7 @@ static void begin(const struct sa_attachment *a, struct shm_lane *lane, uint32_t
 }
 
 struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS],
-                               const uint64_t gap[SHM_COUNTERS]) {
+                               const uint64_t gap[SHM_COUNTERS], bool may_call) {
         struct shm_lane *lane;
         uint32_t i;
 
@@ -195,7 +196,7 @@ struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, 
                 lane->next_instance = i;
         self->ring = NULL; /* for its first record: sa_lane_find_ring() */
         self->mask = shm_ring_records(&a->geometry, i) - 1;
-        begin(a, lane, self->mask + 1, own, gap);
+        begin(a, lane, self->mask + 1, own, gap, may_call);
         atomic_fetch_add(&sa_root.threads, 1);
         return lane;
 }

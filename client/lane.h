@@ -9,9 +9,9 @@
 
 /* Claims a lane for a thread that has counted `own` so far, of which `gap` was missed by an earlier collector.  Sets
  * the thread's mask, not its lane and epoch; it has no ring yet.  NULL if all lanes have owners, or the next one cannot
- * be mapped. */
+ * be mapped.  may_call: it may ask the kernel for the thread's name; else the collector reads that. */
 struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, const uint64_t own[SHM_COUNTERS],
-                               const uint64_t gap[SHM_COUNTERS]);
+                               const uint64_t gap[SHM_COUNTERS], bool may_call);
 
 /* Maps the ring of the thread's lane if it has none, for its first record.  False if that fails. */
 bool sa_lane_find_ring(struct sa_thread *self);

@@ -12,11 +12,11 @@
 #include "client/instance.h"
 #include "client/jumped.h"
 #include "client/lane.h"
+#include "client/lease.h"
 #include "client/lost.h"
 #include "client/record.h"
 #include "client/room.h"
 #include "client/root.h"
-#include "client/signals.h"
 #include "client/snapshot.h"
 
 static void resync_frames(struct sa_thread *self, const struct shm_lane *from, struct shm_lane *to, uint32_t depth,
@@ -81,15 +81,43 @@ static bool has_lane(const struct sa_thread *self) {
         return self->lane && self->epoch != SA_NO_EPOCH;
 }
 
+/* A signal handler must not run on a thread between two lanes; nor must a cancellation, which libc makes a signal,
+ * end the thread there.  Where the process may make no system call, a handler runs, and its calls are nested ones. */
+struct stay {
+        uint64_t signals;
+        bool may_call;
+};
+
+static struct stay stay_begin(struct sa_thread *self) {
+        struct stay stay = {0};
+
+        stay.may_call = sa_may_call_undisturbed(self, &stay.signals);
+        if (!stay.may_call)
+                sa_set_busy(self);
+        atomic_signal_fence(memory_order_seq_cst);
+        return stay;
+}
+
+static void stay_end(struct sa_thread *self, struct stay stay) {
+        atomic_signal_fence(memory_order_seq_cst);
+        if (stay.may_call)
+                sa_calls_end_undisturbed(self, stay.signals);
+        else
+                self->busy = 0;
+}
+
 /* All that this thread has counted in its life, in the lane that it leaves and before it had one. */
-static void lifetime_counters(const struct sa_thread *self, uint64_t own[SHM_COUNTERS]) {
-        if (!has_lane(self) || atomic_load(&sa_root.snapshot)) {
+static void lifetime_counters(const struct sa_thread *self, const uint64_t pending[SHM_COUNTERS],
+                              uint64_t own[SHM_COUNTERS]) {
+        const struct shm_lane *lane = has_lane(self) ? self->lane : NULL;
+
+        if (atomic_load(&sa_root.snapshot)) {
                 sa_own_counters(self, own);
                 return;
         }
         for (int i = 0; i < SHM_COUNTERS; i++)
-                own[i] = atomic_load_explicit(&self->lane->live[i], memory_order_relaxed) - self->lane->offset[i] +
-                         self->pending[i];
+                own[i] = pending[i] +
+                         (lane ? atomic_load_explicit(&lane->live[i], memory_order_relaxed) - lane->offset[i] : 0);
 }
 
 /* The part of `own` that no collector has booked: the old segment's collector has ended. */
@@ -111,21 +139,32 @@ static void drop(struct sa_thread *self) {
         struct shm_lane *lane = has_lane(self) ? self->lane : NULL;
 
         if (lane) {
-                lifetime_counters(self, self->pending);
+                lifetime_counters(self, self->pending, self->pending);
                 sa_lane_leave(lane);
         }
         self->lane = NULL;
         self->epoch = SA_NO_EPOCH;
 }
 
-static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a, uint32_t epoch) {
-        struct shm_lane *old = has_lane(self) ? self->lane : NULL, *lane;
-        uint64_t own[SHM_COUNTERS], gap[SHM_COUNTERS] = {0};
+/* What the thread counted while it moved in: a handler of it, or the program's own function.  Atomic against a handler. */
+static void take_pending(struct sa_thread *self, struct shm_lane *lane, const uint64_t taken[SHM_COUNTERS]) {
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                uint64_t more = __atomic_exchange_n(&self->pending[i], 0, __ATOMIC_RELAXED) - taken[i];
 
-        lifetime_counters(self, own);
+                if (more)
+                        atomic_fetch_add_explicit(&lane->live[i], more, memory_order_relaxed);
+        }
+}
+
+static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a, uint32_t epoch, bool may_call) {
+        struct shm_lane *old = has_lane(self) ? self->lane : NULL, *lane;
+        uint64_t own[SHM_COUNTERS], gap[SHM_COUNTERS] = {0}, taken[SHM_COUNTERS];
+
+        shm_load_counters(taken, self->pending);
+        lifetime_counters(self, taken, own);
         if (old)
                 unbooked(old, own, gap);
-        lane = sa_lane_claim(self, a, own, gap);
+        lane = sa_lane_claim(self, a, own, gap, may_call);
         if (!lane) {
                 self->patience = SA_NO_LANE | 4096;
                 return NULL;
@@ -138,9 +177,10 @@ static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a,
                 sa_foreign_move(old, lane);
                 sa_lane_leave(old);
         }
-        memset(self->pending, 0, sizeof self->pending);
         self->lane = lane;
         self->epoch = epoch;
+        atomic_signal_fence(memory_order_seq_cst);
+        take_pending(self, lane, taken);
         return lane;
 }
 
@@ -148,7 +188,7 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         struct sa_attachment *a;
         struct shm_lane *lane = NULL;
         uint32_t epoch;
-        uint64_t signals;
+        struct stay stay;
         int saved = errno;
 
         sa_notice_fork();
@@ -164,24 +204,25 @@ struct shm_lane *sa_lane_slow(struct sa_thread *self) {
         if (!epoch) {
                 if (self->epoch == SA_NO_EPOCH)
                         return NULL;
-                signals = sa_signals_block(0);
+                stay = stay_begin(self);
                 drop(self);
-                sa_signals_restore(signals);
+                stay_end(self, stay);
+                errno = saved;
                 return NULL;
         }
         if (self->patience > SA_NO_LANE) { /* no lane was free: search again after some calls */
                 self->patience--;
                 return NULL;
         }
-        signals = sa_signals_block(0);
+        stay = stay_begin(self);
         a = sa_attachment_get(&epoch);
         if (a && self->epoch == epoch) /* a signal handler moved the thread before the signals were blocked */
                 lane = self->lane;
         else if (a && epoch == sa_gate_epoch()) /* else it is being published: a lane there would not be valid yet */
-                lane = move_in(self, a, epoch);
+                lane = move_in(self, a, epoch, stay.may_call);
         if (a)
                 sa_attachment_put(a);
-        sa_signals_restore(signals);
+        stay_end(self, stay);
         errno = saved;
         return lane;
 }

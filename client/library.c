@@ -9,7 +9,9 @@
 #include "client/attach.h"
 #include "client/election.h"
 #include "client/fork.h"
+#include "client/inherited_filter.h"
 #include "client/intern.h"
+#include "client/lease.h"
 #include "client/settings.h"
 #include "shm/handshake.h"
 
@@ -21,12 +23,18 @@ static void after_fork_in_child(void) {
 }
 
 static uint32_t start(void) {
-        if (sa_is_switched_off() || madvise(&sa_gate_page, sizeof sa_gate_page, MADV_WIPEONFORK) < 0)
+        if (sa_is_switched_off())
+                return SA_OFF;
+        if (sa_filter_may_kill(&sa_root.filters)) {
+                sa_set_quiet(SA_QUIET_INHERITED);
+                return SA_OFF;
+        }
+        if (madvise(&sa_gate_page, sizeof sa_gate_page, MADV_WIPEONFORK) < 0)
                 return SA_OFF;
         atomic_store(&sa_gate.alive, 1);
         sa_read_settings();
         sa_intern_init();
-        pthread_atfork(NULL, NULL, after_fork_in_child);
+        pthread_atfork(sa_settle_lease, NULL, after_fork_in_child);
         return SA_READY;
 }
 

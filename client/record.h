@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/api.h"
+#include "client/quiet_process.h"
 #include "client/thread.h"
 #include "shm/clock.h"
 #include "shm/ring.h"
@@ -14,8 +15,20 @@ static sa_inline uint32_t sa_attention(const struct shm_lane *lane) {
         return atomic_load_explicit(&lane->attention, memory_order_relaxed);
 }
 
+/* 0, no timestamp, where reading the clock may kill: strict mode forbids that instruction. */
+static inline uint64_t sa_clock(void) {
+        enum sa_quiet quiet = sa_quiet();
+
+        return quiet == SA_QUIET_STRICT || quiet == SA_QUIET_SEEN ? 0 : shm_clock();
+}
+
 static inline uint64_t sa_timestamp(const struct shm_lane *lane) {
-        return sa_attention(lane) & SHM_ATTENTION_TIMING ? shm_clock() : 0;
+        return sa_attention(lane) & SHM_ATTENTION_TIMING ? sa_clock() : 0;
+}
+
+/* The flag that goes with it. */
+static inline uint16_t sa_timed(uint64_t timestamp) {
+        return timestamp ? SHM_FLAG_TIMED : 0;
 }
 
 static inline void sa_live(const struct shm_lane *lane, uint64_t ret[SHM_COUNTERS]) {

@@ -2,14 +2,12 @@
 /* Looks for room in a ring, and waits for it where the program wants that; see room.h. */
 #include "client/room.h"
 
-#include <errno.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "client/doorbell.h"
 #include "client/gate.h"
 #include "client/lane.h"
+#include "client/lease.h"
 #include "client/record.h"
 
 #define PAUSE_NS     100000l  /* the first pause; each one is twice as long as the last */
@@ -20,24 +18,27 @@
 static bool wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, uint64_t need) {
         struct timespec pause = {.tv_nsec = PAUSE_NS};
         struct timespec begin, t;
-        int saved = errno;
         bool room = false;
 
+        if (sa_quiet())
+                return false;
         if (lane->impatient) /* gave up before, and there was no room since */
                 return false;
         shm_add(lane->refused.waits, 1);
         sa_ring_bell();
         clock_gettime(CLOCK_MONOTONIC_COARSE, &begin);
         do {
+                if (!sa_may_call(self))
+                        break;
                 /* Not clock_nanosleep(3): that is a cancellation point. */
-                syscall(SYS_nanosleep, &pause, NULL);
+                sa_call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
+                sa_calls_end(self);
                 if (pause.tv_nsec < PAUSE_MAX_NS)
                         pause.tv_nsec *= 2;
                 room = ring_has_room(lane, head, need, self->mask + 1);
                 clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
         } while (!room && t.tv_sec - begin.tv_sec < (sa_is_stale() ? STALE_S : PATIENCE_S));
         lane->impatient = !room;
-        errno = saved;
         return room;
 }
 

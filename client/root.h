@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "client/api.h"
+#include "client/quiet_process.h"
 #include "shm/layout.h"
 
 /* The functions that one copy of the library offers to another in the same process.  Fields are only appended;
@@ -34,6 +35,7 @@ struct sa_api {
         void (*attach_early)(void);
         bool (*is_eager)(void);
         void (*tell_exec)(int32_t, const char *, bool);
+        void (*filter_comes)(enum sa_quiet);
 };
 
 enum sa_state { SA_NEW, SA_READY, SA_OFF };
@@ -50,6 +52,7 @@ struct sa_root {
         uint32_t ring_kib;
         uint32_t on_full;
         uint32_t answer_ms;   /* how long a collector may take to answer */
+        uint32_t filters;     /* so many seccomp filters let the library's system calls pass */
         uint64_t run_dir_uid; /* owner of /run/spanalloc, trusted as a collector; UINT64_MAX: none */
 
         _Atomic uint32_t counting;

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "client/quiet_process.h"
 #include "shm/segment.h"
 
 #define GRANULE  UINT64_C(65536) /* regions begin and end at multiples of it; no page is larger */
@@ -255,11 +256,12 @@ void *sa_map_more(struct sa_segment_map *map, enum sa_region which, uint64_t at)
 
         if (there || at >= region->size)
                 return there;
+        if (!sa_calls_begin(&sa_self))
+                return NULL;
         anchor = find_anchor(region, part, &distance);
         made = anchor ? duplicate(anchor, distance, part_size(region, part)) : NULL;
-        errno = saved;
         if (!made)
-                return NULL;
+                goto end;
         /* [M1] release of a part, pairs with the acquire in sa_mapped().  Publishes: the mapping.  Without it: a thread
          * uses the address on a processor for which nothing is there.  Of two threads that map a part, one wins. */
         if (!atomic_compare_exchange_strong_explicit(&region->parts[part], &there, made, memory_order_release,
@@ -267,7 +269,10 @@ void *sa_map_more(struct sa_segment_map *map, enum sa_region which, uint64_t at)
                 unmap(made, part_size(region, part));
                 made = there;
         }
-        return made + (at - sa_part_begin(region, part));
+end:
+        sa_calls_end(&sa_self);
+        errno = saved;
+        return made ? made + (at - sa_part_begin(region, part)) : NULL;
 }
 
 bool sa_map_up_to(struct sa_segment_map *map, enum sa_region which, uint64_t at) {

@@ -50,6 +50,7 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
 
 void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t flags) {
         uint64_t head, at[SHM_COUNTERS];
+        uint64_t timestamp;
         uint32_t depth, need;
 
         /* A scope's caller has attended before it read the parent's path.  If another exit were taken now, that
@@ -71,8 +72,8 @@ void sa_slow_enter(struct sa_thread *self, struct shm_lane *lane, spanalloc_span
         head = sa_flush_lost(self, lane, head);
         if (!lane->ring_used)
                 head = sa_put_base(self, lane, head, at);
-        sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER,
-               flags | (sa_attention(lane) & SHM_ATTENTION_TIMING ? SHM_FLAG_TIMED : 0), sa_timestamp(lane), at);
+        timestamp = sa_timestamp(lane);
+        sa_put(self, head, span.instance, span.path, SHM_KIND_ENTER, flags | sa_timed(timestamp), timestamp, at);
         sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_ACCEPTED, flags), at);
         ring_publish(lane, head + 1);
         sa_reach_top(lane);
@@ -126,15 +127,15 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         uint32_t path = lane->stack[i].path;
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         uint64_t instance = atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed);
+        uint64_t timestamp;
 
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
                 head = sa_flush_lost(self, lane, head);
                 if (state & SHM_FRAME_SHARED)
                         flags |= SHM_FLAG_SHARED;
-                if (sa_attention(lane) & SHM_ATTENTION_TIMING)
-                        flags |= SHM_FLAG_TIMED;
+                timestamp = sa_timestamp(lane);
                 begin_moving(lane, i, depth - 1, head + 1);
-                sa_put(self, head, instance, path, SHM_KIND_EXIT, flags, sa_timestamp(lane), at);
+                sa_put(self, head, instance, path, SHM_KIND_EXIT, flags | sa_timed(timestamp), timestamp, at);
                 if (flags & SHM_FLAG_MIGRATED)
                         atomic_store_explicit(&lane->taken_until, head + 1, memory_order_release);
         } else if (flags & SHM_FLAG_MIGRATED) { /* no ENTER, so no EXIT */

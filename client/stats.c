@@ -2,6 +2,7 @@
 /*
  * spanalloc_stats(): what the process could not record, summed over the lanes of the current segment.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "client/api.h"
@@ -31,17 +32,38 @@ static void add_lanes(struct spanalloc_stats *s, struct sa_attachment *a) {
         }
 }
 
+static uint32_t quiet_reason(void) {
+        switch (sa_quiet()) {
+        case SA_NOT_QUIET:
+                return 0;
+        case SA_QUIET_INSTALLED:
+        case SA_QUIET_STRICT:
+                return SPANALLOC_QUIET_INSTALLED;
+        case SA_QUIET_INHERITED:
+                return SPANALLOC_QUIET_INHERITED;
+        case SA_QUIET_SEEN:
+                break;
+        }
+        return SPANALLOC_QUIET_SEEN;
+}
+
+/* True if a quiet process has no collector, and so will never have one. */
+static bool is_cut_off(void) {
+        return sa_quiet() && (!atomic_load(&sa_gate.epoch) || sa_is_stale());
+}
+
 static void fill(struct spanalloc_stats *out) {
         struct spanalloc_stats s = {
                 .size = out->size,
                 .attached = atomic_load(&sa_gate.epoch) != 0,
-                .attach_error = atomic_load(&sa_root.attach_error),
+                .attach_error = is_cut_off() ? -EPERM : atomic_load(&sa_root.attach_error),
                 .attach_attempts = atomic_load(&sa_root.attach_attempts),
                 .threads = atomic_load(&sa_root.threads),
                 .refused_threads = atomic_load(&sa_root.refused_threads),
                 .other_names = atomic_load(&sa_root.other_names),
                 .other_paths = atomic_load(&sa_root.other_paths),
                 .truncated_names = atomic_load(&sa_root.truncated_names),
+                .quiet = quiet_reason(),
         };
         struct sa_attachment *a;
         uint32_t epoch;

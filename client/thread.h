@@ -26,7 +26,7 @@ struct sa_thread {
         struct shm_record *ring;
         uint64_t pending[SHM_COUNTERS]; /* counted while the thread had no lane */
         /* Inside a call: the lower half of the call's stack pointer; else 0.  A signal handler's call is not recorded then,
-         * and the thread keeps its lane; jumped.h has the calls that a handler jumps out of. */
+         * and the thread keeps its lane; jumped.h has the calls that a handler jumps out of, quiet_process.c the low bits. */
         uint32_t busy;
         uint32_t mask; /* of ring positions */
 };

@@ -37,7 +37,10 @@ struct shm_hello {
         uint32_t flags;    /* enum shm_hello_flag */
         uint32_t ring_kib; /* ATTACH: wanted for each thread, 0: the collector's default */
         uint32_t counting; /* ATTACH: enum shm_counting */
-        int32_t pid;       /* EXEC: which process, in the sender's pid namespace; 0: the sender */
+        union {
+                int32_t pid;      /* EXEC: which process, in the sender's pid namespace; 0: the sender */
+                uint32_t filters; /* ATTACH: so many seccomp filters let its system calls pass */
+        };
         union {
                 char path[256]; /* EXEC: of the executable, zero terminated, its beginning */
                 struct {        /* ATTACH: the segment that it has already, from an earlier collector; zeros: none */
@@ -67,6 +70,7 @@ _Static_assert(offsetof(struct shm_hello, flags) == 16, "");
 _Static_assert(offsetof(struct shm_hello, ring_kib) == 20, "");
 _Static_assert(offsetof(struct shm_hello, counting) == 24, "");
 _Static_assert(offsetof(struct shm_hello, pid) == 28, "");
+_Static_assert(offsetof(struct shm_hello, filters) == 28, "");
 _Static_assert(offsetof(struct shm_hello, path) == 32, "");
 _Static_assert(offsetof(struct shm_hello, former) == 32, "");
 _Static_assert(offsetof(struct shm_welcome, version) == 8, "");

@@ -280,7 +280,7 @@ struct shm_lane {
         _Atomic uint64_t taken_until; /* the position after that EXIT, which is published once `head` is there */
         uint64_t moving_head;         /* while a frame is taken out: `head` and `depth` after that, */
         uint32_t moving_depth;
-        uint32_t moving;              /* and 1 + the frame that is overwritten next; 0: no frame is being taken out */
+        uint32_t moving; /* and 1 + the frame that is overwritten next; 0: no frame is being taken out */
 
         /* line 6 */
         struct shm_refused refused;
@@ -382,6 +382,12 @@ enum shm_option {
         SHM_OPTION_EAGER = 1 << 0, /* children attach as soon as they are forked, and tell of every exec: `run` */
 };
 
+/* shm_header.sandbox. */
+enum shm_sandbox {
+        SHM_SANDBOX_NONE = 0, /* no thread of the process had more seccomp filters than `filters` */
+        SHM_SANDBOX_SEEN = 1, /* one has, or is in strict mode: the client makes no system call any more */
+};
+
 struct shm_header {
         /* line 0 and 1: written by the collector before it passes the segment on */
         uint64_t magic;
@@ -412,9 +418,20 @@ struct shm_header {
 
         /* line 5: the collector's */
         _Atomic uint32_t attention; /* SHM_ATTENTION_TIMING: threads begin with it */
-        uint32_t reserved5[15];
+        _Atomic uint32_t sandbox;   /* SHM_SANDBOX_SEEN: once set, it stays */
+        _Atomic uint32_t looks;     /* how often the collector has looked for a filter */
+        uint32_t filters;           /* so many filters let the client's system calls pass, as its hello said */
+        uint32_t reserved5[12];
 
-        uint8_t reserved6[SHM_PAGE - 6 * SHM_LINE];
+        /* line 6 to 9: the last exec of a process that makes no system call, and so sends no hello of kind EXEC */
+        struct shm_exec {
+                _Atomic uint32_t count; /* odd while the rest is written */
+                uint32_t flags;         /* enum shm_hello_flag */
+                int32_t pid;            /* as in struct shm_hello */
+                char path[4 * SHM_LINE - 12];
+        } exec;
+
+        uint8_t reserved10[SHM_PAGE - 10 * SHM_LINE];
 };
 
 /* -------------------------------------------------------------------------------------------------- beacon -- */
@@ -539,6 +556,14 @@ _Static_assert(offsetof(struct shm_header, lanes_claimed) == 2 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_header, bell) == 3 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_header, refused_threads) == 4 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_header, attention) == 5 * SHM_LINE, "");
+_Static_assert(offsetof(struct shm_header, sandbox) == 324, "");
+_Static_assert(offsetof(struct shm_header, exec) == 6 * SHM_LINE, "");
+_Static_assert(sizeof(struct shm_exec) == 4 * SHM_LINE, "");
+_Static_assert(offsetof(struct shm_exec, flags) == 4, "");
+_Static_assert(offsetof(struct shm_exec, pid) == 8, "");
+_Static_assert(offsetof(struct shm_exec, path) == 12, "");
+_Static_assert(offsetof(struct shm_header, looks) == 328, "");
+_Static_assert(offsetof(struct shm_header, filters) == 332, "");
 _Static_assert(sizeof(struct shm_header) == SHM_PAGE, "");
 _Static_assert(sizeof(struct shm_beacon) == SHM_LINE, "");
 _Static_assert(SHM_RING_RECORDS_MIN > 5 + 2 * SHM_DEPTH, "a full stack leaves room");

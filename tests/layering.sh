@@ -137,6 +137,18 @@ for one in 'liburing\.h 1' 'json-c/ 2' 'libsmartcols 3' '(ncurses[a-z]*/)?n?curs
         [ "$files" -le "${one#* }" ] || complain "$files files include ${one% *}"
 done
 
+# A system call of the client after its start goes through sa_call(), which a quiet process does not pass.  The handshake
+# and the unmapping lie in one bracket with blocked signals; segment_map.c, slots.c and target.c in a bracket of their own or
+# their callers'; the settings and library.c's madvise() are of the start.
+calls='syscall|socket|connect|accept|bind|sendto|sendmsg|send|recvmsg|recv|ppoll|poll|read|write|pread|open|openat|close|mmap'
+calls+='|munmap|mprotect|madvise|mremap|prctl|gettid|getpid|geteuid|nanosleep|usleep|sched_yield|access|stat|fstat|readlink'
+calls+='|getcwd|fcntl|ioctl|pthread_sigmask|sigprocmask|sigaction|futex|fork|vfork|clone|pthread_create|pthread_(get|set)name_np'
+while read -r line; do
+        complain "$line: a system call that does not go through sa_call()"
+done < <(grep -nE "(^|[^a-z_>.])($calls)\(" client/*.c client/malloc/*.c | grep -vE '^[^:]*:[0-9]*:( *\*| */\*)|"' |
+        grep -vE '^client/(handshake|settings|interposed|quiet_process|segment_map|malloc/(slots|target))\.c:|^client/attachments\.c:[0-9]+: *munmap\(' |
+        grep -vE '^client/library\.c:[0-9]+:.*madvise\(&sa_gate_page|^client/malloc/exec\.c:[0-9]+:EXPORT ')
+
 # Attribution and the books are pure: no clock, no log, no system call but those that make the arena.
 while read -r line; do
         complain "${line%%:*} includes ${line#*:}; it is to be pure"

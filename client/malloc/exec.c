@@ -5,8 +5,9 @@
  *
  * While no collector asks, nothing is told.  That a program is about to run is told only where there is an executable
  * file; the exec may still fail, and the collector looks again.  And a program that does not bear this library, as one
- * with a sanitizer does not, gets an environment without it (target.h).  What happens here allocates nothing, keeps errno, and is right in a signal handler and between vfork
- * and exec, where all memory is the parent's: it writes to its own stack only.
+ * with a sanitizer does not, gets an environment without it (target.h).  What happens here allocates nothing, keeps
+ * errno, and is right in a signal handler and between vfork and exec, where all memory is the parent's: it writes to its own
+ * stack, and marks that it is in a system call.
  *
  * system(3) and popen(3) are not here: libc does their exec inside, and the shell that they start attaches by itself.
  */
@@ -21,10 +22,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "client/exec_notice.h"
+#include "client/lease.h"
 #include "client/malloc/objects.h"
 #include "client/malloc/target.h"
 #include "client/thread.h"
@@ -76,6 +77,18 @@ static bool join(char buf[TOLD_PATH], const char *directory, size_t directory_le
         return true;
 }
 
+/* A system call where the process may make one; -EPERM. */
+static long ask(long number, long a, long b, long c, long d) {
+        struct sa_thread *self = &sa_self;
+        long r;
+
+        if (!sa_may_call(self))
+                return -EPERM;
+        r = sa_call(number, a, b, c, d, 0, 0);
+        sa_calls_end(self);
+        return r;
+}
+
 /* `path` from the root on, as far as that can be said in buf. */
 static const char *absolute(char buf[TOLD_PATH], const char *path) {
         long length;
@@ -83,36 +96,39 @@ static const char *absolute(char buf[TOLD_PATH], const char *path) {
         if (*path == '/')
                 return path;
         /* The system call itself: libc's getcwd may allocate. */
-        length = syscall(SYS_getcwd, buf, TOLD_PATH);
+        length = ask(SYS_getcwd, (long)buf, TOLD_PATH, 0, 0);
         return length > 1 && join(buf, buf, (size_t)length - 1, path) ? buf : path;
+}
+
+/* True, too, where that may not be asked. */
+static bool can_run(const char *path) {
+        long r = ask(SYS_faccessat, AT_FDCWD, (long)path, X_OK, 0);
+
+        return r == 0 || (r == -EPERM && path);
 }
 
 static void tell(pid_t pid, const char *path, char *const environment[]) {
         char buf[TOLD_PATH];
-        int error = errno;
 
         /* The kernel looks at the pointer before we do. */
-        if (!access(path, X_OK))
+        if (can_run(path))
                 sa_root_tell_exec(pid, absolute(buf, path), !sa_target_preload(environment));
-        errno = error;
 }
 
 /* Where execvp would find `file`; NULL: nowhere. */
 static const char *search(char buf[TOLD_PATH], const char *file) {
         const char *directory = getenv("PATH"), *end, *found = NULL;
-        int error = errno;
 
         if (strchr(file, '/'))
                 return file;
         for (directory = directory ? directory : "/bin:/usr/bin"; directory && !found;
              directory = *end ? end + 1 : NULL) {
                 end = strchrnul(directory, ':');
-                if (end == directory && !access(file, X_OK))
+                if (end == directory && can_run(file))
                         found = file;
-                if (end > directory && join(buf, directory, (size_t)(end - directory), file) && !access(buf, X_OK))
+                if (end > directory && join(buf, directory, (size_t)(end - directory), file) && can_run(buf))
                         found = buf;
         }
-        errno = error;
         return found;
 }
 
@@ -120,10 +136,10 @@ static const char *search(char buf[TOLD_PATH], const char *file) {
 static const char *path_of(char buf[TOLD_PATH], int fd, const char *path) {
         char link[sizeof "/proc/self/fd/" + 3 * sizeof fd];
         int error = errno;
-        ssize_t length;
+        long length;
 
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        length = readlink(link, buf, TOLD_PATH - 1);
+        length = ask(SYS_readlinkat, AT_FDCWD, (long)link, (long)buf, TOLD_PATH - 1);
         errno = error;
         if (length <= 0)
                 return NULL;
@@ -135,7 +151,14 @@ static const char *path_of(char buf[TOLD_PATH], int fd, const char *path) {
 
 /* Whether the program at `path`, if there is one, must be started without this library. */
 static bool is_in_the_way(const char *path, char *const environment[]) {
-        return path && sa_unlikely(sa_target_preload(environment) != NULL) && sa_target_is_sanitized(path);
+        struct sa_thread *self = &sa_self;
+        bool is;
+
+        if (!path || sa_likely(!sa_target_preload(environment)) || !sa_may_call(self))
+                return false;
+        is = sa_target_is_sanitized(path);
+        sa_calls_end(self);
+        return is;
 }
 
 /* Whether the path of an exec is needed at all, which `path_of` and `search` cost something to find. */
@@ -199,11 +222,14 @@ EXPORT int execveat(int fd, const char *path, char *const arguments[], char *con
         bool is_absolute = fd == AT_FDCWD || *path == '/';
         char buf[TOLD_PATH];
         const char *file = is_absolute ? path : is_wanted(environment) ? path_of(buf, fd, path) : NULL;
+        long r;
 
         environment = ENVIRONMENT_FOR(file, environment);
         if (file && sa_unlikely(sa_root_is_eager()))
                 tell(0, file, environment);
-        return (int)syscall(SYS_execveat, fd, path, arguments, environment, flags);
+        r = sa_raw_call(SYS_execveat, fd, (long)path, (long)arguments, (long)environment, flags, 0);
+        errno = (int)-r;
+        return -1;
 }
 
 /* The length of a variadic exec's list, with the NULL at its end. */

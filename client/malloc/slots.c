@@ -15,7 +15,7 @@
 
 #include "client/malloc/next.h"
 #include "client/malloc/objects.h"
-#include "client/thread.h"
+#include "client/quiet_process.h"
 
 #if defined(__x86_64__) && defined(__LP64__)
 #define SLOT_CALLED  R_X86_64_JUMP_SLOT
@@ -124,9 +124,13 @@ static void write_slot(struct slots *slots, void *_Atomic *slot, void *value) {
         uintptr_t at = (uintptr_t)slot;
 
         if (at >= slots->relro_begin && at < slots->relro_end && !slots->is_unlocked) {
-                if (mprotect((void *)slots->relro_begin, slots->relro_end - slots->relro_begin,
-                             PROT_READ | PROT_WRITE) < 0)
+                if (!sa_calls_begin(&sa_self))
                         return;
+                if (mprotect((void *)slots->relro_begin, slots->relro_end - slots->relro_begin,
+                             PROT_READ | PROT_WRITE) < 0) {
+                        sa_calls_end(&sa_self);
+                        return;
+                }
                 slots->is_unlocked = true;
         }
         /* Relaxed: both values are code that was there before. */
@@ -158,8 +162,10 @@ static void see_to_object(const struct dl_phdr_info *info, const struct sa_objec
         for (int i = 0; i < 2; i++)
                 for (size_t j = 0; slots.tables[i] && j < slots.sizes[i]; j++)
                         see_to_slot(&slots, &slots.tables[i][j]);
-        if (slots.is_unlocked)
+        if (slots.is_unlocked) {
                 mprotect((void *)slots.relro_begin, slots.relro_end - slots.relro_begin, PROT_READ);
+                sa_calls_end(&sa_self);
+        }
 }
 
 /* ------------------------------------------------------------------------------------------------ all objects -- */

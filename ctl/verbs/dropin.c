@@ -81,6 +81,8 @@ int dropin_text(char *buf, size_t size, const struct dropin_settings *settings) 
         put_escaped(&text, preload);
         free(preload);
         put(&text, "\"\nEnvironment=SPANALLOC=1\n");
+        if (settings->calls_pass)
+                put(&text, "Environment=SPANALLOC_SECCOMP=allow\n");
         if (settings->ring_kib)
                 put(&text, "Environment=SPANALLOC_RING_KIB=%" PRIu64 "\n", settings->ring_kib);
         return text.full ? -ENAMETOOLONG : 0;

@@ -24,6 +24,7 @@ struct dropin_settings {
         const char *library; /* absolute path of libspanalloc-malloc */
         const char *preload; /* what the unit's programs preload already; "": nothing */
         uint64_t ring_kib;   /* 0: the collector's default */
+        bool calls_pass;     /* the unit's filters do not kill for a system call of the library */
 };
 /* The text.  LD_PRELOAD has the library where preload_order() puts it.  0, -ENOMEM, or -ENAMETOOLONG. */
 int dropin_text(char *buf, size_t size, const struct dropin_settings *settings);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ctl/session/fail.h"
+#include "ctl/verbs/syscall_filter.h"
 
 #define MANAGER           "org.freedesktop.systemd1"
 #define MANAGER_PATH      "/org/freedesktop/systemd1"
@@ -180,6 +181,34 @@ static bool lacks_sockets(sd_bus *bus, const char *path) {
         return lacks;
 }
 
+/* Without a list nothing kills.  A manager that tells no number of an errno, or none that is one, kills. */
+static void get_killing_call(sd_bus *bus, const char *path, char *buf, size_t size) {
+        struct syscall_filter filter = {0};
+        sd_bus_message *reply = NULL;
+        const char *name, *call;
+        int is_allowed = 0, error = 0;
+        bool is_there = false;
+
+        *buf = '\0';
+        (void)sd_bus_get_property_trivial(bus, MANAGER, path, SERVICE_INTERFACE, "SystemCallErrorNumber", NULL, 'i',
+                                          &error);
+        filter.answers = error > 0 && error < 4096;
+        if (sd_bus_get_property(bus, MANAGER, path, SERVICE_INTERFACE, "SystemCallFilter", NULL, &reply, "(bas)") >=
+                    0 &&
+            sd_bus_message_enter_container(reply, 'r', "bas") > 0 && sd_bus_message_read(reply, "b", &is_allowed) > 0 &&
+            sd_bus_message_enter_container(reply, 'a', "s") > 0) {
+                filter.is_allow_list = is_allowed;
+                while (sd_bus_message_read(reply, "s", &name) > 0) {
+                        syscall_filter_add(&filter, name);
+                        is_there = true;
+                }
+        }
+        sd_bus_message_unref(reply);
+        call = is_there || is_allowed ? syscall_filter_kills(&filter) : NULL;
+        if (call)
+                snprintf(buf, size, "%s", call);
+}
+
 int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct unit_error *ret_error) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         sd_bus_message *reply = NULL;
@@ -203,6 +232,7 @@ int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret,
                 get_program(bus->bus, path, ret->program, sizeof(ret->program));
                 ret->has_own_root = *root[0] || *root[1];
                 ret->lacks_sockets = lacks_sockets(bus->bus, path);
+                get_killing_call(bus->bus, path, ret->killing_call, sizeof(ret->killing_call));
         }
         sd_bus_error_free(&error);
         sd_bus_message_unref(reply);

@@ -20,6 +20,7 @@ struct unit_info {
         char preload[4096];     /* LD_PRELOAD in its environment; "": none */
         bool has_own_root;      /* RootDirectory= or RootImage= */
         bool lacks_sockets;     /* RestrictAddressFamilies= does not let it use AF_UNIX */
+        char killing_call[32];  /* a system call of the library for which SystemCallFilter= kills; "": none */
 };
 
 /* What went wrong: one sentence, and the exit status that goes with it. */

@@ -138,12 +138,24 @@ static bool is_broken_by_library(const struct subject *subject) {
                elfinfo_obstacle(subject->info.program, &obstacle) == 0 && !strcmp(obstacle, ELF_OBSTACLE_SANITIZER);
 }
 
+static void warn_of_filter(const struct subject *subject) {
+        const char *call = subject->info.killing_call;
+
+        if (call[0])
+                fprintf(stderr,
+                        "spanallocctl: %s will not be counted: its SystemCallFilter= kills it for %s(), which the "
+                        "library "
+                        "calls; add SystemCallErrorNumber=EPERM or SystemCallFilter=@system-service to it.\n",
+                        subject->name, call);
+}
+
 static int enable(struct subject *subject) {
         const struct options *options = subject->options;
         char library[PATH_MAX], error[PATH_MAX * 2], text[2 * PATH_MAX];
         struct dropin_settings settings = {.unit = subject->name,
                                            .library = library,
                                            .preload = subject->info.preload,
+                                           .calls_pass = !subject->info.killing_call[0],
                                            .ring_kib = options->ring_kib};
         bool restarted;
         int r;
@@ -166,6 +178,7 @@ static int enable(struct subject *subject) {
         if (r < 0)
                 return no_file(subject, r);
         warn(subject);
+        warn_of_filter(subject);
         r = take_over(subject, &restarted);
         return r == CTL_OK ? report(subject, text, restarted) : r;
 }

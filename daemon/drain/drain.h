@@ -83,5 +83,12 @@ void drain_name_thread(struct drain *drain, uint32_t lane, uint32_t tid, const c
 const uint32_t *drain_bell(const struct drain *drain);
 /* Asks every claimed lane to ring at its next record, before a deep sleep. */
 void drain_ask_doorbell(struct drain *drain);
+/* So many seccomp filters let the client's system calls pass: before the client has the segment. */
+void drain_set_filters(struct drain *drain, uint32_t filters);
+uint32_t drain_filters(const struct drain *drain);
+/* The last exec that the client has left in its segment, if its count is no longer `count`. */
+bool drain_exec(const struct drain *drain, uint32_t count, struct shm_exec *ret);
+/* The collector has looked for filters.  seen: there are more, and the client makes no system call any more. */
+void drain_tell_look(struct drain *drain, bool seen);
 /* One sentence on the last -EBADMSG. */
 const char *drain_fault(const struct drain *drain);

@@ -79,6 +79,22 @@ void drain_ask_doorbell(struct drain *drain) {
                         segment_attend(&drain->reader, i, SHM_ATTENTION_DOORBELL);
 }
 
+void drain_set_filters(struct drain *drain, uint32_t filters) {
+        segment_set_filters(&drain->reader, filters);
+}
+
+uint32_t drain_filters(const struct drain *drain) {
+        return segment_filters(&drain->reader);
+}
+
+bool drain_exec(const struct drain *drain, uint32_t count, struct shm_exec *ret) {
+        return segment_exec(&drain->reader, count, ret);
+}
+
+void drain_tell_look(struct drain *drain, bool seen) {
+        segment_tell_look(&drain->reader, seen);
+}
+
 const char *drain_fault(const struct drain *drain) {
         return drain->reader.fault;
 }

@@ -389,6 +389,36 @@ void segment_ask_timing_of_all(struct segment_reader *reader, bool on) {
                 atomic_store_explicit(&header(reader)->attention, bits, memory_order_relaxed);
 }
 
+void segment_set_filters(struct segment_reader *reader, uint32_t filters) {
+        shm_store(header(reader)->filters, filters);
+}
+
+uint32_t segment_filters(const struct segment_reader *reader) {
+        return shm_load(header(reader)->filters);
+}
+
+bool segment_exec(const struct segment_reader *reader, uint32_t count, struct shm_exec *ret) {
+        const struct shm_exec *exec = &header(reader)->exec;
+        /* Acquire: the rest was stored before.  A client that writes another one meanwhile spoils its own row's name. */
+        uint32_t now = atomic_load_explicit(&exec->count, memory_order_acquire);
+
+        if (now == count || now % 2)
+                return false;
+        atomic_store_explicit(&ret->count, now, memory_order_relaxed);
+        ret->flags = shm_load(exec->flags);
+        ret->pid = shm_load(exec->pid);
+        shm_load_text(ret->path, exec->path, sizeof ret->path);
+        ret->path[sizeof ret->path - 1] = 0;
+        return true;
+}
+
+void segment_tell_look(struct segment_reader *reader, bool seen) {
+        /* Relaxed: the client reads what was the case a while ago. */
+        if (seen)
+                atomic_store_explicit(&header(reader)->sandbox, SHM_SANDBOX_SEEN, memory_order_relaxed);
+        atomic_fetch_add_explicit(&header(reader)->looks, 1, memory_order_relaxed);
+}
+
 /* To be looked at again and again: a thread that just comes may not have seen it. */
 void segment_ask_timing(struct segment_reader *reader, uint32_t i, bool on) {
         struct shm_lane *lane = lane_at(reader, i);

@@ -136,6 +136,12 @@ void segment_attend(struct segment_reader *reader, uint32_t lane, uint32_t bits)
 /* Asks the lane's thread for timestamps, or no longer; all that are to come. */
 void segment_ask_timing(struct segment_reader *reader, uint32_t lane, bool on);
 void segment_ask_timing_of_all(struct segment_reader *reader, bool on);
+/* The number of filters is kept for a successor.  A client that changes it has only itself killed. */
+void segment_set_filters(struct segment_reader *reader, uint32_t filters);
+uint32_t segment_filters(const struct segment_reader *reader);
+/* An exec that the client has left in the segment, and its count: false if that is `count`, or it is being written. */
+bool segment_exec(const struct segment_reader *reader, uint32_t count, struct shm_exec *ret);
+void segment_tell_look(struct segment_reader *reader, bool seen);
 uint64_t segment_instance_floor(const struct segment_reader *reader);
 /* The futex word that the client's doorbell moves. */
 const uint32_t *segment_bell(const struct segment_reader *reader);

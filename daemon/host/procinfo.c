@@ -175,6 +175,27 @@ bool procinfo_in_other_pidns(pid_t pid) {
         return line && sscanf(line, "\nNSpid:%d%*[ \t]%d", &first, &second) == 2;
 }
 
+int procinfo_seccomp(pid_t pid, uint32_t tid, struct procinfo_seccomp *ret) {
+        struct procinfo_seccomp seccomp = {.filters = 1};
+        char text[8192];
+        const char *line;
+        ssize_t n;
+
+        /* The line of the groups stands before these two, and may be longer than this: then they are not read. */
+        n = read_file(text, sizeof text, tid ? "/proc/%d/task/%u/status" : "/proc/%d/status", (int)pid, tid);
+        if (n < 0)
+                return (int)n;
+        line = strstr(text, "\nSeccomp:");
+        if (!line)
+                return -ENODATA;
+        seccomp.mode = (uint32_t)strtoul(line + strlen("\nSeccomp:"), NULL, 10);
+        line = strstr(text, "\nSeccomp_filters:");
+        if (line)
+                seccomp.filters = (uint32_t)strtoul(line + strlen("\nSeccomp_filters:"), NULL, 10);
+        *ret = seccomp;
+        return 0;
+}
+
 int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]) {
         char text[64];
         ssize_t n = read_file(text, sizeof text, "/proc/%d/task/%u/comm", (int)pid, tid);

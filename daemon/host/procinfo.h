@@ -31,6 +31,12 @@ int procinfo_cgroup(pid_t pid, char *buf, size_t size);
 void procinfo_unit(const char *cgroup, char *buf, size_t size);
 /* Whether its threads have other numbers where it lives than here. */
 bool procinfo_in_other_pidns(pid_t pid);
+struct procinfo_seccomp {
+        uint32_t mode;    /* 0: none; 1: strict; 2: filters */
+        uint32_t filters; /* at least 1 where there are any: before Linux 5.9 their number is not told */
+};
+/* Of one thread; 0: of the first. */
+int procinfo_seccomp(pid_t pid, uint32_t tid, struct procinfo_seccomp *ret);
 int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]);
 /* The allocator that it runs on when it is not libc's: "jemalloc", "tcmalloc", "mimalloc"; else "". */
 const char *procinfo_allocator(pid_t pid);

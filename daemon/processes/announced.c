@@ -23,8 +23,10 @@
 #include "daemon/loop/reactor.h"
 #include "daemon/processes/arrival.h"
 #include "daemon/processes/process_private.h"
+#include "shm/handshake.h"
 
 #define NOTICES_MAX 1024u
+#define FILTERED    "it came with a system-call filter, and a call that the filter does not know would kill it"
 #define SHOWN_NS    NS_PER_S /* what runs for so long without having attached is shown while it runs */
 
 struct notice {
@@ -128,6 +130,13 @@ static bool did_run(const struct notice *notice) {
         return notice->why != NULL;
 }
 
+/* The library of a program that comes with a filter makes no system call: client/inherited_filter.h. */
+static bool is_filtered(pid_t pid) {
+        struct procinfo_seccomp seccomp;
+
+        return procinfo_seccomp(pid, 0, &seccomp) == 0 && seccomp.mode;
+}
+
 static int make_row(struct notice *notice, bool alive, struct process **ret) {
         struct newcomer newcomer = {notice->pid, notice->uid, -1, notice->start_ticks};
         const char *why = notice->why;
@@ -138,15 +147,20 @@ static int make_row(struct notice *notice, bool alive, struct process **ret) {
                 notice->death = reactor_unwatch(notice->death);
         }
         if (!why || !*why)
-                why = alive ? "it has not attached" : "it ended before it attached";
+                why = alive && is_filtered(notice->pid) ? FILTERED
+                      : alive                           ? "it has not attached"
+                                                        : "it ended before it attached";
         return process_add_unattached(notice->announced->processes, &newcomer, notice->parent, notice->path, why, ret);
 }
 
 bool announced_conclude(struct announced *announced, pid_t pid, int wait_status) {
         struct processes *processes = announced->processes;
-        struct notice **at = find(announced, pid);
-        struct process *former, *process;
+        struct process *former = processes_by_pid(processes, pid), *process;
+        struct notice **at;
 
+        if (former)
+                announced_hear(announced, former);
+        at = find(announced, pid);
         if (!*at)
                 return false;
         if (!did_run(*at)) {
@@ -212,8 +226,8 @@ static int open_process(struct notice *notice) {
                              notice);
 }
 
-void announced_add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
-                   bool spawned) {
+static void add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
+                bool spawned, const char *else_why) {
         struct notice *notice = calloc(1, sizeof *notice);
 
         if (!notice)
@@ -235,10 +249,30 @@ void announced_add(struct announced *announced, pid_t pid, pid_t parent, uid_t u
         notice->why = obstacle(parent && notice->pidfd < 0 ? parent : pid, path);
         if (scrubbed && notice->why && !*notice->why)
                 notice->why = "its environment was scrubbed of LD_PRELOAD";
+        if (else_why && (!notice->why || !*notice->why))
+                notice->why = else_why;
         if (notice->pidfd < 0)
                 (void)announced_conclude(announced, pid, -1);
         else
                 announced->processes->owner->tend_soon(announced->processes->userdata);
+}
+
+void announced_add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
+                   bool spawned) {
+        add(announced, pid, parent, uid, path, scrubbed, spawned, NULL);
+}
+
+void announced_hear(struct announced *announced, struct process *process) {
+        bool is_asked = announced->processes->options.segment_options & SHM_OPTION_EAGER;
+        struct shm_exec exec;
+
+        if (!is_asked || !process->drain || !drain_exec(process->drain, process->inside->execs, &exec))
+                return;
+        process->inside->execs = atomic_load_explicit(&exec.count, memory_order_relaxed);
+        if (exec.pid > 0 && process->inside->other_pidns)
+                return;
+        add(announced, exec.pid > 0 ? exec.pid : process->pid, exec.pid > 0 ? process->pid : 0, process->uid, exec.path,
+            exec.flags & SHM_HELLO_SCRUBBED, exec.pid > 0, FILTERED);
 }
 
 void announced_tend(struct announced *announced, uint64_t now_ns) {

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 struct announced;
+struct process;
 struct processes;
 
 int announced_new(struct announced **ret, struct processes *processes);
@@ -16,6 +17,8 @@ struct announced *announced_free(struct announced *announced);
 /* `pid` is to run `path`; `spawned`: it was started a moment ago, and may have attached already. */
 void announced_add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
                    bool spawned);
+/* Adds the exec that a process left in its segment, since it may make no system call. */
+void announced_hear(struct announced *announced, struct process *process);
 /* It attached after all.  Whether it was announced. */
 bool announced_drop(struct announced *announced, pid_t pid);
 /* `pid` has ended (wait_status as wait(2)'s, -1: unknown).  Where a program was announced and did run, the row of

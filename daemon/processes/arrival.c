@@ -117,6 +117,8 @@ static int make_segment(struct process *process, const struct shm_hello *hello, 
         }
         inside->segment = (struct process_segment){
                 .geometry = geometry, .device = (uint64_t)st.st_dev, .inode = (uint64_t)st.st_ino};
+        drain_set_filters(process->drain, hello->filters);
+        process_look_for_filters(process, inside->attached_ns, 0);
         drain_set_quota(process->drain, limits_quota(process));
         limits_set_segment(process, fd);
         *ret_memfd = fd;

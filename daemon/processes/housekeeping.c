@@ -10,6 +10,7 @@
 
 #include "daemon/drain/drain.h"
 #include "daemon/host/procinfo.h"
+#include "daemon/processes/announced.h"
 #include "daemon/processes/process_private.h"
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
@@ -41,7 +42,10 @@ static void look_whether_exec(struct process *process, uint64_t now_ns) {
                 own->abandoned_ns = now_ns;
         if (now_ns - own->abandoned_ns < ABANDONED_NS)
                 return;
-        if (procinfo_exe(process->pid, exe, sizeof exe) == 0 && strcmp(exe, process->exe) != 0)
+        if (procinfo_exe(process->pid, exe, sizeof exe) != 0 || strcmp(exe, process->exe) == 0)
+                return;
+        announced_hear(process->inside->processes->announced, process);
+        if (process->end == PROCESS_ALIVE)
                 process_end(process, PROCESS_EXEC, 0);
 }
 
@@ -124,6 +128,7 @@ void process_tend(struct process *process, uint64_t now_ns) {
                 return;
         if (!inside->housekeeping.rechecked && now_ns - inside->attached_ns >= NS_PER_S)
                 recheck(process);
+        process_look_for_filters(process, now_ns, NS_PER_S);
         process_name_threads(process, now_ns, NS_PER_S);
         if (is_to_settle(process, now_ns)) {
                 int r = drain_settle(process->drain, now_ns);

@@ -15,6 +15,10 @@
 #include "daemon/processes/process_private.h"
 #include "daemon/processes/process_text.h"
 
+/* Between two looks for a filter at a process that writes records: as long as the collector sleeps at most while it is
+ * busy. */
+#define ACTIVE_LOOK_NS (25 * NS_PER_MS)
+
 /* One allocation: the row, its private part, and behind them the owner's. */
 struct whole {
         struct process process;
@@ -160,6 +164,8 @@ int process_drain(struct process *process, uint64_t now_ns) {
         uint64_t before = limits_charged(process);
         int r = drain_pass(process->drain, now_ns);
 
+        if (r == DRAIN_SOME || r == DRAIN_MORE)
+                process_look_for_filters(process, now_ns, ACTIVE_LOOK_NS);
         if (r < 0)
                 process_expel(process, r);
         else if (process->inside->watch.died && r != DRAIN_MORE)

@@ -11,6 +11,7 @@
 #include "daemon/processes/post_mortem.h"
 #include "daemon/processes/process.h"
 #include "daemon/processes/processes.h"
+#include "daemon/processes/sandbox_look.h"
 #include "daemon/processes/user_limits.h"
 
 struct reactor_watch;
@@ -25,6 +26,7 @@ struct processes {
         struct processes_stats stats;
         struct announced *announced;
         struct user_limits users;
+        struct sandbox_budget sandbox_budget;
         struct process **rows; /* by number; the ended ones too */
         size_t count, capacity;
 };
@@ -50,10 +52,12 @@ struct process_inside {
         bool other_pidns;   /* The tids in its segment mean nothing here. */
         bool inherited;     /* It attached to an earlier collector. */
         char allocator[16]; /* that process->allocator points to, where an earlier collector named it */
+        uint32_t execs;     /* the last count of execs that was read in its segment */
         struct process_segment segment;
         struct process_watch watch;
         struct user_share share;
         struct housekeeping housekeeping;
+        struct sandbox_look sandbox_look;
         struct post_mortem post_mortem;
         struct alert alert;
 };

@@ -33,13 +33,19 @@ check_library() {
 }
 
 check_library "$LIBSPANALLOC"
-strange=$(exports "$LIBSPANALLOC" | grep -vE '^spanalloc_[a-z_]+@@SPANALLOC_[0-9]+$' || true)
+# By these two names a program installs a seccomp filter.
+strange=$(exports "$LIBSPANALLOC" | grep -vE '^(spanalloc_[a-z_]+@@SPANALLOC_[0-9]+|prctl|syscall)$' || true)
 [ -z "$strange" ] || fail "libspanalloc exports more than its interface: $strange"
 needed=$(sed -n 's/.*NEEDED.*\[\(.*\)\].*/\1/p' "$WORK/dynamic" | grep -vE '^(libc|ld-linux.*|libpthread|libdl)\.so' || true)
 [ -z "$needed" ] || fail "libspanalloc needs more than libc: $needed"
 
+for name in prctl syscall; do
+        exports "$LIBSPANALLOC" | grep -qx "$name" || fail "libspanalloc does not stand for $name"
+        exports "$PRELOAD" | grep -qx "$name" || fail "libspanalloc-malloc does not stand for $name"
+done
+
 check_library "$PRELOAD"
-stands_for='malloc|calloc|realloc|reallocarray|free|cfree|aligned_alloc|posix_memalign|memalign|valloc|pvalloc'
+stands_for='prctl|syscall|malloc|calloc|realloc|reallocarray|free|cfree|aligned_alloc|posix_memalign|memalign|valloc|pvalloc'
 stands_for+='|exec(v|l)(p|e|pe)?|execle|execlp|fexecve|execveat|posix_spawnp?|malloc_usable_size|v?fork|_?_?clone|dlsym|_Z(nw|na|dl|da)[A-Za-z0-9_]*'
 # C++'s operators new and delete, by the names that they have in its ABI.
 stands_for+='|_Zn[wa]m(St11align_val_t)?(RKSt9nothrow_t)?'

@@ -54,7 +54,7 @@ mkdir -p "$RUNTIME"
 export XDG_RUNTIME_DIR=$WORK SPANALLOC_SOCKET=$INGEST
 # What script(1) and tmux start: a shell that gives way to the command, so that its status is the command's.
 export SHELL=/bin/bash
-unset SPANALLOC SPANALLOC_RING_KIB SPANALLOC_ON_FULL LD_PRELOAD
+unset SPANALLOC SPANALLOC_RING_KIB SPANALLOC_ON_FULL SPANALLOC_SECCOMP LD_PRELOAD
 
 lib_cleanup() {
         local status=$? pid

@@ -31,7 +31,7 @@ expect "its first line" "$(head -n 1 "$WORK/out")" "# $dropin"
 expect_match "the last line" "$(tail -n 1 "$WORK/out")" 'worker.service runs on as it was; --now would have restarted it'
 expect "the process" "$(boot_main_pid worker)" "$main"
 expect "its environment, from the next start on" "$(boot_property worker Environment)" \
-        "LD_PRELOAD=/usr/local/lib/libspanalloc-malloc.so.0:libutil.so.1 OTHER=1 SPANALLOC=1"
+        "LD_PRELOAD=/usr/local/lib/libspanalloc-malloc.so.0:libutil.so.1 OTHER=1 SPANALLOC=1 SPANALLOC_SECCOMP=allow"
 expect "processes in the books" "$(counted_of worker.service)" 0
 inside systemctl restart worker
 wait_for "it in the books" is_counted worker.service

@@ -24,13 +24,14 @@
 static void says(const char *library, const char *preload, uint64_t ring_kib, const char *wanted) {
         char text[4096];
 
-        assert_int_equal(
-                dropin_text(text, sizeof(text), &(struct dropin_settings){"a.service", library, preload, ring_kib}), 0);
+        assert_int_equal(dropin_text(text, sizeof(text),
+                                     &(struct dropin_settings){"a.service", library, preload, ring_kib, false}),
+                         0);
         assert_string_equal(text, wanted);
 }
 
 static void test_text(void **state) {
-        char text[128];
+        char text[128], filtered[512];
 
         says("/usr/lib/m.so.0", "", 0, HEAD "Environment=\"LD_PRELOAD=/usr/lib/m.so.0\"\nEnvironment=SPANALLOC=1\n");
         says("/m", "", 64,
@@ -44,7 +45,12 @@ static void test_text(void **state) {
              HEAD "Environment=\"LD_PRELOAD=/m:/a.so\"\nEnvironment=SPANALLOC=1\n");
         /* What systemd would take apart. */
         says("/a%i\"b\\c", "", 0, HEAD "Environment=\"LD_PRELOAD=/a%%i\\\"b\\\\c\"\nEnvironment=SPANALLOC=1\n");
-        assert_int_equal(dropin_text(text, sizeof(text), &(struct dropin_settings){"a.service", "/m", "", 0}),
+        assert_int_equal(dropin_text(filtered, sizeof(filtered),
+                                     &(struct dropin_settings){
+                                             .unit = "a.service", .library = "/m", .preload = "", .calls_pass = true}),
+                         0);
+        assert_non_null(strstr(filtered, "\nEnvironment=SPANALLOC=1\nEnvironment=SPANALLOC_SECCOMP=allow\n"));
+        assert_int_equal(dropin_text(text, sizeof(text), &(struct dropin_settings){"a.service", "/m", "", 0, false}),
                          -ENAMETOOLONG);
 }
 

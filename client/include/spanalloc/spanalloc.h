@@ -19,6 +19,7 @@
  */
 #ifndef SPANALLOC_H
 #define SPANALLOC_H
+#include "detail/quiet.h"
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -33,11 +34,9 @@ struct spanalloc_counters {
 /* One place in the source.  Static: define it with SPANALLOC_SITE and pass its address.  The fields are the
  * library's. */
 typedef struct spanalloc_site {
-        uint32_t abi;
-        uint32_t line;
+        uint32_t abi, line;
         const char *name, *file;
-        uint64_t cache;
-        uint64_t reserved;
+        uint64_t cache, reserved;
 } spanalloc_site;
 
 /* A span, by value; nothing has to be freed.  Valid until spanalloc_close().  The all-zero one is none: calls ignore
@@ -93,6 +92,7 @@ struct spanalloc_stats {
         uint64_t other_names;     /* spans shown as (other): too many names */
         uint64_t other_paths;     /* spans shown as (other): too many paths, or a path too deep */
         uint64_t truncated_names; /* names longer than 159 bytes */
+        uint32_t quiet, reserved; /* enum spanalloc_quiet: why the library makes no system call any more */
 };
 
 #ifdef SPANALLOC_DISABLE
@@ -138,8 +138,8 @@ SPANALLOC_API int spanalloc_set_snapshot(spanalloc_snapshot_fn fn);
 
 /* Connects to the collector now instead of at the first span, and waits up to 5 s for its answer.  `options` may be
  * NULL, and is borrowed for the call.  Returns 0, also if the process is attached already; else a negative errno:
- * -ENOENT or -ECONNREFUSED without a collector, -EACCES, -EPERM with SPANALLOC=0 or an untrusted collector, -EPROTO
- * for another version, -ETIMEDOUT, -EINVAL, -EAGAIN while another thread attaches. */
+ * -ENOENT or -ECONNREFUSED without a collector, -EACCES, -EPERM with SPANALLOC=0, an untrusted collector or a seccomp
+ * filter, -EPROTO for another version, -ETIMEDOUT, -EINVAL, -EAGAIN while another thread attaches. */
 SPANALLOC_API int spanalloc_attach(const struct spanalloc_options *options);
 
 /* Ends recording in this process, for all its threads, until the next spanalloc_attach().  Entered spans end as
