@@ -34,6 +34,7 @@ static const struct sa_api api = {
         .is_eager = sa_root_is_eager,
         .tell_exec = sa_root_tell_exec,
         .filter_comes = sa_filter_comes,
+        .stack_switch = spanalloc_stack_switch,
 };
 
 struct sa_root sa_root = {

@@ -36,6 +36,7 @@ struct sa_api {
         bool (*is_eager)(void);
         void (*tell_exec)(int32_t, const char *, bool);
         void (*filter_comes)(enum sa_quiet);
+        void (*stack_switch)(struct spanalloc_stack *, struct spanalloc_stack *);
 };
 
 enum sa_state { SA_NEW, SA_READY, SA_OFF };

@@ -166,6 +166,7 @@ enum shm_frame_state {
 #define SHM_FRAME_SCOPE      0x10000u /* a scope: unwound when a frame below it exits */
 #define SHM_FRAME_SHARED     0x20000u /* its handle was read through spanalloc_current() */
 #define SHM_FRAME_BY_HANDLE  0x80000u /* entered through a scope's handle: its ENTER's SHARED */
+/* SCOPE and BY_HANDLE: a scope that spanalloc_stack_switch() has entered again. */
 /* The flags of its ENTER, refused or not, at this shift: SHM_FLAG_SCOPE (as above), SHM_FLAG_SHARED, SHM_FLAG_LATE. */
 #define SHM_FRAME_FLAGS_SHIFT 16 /* a record has its flags there, beside its kind */
 
@@ -278,9 +279,9 @@ struct shm_lane {
         uint32_t reserved5;
         _Atomic uint64_t taken;       /* the instance of a mark that was cleared, until its EXIT is written */
         _Atomic uint64_t taken_until; /* the position after that EXIT, which is published once `head` is there */
-        uint64_t moving_head;         /* while a frame is taken out: `head` and `depth` after that, */
+        uint64_t moving_head;         /* while a frame is taken out: `head` and `depth` after that */
         uint32_t moving_depth;
-        uint32_t moving; /* and 1 + the frame that is overwritten next; 0: no frame is being taken out */
+        uint32_t moving; /* 1 + the frame that is overwritten next; 0: no frame is being taken out */
 
         /* line 6 */
         struct shm_refused refused;

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../support/lib.sh"
 need nm readelf objdump
 
-api="attach close current detach enter exit open open_under set_snapshot site_intern stats scope_begin scope_end"
+api="attach close current detach enter exit open open_under set_snapshot site_intern stack_switch stats scope_begin scope_end"
 
 exports() {
         nm -D --defined-only "$1" | awk '$2 != "A" { print $3 }'

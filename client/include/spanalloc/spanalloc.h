@@ -95,6 +95,11 @@ struct spanalloc_stats {
         uint32_t quiet, reserved; /* enum spanalloc_quiet: why the library makes no system call any more */
 };
 
+/* The entered spans of a coroutine that does not run.  Zero it before its first switch; nothing has to be freed. */
+struct spanalloc_stack {
+        uint64_t private_[132];
+};
+
 #ifdef SPANALLOC_DISABLE
 #include "detail/disable.h"
 #else
@@ -127,6 +132,11 @@ SPANALLOC_API void spanalloc_close(spanalloc_span span);
 /* Returns the handle of the calling thread's innermost entered span, or none.  Other threads may open children of
  * the span with it, or enter the span, until that is closed. */
 SPANALLOC_API spanalloc_span spanalloc_current(void);
+
+/* For a switch between coroutines, right before it: ends the calling thread's cycles and saves their spans in `*save`,
+ * then enters those of `*take`, on whatever thread they were saved, and empties it.  No span is closed.  Either may be
+ * NULL.  A stack that is not taken again leaves its spans open. */
+SPANALLOC_API void spanalloc_stack_switch(struct spanalloc_stack *save, struct spanalloc_stack *take);
 
 /* Returns a site for a name that is known only at run time: the same pointer for the same text, valid for ever.
  * `name` is copied.  Slow beside a static site: keep the pointer.  Never NULL: a full table returns "(other)". */

@@ -28,6 +28,10 @@ static inline void spanalloc_weak_close_(spanalloc_span span) {
 static inline spanalloc_span spanalloc_weak_current_(void) {
         SPANALLOC_WEAK_SPAN_(spanalloc_current(), spanalloc_current);
 }
+static inline void spanalloc_weak_stack_switch_(struct spanalloc_stack *save, struct spanalloc_stack *take) {
+        if (spanalloc_stack_switch)
+                spanalloc_stack_switch(save, take);
+}
 static inline spanalloc_site *spanalloc_weak_site_intern_(const char *name) {
         return spanalloc_site_intern ? spanalloc_site_intern(name) : (spanalloc_site *)0;
 }
@@ -62,6 +66,7 @@ static inline void spanalloc_weak_scope_end_(spanalloc_span span) {
 #define spanalloc_exit         spanalloc_weak_exit_
 #define spanalloc_close        spanalloc_weak_close_
 #define spanalloc_current      spanalloc_weak_current_
+#define spanalloc_stack_switch spanalloc_weak_stack_switch_
 #define spanalloc_site_intern  spanalloc_weak_site_intern_
 #define spanalloc_set_snapshot spanalloc_weak_set_snapshot_
 #define spanalloc_attach       spanalloc_weak_attach_
