@@ -16,6 +16,7 @@
 #include "client/attachments.h"
 #include "client/fork.h"
 #include "client/handshake.h"
+#include "client/inherited.h"
 #include "client/intern.h"
 #include "client/lease.h"
 #include "client/listening.h"
@@ -43,7 +44,7 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         struct sa_attachment *a, *old;
         int r;
 
-        sa_attachments_reap();
+        sa_attachments_reap(sa_inherited_keep);
         a = sa_attachments_vacant();
         if (!a)
                 return -EAGAIN;

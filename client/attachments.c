@@ -57,7 +57,7 @@ static bool has_owner(const struct sa_attachment *a) {
         return false;
 }
 
-void sa_attachments_reap(void) {
+void sa_attachments_reap(void (*on_unmap)(const struct sa_attachment *)) {
         for (int i = 0; i < (int)SA_ATTACHMENTS; i++) {
                 struct sa_attachment *a = &attachments[i];
 
@@ -70,6 +70,7 @@ void sa_attachments_reap(void) {
                         atomic_store(&a->in_use, SA_MAPPED);
                         continue;
                 }
+                on_unmap(a);
                 sa_segment_unmap(&a->map);
                 atomic_store(&a->in_use, SA_UNUSED);
         }

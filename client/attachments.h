@@ -31,8 +31,8 @@ struct sa_attachment *sa_attachment_get(uint32_t *ret_epoch);
 struct sa_attachment *sa_attachment_nth(uint32_t i);
 void sa_attachment_put(struct sa_attachment *attachment);
 
-/* Unmaps the segments that no thread uses any more.  Only under gate.attaching. */
-void sa_attachments_reap(void);
+/* Unmaps the segments that no thread uses any more, each after a call of `on_unmap`.  Only under gate.attaching. */
+void sa_attachments_reap(void (*on_unmap)(const struct sa_attachment *));
 /* An unused place, or NULL.  Only under gate.attaching. */
 struct sa_attachment *sa_attachments_vacant(void);
 /* In a forked child: the parent's segments are not mapped there. */

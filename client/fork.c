@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/attachments.h"
+#include "client/inherited.h"
 #include "client/listening.h"
 #include "client/quiet_process.h"
 #include "client/root.h"
@@ -26,6 +27,7 @@ void sa_notice_fork_slow(void) {
                 return;
         sa_gate.child = was_attached;
         sa_attachments_forget();
+        sa_inherited_begin();
         sa_set_listening(0);
         atomic_store(&sa_root.next_try_ns, 0);
         atomic_store(&sa_root.back_off, 0);

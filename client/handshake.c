@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/inherited.h"
 #include "client/root.h"
 #include "shm/handshake.h"
 #include "shm/segment.h"
@@ -197,10 +198,11 @@ int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const ch
                 .ring_kib = ring_kib,
                 .filters = sa_root.filters,
                 .counting = atomic_load(&sa_root.counting),
-                .former = {former ? former->header->process : 0},
+                .own.former = former ? former->header->process : 0,
         };
         int fd = -1, r;
 
+        sa_inherited_fill(&hello);
         r = connect_to(path, &fd);
         if (r < 0)
                 return r;

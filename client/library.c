@@ -9,6 +9,7 @@
 #include "client/attach.h"
 #include "client/election.h"
 #include "client/fork.h"
+#include "client/inherited.h"
 #include "client/inherited_filter.h"
 #include "client/intern.h"
 #include "client/lease.h"
@@ -20,6 +21,11 @@ static void after_fork_in_child(void) {
         sa_after_fork();
         if (atomic_load(&sa_root.options) & SHM_OPTION_EAGER)
                 sa_attach(NULL, true);
+}
+
+static void before_fork(void) {
+        sa_settle_lease();
+        sa_inherited_before_fork();
 }
 
 static uint32_t start(void) {
@@ -34,7 +40,7 @@ static uint32_t start(void) {
         atomic_store(&sa_gate.alive, 1);
         sa_read_settings();
         sa_intern_init();
-        pthread_atfork(sa_settle_lease, NULL, after_fork_in_child);
+        pthread_atfork(before_fork, sa_inherited_after_fork, after_fork_in_child);
         return SA_READY;
 }
 

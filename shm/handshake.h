@@ -26,8 +26,11 @@ enum shm_hello_kind {
 };
 
 enum shm_hello_flag {
-        SHM_HELLO_CHILD = 1 << 0,    /* ATTACH: forked from an attached process, and not exec'ed since */
-        SHM_HELLO_SCRUBBED = 1 << 1, /* EXEC: the new environment does not preload the counters */
+        SHM_HELLO_CHILD = 1 << 0,     /* ATTACH: forked from an attached process, and not exec'ed since */
+        SHM_HELLO_SCRUBBED = 1 << 1,  /* EXEC: the new environment does not preload the counters */
+        SHM_HELLO_INHERITED = 1 << 2, /* ATTACH: `inherited` is known */
+        SHM_HELLO_ESTIMATED =
+                1 << 3, /* ATTACH: nearly: its parent, or a parent of that, had other threads at the fork */
 };
 
 struct shm_hello {
@@ -42,10 +45,12 @@ struct shm_hello {
                 uint32_t filters; /* ATTACH: so many seccomp filters let its system calls pass */
         };
         union {
-                char path[256]; /* EXEC: of the executable, zero terminated, its beginning */
-                struct {        /* ATTACH: the segment that it has already, from an earlier collector; zeros: none */
-                        uint64_t process; /* its number */
-                } former;
+                char path[256];             /* EXEC: of the executable, zero terminated, its beginning */
+                struct {                    /* ATTACH.  Net bytes are allocated less freed, modulo 2^64 */
+                        uint64_t former;    /* number of the segment that it has from an earlier collector; 0: none */
+                        uint64_t inherited; /* net bytes that it had when it was forked */
+                        uint64_t left;      /* net bytes that ended threads counted in earlier segments */
+                } own;
         };
 };
 
@@ -72,7 +77,9 @@ _Static_assert(offsetof(struct shm_hello, counting) == 24, "");
 _Static_assert(offsetof(struct shm_hello, pid) == 28, "");
 _Static_assert(offsetof(struct shm_hello, filters) == 28, "");
 _Static_assert(offsetof(struct shm_hello, path) == 32, "");
-_Static_assert(offsetof(struct shm_hello, former) == 32, "");
+_Static_assert(offsetof(struct shm_hello, own.former) == 32, "");
+_Static_assert(offsetof(struct shm_hello, own.inherited) == 40, "");
+_Static_assert(offsetof(struct shm_hello, own.left) == 48, "");
 _Static_assert(offsetof(struct shm_welcome, version) == 8, "");
 _Static_assert(offsetof(struct shm_welcome, error) == 12, "");
 _Static_assert(offsetof(struct shm_welcome, generation) == 16, "");

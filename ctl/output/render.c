@@ -190,6 +190,8 @@ const char *render_heading(const char *column, char buf[RENDER_HEADING_MAX]) {
                 {"dealloc_bytes", "FREED"},
                 {"dealloc_count", "FREES"},
                 {"net_bytes", "NET"},
+                {"inherited_bytes", "INHERITED"},
+                {"peak_net_bytes", "PEAK NET"},
                 {"self_alloc_bytes", "SELF"},
                 {"outside_alloc_bytes", "OUTSIDE"},
                 {"lost_alloc_bytes", "LOST"},

@@ -146,6 +146,8 @@ int verb_ps(struct ctl *ctl, int argc, char **argv) {
                 {"unit", 7, true},
                 {"threads", 6, false},
                 {"net_bytes", 0, false},
+                {"inherited_bytes", 13, true},
+                {"peak_net_bytes", 14, true},
                 {"rss_bytes", 0, true},
                 {"unit_memory_bytes", 8, true},
                 {"unit_memory_limit_bytes", 9, true},

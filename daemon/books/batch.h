@@ -57,6 +57,14 @@ struct book {
                 uint64_t noted_ns;
                 uint64_t reserved;
         } last_open[BOOKS_LAST];
+
+        /* net bytes that no lane has */
+        uint64_t inherited;   /* at the fork */
+        uint64_t left;        /* counted by threads that ended in the time of an earlier collector */
+        uint32_t net_quality; /* enum books_net_quality, of `inherited` */
+        uint32_t reserved1;
+        uint64_t peak_net; /* the largest that was seen, of what it had at a commit */
+        uint64_t reserved2[4];
 };
 _Static_assert(sizeof(struct last_open) == 64, "");
 
@@ -155,6 +163,9 @@ static inline uint64_t books_instance_floor(const struct books *books) {
         return books->book->instance_floor;
 }
 void books_set_instance_floor(struct books *books, uint64_t floor);
+
+/* Before a commit: the peak is up to date. */
+void books_note_peak(struct books *books);
 
 /* Spans that lost their entry to others, ever. */
 static inline uint64_t books_evicted(const struct books *books) {

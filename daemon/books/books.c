@@ -294,6 +294,31 @@ uint64_t books_to_ns(const struct books *books, uint64_t ticks) {
         return span_time_to_ns(books, ticks);
 }
 
+/* --------------------------------------------------------------------------------------- what a process has -- */
+
+void books_set_inherited(struct books *books, uint64_t inherited, uint64_t left, enum books_net_quality quality) {
+        struct book *book = books->book;
+
+        touch(books, &book->inherited);
+        touch(books, &book->left);
+        touch(books, &book->net_quality);
+        book->inherited = (int64_t)inherited < 0 ? 0 : inherited;
+        book->left = left;
+        book->net_quality = quality;
+}
+
+void books_note_peak(struct books *books) {
+        struct book *book = books->book;
+        uint64_t net = book->inherited + book->left;
+
+        for (uint32_t i = 0; i < book->lanes; i++)
+                net += books->lanes[i].last[SHM_ALLOC_BYTES] - books->lanes[i].last[SHM_DEALLOC_BYTES];
+        if ((int64_t)net <= (int64_t)book->peak_net)
+                return;
+        touch(books, &book->peak_net);
+        book->peak_net = net;
+}
+
 /* ------------------------------------------------------------------------------------------ resets and marks -- */
 
 /* What was never timed is left as it is: zeros, which take no memory. */

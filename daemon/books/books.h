@@ -111,6 +111,9 @@ struct books_row {
         enum books_quality quality;
 };
 
+/* How well it is known what a process inherited at its fork.  Unknown is 0: in books of an earlier version. */
+enum books_net_quality { BOOKS_NET_UNKNOWN, BOOKS_NET_ESTIMATED, BOOKS_NET_EXACT };
+
 struct books_process_row {
         uint64_t counters[SHM_COUNTERS]; /* the last values, summed over all threads that there ever were */
         uint64_t self[SHM_COUNTERS], outside[SHM_COUNTERS], lost[SHM_COUNTERS], before[SHM_COUNTERS];
@@ -118,6 +121,9 @@ struct books_process_row {
         uint64_t refused; /* enters, opens and closes */
         uint64_t open, aborted;
         uint32_t names;
+        /* Net bytes, not touched by a reset: at the fork; now, `inherited` included; the most that was seen. */
+        uint64_t inherited, net, peak_net;
+        enum books_net_quality net_quality;
         bool balanced; /* before + self + outside + lost == counters, in all four */
 };
 
@@ -207,6 +213,9 @@ bool books_timing(const struct books *books);
 /* In a batch: how fast the clock of the timestamps is, in ticks a second. */
 void books_set_clock_rate(struct books *books, uint64_t ticks);
 uint64_t books_to_ns(const struct books *books, uint64_t ticks);
+
+/* In a batch: the net bytes that the process has beyond its lanes; struct book says of which kind each is. */
+void books_set_inherited(struct books *books, uint64_t inherited, uint64_t left, enum books_net_quality quality);
 
 /* In a batch: sets the mark of this minute, for books_name_row_since.  Call it once a minute. */
 void books_mark(struct books *books, uint64_t now_ns);

@@ -235,6 +235,19 @@ static void add_lanes(const struct books *books, struct books_process_row *ret) 
         }
 }
 
+/* With less than nothing some of what it freed was never counted: an estimate, of nothing. */
+static void add_net(const struct books *books, struct books_process_row *ret) {
+        const struct book *book = books->book;
+        uint64_t net = book->inherited + book->left + ret->counters[SHM_ALLOC_BYTES] - ret->counters[SHM_DEALLOC_BYTES];
+
+        ret->inherited = book->inherited;
+        ret->net_quality = book->net_quality <= BOOKS_NET_EXACT ? book->net_quality : BOOKS_NET_UNKNOWN;
+        if ((int64_t)net < 0 && ret->net_quality == BOOKS_NET_EXACT)
+                ret->net_quality = BOOKS_NET_ESTIMATED;
+        ret->net = (int64_t)net < 0 ? 0 : net;
+        ret->peak_net = book->peak_net > ret->net ? book->peak_net : ret->net;
+}
+
 /* Modulo 2^64, as the sums themselves: none of them falls, but what a stranger counts may wrap. */
 static void subtract_baseline(const struct books *books, struct books_process_row *ret) {
         const struct baseline *base = &books->book->baselines[books->book->baseline];
@@ -258,6 +271,7 @@ void books_process_lanes(const struct books *books, struct books_process_row *re
                 .refused = refused->enters + refused->enters_depth + refused->opens + refused->closes,
         };
         add_lanes(books, ret);
+        add_net(books, ret);
         subtract_baseline(books, ret);
 }
 

@@ -106,7 +106,7 @@ static void attach(struct guest *guest, const struct shm_hello *hello) {
                 reject(collector, guest->fd, &guest->cred, EACCES, strerror(-newcomer.pidfd));
                 return;
         }
-        if (hello->former.process && welcome_back(collector, &newcomer, hello->former.process, guest->fd)) {
+        if (hello->own.former && welcome_back(collector, &newcomer, hello->own.former, guest->fd)) {
                 close(newcomer.pidfd);
                 return;
         }

@@ -72,6 +72,7 @@ static uint64_t share(const struct drain *drain) {
 
 /* Commits; only then may the producers overwrite what was drained. */
 void drain_commit(struct drain *drain) {
+        books_note_peak(drain->books);
         books_commit(drain->books);
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 uint64_t position = books_lane(drain->books, i)->position;

@@ -125,6 +125,32 @@ static int make_segment(struct process *process, const struct shm_hello *hello, 
         return 0;
 }
 
+/* What it inherited, as it says.  A raw clone cannot say it: its parent's row shows what that has now, which is near. */
+static void set_inherited(struct process *process, const struct shm_hello *hello) {
+        struct processes *processes = process->inside->processes;
+        uint64_t inherited = hello->own.inherited, now_ns = reactor_now(processes->reactor);
+        enum books_net_quality quality = BOOKS_NET_UNKNOWN;
+        struct process *parent;
+        struct books_process_row row;
+
+        if (hello->flags & SHM_HELLO_INHERITED) {
+                quality = hello->flags & SHM_HELLO_ESTIMATED ? BOOKS_NET_ESTIMATED : BOOKS_NET_EXACT;
+        } else {
+                parent = process->forked ? processes_by_pid(processes, process->parent) : NULL;
+                inherited = 0;
+                if (parent && parent->books && parent->uid == process->uid) {
+                        if (parent->drain)
+                                process_settle(parent, now_ns);
+                        books_process_lanes(parent->books, &row);
+                        inherited = row.net;
+                        quality = row.net_quality == BOOKS_NET_UNKNOWN ? BOOKS_NET_UNKNOWN : BOOKS_NET_ESTIMATED;
+                }
+        }
+        books_begin(process->books, now_ns);
+        books_set_inherited(process->books, inherited, hello->own.left, quality);
+        books_commit(process->books);
+}
+
 static int begin(struct process *process, const struct shm_hello *hello, int *ret_memfd) {
         int r;
 
@@ -134,7 +160,10 @@ static int begin(struct process *process, const struct shm_hello *hello, int *re
         process->counting = hello->counting <= SHM_COUNTING_BYPASSED ? hello->counting : SHM_COUNTING_NONE;
         process->allocator = procinfo_allocator(process->pid);
         r = make_segment(process, hello, ret_memfd);
-        return r < 0 ? r : process_watch(process);
+        if (r < 0)
+                return r;
+        set_inherited(process, hello);
+        return process_watch(process);
 }
 
 int process_attach(struct processes *processes, const struct newcomer *newcomer, const struct shm_hello *hello,

@@ -90,8 +90,26 @@ static uint64_t ps_number(const struct ps_row *row, int column) {
                 return row->books.evicted;
         case WIRE_PS_timed:
                 return process->drain && books_timing(process->books);
+        case WIRE_PS_inherited_bytes:
+                return row->books.inherited;
+        case WIRE_PS_peak_net_bytes:
+                return row->books.peak_net;
         }
         return 0;
+}
+
+static const char *net_quality(const struct ps_row *row) {
+        if (!is_counted(row->process) || row->process->counting == SHM_COUNTING_SNAPSHOT)
+                return "unknown";
+        switch (row->books.net_quality) {
+        case BOOKS_NET_EXACT:
+                return "exact";
+        case BOOKS_NET_ESTIMATED:
+                return "estimated";
+        case BOOKS_NET_UNKNOWN:
+                break;
+        }
+        return "unknown";
 }
 
 static const char *ps_text(const struct ps_row *row, int column) {
@@ -106,19 +124,17 @@ static const char *ps_text(const struct ps_row *row, int column) {
                 return row->ended;
         case WIRE_PS_counting:
                 return row->counting;
+        case WIRE_PS_net_quality:
+                return net_quality(row);
         }
         return "";
-}
-
-static int64_t net_bytes(const struct ps_row *row) {
-        return (int64_t)(row->books.counters[SHM_ALLOC_BYTES] - row->books.counters[SHM_DEALLOC_BYTES]);
 }
 
 static void ps_cell(struct query *query, const void *data, int column, char *path, struct query_cell *ret) {
         if (ret->type == WIRE_COLUMN_TEXT)
                 ret->text = ps_text(data, column);
         else if (ret->type == WIRE_COLUMN_INT)
-                ret->i = net_bytes(data);
+                ret->i = (int64_t)((const struct ps_row *)data)->books.net;
         else
                 ret->u = ps_number(data, column);
 }

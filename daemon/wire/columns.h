@@ -137,8 +137,12 @@
           "open when it ended, the largest: path to [alloc_count, alloc_bytes, dealloc_count, dealloc_bytes]")         \
         X(ring_fill_ppm, UINT, NONE, "how full its fullest ring was in the last seconds, in millionths")               \
         X(evicted, UINT, COUNT, "live spans that the table had no room for")                                           \
-        X(net_bytes, INT, BYTES, "alloc_bytes - dealloc_bytes: what it has of malloc's memory now")                    \
-        X(timed, BOOL, NONE, "whether it writes timestamps")
+        X(net_bytes, INT, BYTES,                                                                                       \
+          "what it has of malloc's memory now: inherited, and allocated less freed since it began")                    \
+        X(timed, BOOL, NONE, "whether it writes timestamps")                                                           \
+        X(inherited_bytes, UINT, BYTES, "what was alive in its parent when it was forked")                             \
+        X(peak_net_bytes, UINT, BYTES, "the largest net_bytes that was seen")                                          \
+        X(net_quality, TEXT, NONE, "of net_bytes: exact, estimated or unknown")
 
 /* An event of `follow`. */
 #define WIRE_FOLLOW_COLUMNS(X)                                                                                         \
