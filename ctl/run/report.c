@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clean_text.h"
+#include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/json.h"
 #include "ctl/output/render.h"
@@ -54,13 +55,22 @@ static int add_command(struct json *json, char *const *argv) {
         return r;
 }
 
-static bool is_complete(const struct report *report) {
+static bool has_all_rows(const struct report *report) {
         return report->processes->complete && report->spans->complete && !report->rejected;
 }
 
+static uint64_t count_uncounted(const struct table *processes) {
+        uint64_t count = 0;
+
+        for (size_t row = 0; row < processes->row_count; row++)
+                count += counting_is_missing(table_text(processes, row, "counting"));
+        return count;
+}
+
 static int write_document(FILE *stream, const struct report *report, enum json_mode mode) {
+        uint64_t uncounted = count_uncounted(report->processes);
         struct json *json = NULL;
-        int r = json_new(&json, report->spans->time_ns, is_complete(report));
+        int r = json_new(&json, report->spans->time_ns, has_all_rows(report) && !uncounted);
 
         if (r == 0)
                 r = add_command(json, report->argv);
@@ -70,6 +80,8 @@ static int write_document(FILE *stream, const struct report *report, enum json_m
                 r = json_add_uint(json, NULL, "elapsed_ns", report->elapsed_ns);
         if (r == 0)
                 r = json_add_uint(json, NULL, "rejected", report->rejected);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "not_counted", uncounted);
         if (r == 0)
                 r = json_add_uint(json, NULL, "records", report->records);
         if (r == 0)
@@ -134,6 +146,11 @@ static void print_cost(FILE *stream, const struct report *report, const struct f
         char a[FORMAT_MAX], b[FORMAT_MAX];
 
         fprintf(stream, "  coverage %s", format_ppm(a, share_ppm(all > lost ? all - lost : 0, all)));
+        /* Of these it is not known what they allocated. */
+        if (total->values[FOLD_UNCOUNTED])
+                fprintf(stream, " of what was counted; %" PRIu64 " of %" PRIu64 " %s not counted",
+                        total->values[FOLD_UNCOUNTED], total->images,
+                        total->values[FOLD_EXECS] ? "programs" : "processes");
         if (report->refused)
                 fprintf(stream,
                         ": %" PRIu64 " enters, opens and closes found a full ring; --ring-kib makes rings larger, "
@@ -159,9 +176,12 @@ static void print_totals(FILE *stream, const struct report *report, const struct
                 fprintf(stream, ", %" PRIu64 " still running", total->values[FOLD_ALIVE]);
         if (total->values[FOLD_UNCOUNTED])
                 fprintf(stream, ", %" PRIu64 " not counted", total->values[FOLD_UNCOUNTED]);
-        fprintf(stream, "\n  allocated %s in %" PRIu64 " allocations, freed %s in %" PRIu64 "\n",
+        fprintf(stream, "\n  allocated %s in %" PRIu64 " allocations, freed %s in %" PRIu64,
                 format_bytes(a, total->values[FOLD_ALLOC_BYTES]), total->values[FOLD_ALLOCS],
                 format_bytes(b, total->values[FOLD_FREED_BYTES]), total->values[FOLD_FREES]);
+        if (total->values[FOLD_INHERITED])
+                fprintf(stream, ", inherited %s at forks", format_bytes(c, total->values[FOLD_INHERITED]));
+        fputc('\n', stream);
         fprintf(stream, "  of what was allocated: %s in spans, %s outside, %s lost, %s before a process attached\n",
                 format_bytes(a, total->values[FOLD_SELF_BYTES]), format_bytes(b, total->values[FOLD_OUTSIDE_BYTES]),
                 format_bytes(c, total->values[FOLD_LOST_BYTES]), format_bytes(d, total->values[FOLD_BEFORE_BYTES]));
@@ -169,7 +189,7 @@ static void print_totals(FILE *stream, const struct report *report, const struct
         if (total->values[FOLD_UNBALANCED])
                 fprintf(stream, "  the books of %" PRIu64 " do not balance: please report it\n",
                         total->values[FOLD_UNBALANCED]);
-        if (!is_complete(report))
+        if (!has_all_rows(report))
                 fprintf(stream, "  some rows are missing: %" PRIu64 " attach requests were turned down\n",
                         report->rejected);
 }
@@ -194,7 +214,8 @@ VALUE_CELL(frees_cell, format_count, row->values[FOLD_FREES])
 VALUE_CELL(freed_cell, format_bytes, row->values[FOLD_FREED_BYTES])
 VALUE_CELL(self_cell, format_bytes, row->values[FOLD_SELF_BYTES])
 VALUE_CELL(cycles_cell, format_count, row->values[FOLD_CYCLES])
-VALUE_CELL(net_cell, format_net_bytes, (int64_t)(row->values[FOLD_ALLOC_BYTES] - row->values[FOLD_FREED_BYTES]))
+VALUE_CELL(net_cell, format_net_bytes, (int64_t)row->values[FOLD_NET])
+VALUE_CELL(inherited_cell, format_bytes, row->values[FOLD_INHERITED])
 
 static const char *name_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
         if (row->images == 1)
@@ -246,6 +267,7 @@ static const struct column process_columns[] = {
         {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
         {"FREES", RENDER_RIGHT, frees_cell},
         {"FREED", RENDER_RIGHT, freed_cell},
+        {"INHERITED", RENDER_RIGHT, inherited_cell},
         {"NET", RENDER_RIGHT, net_cell},
         {"IN SPANS", RENDER_RIGHT, self_cell},
         {"NOTE", 0, note_cell},
@@ -269,7 +291,7 @@ static const struct column thread_columns[] = {
         {"NET", RENDER_RIGHT, net_cell},
 };
 
-enum { COLUMNS_MAX = 8 };
+enum { COLUMNS_MAX = 9 };
 
 static size_t width_of(FILE *stream) {
         struct winsize size;

@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/output/counting.h"
 #include "ctl/run/report_fold.h"
 
-/* How `counting` begins in the row of a process that has counters of ours, and in that of one that has none. */
-#define COUNTED        "libspanalloc-malloc"
-#define NOT_COUNTED    "not counted"
-#define NOTHING_COUNTS "nothing"
+/* How `counting` begins in the row of a process that has counters of ours. */
+#define COUNTED "libspanalloc-malloc"
 
 void fold_deinit(struct fold *fold) {
         free(fold->rows);
@@ -82,6 +81,7 @@ static void take_sums(struct fold_row *ret, const struct table *table, size_t ro
         ret->values[FOLD_ALLOC_BYTES] = table_uint(table, row, "alloc_bytes");
         ret->values[FOLD_FREES] = table_uint(table, row, "dealloc_count");
         ret->values[FOLD_FREED_BYTES] = table_uint(table, row, "dealloc_bytes");
+        ret->values[FOLD_NET] = ret->values[FOLD_ALLOC_BYTES] - ret->values[FOLD_FREED_BYTES];
         ret->values[FOLD_SELF_BYTES] = table_uint(table, row, "self_alloc_bytes");
 }
 
@@ -98,7 +98,9 @@ int fold_processes(struct fold *fold, const struct table *processes) {
                 to->keys[FOLD_PROGRAM] = table_text(processes, row, "exe");
                 to->keys[FOLD_NOTE] = begins(counting, COUNTED) ? "" : counting;
                 to->over = begins(counting, COUNTED) ? counting + strlen(COUNTED) : "";
-                to->values[FOLD_UNCOUNTED] = begins(counting, NOT_COUNTED) || begins(counting, NOTHING_COUNTS);
+                to->values[FOLD_NET] = (uint64_t)table_int(processes, row, "net_bytes");
+                to->values[FOLD_INHERITED] = table_uint(processes, row, "inherited_bytes");
+                to->values[FOLD_UNCOUNTED] = counting_is_missing(counting);
                 to->values[FOLD_OUTSIDE_BYTES] = table_uint(processes, row, "outside_alloc_bytes");
                 to->values[FOLD_LOST_BYTES] = table_uint(processes, row, "lost_alloc_bytes");
                 to->values[FOLD_BEFORE_BYTES] = table_uint(processes, row, "before_alloc_bytes");
@@ -176,6 +178,7 @@ static void add_threads(struct fold *fold, const struct table *processes, size_t
                 to->keys[FOLD_NOTE] = "";
                 for (uint32_t k = 0; k < entry->count && k < 4; k++)
                         to->values[FOLD_ALLOCS + k] = entry->values[k];
+                to->values[FOLD_NET] = to->values[FOLD_ALLOC_BYTES] - to->values[FOLD_FREED_BYTES];
         }
 }
 

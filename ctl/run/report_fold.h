@@ -20,8 +20,10 @@ enum fold_value {
         FOLD_OUTSIDE_BYTES,
         FOLD_LOST_BYTES,
         FOLD_BEFORE_BYTES,
-        FOLD_CYCLES, /* of a span */
-        FOLD_EXECS,  /* images that another one replaced */
+        FOLD_NET,       /* signed; of a process with what it inherited, else allocated less freed */
+        FOLD_INHERITED, /* of a process */
+        FOLD_CYCLES,    /* of a span */
+        FOLD_EXECS,     /* images that another one replaced */
         FOLD_ALIVE,
         FOLD_UNCOUNTED,
         FOLD_UNBALANCED,

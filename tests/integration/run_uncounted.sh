@@ -28,8 +28,11 @@ uncounted() {
         expect "rows of $comm under '$*'" "$(jq length <<<"$row")" 1
         expect_match "why $comm is not counted" "$(jq -r '.[0].counting' <<<"$row")" "$why"
         expect "its allocations" "$(jq '.[0].alloc_count' <<<"$row")" 0
+        expect "complete" "$(jq .complete "$WORK/report")" false
+        expect "rows that are not counted" "$(jq .not_counted "$WORK/report")" 1
         "$CTL" run -o "$WORK/human" -- "$@" || true
         expect_match "why $comm is not counted" "$(grep -- "$comm" "$WORK/human")" "$why"
+        expect_match "the coverage" "$(grep -- coverage "$WORK/human")" 'of what was counted; 1 of [0-9]+ (programs|processes) not counted'
 }
 
 note "static: the command itself, and a child"
@@ -112,4 +115,5 @@ expect "a counted row" "$(jq '.processes[0].alloc_count > 0' "$WORK/report")" tr
 note "a counted row says by what"
 "$CTL" --json=short run -o "$WORK/report" -- "$WORK/plain" || true
 expect "counting" "$(jq -r '.processes[0].counting' "$WORK/report")" libspanalloc-malloc
+expect "complete" "$(jq .complete "$WORK/report")" true
 pass
