@@ -2,11 +2,12 @@
 /* Sends a hello of kind EXEC, without waiting for an answer, or leaves it in the segment; see exec_notice.h. */
 #include "client/exec_notice.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "client/attachments.h"
+#include "client/handshake.h"
 #include "client/lease.h"
 #include "client/library.h"
 #include "shm/handshake.h"
@@ -38,7 +39,6 @@ static void leave_in_segment(const struct shm_hello *hello, const char *path) {
 
 void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed) {
         const struct sa_api *leader = sa_forward();
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
         struct shm_hello hello = {
                 .magic = SHM_HELLO_MAGIC,
                 .version = SHM_VERSION,
@@ -47,7 +47,7 @@ void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed) {
                 .pid = pid,
         };
         struct sa_thread *self = &sa_self;
-        long fd;
+        int saved = errno, fd;
 
         if (leader) {
                 leader->tell_exec(pid, path, scrubbed);
@@ -58,12 +58,10 @@ void sa_root_tell_exec(int32_t pid, const char *path, bool scrubbed) {
                 return;
         }
         strncpy(hello.path, path, sizeof hello.path - 1);
-        strcpy(address.sun_path, sa_root.socket);
-        fd = sa_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
-        if (fd >= 0) {
-                if (sa_call(SYS_connect, fd, (long)&address, sizeof address, 0, 0, 0) == 0)
-                        sa_call(SYS_sendto, fd, (long)&hello, sizeof hello, MSG_NOSIGNAL, 0, 0);
+        if (sa_connect(sa_root.socket, &fd) == 0) {
+                sa_call(SYS_sendto, fd, (long)&hello, sizeof hello, MSG_NOSIGNAL, 0, 0);
                 sa_call(SYS_close, fd, 0, 0, 0, 0, 0);
         }
+        errno = saved;
         sa_calls_end(self);
 }

@@ -41,18 +41,26 @@ static bool is_trusted(int fd) {
         return cred.uid == 0 || cred.uid == geteuid() || cred.uid == sa_root.run_dir_uid;
 }
 
-static int connect_to(const char *path, int *ret_fd) {
+static int connect_at(int fd, const char *path, bool abstract) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
+        size_t n = strlen(path), size = abstract ? offsetof(struct sockaddr_un, sun_path) + 1 + n : sizeof address;
+
+        if (n >= sizeof address.sun_path)
+                return -EINVAL;
+        memcpy(address.sun_path + abstract, path, n);
+        return syscall(SYS_connect, fd, &address, (socklen_t)size) < 0 ? -errno : 0;
+}
+
+int sa_connect(const char *path, int *ret_fd) {
         int fd, r;
 
-        if (strlen(path) >= sizeof address.sun_path)
-                return -EINVAL;
-        strcpy(address.sun_path, path);
         fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        if (syscall(SYS_connect, fd, &address, sizeof address) < 0) {
-                r = -errno;
+        r = connect_at(fd, path, false);
+        if ((r == -ENOENT || r == -EACCES || r == -ECONNREFUSED) && path == sa_root.socket && sa_root.socket_is_told)
+                r = connect_at(fd, path, true);
+        if (r < 0) {
                 close_fd(fd);
                 return r;
         }
@@ -203,7 +211,7 @@ int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const ch
         int fd = -1, r;
 
         sa_inherited_fill(&hello);
-        r = connect_to(path, &fd);
+        r = sa_connect(path, &fd);
         if (r < 0)
                 return r;
         if (!is_trusted(fd))

@@ -50,6 +50,7 @@ struct sa_root {
 
         /* settings, from the environment at start-up */
         char socket[108];
+        bool socket_is_told; /* by SPANALLOC_SOCKET */
         uint32_t ring_kib;
         uint32_t on_full;
         uint32_t answer_ms;   /* how long a collector may take to answer */

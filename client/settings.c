@@ -21,6 +21,7 @@ static void choose_socket(void) {
         if (text && *text) {
                 if (strlen(text) < sizeof sa_root.socket)
                         strcpy(sa_root.socket, text);
+                sa_root.socket_is_told = true;
                 return;
         }
         if (runtime && *runtime && strlen(runtime) + sizeof "/spanalloc/ingest.sock" <= sizeof sa_root.socket) {

@@ -55,7 +55,7 @@ struct run {
 
         struct reactor *reactor;
         struct collector *collector;
-        int door_fd; /* the listening socket once more, to see whether anybody still stands there */
+        int door_fds[2]; /* the listening sockets once more, to see whether a connection waits there */
         int signal_fd;
         struct reactor_watch *signal_watch;
         struct reactor_timer *reap_timer, *end_timer;
@@ -80,11 +80,12 @@ static bool anyone_alive(const struct run *run) {
         return false;
 }
 
-/* The dead may have left word. */
-static bool anyone_at_the_door(const struct run *run) {
-        struct pollfd door = {.fd = run->door_fd, .events = POLLIN};
+/* Processes that have ended may have sent something. */
+static bool is_message_waiting(const struct run *run) {
+        struct pollfd doors[2] = {{.fd = run->door_fds[0], .events = POLLIN},
+                                  {.fd = run->door_fds[1], .events = POLLIN}};
 
-        return poll(&door, 1, 0) > 0;
+        return poll(doors, 2, 0) > 0;
 }
 
 /* The report is made when the command and all its descendants are gone and their books closed, or when those that
@@ -96,7 +97,7 @@ static bool is_over(const struct run *run) {
                 return false;
         if (run->alone)
                 return now >= run->alone_ns + SETTLE_NS ||
-                       (now >= run->alone_ns + END_CHECK_NS && !anyone_at_the_door(run) && !anyone_alive(run));
+                       (now >= run->alone_ns + END_CHECK_NS && !is_message_waiting(run) && !anyone_alive(run));
         return run->hurried || now >= run->ended_ns + run->options->linger_ns;
 }
 
@@ -195,9 +196,10 @@ static void take_files(struct run *run) {
         setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* A private directory, as the socket's path has room for little more than a hundred bytes and must not be guessed. */
+/* A directory of its own, as the socket's path has room for little more than a hundred bytes.  What root starts can
+ * change its user, and has to reach the socket then: the collector serves descendants of the command only. */
 static int make_directory(struct run *run) {
-        const char *const places[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp"};
+        const char *const places[] = {geteuid() ? NULL : "/run", getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp"};
         int r = -ENOENT;
 
         for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
@@ -208,6 +210,8 @@ static int make_directory(struct run *run) {
                 if ((size_t)snprintf(path, sizeof(path), "%s/spanalloc-run.XXXXXX", places[i]) >= sizeof(path))
                         continue;
                 if (mkdtemp(path)) {
+                        if (!geteuid())
+                                chmod(path, 0711);
                         memcpy(run->directory, path, sizeof(path));
                         snprintf(run->socket, sizeof(run->socket), "%s/ingest.sock", path);
                         return 0;
@@ -217,20 +221,22 @@ static int make_directory(struct run *run) {
         return r;
 }
 
-static int make_socket(struct run *run) {
+static int make_socket(struct run *run, bool abstract) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
+        size_t n = strlen(run->socket), size = offsetof(struct sockaddr_un, sun_path) + abstract + n;
         int fd, r;
 
-        snprintf(address.sun_path, sizeof(address.sun_path), "%s", run->socket);
+        memcpy(address.sun_path + abstract, run->socket, n);
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, SOMAXCONN) < 0) {
+        if (bind(fd, (const struct sockaddr *)&address, (socklen_t)size) < 0 ||
+            (!abstract && !geteuid() && chmod(run->socket, 0666) < 0) || listen(fd, SOMAXCONN) < 0) {
                 r = -errno;
                 close(fd);
                 return r;
         }
-        run->door_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        run->door_fds[abstract] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         return collector_listen(run->collector, fd);
 }
 
@@ -240,6 +246,7 @@ static int make_collector(struct run *run) {
 
         options.runtime_dir = NULL;
         options.eager = true;
+        options.family = getpid();
         options.segment_options |= SHM_OPTION_EAGER;
         options.keep_ns = UINT64_MAX;
         options.keep_max = UINT32_MAX;
@@ -274,7 +281,8 @@ static void run_deinit(struct run *run) {
                 collector_free(run->collector);
         if (run->reactor)
                 reactor_free(run->reactor);
-        close_fd(run->door_fd);
+        close_fd(run->door_fds[0]);
+        close_fd(run->door_fds[1]);
         close_fd(run->signal_fd);
         if (*run->socket)
                 unlink(run->socket);
@@ -323,7 +331,9 @@ static int make(struct run *run) {
                                 strerror(-r));
         r = make_collector(run);
         if (r == 0)
-                r = make_socket(run);
+                r = make_socket(run, false);
+        if (r == 0)
+                r = make_socket(run, true); /* which is there after a chroot too */
         return r < 0 ? ctl_fail(RUN_EXIT_FAILURE, "No collector can be made: %s.", strerror(-r)) : 0;
 }
 
@@ -463,7 +473,7 @@ int verb_run(struct ctl *ctl, int argc, char **argv) {
         struct run run = {
                 .options = &ctl->options,
                 .argv = calloc((size_t)argc + 1, sizeof(*run.argv)),
-                .door_fd = -1,
+                .door_fds = {-1, -1},
                 .signal_fd = -1,
         };
         int r;

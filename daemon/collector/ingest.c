@@ -154,9 +154,26 @@ static void hear_earlier(const struct guest *guest) {
         }
 }
 
+/* Strangers at the door of `run` are sent away, uncounted: what they ask for is not missing in its report. */
+static bool is_stranger(const struct guest *guest) {
+        struct collector *collector = guest->ingest->collector;
+        int r;
+
+        if (!collector->options.family || guest->cred.uid == geteuid())
+                return false;
+        r = procinfo_descends(guest->cred.pid, collector->options.family);
+        if (r < 0)
+                reject(collector, guest->fd, &guest->cred, EACCES, "it ended before it was known whose child it is");
+        else if (r == 0)
+                welcome_reject(guest->fd, EACCES);
+        return r <= 0;
+}
+
 static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t size, int flags) {
         struct collector *collector = guest->ingest->collector;
 
+        if (is_stranger(guest))
+                return;
         if (size != (ssize_t)sizeof *hello || (flags & (MSG_TRUNC | MSG_CTRUNC)) || hello->magic != SHM_HELLO_MAGIC)
                 reject(collector, guest->fd, &guest->cred, EPROTO, "what it said is no hello");
         else if (hello->version != SHM_VERSION)

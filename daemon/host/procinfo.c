@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,6 +83,32 @@ int procinfo_stat(pid_t pid, struct procinfo_stat *ret) {
         stat.start_ticks = ticks;
         *ret = stat;
         return 0;
+}
+
+#define ANCESTORS_MAX 4096 /* a pid that was given out again could make a circle */
+#define TRIES         8
+
+int procinfo_descends(pid_t pid, pid_t ancestor) {
+        struct procinfo_stat stat;
+        int r = -ESRCH;
+
+        for (int tries = 0; tries < TRIES; tries++) {
+                pid_t at = pid;
+
+                for (int n = 0; n < ANCESTORS_MAX; n++) {
+                        if (at == ancestor)
+                                return 1;
+                        if (at <= 1)
+                                return 0;
+                        r = procinfo_stat(at, &stat);
+                        if (r < 0)
+                                break; /* it ended meanwhile: its children have another parent now */
+                        at = stat.parent;
+                }
+                if (at == pid)
+                        return r;
+        }
+        return r;
 }
 
 uint64_t procinfo_start_ns(uint64_t start_ticks) {
@@ -194,6 +221,15 @@ int procinfo_seccomp(pid_t pid, uint32_t tid, struct procinfo_seccomp *ret) {
                 seccomp.filters = (uint32_t)strtoul(line + strlen("\nSeccomp_filters:"), NULL, 10);
         *ret = seccomp;
         return 0;
+}
+
+bool procinfo_in_other_root(pid_t pid) {
+        char path[32];
+        struct stat its, ours;
+
+        snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
+        return stat(path, &its) == 0 && stat("/", &ours) == 0 &&
+               (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino);
 }
 
 int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]) {

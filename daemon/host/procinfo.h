@@ -22,6 +22,8 @@ struct procinfo_stat {
 
 /* 0 or -errno; -ESRCH when there is no such process. */
 int procinfo_stat(pid_t pid, struct procinfo_stat *ret);
+/* 1: `pid` is `ancestor`, or descends from it; an orphan descends from its reaper.  0: not.  -errno: it is gone. */
+int procinfo_descends(pid_t pid, pid_t ancestor);
 /* Since the epoch, from procinfo_stat's ticks. */
 uint64_t procinfo_start_ns(uint64_t start_ticks);
 int procinfo_exe(pid_t pid, char *buf, size_t size);
@@ -37,6 +39,8 @@ struct procinfo_seccomp {
 };
 /* Of one thread; 0: of the first. */
 int procinfo_seccomp(pid_t pid, uint32_t tid, struct procinfo_seccomp *ret);
+/* Whether its root directory is not ours. */
+bool procinfo_in_other_root(pid_t pid);
 int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]);
 /* The allocator that it runs on when it is not libc's: "jemalloc", "tcmalloc", "mimalloc"; else "". */
 const char *procinfo_allocator(pid_t pid);

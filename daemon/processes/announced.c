@@ -146,7 +146,9 @@ static int make_row(struct notice *notice, bool alive, struct process **ret) {
                 notice->pidfd = -1;
                 notice->death = reactor_unwatch(notice->death);
         }
-        if (!why || !*why)
+        if (!why && !alive)
+                why = "it ended before it attached; its file is not to be seen in our root directory";
+        else if (!why || !*why)
                 why = alive && is_filtered(notice->pid) ? FILTERED
                       : alive                           ? "it has not attached"
                                                         : "it ended before it attached";
@@ -247,6 +249,8 @@ static void add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid,
                 return;
         }
         notice->why = obstacle(parent && notice->pidfd < 0 ? parent : pid, path);
+        if (notice->why && !*notice->why && notice->pidfd >= 0 && procinfo_in_other_root(pid))
+                notice->why = "it has another root directory, where the counting library may be missing";
         if (scrubbed && notice->why && !*notice->why)
                 notice->why = "its environment was scrubbed of LD_PRELOAD";
         if (else_why && (!notice->why || !*notice->why))
