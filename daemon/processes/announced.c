@@ -231,6 +231,7 @@ static int open_process(struct notice *notice) {
 static void add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid, const char *path, bool scrubbed,
                 bool spawned, const char *else_why) {
         struct notice *notice = calloc(1, sizeof *notice);
+        bool other_root;
 
         if (!notice)
                 return;
@@ -248,8 +249,9 @@ static void add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid,
                 notice_free(&announced->first);
                 return;
         }
+        other_root = notice->pidfd >= 0 && procinfo_in_other_root(pid); /* before its file is found there: it can end */
         notice->why = obstacle(parent && notice->pidfd < 0 ? parent : pid, path);
-        if (notice->why && !*notice->why && notice->pidfd >= 0 && procinfo_in_other_root(pid))
+        if (other_root && notice->why && !*notice->why)
                 notice->why = "it has another root directory, where the counting library may be missing";
         if (scrubbed && notice->why && !*notice->why)
                 notice->why = "its environment was scrubbed of LD_PRELOAD";
