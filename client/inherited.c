@@ -100,7 +100,15 @@ void sa_inherited_before_fork(void) {
 }
 
 void sa_inherited_after_fork(void) {
+        struct sa_attachment *a;
+        uint32_t epoch;
+
         set(at_fork_flags, 0);
+        a = sa_attachment_get(&epoch);
+        if (!a)
+                return;
+        atomic_fetch_add_explicit(&a->header->forks, 1, memory_order_relaxed); /* a figure by itself */
+        sa_attachment_put(a);
 }
 
 void sa_inherited_begin(void) {

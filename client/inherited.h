@@ -16,7 +16,7 @@ struct shm_hello;
 
 /* Before fork(3), in the parent: sums what the process has at this moment.  Async-signal-safe, as fork is. */
 void sa_inherited_before_fork(void);
-/* After it, in the parent. */
+/* After it, in the parent: counts it.  The result of the fork is not known here. */
 void sa_inherited_after_fork(void);
 /* In the child, once: takes the parent's sum.  Without one (a raw clone) the child does not know what it inherited. */
 void sa_inherited_begin(void);

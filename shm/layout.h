@@ -404,7 +404,8 @@ struct shm_header {
         _Atomic uint32_t closes_posted; /* counts what was put into `closes` */
         uint32_t reserved2;
         _Atomic uint64_t instance_floor; /* spans of blocks up to it (shm/span.h) were opened before this segment */
-        uint64_t reserved2b[5];
+        uint64_t reserved2b[4];
+        _Atomic uint64_t forks; /* children made by fork(3), and attempts that failed */
 
         /* line 3: the doorbell.  The client increments it and wakes it as a futex */
         _Atomic uint32_t bell;
@@ -618,6 +619,7 @@ _Static_assert(offsetof(struct shm_header, process) == 16, "");
 _Static_assert(offsetof(struct shm_header, counting) == 132, "");
 _Static_assert(offsetof(struct shm_header, closes_posted) == 136, "");
 _Static_assert(offsetof(struct shm_header, instance_floor) == 144, "");
+_Static_assert(offsetof(struct shm_header, forks) == 184, "");
 _Static_assert(offsetof(struct shm_header, other_names) == 264, "");
 _Static_assert(offsetof(struct shm_header, other_paths) == 272, "");
 _Static_assert(offsetof(struct shm_header, truncated_names) == 280, "");

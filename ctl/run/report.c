@@ -59,6 +59,15 @@ static bool has_all_rows(const struct report *report) {
         return report->processes->complete && report->spans->complete && !report->rejected;
 }
 
+/* Forked children that never attached.  A fork that failed counts too. */
+static uint64_t count_unseen(const struct report *report) {
+        uint64_t forks = 0;
+
+        for (size_t row = 0; row < report->processes->row_count; row++)
+                forks += table_uint(report->processes, row, "forks");
+        return forks > report->forked ? forks - report->forked : 0;
+}
+
 static uint64_t count_uncounted(const struct table *processes) {
         uint64_t count = 0;
 
@@ -68,9 +77,9 @@ static uint64_t count_uncounted(const struct table *processes) {
 }
 
 static int write_document(FILE *stream, const struct report *report, enum json_mode mode) {
-        uint64_t uncounted = count_uncounted(report->processes);
+        uint64_t uncounted = count_uncounted(report->processes), unseen = count_unseen(report);
         struct json *json = NULL;
-        int r = json_new(&json, report->spans->time_ns, has_all_rows(report) && !uncounted);
+        int r = json_new(&json, report->spans->time_ns, has_all_rows(report) && !uncounted && !unseen);
 
         if (r == 0)
                 r = add_command(json, report->argv);
@@ -82,6 +91,8 @@ static int write_document(FILE *stream, const struct report *report, enum json_m
                 r = json_add_uint(json, NULL, "rejected", report->rejected);
         if (r == 0)
                 r = json_add_uint(json, NULL, "not_counted", uncounted);
+        if (r == 0)
+                r = json_add_uint(json, NULL, "not_seen", unseen);
         if (r == 0)
                 r = json_add_uint(json, NULL, "records", report->records);
         if (r == 0)
@@ -192,6 +203,10 @@ static void print_totals(FILE *stream, const struct report *report, const struct
         if (!has_all_rows(report))
                 fprintf(stream, "  some rows are missing: %" PRIu64 " attach requests were turned down\n",
                         report->rejected);
+        if (count_unseen(report))
+                fprintf(stream,
+                        "  %" PRIu64 " forked children have no row: they could not attach, or the fork failed\n",
+                        count_unseen(report));
 }
 
 /* --------------------------------------------------------------------------------------------------- tables -- */

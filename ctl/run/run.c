@@ -456,6 +456,7 @@ static int report(struct run *run) {
         collector_refresh(run->collector);
         collector_stats(run->collector, &stats);
         report.rejected = stats.rejected;
+        report.forked = stats.forked;
         report.records = stats.records;
         report.refused = stats.refused;
         report.collector_cpu_ns = processor_ns(RUSAGE_SELF);

@@ -113,6 +113,13 @@ void books_set_refused(struct books *books, const struct shm_refused *refused, u
         books->book->refused_threads = threads;
 }
 
+void books_set_forks(struct books *books, uint64_t forks) {
+        if (books->book->forks == forks)
+                return;
+        touch(books, &books->book->forks);
+        books->book->forks = forks;
+}
+
 void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused) {
         if (books->tallies[path].refused != refused)
                 tally_change(books, path)->refused = refused;

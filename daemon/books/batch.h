@@ -64,7 +64,8 @@ struct book {
         uint32_t net_quality; /* enum books_net_quality, of `inherited` */
         uint32_t reserved1;
         uint64_t peak_net; /* the largest that was seen, of what it had at a commit */
-        uint64_t reserved2[4];
+        uint64_t forks;    /* as the client counts them */
+        uint64_t reserved2[3];
 };
 _Static_assert(sizeof(struct last_open) == 64, "");
 
@@ -187,6 +188,7 @@ void books_set_finished(struct books *books);
 
 /* What the client itself counts as refused, over all its lanes; replaced, not added. */
 void books_set_refused(struct books *books, const struct shm_refused *refused, uint64_t threads);
+void books_set_forks(struct books *books, uint64_t forks);
 void books_set_path_refused(struct books *books, uint32_t path, uint64_t refused);
 static inline const struct shm_refused *books_refused(const struct books *books, uint64_t *ret_threads) {
         *ret_threads = books->book->refused_threads;

@@ -124,7 +124,8 @@ struct books_process_row {
         /* Net bytes, not touched by a reset: at the fork; now, `inherited` included; the most that was seen. */
         uint64_t inherited, net, peak_net;
         enum books_net_quality net_quality;
-        bool balanced; /* before + self + outside + lost == counters, in all four */
+        uint64_t forks; /* of children, by fork(3) */
+        bool balanced;  /* before + self + outside + lost == counters, in all four */
 };
 
 /* Gives back memory that only changes need, and the next ones take again: outside a batch. */

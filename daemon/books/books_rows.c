@@ -268,6 +268,7 @@ void books_process_lanes(const struct books *books, struct books_process_row *re
                 .records = book->records,
                 .evicted = book->evicted,
                 .stale = book->stale,
+                .forks = book->forks,
                 .refused = refused->enters + refused->enters_depth + refused->opens + refused->closes,
         };
         add_lanes(books, ret);

@@ -319,6 +319,7 @@ void collector_stats(const struct collector *collector, struct collector_stats *
                                         .refused = gone->refused,
                                         .lost_alloc_bytes = gone->lost_alloc_bytes,
                                         .evicted = gone->evicted,
+                                        .forked = rows->forked,
                                         .expelled = rows->expelled,
                                         .rejected = rows->rejected};
 

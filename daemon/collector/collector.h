@@ -68,6 +68,7 @@ struct collector_stats {
         uint64_t processes, processes_ended, processes_seen, threads;
         uint64_t records, refused, lost_alloc_bytes, evicted;
         double records_rate;
+        uint64_t forked; /* of those seen, children of fork(3) */
         uint64_t expelled, rejected, wakeups, passes;
         uint64_t limited[QUOTA_KINDS]; /* how often a user's limit was reached */
         uint32_t generation;

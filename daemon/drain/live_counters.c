@@ -85,6 +85,7 @@ static void settle_refused(struct drain *drain, bool is_dead) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++)
                 segment_refused(&drain->reader, i, &refused);
         books_set_refused(drain->books, &refused, segment_refused_threads(&drain->reader));
+        books_set_forks(drain->books, segment_forks(&drain->reader));
         if (!paths_may_differ(drain, &refused) && !is_dead)
                 return;
         for (uint32_t path = 1, n = books_path_count(drain->books); path <= n; path++) {

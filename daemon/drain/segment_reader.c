@@ -431,6 +431,10 @@ void segment_ask_timing(struct segment_reader *reader, uint32_t i, bool on) {
                 atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_TIMING, memory_order_relaxed);
 }
 
+uint64_t segment_forks(const struct segment_reader *reader) {
+        return atomic_load_explicit(&header(reader)->forks, memory_order_relaxed);
+}
+
 uint64_t segment_instance_floor(const struct segment_reader *reader) {
         return atomic_load_explicit(&header(reader)->instance_floor, memory_order_relaxed);
 }

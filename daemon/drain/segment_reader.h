@@ -142,6 +142,8 @@ uint32_t segment_filters(const struct segment_reader *reader);
 /* An exec that the client has left in the segment, and its count: false if that is `count`, or it is being written. */
 bool segment_exec(const struct segment_reader *reader, uint32_t count, struct shm_exec *ret);
 void segment_tell_look(struct segment_reader *reader, bool seen);
+/* Children that the process made by fork(3). */
+uint64_t segment_forks(const struct segment_reader *reader);
 uint64_t segment_instance_floor(const struct segment_reader *reader);
 /* The futex word that the client's doorbell moves. */
 const uint32_t *segment_bell(const struct segment_reader *reader);

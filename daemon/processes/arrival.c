@@ -197,6 +197,7 @@ int process_attach(struct processes *processes, const struct newcomer *newcomer,
         }
         processes->stats.live++;
         processes->stats.seen++;
+        processes->stats.forked += (hello->flags & SHM_HELLO_CHILD) && (hello->flags & SHM_HELLO_INHERITED);
         owner->drain_soon(processes->userdata);
         owner->tend_soon(processes->userdata);
         *ret = process;

@@ -69,6 +69,7 @@ struct processes_stats {
         uint64_t live;     /* attached and not ended */
         uint64_t ended;    /* rows of ended ones */
         uint64_t seen;     /* that ever attached, to earlier collectors too */
+        uint64_t forked;   /* of these, children of fork(3) */
         uint64_t expelled; /* that broke the format, or were above their user's limit */
         uint64_t rejected; /* connections and announcements that were turned away */
         struct process_sums forgotten;

@@ -94,6 +94,8 @@ static uint64_t ps_number(const struct ps_row *row, int column) {
                 return row->books.inherited;
         case WIRE_PS_peak_net_bytes:
                 return row->books.peak_net;
+        case WIRE_PS_forks:
+                return row->books.forks;
         }
         return 0;
 }

@@ -142,7 +142,8 @@
         X(timed, BOOL, NONE, "whether it writes timestamps")                                                           \
         X(inherited_bytes, UINT, BYTES, "what was alive in its parent when it was forked")                             \
         X(peak_net_bytes, UINT, BYTES, "the largest net_bytes that was seen")                                          \
-        X(net_quality, TEXT, NONE, "of net_bytes: exact, estimated or unknown")
+        X(net_quality, TEXT, NONE, "of net_bytes: exact, estimated or unknown")                                        \
+        X(forks, UINT, COUNT, "calls of fork(3): a child that never allocates has no row")
 
 /* An event of `follow`. */
 #define WIRE_FOLLOW_COLUMNS(X)                                                                                         \

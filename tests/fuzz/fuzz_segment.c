@@ -347,6 +347,7 @@ static void set_header(struct input *input) {
                 break;
         default:
                 atomic_store(&h->instance_floor, take_number(input));
+                atomic_store(&h->forks, take_number(input));
         }
 }
 

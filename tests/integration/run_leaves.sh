@@ -45,6 +45,15 @@ expect "rows of the program" "$(ask '[.processes[] | select(.comm == "plain")] |
 expect_match "why it is not counted" "$(ask '.processes[] | select(.comm == "plain") | .counting')" 'not counted: .*root directory'
 expect "complete" "$(ask .complete)" false
 
+note "a child that cannot attach is missed"
+report "$LEAVES" shut
+expect "rows" "$(ask '.processes | length')" 1
+expect "forks" "$(ask '.processes[0].forks')" 1
+expect "children without a row" "$(ask .not_seen)" 1
+expect "complete" "$(ask .complete)" false
+"$CTL" run -o "$WORK/human" -- "$LEAVES" shut
+expect_match "the report" "$(cat "$WORK/human")" '1 forked children have no row'
+
 note "another network namespace"
 if unshare -n true 2>/dev/null; then
         report unshare -n "$LEAVES" user

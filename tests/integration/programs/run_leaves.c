@@ -4,12 +4,14 @@
  *
  *     run_leaves user                becomes user 65534, forks a child that allocates
  *     run_leaves root DIR [PROGRAM]  the same after chroot to DIR; runs PROGRAM there
+ *     run_leaves shut                forks a child that can open no descriptor, and so cannot attach
  *     run_leaves wait                waits for a byte from stdin
  */
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +39,8 @@ int main(int argc, char **argv) {
         sink = malloc(1000);
         if (!strcmp(mode, "wait"))
                 return read(STDIN_FILENO, &byte, 1) != 1;
+        if (!strcmp(mode, "shut"))
+                return setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, 0}) || fork_one();
         if (!strcmp(mode, "root") && (argc < 3 || chroot(argv[2]) || chdir("/")))
                 return 3;
         if (become_nobody() || fork_one())
