@@ -57,6 +57,9 @@ static void print_status(FILE *stream, const struct ctl *ctl, const struct table
                 table_uint(t, 0, "processes_seen"));
         fprintf(stream, "     Records: %" PRIu64 ", %s a second\n", table_uint(t, 0, "records"),
                 format_short_count(a, table_uint(t, 0, "records_rate")));
+        if (*table_text(t, 0, "longest_turn"))
+                fprintf(stream, "Longest turn: %s of processor time, most of it %s\n",
+                        format_duration(a, table_uint(t, 0, "longest_turn_ns")), table_text(t, 0, "longest_turn"));
         print_losses(stream, t);
 }
 

@@ -278,6 +278,7 @@ static bool guest_defer(struct guest *guest) {
 static void on_guest(void *userdata, int fd, unsigned events) {
         struct guest *guest = userdata;
 
+        reactor_work(guest->ingest->collector->reactor, "attaching");
         if (!guest_defer(guest) && (guest_serve(guest) || (events & REACTOR_HUP)))
                 guest_free(guest);
 }

@@ -127,6 +127,7 @@ static void on_drain(void *userdata, uint64_t now_ns) {
         struct schedule *schedule = &collector->schedule;
         int outcome;
 
+        reactor_work(collector->reactor, "draining");
         schedule->drain_at_ns = 0;
         if (collector_is_empty(collector)) { /* the next attach starts us again */
                 limits_begin_pass(collector->processes);
@@ -209,6 +210,7 @@ static void on_tick(void *userdata, uint64_t now_ns) {
         bool busy = false;
         uint64_t next;
 
+        reactor_work(collector->reactor, "housekeeping");
         for (size_t i = 0; (process = processes_at(processes, i)); i++) {
                 process_tend(process, now_ns);
                 process_autopsy(process, now_ns);

@@ -193,6 +193,7 @@ static bool give_next(struct statefile *statefile) {
 static void on_timer(void *userdata, uint64_t now_ns) {
         struct statefile *statefile = userdata;
 
+        reactor_work(statefile->collector->reactor, "saving");
         reactor_timer_set(statefile->timer, now_ns + statefile->interval_ns);
         if (statefile->in_round) /* the disk is slow */
                 return;
@@ -205,6 +206,7 @@ static void on_done(void *userdata, int fd, unsigned events) {
         struct statefile *statefile = userdata;
         uint64_t n;
 
+        reactor_work(statefile->collector->reactor, "saving");
         if (read(fd, &n, sizeof n) != sizeof n)
                 return;
         pthread_mutex_lock(&statefile->lock);

@@ -137,6 +137,7 @@ static void tell_unkept(const struct welcome *welcome) {
 static void on_timer(void *userdata, uint64_t now_ns) {
         struct welcome *welcome = userdata;
 
+        reactor_work(welcome->collector->reactor, "attaching");
         if (welcome->fd >= 0) {
                 give(welcome);
                 reactor_timer_set(welcome->timer, now_ns + WAIT_NS);

@@ -40,6 +40,7 @@ static void on_connection(void *userdata, int listen_fd, unsigned events) {
         struct listener *listener = userdata;
         int fd;
 
+        reactor_work(listener->reactor, "accepting");
         for (int i = 0; i < ACCEPTS; i++) {
                 fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (fd >= 0) {

@@ -2,8 +2,8 @@
 /*
  * The reactor: lists of watches and timers, the order in which callbacks run, and what may be freed when.
  *
- * A turn is: timers that are due, the idle function, the wait, the watches that are ready.  A watch that is removed
- * while its turn is being served stays in memory, silent, until nothing holds it.
+ * A turn is: the watches that are ready, timers that are due, the idle function.  A watch that is removed while its turn
+ * is being served stays in memory, silent, until nothing holds it.
  */
 #include "daemon/loop/reactor.h"
 
@@ -46,6 +46,14 @@ struct reactor {
         struct reactor_watch *wake_watch;
         uint64_t now_ns;
         bool stopped;
+
+        struct turn {
+                uint64_t cpu_ns; /* of this thread at its begin */
+                const char *work;
+                uint64_t work_ns;               /* monotonic: since when `work` is done */
+                struct reactor_longest longest; /* piece of work in it, by CLOCK_MONOTONIC */
+        } turn;
+        struct reactor_longest longest;
 };
 
 static void on_wake(void *userdata, int fd, unsigned events) {
@@ -84,6 +92,7 @@ int reactor_new(struct reactor **ret, enum reactor_backend backend) {
                 return -ENOMEM;
         reactor->ready_last = &reactor->ready_first;
         reactor->now_ns = clock_monotonic_ns();
+        reactor->longest.work = "";
         reactor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (reactor->wake_fd < 0)
                 r = -errno;
@@ -215,14 +224,16 @@ static void dispatch(struct reactor *reactor) {
         struct reactor_watch *watch;
         unsigned ready;
 
-        while ((watch = reactor->ready_first)) {
+        while ((watch = reactor->ready_first) && clock_monotonic_ns() - reactor->now_ns < REACTOR_TURN_NS) {
                 reactor->ready_first = watch->next_ready;
                 if (!reactor->ready_first)
                         reactor->ready_last = &reactor->ready_first;
                 ready = watch->ready & (watch->events | REACTOR_HUP);
                 watch->ready = 0;
-                if (!watch->removed && ready)
+                if (!watch->removed && ready) {
                         watch->fn(watch->userdata, watch->fd, ready);
+                        reactor_work(reactor, "other");
+                }
                 /* Cleared only now, so that a watch which removes itself outlives its callback. */
                 watch->queued = false;
                 if (watch->removed && !watch->armed && !watch->pending)
@@ -280,6 +291,7 @@ static void fire_timers(struct reactor *reactor) {
                 if (timer->at_ns && timer->at_ns <= reactor->now_ns) {
                         timer->at_ns = 0;
                         timer->fn(timer->userdata, reactor->now_ns);
+                        reactor_work(reactor, "other");
                 }
                 timer = reactor->timer_cursor;
         }
@@ -289,6 +301,8 @@ static void fire_timers(struct reactor *reactor) {
 static int64_t time_to_next(const struct reactor *reactor) {
         uint64_t next = UINT64_MAX, now = clock_monotonic_ns();
 
+        if (reactor->ready_first)
+                return 0;
         for (const struct reactor_timer *timer = reactor->timers; timer; timer = timer->next)
                 if (timer->at_ns && timer->at_ns < next)
                         next = timer->at_ns;
@@ -298,6 +312,43 @@ static int64_t time_to_next(const struct reactor *reactor) {
 }
 
 /* ---------------------------------------------------------------------------------------------------- turns -- */
+
+void reactor_work(struct reactor *reactor, const char *work) {
+        struct turn *turn = &reactor->turn;
+        uint64_t now_ns = clock_monotonic_ns();
+
+        if (now_ns - turn->work_ns > turn->longest.ns)
+                turn->longest = (struct reactor_longest){now_ns - turn->work_ns, turn->work};
+        turn->work = work;
+        turn->work_ns = now_ns;
+}
+
+static void begin_turn(struct reactor *reactor) {
+        reactor->now_ns = clock_monotonic_ns();
+        reactor->turn = (struct turn){
+                .cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), .work = "other", .work_ns = reactor->now_ns};
+        reactor->turn.longest.work = reactor->turn.work;
+}
+
+static void end_turn(struct reactor *reactor) {
+        uint64_t took_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - reactor->turn.cpu_ns;
+
+        reactor_work(reactor, "other");
+        if (took_ns > reactor->longest.ns)
+                reactor->longest = (struct reactor_longest){took_ns, reactor->turn.longest.work};
+}
+
+struct reactor_longest reactor_longest(const struct reactor *reactor) {
+        return reactor->longest;
+}
+
+uint64_t reactor_slice_end(void) {
+        return clock_monotonic_ns() + REACTOR_SLICE_NS;
+}
+
+bool reactor_slice_is_over(uint64_t end_ns) {
+        return clock_monotonic_ns() >= end_ns;
+}
 
 void reactor_on_idle(struct reactor *reactor, reactor_idle_fn fn, void *userdata) {
         reactor->idle = fn;
@@ -310,21 +361,24 @@ int reactor_run(struct reactor *reactor) {
 
         reactor->stopped = false;
         for (;;) {
-                reactor->now_ns = clock_monotonic_ns();
-                fire_timers(reactor);
+                begin_turn(reactor);
+                dispatch(reactor);
+                if (!reactor->stopped) {
+                        reactor->now_ns = clock_monotonic_ns();
+                        fire_timers(reactor);
+                }
                 if (reactor->stopped)
                         return 0;
                 timeout = time_to_next(reactor);
-                if (timeout != 0 && reactor->idle)
+                if (timeout != 0 && reactor->idle) {
                         /* It may have set a timer. */
+                        reactor_work(reactor, "idle");
                         timeout = reactor->idle(reactor->idle_userdata) ? 0 : time_to_next(reactor);
+                }
+                end_turn(reactor);
                 r = reactor->ops->wait(reactor->backend, timeout);
                 if (r < 0)
                         return r;
-                reactor->now_ns = clock_monotonic_ns();
-                dispatch(reactor);
-                if (reactor->stopped)
-                        return 0;
         }
 }
 

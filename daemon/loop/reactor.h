@@ -57,3 +57,21 @@ void reactor_stop(struct reactor *reactor);
 void reactor_wake(struct reactor *reactor);
 /* CLOCK_MONOTONIC of the latest wake-up, nanoseconds. */
 uint64_t reactor_now(const struct reactor *reactor);
+
+/* A turn: the callbacks between two waits.  It takes REACTOR_TURN_NS and the callback in hand; watches that it leaves
+ * are served in the next one, after those before them.  So a callback is to end within REACTOR_SLICE_NS, and what takes
+ * longer goes on at the next turn: by a timer that is due at once. */
+#define REACTOR_TURN_NS  UINT64_C(4000000)
+#define REACTOR_SLICE_NS UINT64_C(3000000)
+/* When a slice of work that begins now is to end, CLOCK_MONOTONIC. */
+uint64_t reactor_slice_end(void);
+bool reactor_slice_is_over(uint64_t end_ns);
+
+/* Names what the callback does from here on, until it ends or names something else.  `work` is a literal. */
+void reactor_work(struct reactor *reactor, const char *work);
+/* The turn that took most processor time of this thread since the loop began to run. */
+struct reactor_longest {
+        uint64_t ns;
+        const char *work; /* what took most of it; "" before the first turn */
+};
+struct reactor_longest reactor_longest(const struct reactor *reactor);

@@ -189,6 +189,7 @@ static void on_death(void *userdata, int fd, unsigned events) {
         struct process *former;
         pid_t pid = notice->pid;
 
+        reactor_work(announced->processes->reactor, "deaths");
         if (announced_conclude(announced, pid, -1))
                 return;
         former = processes_by_pid(announced->processes, pid);

@@ -123,6 +123,7 @@ static void on_death(void *userdata, int fd, unsigned events) {
         struct process *process = userdata;
         struct processes *processes = process->inside->processes;
 
+        reactor_work(processes->reactor, "deaths");
         if (announced_conclude(processes->announced, process->pid, -1))
                 return;
         if (!process->drain) {

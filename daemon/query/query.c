@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/loop/reactor.h"
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
@@ -243,6 +244,7 @@ static int put_result(struct query *query, const struct query_peer *peer, const 
         wire_put_uint(out, WIRE_MESSAGE_ANSWER);
         wire_put_uint(out, call->id);
         wire_put_nil(out);
+        reactor_work(collector_reactor(query->collector), method->name);
         r = method->fn(query, peer, &params, out, ret_error);
         if (r < 0) {
                 wire_cancel(out, mark);

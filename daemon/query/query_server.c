@@ -251,6 +251,7 @@ static void on_turn(void *userdata, uint64_t now_ns) {
         struct query_server *server = userdata;
         uint64_t next_ns;
 
+        reactor_work(server->reactor, "queries that wait");
         for (struct connection *c = server->connections; c; c = c->next) {
                 if (!c->waits || turn_of(server, &c->peer) > now_ns)
                         continue;
@@ -327,6 +328,7 @@ static bool is_over(const struct connection *connection) {
 static void on_connection(void *userdata, int fd, unsigned events) {
         struct connection *connection = userdata;
 
+        reactor_work(connection->server->reactor, "query");
         if ((events & REACTOR_IN) && receive(connection) < 0) {
                 connection_free(connection);
                 return;
@@ -424,6 +426,7 @@ static void on_slow_timer(void *userdata, uint64_t now_ns) {
         struct connection *connection, *next;
         bool slow = false;
 
+        reactor_work(server->reactor, "queries that wait");
         for (connection = server->connections; connection; connection = next) {
                 next = connection->next;
                 if (connection->follower || !waiting(connection))

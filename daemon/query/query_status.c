@@ -33,6 +33,8 @@ static const char *status_text(const struct reactor *reactor, int field) {
                 return reactor_backend_name(reactor);
         case WIRE_STATUS_backend_why:
                 return reactor_backend_why(reactor);
+        case WIRE_STATUS_longest_turn:
+                return reactor_longest(reactor).work;
         }
         return "";
 }
@@ -101,6 +103,8 @@ static uint64_t status_number(const struct query *query, const struct collector_
                 return stats->limited[QUOTA_RECORDS];
         case WIRE_STATUS_limited_queries:
                 return query->limited;
+        case WIRE_STATUS_longest_turn_ns:
+                return reactor_longest(collector_reactor(query->collector)).ns;
         case WIRE_STATUS_memory_bytes:
                 return resident_bytes();
         }

@@ -199,7 +199,9 @@
         X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")               \
         X(took_over, UINT, NONE, "1: it went on with the processes and sums of a collector before it")                 \
         X(left_behind, UINT, COUNT, "processes of collectors before it whose sums could not be taken over")            \
-        X(log_dropped, UINT, COUNT, "lines that the log had no room for")
+        X(log_dropped, UINT, COUNT, "lines that the log had no room for")                                              \
+        X(longest_turn_ns, UINT, DURATION, "processor time of the longest turn of its loop")                           \
+        X(longest_turn, TEXT, NONE, "what took most of that turn")
 
 /* ------------------------------------------------------------------------------------------- as data at run time -- */
 

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "daemon/loop/reactor.h"
 
 #define MS UINT64_C(1000000)
@@ -297,6 +298,87 @@ static void test_many(void **state) {
         assert_int_equal(scene->calls, 0);
 }
 
+static void spin(uint64_t ns) {
+        uint64_t end = clock_monotonic_ns() + ns;
+
+        while (clock_monotonic_ns() < end)
+                ;
+}
+
+static void work_then_read(void *userdata, int fd, unsigned events) {
+        struct scene *scene = userdata;
+
+        reactor_work(scene->reactor, "little");
+        spin(MS / 10);
+        reactor_work(scene->reactor, "much");
+        spin(3 * MS);
+        read_one(scene, fd, events);
+}
+
+/* By processor time, so that only what the thread itself did counts. */
+static void test_longest_turn(void **state) {
+        SCENE(state);
+
+        assert_string_equal(reactor_longest(scene->reactor).work, "");
+        run_for(scene, 1 * MS);
+        assert_int_equal(reactor_watch(scene->reactor, &scene->watch, scene->fds[0], REACTOR_IN, work_then_read, scene),
+                         0);
+        assert_int_equal(write(scene->fds[1], "x", 1), 1);
+        run_for(scene, 20 * MS);
+        assert_int_equal(scene->calls, 1);
+        assert_string_equal(reactor_longest(scene->reactor).work, "much");
+        assert_true(reactor_longest(scene->reactor).ns > 0);
+}
+
+static void spin_and_count(void *userdata, int fd, unsigned events) {
+        struct scene *scene = userdata;
+
+        spin(1 * MS);
+        scene->calls++;
+}
+
+static void stop_at_second(void *userdata, uint64_t now_ns) {
+        struct scene *scene = userdata;
+
+        if (++scene->idles % 2)
+                reactor_timer_set(scene->timer, 1);
+        else
+                reactor_stop(scene->reactor);
+}
+
+/* Many ready watches do not make a long turn: a timer has its time between them, and each watch has its own. */
+static void test_turn_is_cut(void **state) {
+        SCENE(state);
+        struct reactor_watch *watches[64];
+        struct scene each[64];
+        int fds[64];
+
+        for (int i = 0; i < 64; i++) {
+                fds[i] = dup(scene->fds[0]);
+                assert_true(fds[i] >= 0);
+                each[i] = (struct scene){.calls = 0};
+                assert_int_equal(
+                        reactor_watch(scene->reactor, &watches[i], fds[i], REACTOR_OUT, spin_and_count, &each[i]), 0);
+        }
+        assert_int_equal(reactor_timer(scene->reactor, &scene->timer, stop_at_second, scene), 0);
+        for (int round = 0; round < 64; round++) {
+                unsigned before = 0, after = 0;
+
+                for (int i = 0; i < 64; i++)
+                        before += each[i].calls;
+                reactor_timer_set(scene->timer, 1);
+                assert_int_equal(reactor_run(scene->reactor), 0);
+                for (int i = 0; i < 64; i++)
+                        after += each[i].calls;
+                assert_true(after - before <= 2 * REACTOR_TURN_NS / MS);
+        }
+        for (int i = 0; i < 64; i++) {
+                assert_true(each[i].calls > 0);
+                reactor_unwatch(watches[i]);
+                close(fds[i]);
+        }
+}
+
 static void test_names(void **state) {
         struct reactor *reactor;
 
@@ -330,6 +412,8 @@ int main(void) {
                 BOTH(test_idle_refuses_sleep),
                 BOTH(test_wake),
                 BOTH(test_many),
+                BOTH(test_longest_turn),
+                BOTH(test_turn_is_cut),
                 cmocka_unit_test(test_names),
         };
 
