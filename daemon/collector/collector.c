@@ -256,8 +256,13 @@ int collector_listen(struct collector *collector, int listen_fd) {
 /* --------------------------------------------------------------------------------------------------- refreshing -- */
 
 static void refresh(struct process *process, uint64_t now_ns) {
+        int r;
+
         process_name_threads(process, now_ns, NAMES_AGE_NS);
-        if (process_drain(process, now_ns) >= 0 && process->drain)
+        do
+                r = process_drain(process, now_ns);
+        while (r == DRAIN_CUT && process->drain);
+        if (r >= 0 && process->drain)
                 process_settle(process, now_ns);
 }
 

@@ -64,27 +64,47 @@ static void ask_all(struct collector *collector) {
 
 /* ---------------------------------------------------------------------------------------------------- passes -- */
 
-/* Returns the busiest outcome. */
-static int pass(struct collector *collector, uint64_t now_ns) {
+static void begin_round(struct schedule_round *round, size_t first, size_t count) {
+        *round = (struct schedule_round){.is_on = true, .first = first, .count = count, .busiest = DRAIN_IDLE};
+}
+
+/* The row that the round is at; NULL: it is at its end. */
+static struct process *row_of_round(const struct collector *collector, const struct schedule_round *round) {
+        size_t count = processes_count(collector->processes);
+
+        return round->next < round->count && count
+                       ? processes_at(collector->processes, (round->first + round->next) % count)
+                       : NULL;
+}
+
+static void begin_pass(struct collector *collector) {
         struct schedule *schedule = &collector->schedule;
         size_t count = processes_count(collector->processes);
-        size_t first = count ? schedule->first++ % count : 0;
-        int busiest = DRAIN_IDLE, r;
 
         beacon_set_asleep(collector->beacon, false);
         schedule->passes++;
         limits_begin_pass(collector->processes);
-        for (size_t i = 0; i < count; i++) {
-                struct process *process = processes_at(collector->processes, (first + i) % count);
+        begin_round(&schedule->pass, count ? schedule->first++ % count : 0, count);
+}
 
-                if (!process->drain)
-                        continue;
-                r = process_drain(process, now_ns);
-                if (r > busiest)
-                        busiest = r;
+/* One slice of a pass.  False: it goes on. */
+static bool go_on_with_pass(struct collector *collector, uint64_t now_ns) {
+        struct schedule_round *round = &collector->schedule.pass;
+        uint64_t end_ns = reactor_slice_end();
+        struct process *process;
+        int r;
+
+        while ((process = row_of_round(collector, round))) {
+                r = process->drain ? process_drain(process, now_ns) : DRAIN_IDLE;
+                if (r > round->busiest)
+                        round->busiest = r;
+                round->next += r != DRAIN_CUT;
+                if (reactor_slice_is_over(end_ns))
+                        return false;
         }
+        round->is_on = false;
         limits_end_pass(collector->processes);
-        return busiest;
+        return true;
 }
 
 static uint64_t next_sleep(struct collector *collector, int outcome) {
@@ -93,7 +113,7 @@ static uint64_t next_sleep(struct collector *collector, int outcome) {
 
         if (outcome != DRAIN_IDLE) {
                 schedule->idle_passes = 0;
-                if (schedule->is_deep || outcome == DRAIN_MORE)
+                if (schedule->is_deep || outcome >= DRAIN_MORE)
                         sleep_ns = SLEEP_MIN_NS;
                 else
                         sleep_ns = schedule->rung ? sleep_ns / 2 : sleep_ns + sleep_ns / SLEEP_GROWTH;
@@ -125,17 +145,22 @@ static void resume_ingest(struct collector *collector) {
 static void on_drain(void *userdata, uint64_t now_ns) {
         struct collector *collector = userdata;
         struct schedule *schedule = &collector->schedule;
-        int outcome;
 
         reactor_work(collector->reactor, "draining");
         schedule->drain_at_ns = 0;
         if (collector_is_empty(collector)) { /* the next attach starts us again */
+                schedule->pass.is_on = false;
                 limits_begin_pass(collector->processes);
                 resume_ingest(collector);
                 return;
         }
-        outcome = pass(collector, now_ns);
-        schedule->sleep_ns = next_sleep(collector, outcome);
+        if (!schedule->pass.is_on)
+                begin_pass(collector);
+        if (!go_on_with_pass(collector, now_ns)) {
+                drain_at(schedule, now_ns);
+                return;
+        }
+        schedule->sleep_ns = next_sleep(collector, schedule->pass.busiest);
         drain_at(schedule, now_ns + schedule->sleep_ns);
         if (schedule->is_deep)
                 ask_all(collector);
@@ -166,22 +191,17 @@ static bool on_idle(void *userdata) {
 /* ---------------------------------------------------------------------------------------------- housekeeping -- */
 
 /* Where nothing was changed since the last mark, that one serves for this minute too. */
-static void mark_all(struct collector *collector, uint64_t now_ns) {
-        const struct process *process;
+static void mark(struct process *process, uint64_t now_ns) {
+        struct schedule_mark *mark = &process->part->mark;
 
-        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
-                struct schedule_mark *mark = &process->part->mark;
-
-                if (!process->books || mark->changes == books_change_count(process->books) ||
-                    (process->end != PROCESS_ALIVE && now_ns - process->ended_ns > MARKS_REACH_NS))
-                        continue;
-                books_begin(process->books, now_ns);
-                books_mark(process->books, now_ns);
-                books_commit(process->books);
-                mark->changes = books_change_count(process->books);
-                books_trim(process->books);
-        }
-        collector->schedule.marked_ns = now_ns;
+        if (!process->books || mark->changes == books_change_count(process->books) ||
+            (process->end != PROCESS_ALIVE && now_ns - process->ended_ns > MARKS_REACH_NS))
+                return;
+        books_begin(process->books, now_ns);
+        books_mark(process->books, now_ns);
+        books_commit(process->books);
+        mark->changes = books_change_count(process->books);
+        books_trim(process->books);
 }
 
 static void measure_rate(struct collector *collector, uint64_t now_ns) {
@@ -202,27 +222,65 @@ static void measure_rate(struct collector *collector, uint64_t now_ns) {
         schedule->rate_ns = now_ns;
 }
 
+static void begin_tick(struct collector *collector, uint64_t now_ns) {
+        struct schedule *schedule = &collector->schedule;
+
+        begin_round(&schedule->tick, 0, processes_count(collector->processes));
+        schedule->tick_is_busy = false;
+        schedule->tick_marks = !collector_is_empty(collector) && now_ns - schedule->marked_ns >= MARK_NS;
+        if (schedule->tick_marks)
+                schedule->marked_ns = now_ns;
+}
+
+static void tend(struct schedule *schedule, struct process *process, uint64_t now_ns) {
+        process_tend(process, now_ns);
+        process_autopsy(process, now_ns);
+        limits_tend_process(process, now_ns);
+        if (schedule->tick_marks)
+                mark(process, now_ns);
+        schedule->tick_is_busy |= process->end == PROCESS_ALIVE || process_pidfd(process) >= 0;
+}
+
+/* One slice of the rows.  False: it goes on. */
+static bool go_on_with_tick(struct collector *collector, uint64_t now_ns) {
+        struct schedule_round *round = &collector->schedule.tick;
+        uint64_t end_ns = reactor_slice_end();
+        struct process *process;
+
+        while ((process = row_of_round(collector, round))) {
+                tend(&collector->schedule, process, now_ns);
+                round->next++;
+                if (reactor_slice_is_over(end_ns))
+                        return false;
+        }
+        return true;
+}
+
 static void on_tick(void *userdata, uint64_t now_ns) {
         struct collector *collector = userdata;
         struct schedule *schedule = &collector->schedule;
         struct processes *processes = collector->processes;
-        struct process *process;
-        bool busy = false;
+        bool busy;
         uint64_t next;
 
         reactor_work(collector->reactor, "housekeeping");
-        for (size_t i = 0; (process = processes_at(processes, i)); i++) {
-                process_tend(process, now_ns);
-                process_autopsy(process, now_ns);
-                busy |= process->end == PROCESS_ALIVE || process_pidfd(process) >= 0;
+        if (!schedule->tick.is_on)
+                begin_tick(collector, now_ns);
+        if (!go_on_with_tick(collector, now_ns)) {
+                reactor_timer_set(schedule->tick_timer, now_ns);
+                return;
         }
+        reactor_work(collector->reactor, "forgetting");
+        next = processes_forget(processes, now_ns);
+        if (next == now_ns) {
+                reactor_timer_set(schedule->tick_timer, now_ns);
+                return;
+        }
+        schedule->tick.is_on = false;
         announced_tend(processes_announced(processes), now_ns);
         limits_tend(processes, now_ns);
-        if (!collector_is_empty(collector) && now_ns - schedule->marked_ns >= MARK_NS)
-                mark_all(collector, now_ns);
         measure_rate(collector, now_ns);
-        next = processes_forget(processes, now_ns);
-        busy |= !announced_is_empty(processes_announced(processes));
+        busy = schedule->tick_is_busy || !announced_is_empty(processes_announced(processes));
         if (busy && (!next || next > now_ns + TICK_NS))
                 next = now_ns + (collector->options.eager ? TICK_SOON_NS : TICK_NS);
         reactor_timer_set(schedule->tick_timer, next);

@@ -11,6 +11,14 @@
 struct collector;
 struct reactor_timer;
 
+/* One visit to every row, in slices: a turn of the loop does one.  Rows that come and go meanwhile may be left to the
+ * next round, or be visited twice. */
+struct schedule_round {
+        bool is_on;
+        size_t first, next, count; /* visits rows (first + next) % their count, until next is `count` */
+        int busiest;               /* drain_outcome of a pass */
+};
+
 /* For schedule.c only. */
 struct schedule {
         struct reactor_timer *drain_timer, *tick_timer;
@@ -20,7 +28,10 @@ struct schedule {
         bool is_deep;         /* It sleeps for longer than a ring takes to fill: every lane was asked to ring. */
         bool rung;            /* A bell rang since the last pass. */
         size_t first;         /* the row with which the next pass begins, modulo their count */
-        uint64_t marked_ns;   /* when marks for --since were set last */
+        struct schedule_round pass, tick;
+        bool tick_is_busy;  /* A row of this round needs the next one. */
+        bool tick_marks;    /* This round sets marks. */
+        uint64_t marked_ns; /* when marks for --since were set last */
         uint64_t passes, wakeups;
         uint64_t rate_records, rate_ns; /* records of all processes at the last tick, and its time */
         double rate;                    /* records a second, smoothed */

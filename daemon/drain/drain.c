@@ -63,9 +63,21 @@ void drain_set_quota(struct drain *drain, struct quota *quota) {
         drain->reader.quota = quota;
 }
 
-/* Records that may still be drained in this pass. */
+/* Records that may still be drained in this call. */
 static uint64_t share(const struct drain *drain) {
-        return drain->is_unbounded ? UINT64_MAX : quota_room(drain->reader.quota, QUOTA_RECORDS);
+        uint64_t room = quota_room(drain->reader.quota, QUOTA_RECORDS);
+
+        if (drain->is_unbounded)
+                return UINT64_MAX;
+        return room < drain->slice ? room : drain->slice;
+}
+
+/* `share` is used up. */
+static int cut(struct drain *drain) {
+        if (quota_room(drain->reader.quota, QUOTA_RECORDS))
+                return DRAIN_CUT;
+        quota_hit(drain->reader.quota, QUOTA_RECORDS);
+        return DRAIN_MORE;
 }
 
 /* ------------------------------------------------------------------------------------------------------ batches -- */
@@ -255,7 +267,9 @@ int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum spans_pass pas
         if (position >= to)
                 return 0;
         r = drain_lane(drain, i, to - position <= left ? to : position + left, pass);
-        quota_add(drain->reader.quota, QUOTA_RECORDS, books_lane(drain->books, i)->position - position);
+        position = books_lane(drain->books, i)->position - position;
+        quota_add(drain->reader.quota, QUOTA_RECORDS, position);
+        drain->slice -= position < drain->slice ? position : drain->slice;
         return r;
 }
 
@@ -361,19 +375,16 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
         age_fill(drain, now_ns);
         if (!drain_has_records(drain) && !drain_has_closes(drain))
                 return DRAIN_IDLE;
-        if (!share(drain)) {
-                quota_hit(drain->reader.quota, QUOTA_RECORDS);
-                return DRAIN_MORE;
-        }
+        drain->slice = DRAIN_SLICE;
+        if (!share(drain))
+                return cut(drain);
         drain_begin(drain, now_ns);
         r = drain_look(drain, &any);
         drain_commit(drain);
         if (r < 0)
                 return r;
-        if (!share(drain)) {
-                quota_hit(drain->reader.quota, QUOTA_RECORDS);
-                return DRAIN_MORE;
-        }
+        if (!share(drain))
+                return cut(drain);
         /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at
          * once would be to spin as long as a thread writes. */
         return any || drain_has_closes(drain) ? DRAIN_SOME : DRAIN_IDLE;

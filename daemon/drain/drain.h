@@ -31,11 +31,14 @@ enum drain_outcome {
         DRAIN_IDLE = 0, /* nothing was there */
         DRAIN_SOME = 1, /* records were drained, or closes wait for the next look */
         DRAIN_MORE = 2, /* likewise, and there is more than its user's share of a pass */
+        DRAIN_CUT = 3,  /* likewise, and there is more than one call drains: the pass goes on with it */
 };
+
+#define DRAIN_SLICE 16384u
 
 /* One pass, begun and committed in as many batches as it needs.  It is bounded by the rings: a lane is drained to where
  * its head was when the pass came to it, or when it looked for the second time; and by what is left of the user's
- * share, beyond which the next pass goes on.  Returns a drain_outcome, -EBADMSG, or another -errno. */
+ * share, beyond which the next pass goes on.  One call drains DRAIN_SLICE records.  Returns a drain_outcome, -EBADMSG, or another -errno. */
 int drain_pass(struct drain *drain, uint64_t now_ns);
 
 /* Whether any lane holds records that were not drained.  Cheap; for the look before sleep. */

@@ -24,6 +24,7 @@ struct drain {
         uint32_t close_count;
         uint32_t first;        /* the lane with which the next first look begins */
         uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
+        uint64_t slice;        /* records that this call may still drain */
         bool is_unbounded;     /* the process is dead: all of it, whatever its user's share */
         uint64_t now_ns;
         uint64_t moved, moved_ns; /* what is refused and done by all threads; when that was last seen to differ */

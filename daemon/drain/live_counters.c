@@ -116,6 +116,7 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
         bool any = false;
         int r = 0;
 
+        drain->slice = DRAIN_SLICE;
         drain_begin(drain, now_ns);
         if (drain_has_closes(drain)) /* of the last pass's second look */
                 r = drain_look(drain, &any);

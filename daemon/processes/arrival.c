@@ -257,7 +257,7 @@ int process_inherit(struct process *process, struct books *books, int segment_fd
                 return r;
         processes->owner->tend_soon(processes->userdata);
         if (!process->drain) {
-                processes->stats.ended++;
+                processes_count_ended(process);
                 return 0;
         }
         processes->stats.live++;

@@ -11,6 +11,7 @@
 #include "daemon/drain/drain.h"
 #include "daemon/host/procinfo.h"
 #include "daemon/processes/announced.h"
+#include "daemon/loop/reactor.h"
 #include "daemon/processes/process_private.h"
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
@@ -197,55 +198,56 @@ void process_forget(struct process *process) {
                 forgotten->refused += process->refused;
                 processes->owner->forgotten(processes->userdata, process);
         }
-        processes->stats.ended--;
         processes_remove(process);
         process_free(process);
 }
 
-/* Of too many, the oldest of the user who has most of them goes first: nobody drives out the others' rows. */
-static struct process *one_too_many(const struct processes *processes) {
-        const struct process *newest = NULL;
-        struct process *oldest = NULL, *oldest_of_uid = NULL;
-        size_t of_uid = 0;
+static size_t count_ended_of(const struct processes *processes, uid_t uid) {
+        size_t n = 0;
 
-        for (size_t i = 0; i < processes->count; i++)
-                if (processes->rows[i]->end != PROCESS_ALIVE &&
-                    (!newest || processes->rows[i]->ended_ns >= newest->ended_ns))
-                        newest = processes->rows[i];
-        for (size_t i = 0; i < processes->count; i++) {
-                struct process *process = processes->rows[i];
+        for (const struct process *process = processes->first_ended; process; process = process->inside->next_ended)
+                n += process->uid == uid;
+        return n;
+}
 
-                if (process->end == PROCESS_ALIVE)
-                        continue;
-                if (!oldest || process->ended_ns < oldest->ended_ns)
-                        oldest = process;
-                if (process->uid != newest->uid)
-                        continue;
-                of_uid++;
-                if (!oldest_of_uid || process->ended_ns < oldest_of_uid->ended_ns)
-                        oldest_of_uid = process;
+struct process *processes_oldest_ended(const struct processes *processes, uid_t uid) {
+        struct process *process = processes->first_ended;
+
+        while (process && process->uid != uid)
+                process = process->inside->next_ended;
+        return process;
+}
+
+/* Of too many, the oldest of the user whose process ended last, if that user has more than its share: no user drives
+ * out the rows of another.  False: there are still too many. */
+static bool forget_too_many(struct processes *processes, uint64_t end_ns) {
+        uid_t uid = processes->last_ended ? processes->last_ended->uid : 0;
+        size_t of_uid = count_ended_of(processes, uid);
+        struct process *process;
+
+        while (processes->stats.ended > processes->options.keep_max) {
+                if (reactor_slice_is_over(end_ns))
+                        return false;
+                process = of_uid > processes->options.keep_max / 4 ? processes_oldest_ended(processes, uid)
+                                                                   : processes->first_ended;
+                of_uid -= process->uid == uid;
+                process_forget(process);
         }
-        return of_uid > processes->options.keep_max / 4 ? oldest_of_uid : oldest;
+        return true;
 }
 
 uint64_t processes_forget(struct processes *processes, uint64_t now_ns) {
-        uint64_t keep_ns = processes->options.keep_ns, next = 0, at;
+        uint64_t keep_ns = processes->options.keep_ns, end_ns = reactor_slice_end();
+        struct process *oldest;
 
-        while (processes->stats.ended > processes->options.keep_max)
-                process_forget(one_too_many(processes));
+        if (!forget_too_many(processes, end_ns))
+                return now_ns;
         if (keep_ns == UINT64_MAX)
                 return 0;
-        for (size_t i = 0; i < processes->count;) {
-                struct process *process = processes->rows[i];
-
-                at = process->ended_ns + keep_ns;
-                if (process->end != PROCESS_ALIVE && at <= now_ns) {
-                        process_forget(process);
-                        continue;
-                }
-                if (process->end != PROCESS_ALIVE && (!next || at < next))
-                        next = at;
-                i++;
+        while ((oldest = processes->first_ended) && oldest->ended_ns + keep_ns <= now_ns) {
+                if (reactor_slice_is_over(end_ns))
+                        return now_ns;
+                process_forget(oldest);
         }
-        return next;
+        return oldest ? oldest->ended_ns + keep_ns : 0;
 }

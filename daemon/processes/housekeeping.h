@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct process;
 struct processes;
@@ -36,5 +37,8 @@ void process_set_status(struct process *process, int wait_status);
 void process_autopsy(struct process *process, uint64_t now_ns);
 /* Frees the row of an ended process. */
 void process_forget(struct process *process);
-/* Frees the rows that are too old or too many.  Returns when to look again, 0: never. */
+/* The row of this user that ended first, or NULL. */
+struct process *processes_oldest_ended(const struct processes *processes, uid_t uid);
+/* Frees the rows that are too old or too many, in one slice.  Returns when to look again, 0: never; `now_ns`: there are
+ * more. */
 uint64_t processes_forget(struct processes *processes, uint64_t now_ns);

@@ -169,7 +169,7 @@ int process_drain(struct process *process, uint64_t now_ns) {
                 process_look_for_filters(process, now_ns, ACTIVE_LOOK_NS);
         if (r < 0)
                 process_expel(process, r);
-        else if (process->inside->watch.died && r != DRAIN_MORE)
+        else if (process->inside->watch.died && r < DRAIN_MORE)
                 process_end(process, PROCESS_EXITED, 0);
         limits_after_drain(process, before);
         return r;
@@ -233,7 +233,7 @@ void process_end(struct process *process, enum process_end end, int status) {
         process->end_status = status;
         process->ended_ns = reactor_now(processes->reactor);
         owner->ended(processes->userdata, process);
-        processes->stats.ended++;
+        processes_count_ended(process);
         process_autopsy(process, process->ended_ns);
         process_alert(process, process->ended_ns, true);
         peer.reason = process_end_text(process, text, sizeof text);

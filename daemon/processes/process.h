@@ -75,7 +75,8 @@ struct process *process_new(struct processes *processes, const struct newcomer *
 /* It must be out of the table. */
 void process_free(struct process *process);
 
-/* One pass of its drain; expels it, or ends it when it is dead and drained.  A drain_outcome or -errno. */
+/* One pass of its drain; expels it, or ends it when it is dead and drained.  A drain_outcome or -errno.
+ * DRAIN_CUT: call it again before the next process. */
 int process_drain(struct process *process, uint64_t now_ns);
 /* Copies the drain's figures into the row. */
 void process_snapshot(struct process *process);

@@ -29,6 +29,7 @@ struct processes {
         struct sandbox_budget sandbox_budget;
         struct process **rows; /* by number; the ended ones too */
         size_t count, capacity;
+        struct process *first_ended, *last_ended; /* by the time of their ends */
 };
 
 /* The segment of a process, by which a successor knows it again. */
@@ -46,10 +47,12 @@ struct process_watch {
 
 struct process_inside {
         struct processes *processes;
-        uint64_t start_ticks; /* with the pid: which process; 0: unknown */
+        struct process *prev_ended, *next_ended; /* among ended rows */
+        uint64_t start_ticks;                    /* with the pid: which process; 0: unknown */
         uint64_t attached_ns;
         int pidfd;          /* -1: closed */
         bool other_pidns;   /* The tids in its segment mean nothing here. */
+        bool is_ended;      /* It is counted as an ended row. */
         bool inherited;     /* It attached to an earlier collector. */
         char allocator[16]; /* that process->allocator points to, where an earlier collector named it */
         uint32_t execs;     /* the last count of execs that was read in its segment */
@@ -70,3 +73,5 @@ void process_listen(struct process *process);
 /* -ENOMEM, or the process is in the table. */
 int processes_insert(struct process *process);
 void processes_remove(struct process *process);
+/* It has an end from here on; not before processes_insert(). */
+void processes_count_ended(struct process *process);

@@ -61,10 +61,38 @@ int processes_insert(struct process *process) {
         return 0;
 }
 
+void processes_count_ended(struct process *process) {
+        struct processes *processes = process->inside->processes;
+        struct process *after = processes->last_ended, *before;
+
+        /* Only what an earlier collector left comes out of order. */
+        while (after && after->ended_ns > process->ended_ns)
+                after = after->inside->prev_ended;
+        before = after ? after->inside->next_ended : processes->first_ended;
+        process->inside->prev_ended = after;
+        process->inside->next_ended = before;
+        *(after ? &after->inside->next_ended : &processes->first_ended) = process;
+        *(before ? &before->inside->prev_ended : &processes->last_ended) = process;
+        process->inside->is_ended = true;
+        processes->stats.ended++;
+}
+
+static void uncount_ended(struct process *process) {
+        struct processes *processes = process->inside->processes;
+        struct process *after = process->inside->prev_ended, *before = process->inside->next_ended;
+
+        *(after ? &after->inside->next_ended : &processes->first_ended) = before;
+        *(before ? &before->inside->prev_ended : &processes->last_ended) = after;
+        process->inside->is_ended = false;
+        processes->stats.ended--;
+}
+
 void processes_remove(struct process *process) {
         struct processes *processes = process->inside->processes;
         size_t i = 0;
 
+        if (process->inside->is_ended)
+                uncount_ended(process);
         while (processes->rows[i] != process)
                 i++;
         memmove(processes->rows + i, processes->rows + i + 1, (--processes->count - i) * sizeof *processes->rows);

@@ -181,19 +181,6 @@ void limits_measure(struct process *process) {
         own->memory = memory;
 }
 
-static struct process *oldest_ended(const struct processes *processes, uid_t uid) {
-        struct process *oldest = NULL;
-
-        for (size_t i = 0; i < processes->count; i++) {
-                struct process *process = processes->rows[i];
-
-                if (process->uid == uid && process->end != PROCESS_ALIVE &&
-                    (!oldest || process->ended_ns < oldest->ended_ns))
-                        oldest = process;
-        }
-        return oldest;
-}
-
 static struct process *largest(const struct processes *processes, uid_t uid) {
         struct process *found = NULL;
 
@@ -207,16 +194,16 @@ static struct process *largest(const struct processes *processes, uid_t uid) {
         return found;
 }
 
-/* Brings a user below the limit again. */
-static void fit(struct processes *processes, struct quota *quota) {
+/* Brings a user below the limit again, or nearer to it until `end_ns`. */
+static void fit(struct processes *processes, struct quota *quota, uint64_t end_ns) {
         uid_t uid = quota->uid;
         struct process *process;
 
         /* The quota is freed with the user's last row. */
         quota->users++;
-        while (!quota_room(quota, QUOTA_MEMORY)) {
+        do {
                 quota_hit(quota, QUOTA_MEMORY);
-                process = oldest_ended(processes, uid);
+                process = processes_oldest_ended(processes, uid);
                 if (process) {
                         process_forget(process);
                         continue;
@@ -226,18 +213,27 @@ static void fit(struct processes *processes, struct quota *quota) {
                         break;
                 process_expel_because(process, "its user's processes take more memory than max-memory-per-uid allows");
                 /* Its row is an ended one now, and the next to go. */
-        }
+        } while (!quota_room(quota, QUOTA_MEMORY) && !reactor_slice_is_over(end_ns));
         put(processes, quota);
 }
 
+/* One row at least; what is left to do is done at the next pass, which is soon. */
 static void fit_all(struct processes *processes) {
         struct quota *quota = processes->users.first, *next;
+        uint64_t end_ns = 0;
 
         for (; quota; quota = next) {
                 next = quota->next;
-                if (!quota_room(quota, QUOTA_MEMORY))
-                        fit(processes, quota);
+                if (quota_room(quota, QUOTA_MEMORY))
+                        continue;
+                if (!end_ns)
+                        end_ns = reactor_slice_end();
+                else if (reactor_slice_is_over(end_ns))
+                        break;
+                fit(processes, quota, end_ns);
         }
+        if (end_ns)
+                processes->owner->drain_soon(processes->userdata);
 }
 
 void limits_after_drain(struct process *process, uint64_t before) {
@@ -264,14 +260,13 @@ static void tell(struct quota *quota, enum quota_kind kind, uint64_t now_ns) {
         log_event(LOG_LIMIT, &peer, "user %u is at the limit of %s", (unsigned)quota->uid, reason);
 }
 
-void limits_tend(struct processes *processes, uint64_t now_ns) {
-        for (size_t i = 0; i < processes->count; i++) {
-                struct process *process = processes->rows[i];
+void limits_tend_process(struct process *process, uint64_t now_ns) {
+        if (process->drain &&
+            (process_is_active(process) || now_ns - process->inside->share.measured_ns >= MEASURE_STILL_NS))
+                limits_measure(process);
+}
 
-                if (process->drain &&
-                    (process_is_active(process) || now_ns - process->inside->share.measured_ns >= MEASURE_STILL_NS))
-                        limits_measure(process);
-        }
+void limits_tend(struct processes *processes, uint64_t now_ns) {
         fit_all(processes);
         for (struct quota *quota = processes->users.first; quota; quota = quota->next)
                 for (int kind = 0; kind < QUOTA_KINDS; kind++)

@@ -57,6 +57,8 @@ void limits_measure(struct process *process);
 /* Measures it where its user was charged much since `before`. */
 void limits_after_drain(struct process *process, uint64_t before);
 void limits_end_pass(struct processes *processes);
-/* Once a second: measures, and logs which users are at a limit. */
+/* Once a second: measures one process. */
+void limits_tend_process(struct process *process, uint64_t now_ns);
+/* Once a second, when all are measured: logs which users are at a limit. */
 void limits_tend(struct processes *processes, uint64_t now_ns);
 void limits_sum(const struct processes *processes, uint64_t ret_hits[QUOTA_KINDS]);
