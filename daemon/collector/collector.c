@@ -276,14 +276,25 @@ void collector_refresh(struct collector *collector) {
                         refresh(process, now_ns);
 }
 
-void collector_refresh_uid(struct collector *collector, uid_t uid) {
-        uint64_t now_ns = reactor_now(collector->reactor);
+bool collector_refresh_some(struct collector *collector, size_t *index, bool all, uid_t uid) {
+        uint64_t now_ns = reactor_now(collector->reactor), end_ns = reactor_slice_end();
         struct process *process;
 
-        limits_begin_pass(collector->processes);
-        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++)
-                if (process->drain && process->uid == uid)
-                        refresh(process, now_ns);
+        if (!*index)
+                limits_begin_pass(collector->processes);
+        while ((process = processes_at(collector->processes, *index))) {
+                ++*index;
+                if (!process->drain || (!all && process->uid != uid))
+                        continue;
+                refresh(process, now_ns);
+                if (reactor_slice_is_over(end_ns))
+                        return false;
+        }
+        return true;
+}
+
+void collector_hold(struct collector *collector, size_t *index) {
+        processes_hold(collector->processes, index);
 }
 
 const struct process *collector_process(const struct collector *collector, size_t index) {
@@ -399,17 +410,18 @@ int collector_set_timing(struct collector *collector, const struct process *proc
         return 0;
 }
 
-uint32_t collector_reset(struct collector *collector) {
-        uint64_t now_ns = reactor_now(collector->reactor);
+bool collector_reset_some(struct collector *collector, size_t *index, uint32_t *count) {
+        uint64_t now_ns = reactor_now(collector->reactor), end_ns = reactor_slice_end();
         const struct process *process;
-        uint32_t n = 0;
 
-        collector_refresh(collector);
-        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
+        while ((process = processes_at(collector->processes, *index))) {
+                ++*index;
                 if (!process->books)
                         continue;
                 books_reset(process->books, now_ns);
-                n++;
+                ++*count;
+                if (reactor_slice_is_over(end_ns))
+                        return false;
         }
-        return n;
+        return true;
 }

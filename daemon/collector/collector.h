@@ -56,8 +56,10 @@ int collector_listen(struct collector *collector, int listen_fd);
 /* Drains and settles all processes: the moment before a query, or the end of a run.  Of each user's as much as the
  * user's share of a pass allows. */
 void collector_refresh(struct collector *collector);
-/* The same for the processes of one user. */
-void collector_refresh_uid(struct collector *collector, uid_t uid);
+/* The same from row *index on, for one user or with `all`, in one slice of a turn.  False: it goes on at *index. */
+bool collector_refresh_some(struct collector *collector, size_t *index, bool all, uid_t uid);
+/* Until it is called with NULL, each process that is read stays readable, and *index moves with the rows. */
+void collector_hold(struct collector *collector, size_t *index);
 
 /* All processes, the ended ones too, by number.  Index from 0; NULL at the end. */
 const struct process *collector_process(const struct collector *collector, size_t index);
@@ -104,5 +106,6 @@ void collector_reaped(struct collector *collector, pid_t pid, int wait_status);
  * here on.  0, -EOPNOTSUPP with `why`, or -ESRCH: it has ended. */
 int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size);
 
-/* reset for every process.  Returns how many. */
-uint32_t collector_reset(struct collector *collector);
+/* reset for every process from *index on, in one slice of a turn, after a refresh; counts them in *count.  False: it goes
+ * on at *index. */
+bool collector_reset_some(struct collector *collector, size_t *index, uint32_t *count);

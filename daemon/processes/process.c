@@ -55,17 +55,28 @@ static void detach(struct process *process) {
         limits_detach(process);
 }
 
+void process_destroy(struct process *process) {
+        books_free(process->books);
+        free((char *)process - offsetof(struct whole, process));
+}
+
 void process_free(struct process *process) {
         struct process_inside *inside = process->inside;
+        struct processes *processes = inside->processes;
 
         waker_remove(inside->watch.bell);
         reactor_unwatch(inside->watch.death);
         detach(process);
         limits_leave(process);
-        books_free(process->books);
         if (inside->pidfd >= 0)
                 close(inside->pidfd);
-        free((char *)process - offsetof(struct whole, process));
+        inside->pidfd = -1;
+        if (!processes->reader) {
+                process_destroy(process);
+                return;
+        }
+        inside->next_ended = processes->buried;
+        processes->buried = process;
 }
 
 /* -------------------------------------------------------------------------------------------------- accessors -- */

@@ -72,7 +72,7 @@ struct newcomer {
 
 /* Outside of the table: arrival.h puts it in.  NULL: no memory, and the pidfd is still the caller's. */
 struct process *process_new(struct processes *processes, const struct newcomer *newcomer);
-/* It must be out of the table. */
+/* It must be out of the table.  Its row and books stay readable while processes_hold() says so. */
 void process_free(struct process *process);
 
 /* One pass of its drain; expels it, or ends it when it is dead and drained.  A drain_outcome or -errno.

@@ -30,6 +30,8 @@ struct processes {
         struct process **rows; /* by number; the ended ones too */
         size_t count, capacity;
         struct process *first_ended, *last_ended; /* by the time of their ends */
+        size_t *reader;         /* NULL, or the index at which a reader of all rows is; see processes_hold() */
+        struct process *buried; /* out of the table; freed when the reader is done */
 };
 
 /* The segment of a process, by which a successor knows it again. */
@@ -69,6 +71,9 @@ struct process_inside {
 int process_watch(struct process *process);
 /* Hands its closed spans to the owner. */
 void process_listen(struct process *process);
+
+/* The last of process_free(). */
+void process_destroy(struct process *process);
 
 /* -ENOMEM, or the process is in the table. */
 int processes_insert(struct process *process);

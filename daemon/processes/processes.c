@@ -31,6 +31,7 @@ struct processes *processes_free(struct processes *processes) {
         if (!processes)
                 return NULL;
         processes->announced = announced_free(processes->announced);
+        processes_hold(processes, NULL);
         while (processes->count)
                 process_free(processes->rows[--processes->count]);
         free(processes->rows);
@@ -95,7 +96,19 @@ void processes_remove(struct process *process) {
                 uncount_ended(process);
         while (processes->rows[i] != process)
                 i++;
+        if (processes->reader && i < *processes->reader)
+                --*processes->reader;
         memmove(processes->rows + i, processes->rows + i + 1, (--processes->count - i) * sizeof *processes->rows);
+}
+
+void processes_hold(struct processes *processes, size_t *index) {
+        processes->reader = index;
+        while (!index && processes->buried) {
+                struct process *process = processes->buried;
+
+                processes->buried = process->inside->next_ended;
+                process_destroy(process);
+        }
 }
 
 size_t processes_count(const struct processes *processes) {

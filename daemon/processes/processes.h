@@ -86,6 +86,9 @@ void processes_set_options(struct processes *processes, const struct processes_o
 size_t processes_count(const struct processes *processes);
 /* In the order of their numbers, the ended ones too.  NULL behind the last. */
 struct process *processes_at(const struct processes *processes, size_t index);
+/* Until it is called with NULL, rows that leave the table stay readable, and `index`, at which a reader of all rows is,
+ * moves with the rows.  One reader at a time. */
+void processes_hold(struct processes *processes, size_t *index);
 /* The row of this number, or NULL. */
 struct process *processes_by_number(const struct processes *processes, uint64_t number);
 /* The newest row of this pid, or NULL. */

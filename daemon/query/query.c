@@ -21,6 +21,8 @@
 
 #define HINT_VERSION "install spanallocd and spanallocctl of the same version"
 
+static void end_job(struct query *query);
+
 int query_new(struct query **ret, struct collector *collector) {
         struct query *query;
 
@@ -39,6 +41,7 @@ struct query *query_free(struct query *query) {
         if (!query)
                 return NULL;
 
+        end_job(query);
         query_follow_deinit(query);
         query_release(query);
         free(query);
@@ -61,7 +64,7 @@ void query_take_back(struct query *query, struct wire_buffer *out) {
                 *out = WIRE_BUFFER_INIT(out->limit);
         }
         wire_buffer_consume(out, out->size);
-        if (query->unsorted.allocated > QUERY_KEEP)
+        if (!query->job.owner && query->unsorted.allocated > QUERY_KEEP)
                 wire_buffer_deinit(&query->unsorted);
 }
 
@@ -78,11 +81,8 @@ void query_count_limited(struct query *query) {
         query->limited++;
 }
 
-void query_refresh(struct query *query, const struct query_peer *peer) {
-        if (peer->sees_all)
-                collector_refresh(query->collector);
-        else
-                collector_refresh_uid(query->collector, peer->uid);
+bool query_is_late(const struct query *query) {
+        return query->job.is_sliced && reactor_slice_is_over(query->job.end_ns);
 }
 
 void query_check_books(const struct process *process) {
@@ -151,60 +151,65 @@ static int method_reset(struct query *query, const struct query_peer *peer, cons
                 return query_fail(ret_error, EPERM, "ask as root or as a member of the group spanalloc",
                                   "reset is for those who may see all processes");
 
-        collector_refresh(query->collector);
+        if (!collector_reset_some(query->collector, &query->job.next, &query->job.count))
+                return QUERY_AGAIN;
         wire_put_map(out, 1);
         wire_put_text(out, "processes");
-        wire_put_uint(out, collector_reset(query->collector));
+        wire_put_uint(out, query->job.count);
         return 0;
 }
 
 /* Who may see a process may have it timed: that costs it some nanoseconds a call, as a debugger would, and less. */
 static int method_timing(struct query *query, const struct query_peer *peer, const struct query_params *params,
                          struct wire_buffer *out, struct query_error *ret_error) {
+        struct query_job *job = &query->job;
         const struct process *process;
         char why[192] = "";
-        uint64_t n = 0;
         int r;
 
         if (!(params->given & QUERY_PARAM_ON) || params->on > 1)
                 return query_fail(ret_error, EINVAL, "1 asks for timestamps, 0 no longer", "timing needs 'on', 0 or 1");
-        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
+        while ((process = collector_process(query->collector, job->next))) {
+                job->next++;
                 if (!process->drain || !query_params_select_process(params, peer, process))
                         continue;
                 r = collector_set_timing(query->collector, process, params->on, why, sizeof(why));
                 if (r == -EOPNOTSUPP)
                         return query_fail(ret_error, EOPNOTSUPP, "", "%s", why);
-                n += r == 0;
+                job->count += r == 0;
+                if (query_is_late(query))
+                        return QUERY_AGAIN;
         }
         wire_put_map(out, 1);
         wire_put_text(out, "processes");
-        wire_put_uint(out, n);
+        wire_put_uint(out, job->count);
         return 0;
 }
 
-static const struct method {
+static const struct query_method {
         const char *name;
         query_method_fn fn;
         unsigned params;
         enum query_outcome outcome;
+        bool is_of_now; /* Rows are refreshed first. */
 } methods[] = {
-        {"hello", method_hello, QUERY_PARAM_PROTOCOL | QUERY_PARAM_CLIENT, QUERY_GREETED},
-        {"status", query_method_status, 0, QUERY_ANSWERED},
+        {"hello", method_hello, QUERY_PARAM_PROTOCOL | QUERY_PARAM_CLIENT, QUERY_GREETED, false},
+        {"status", query_method_status, 0, QUERY_ANSWERED, true},
         {"ps", query_method_ps,
          QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT | QUERY_PARAM_COLUMNS,
-         QUERY_ANSWERED},
+         QUERY_ANSWERED, true},
         {"spans", query_method_spans,
          QUERY_PARAMS_PROCESS | QUERY_PARAM_SPAN | QUERY_PARAM_FILTER | QUERY_PARAM_SORT | QUERY_PARAM_LIMIT |
                  QUERY_PARAM_SINCE | QUERY_PARAM_COLUMNS | QUERY_PARAM_ANSWER,
-         QUERY_ANSWERED},
+         QUERY_ANSWERED, true},
         {"tree", query_method_tree, QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER | QUERY_PARAM_SINCE | QUERY_PARAM_COLUMNS,
-         QUERY_ANSWERED},
-        {"follow", query_method_follow, QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER, QUERY_FOLLOWS},
-        {"reset", method_reset, 0, QUERY_ANSWERED},
-        {"timing", method_timing, QUERY_PARAMS_PROCESS | QUERY_PARAM_ON, QUERY_ANSWERED},
+         QUERY_ANSWERED, true},
+        {"follow", query_method_follow, QUERY_PARAMS_PROCESS | QUERY_PARAM_FILTER, QUERY_FOLLOWS, false},
+        {"reset", method_reset, 0, QUERY_ANSWERED, true},
+        {"timing", method_timing, QUERY_PARAMS_PROCESS | QUERY_PARAM_ON, QUERY_ANSWERED, false},
 };
 
-static const struct method *find_method(struct wire_value name) {
+static const struct query_method *find_method(struct wire_value name) {
         for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
                 if (wire_text_is(name, methods[i].name))
                         return &methods[i];
@@ -221,53 +226,85 @@ static int fail_unknown_method(struct query_error *ret_error, struct wire_value 
 
 /* --------------------------------------------------------------------------------------------------- dispatch -- */
 
-/* Writes [1, id, nil, result], or leaves *out as it was. */
-static int put_result(struct query *query, const struct query_peer *peer, const struct query_call *call,
-                      struct wire_buffer *out, enum query_outcome *ret_outcome, struct query_error *ret_error) {
-        struct query_params params;
-        const struct method *method;
-        size_t mark;
+/* Checks what is asked for, and begins [1, id, nil, result]. */
+static int begin_job(struct query *query, const struct query_peer *peer, const struct query_call *call,
+                     struct wire_buffer *out, struct query_error *ret_error) {
+        struct query_job *job = &query->job;
+        const struct query_method *method = find_method(call->method);
         int r;
 
-        method = find_method(call->method);
         if (!peer->greeted && (!method || method->fn != method_hello))
                 return query_fail(ret_error, EPROTO, "say hello first", "the first request has to be hello");
         if (!method)
                 return fail_unknown_method(ret_error, call->method);
 
-        r = query_params_parse(&params, method->params, call->params, method->name, ret_error);
+        r = query_params_parse(&job->params, method->params, call->params, method->name, ret_error);
         if (r < 0)
                 return r;
 
-        mark = wire_begin(out);
+        job->method = method;
+        collector_hold(query->collector, &job->next);
+        job->mark = wire_begin(out);
         wire_put_array(out, 4);
         wire_put_uint(out, WIRE_MESSAGE_ANSWER);
         wire_put_uint(out, call->id);
         wire_put_nil(out);
-        reactor_work(collector_reactor(query->collector), method->name);
-        r = method->fn(query, peer, &params, out, ret_error);
+        return 0;
+}
+
+/* One slice; in the end of the last one the frame is whole.  0, QUERY_AGAIN, or -errno with *out as it was before
+ * begin_job(). */
+static int go_on_with_job(struct query *query, const struct query_peer *peer, struct wire_buffer *out,
+                          struct query_error *ret_error) {
+        struct query_job *job = &query->job;
+        int r;
+
+        job->end_ns = reactor_slice_end();
+        reactor_work(collector_reactor(query->collector), "refreshing");
+        while (job->method->is_of_now && !job->is_fresh) {
+                job->is_fresh = collector_refresh_some(query->collector, &job->next, peer->sees_all, peer->uid);
+                if (job->is_fresh)
+                        job->next = 0;
+                if (query_is_late(query))
+                        return QUERY_AGAIN;
+        }
+        reactor_work(collector_reactor(query->collector), job->method->name);
+        r = job->method->fn(query, peer, &job->params, out, ret_error);
+        if (r == QUERY_AGAIN)
+                return r;
         if (r < 0) {
-                wire_cancel(out, mark);
+                wire_cancel(out, job->mark);
                 return r;
         }
-        if (!out->error && out->size - mark - WIRE_HEADER > WIRE_ANSWER_MAX)
+        if (!out->error && out->size - job->mark - WIRE_HEADER > WIRE_ANSWER_MAX)
                 out->error = -EMSGSIZE;
 
-        *ret_outcome = method->outcome;
-        r = wire_end(out, mark);
+        r = wire_end(out, job->mark);
         return r == -EMSGSIZE ? query_fail(ret_error, EMSGSIZE, "ask for fewer rows: with a filter, or a limit",
                                            "the answer is longer than the protocol allows")
                               : r;
 }
 
-static int put_error(const struct query_call *call, const struct query_error *error, struct wire_buffer *out) {
+static void end_job(struct query *query) {
+        query_rows_deinit(&query->job.rows);
+        free(query->job.unchanged);
+        query->job = (struct query_job){.owner = NULL};
+        collector_hold(query->collector, NULL);
+}
+
+void query_cancel(struct query *query, const void *owner) {
+        if (owner && query->job.owner == owner)
+                end_job(query);
+}
+
+static int put_error(uint64_t id, const struct query_error *error, struct wire_buffer *out) {
         const char *name = strerrorname_np(error->code);
         size_t mark;
 
         mark = wire_begin(out);
         wire_put_array(out, 4);
         wire_put_uint(out, WIRE_MESSAGE_ANSWER);
-        wire_put_uint(out, call->id);
+        wire_put_uint(out, id);
         wire_put_map(out, 4);
         wire_put_text(out, "code");
         wire_put_uint(out, (uint64_t)error->code);
@@ -309,29 +346,55 @@ int query_call_parse(struct query_call *ret, struct wire_document **ret_document
         return 0;
 }
 
-int query_answer(struct query *query, const struct query_peer *peer, const void *message, size_t size,
-                 struct wire_buffer *out) {
+static int answer(struct query *query, const struct query_peer *peer, const void *message, size_t size,
+                  struct wire_buffer *out) {
         enum query_outcome outcome = QUERY_ANSWERED;
+        struct query_job *job = &query->job;
         struct query_error error = {0};
         struct wire_document *document;
         struct query_call call;
-        int r;
+        int r = 0;
 
-        r = query_call_parse(&call, &document, message, size);
-        if (r < 0) {
-                query->errors++;
-                return r;
+        if (!job->method) {
+                r = query_call_parse(&call, &document, message, size);
+                if (r < 0) {
+                        query->errors++;
+                        end_job(query);
+                        return r;
+                }
+                job->id = call.id;
+                r = begin_job(query, peer, &call, out, &error);
+                wire_document_free(document);
         }
-
-        r = put_result(query, peer, &call, out, &outcome, &error);
+        if (r == 0)
+                r = go_on_with_job(query, peer, out, &error);
+        if (r == QUERY_AGAIN)
+                return QUERY_UNFINISHED;
         if (r < 0) {
                 query->errors++;
-                outcome = QUERY_ANSWERED;
-                r = error.code > 0 ? put_error(&call, &error, out) : r;
+                r = error.code > 0 ? put_error(job->id, &error, out) : r;
         } else {
                 query->queries++;
+                outcome = job->method->outcome;
         }
-
-        wire_document_free(document);
+        end_job(query);
         return r < 0 ? r : (int)outcome;
+}
+
+int query_answer_some(struct query *query, const void *owner, const struct query_peer *peer, const void *message,
+                      size_t size, struct wire_buffer *out) {
+        struct query_job *job = &query->job;
+
+        if (job->owner && job->owner != owner)
+                return QUERY_BUSY;
+        job->owner = owner;
+        job->is_sliced = true;
+        return answer(query, peer, message, size, out);
+}
+
+int query_answer(struct query *query, const struct query_peer *peer, const void *message, size_t size,
+                 struct wire_buffer *out) {
+        end_job(query);
+        query->job.owner = query;
+        return answer(query, peer, message, size, out);
 }

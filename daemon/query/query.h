@@ -27,15 +27,22 @@ struct query_peer {
 };
 
 enum query_outcome {
-        QUERY_ANSWERED = 0, /* one framed answer was appended */
-        QUERY_FOLLOWS = 1,  /* likewise, and the peer is to get events: query_follow_add */
-        QUERY_GREETED = 2,  /* likewise, and the peer has said a hello that suits */
+        QUERY_ANSWERED = 0,   /* one framed answer was appended */
+        QUERY_FOLLOWS = 1,    /* likewise, and the peer is to get events: query_follow_add */
+        QUERY_GREETED = 2,    /* likewise, and the peer has said a hello that suits */
+        QUERY_UNFINISHED = 3, /* a part was appended: call it again in the next turn, with the same arguments */
+        QUERY_BUSY = 4,       /* nothing was done: another owner's answer is unfinished */
 };
 
 /* `message`: one whole msgpack object, already scanned (wire_scan).  Appends a framed answer or error to `out`.
  * Returns a query_outcome, or -EPROTO when the connection is to be closed, or -ENOMEM. */
 int query_answer(struct query *query, const struct query_peer *peer, const void *message, size_t size,
                  struct wire_buffer *out);
+/* The same in slices of a turn, for `owner`. */
+int query_answer_some(struct query *query, const void *owner, const struct query_peer *peer, const void *message,
+                      size_t size, struct wire_buffer *out);
+/* What is unfinished for `owner` is given up; whoever has `out` drops what is in it. */
+void query_cancel(struct query *query, const void *owner);
 
 /* Memory for an answer, which is kept for the next one as long as somebody is there who may ask.  Lent to `out` where that has
  * none; taken back from one that was sent. */

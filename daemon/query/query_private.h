@@ -21,20 +21,8 @@
 /* … and bytes of memory for answers that are kept from one to the next. */
 #define QUERY_KEEP ((size_t)4 << 20)
 
-struct query {
-        struct collector *collector;
-        uint64_t queries, errors, limited, follow_dropped;
-        uint64_t answer; /* number of the last one that said what is unchanged; not even a restart brings one twice */
-
-        /* To get fresh pages for each answer took a fourth of its time. */
-        struct wire_buffer unsorted; /* rows that are still to be sorted */
-        struct wire_buffer spare;    /* memory only, for an answer */
-
-        struct query_follower *followers[QUERY_FOLLOWERS_MAX];
-        struct wire_buffer event;    /* the notification that is being handed out */
-        char path[QUERY_PATH_BYTES]; /* of the row or event in hand */
-        char path_other[QUERY_PATH_BYTES];
-};
+struct query;
+struct query_method;
 
 struct query_error {
         int code; /* positive errno */
@@ -157,6 +145,8 @@ struct query_rows {
         int sort;           /* column, or -1 */
         bool descending;
         bool complete;
+        bool is_headed; /* The head is written, and put_count of the rows. */
+        size_t put_count;
 };
 
 int query_rows_init(struct query_rows *rows, struct query *query, const struct query_rows_class *class,
@@ -170,8 +160,9 @@ bool query_rows_begin(struct query_rows *rows, struct wire_buffer *out);
 /* Writes a row, as it would be kept and with what expand() makes of it.  False: there are too many, or no memory
  * (out->error). */
 bool query_rows_write(struct query_rows *rows, const void *row, const void *full);
-/* Sorts, cuts, and writes the whole table as the value that comes next; or ends the one that was begun. */
-void query_rows_put(struct query_rows *rows, struct wire_buffer *out);
+/* Sorts, cuts, and writes the whole table as the value that comes next; or ends the one that was begun.  False: it goes on
+ * at the next call. */
+bool query_rows_put(struct query_rows *rows, struct wire_buffer *out);
 /* Of what is to be written of a row: the number that it is sorted by, so that smaller numbers come first; 0 where it is
  * sorted by none. */
 uint64_t query_rows_key(const struct query_rows *rows, const void *full);
@@ -185,8 +176,6 @@ void query_put_columns(struct wire_buffer *out, const struct wire_columns *colum
 
 const char *query_quality_text(enum books_quality quality);
 
-/* Brings the rows that the peer may see up to this moment. */
-void query_refresh(struct query *query, const struct query_peer *peer);
 /* In a checking build: the books of a process that is about to be shown balance. */
 void query_check_books(const struct process *process);
 /* Rounded, and held between 0 and UINT64_MAX: what a client counts may make a rate larger, or no number. */
@@ -196,9 +185,58 @@ static inline uint64_t query_whole_number(double value) {
         return value < 0x1p64 ? (uint64_t)(value + 0.5) : UINT64_MAX;
 }
 
+/* -------------------------------------------------------------------------------------------------- in slices -- */
+
+/* The answer in the making, one at a time.  An answer may take many turns; each row is of the moment when it is read.
+ * A method that returns QUERY_AGAIN is called again, with the same arguments, and finds here how far it is. */
+struct query_job {
+        const void *owner; /* NULL: there is none */
+        const struct query_method *method;
+        struct query_params params;
+        uint64_t id;
+        size_t mark;     /* of the frame */
+        bool is_sliced;  /* else it is made in one go */
+        uint64_t end_ns; /* of the slice */
+        bool is_fresh;   /* All rows were refreshed. */
+        bool is_begun;   /* The method was called before. */
+        size_t next;     /* the process that comes next, first to be refreshed, then to be read; it is held */
+        uint32_t count;  /* of processes that the method changed */
+        struct query_rows rows;
+        struct query_answer {
+                uint64_t now_ns, chosen;
+                uint32_t rows;
+                bool complete;
+                size_t mark;
+        } tree;
+        uint64_t *unchanged; /* numbers of processes without rows */
+        uint32_t unchanged_count;
+        size_t unchanged_allocated;
+};
+#define QUERY_AGAIN 1
+
+/* True if the slice is over. */
+bool query_is_late(const struct query *query);
+
+struct query {
+        struct collector *collector;
+        uint64_t queries, errors, limited, follow_dropped;
+        uint64_t answer; /* number of the last one that said what is unchanged; not even a restart brings one twice */
+
+        /* To get fresh pages for each answer took a fourth of its time. */
+        struct wire_buffer unsorted; /* rows that are still to be sorted */
+        struct wire_buffer spare;    /* memory only, for an answer */
+
+        struct query_job job;
+
+        struct query_follower *followers[QUERY_FOLLOWERS_MAX];
+        struct wire_buffer event;    /* the notification that is being handed out */
+        char path[QUERY_PATH_BYTES]; /* of the row or event in hand */
+        char path_other[QUERY_PATH_BYTES];
+};
+
 /* ---------------------------------------------------------------------------------------------------- methods -- */
 
-/* Each writes its result as the value that comes next.  0, or -errno with *ret_error filled, or -ENOMEM. */
+/* Each writes its result as the value that comes next.  0, QUERY_AGAIN, or -errno with *ret_error filled, or -ENOMEM. */
 typedef int (*query_method_fn)(struct query *query, const struct query_peer *peer, const struct query_params *params,
                                struct wire_buffer *out, struct query_error *ret_error);
 int query_method_status(struct query *query, const struct query_peer *peer, const struct query_params *params,

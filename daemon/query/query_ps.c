@@ -237,30 +237,29 @@ static void fill_row(const struct query_rows *rows, struct ps_row *row, const st
 
 int query_method_ps(struct query *query, const struct query_peer *peer, const struct query_params *params,
                     struct wire_buffer *out, struct query_error *ret_error) {
+        struct query_job *job = &query->job;
         const struct process *process;
-        struct query_rows rows;
         struct ps_row *row;
         int r;
 
-        r = query_rows_init(&rows, query, &ps_class, params, ret_error);
-        if (r < 0)
-                return r;
-
-        query_refresh(query, peer);
-        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
+        if (!job->is_begun) {
+                r = query_rows_init(&job->rows, query, &ps_class, params, ret_error);
+                if (r < 0)
+                        return r;
+                job->is_begun = true;
+        }
+        while ((process = collector_process(query->collector, job->next))) {
+                job->next++;
                 if (!query_params_select_process(params, peer, process) || !query_params_select_texts(params, process))
                         continue;
 
                 query_check_books(process);
-                row = query_rows_add(&rows);
-                if (!row) {
-                        query_rows_deinit(&rows);
+                row = query_rows_add(&job->rows);
+                if (!row)
                         return -ENOMEM;
-                }
-                fill_row(&rows, row, process);
+                fill_row(&job->rows, row, process);
+                if (query_is_late(query))
+                        return QUERY_AGAIN;
         }
-
-        query_rows_put(&rows, out);
-        query_rows_deinit(&rows);
-        return 0;
+        return query_rows_put(&job->rows, out) ? 0 : QUERY_AGAIN;
 }

@@ -354,30 +354,39 @@ static void put_in_order(struct query_rows *rows, struct wire_buffer *out) {
         free(spare);
 }
 
-static void put_rows(struct query_rows *rows, struct wire_buffer *out) {
-        for (size_t i = 0; i < rows->count; i++) {
+/* False: the slice is over. */
+static bool put_rows(struct query_rows *rows, struct wire_buffer *out) {
+        for (size_t i = rows->put_count; i < rows->count; i++) {
+                if (i % 64 == 63 && i > rows->put_count && query_is_late(rows->query)) {
+                        rows->put_count = i;
+                        return false;
+                }
                 if (rows->class->prefetch && i + AHEAD < rows->count)
                         rows->class->prefetch((char *)rows->rows + (i + AHEAD) * rows->class->size);
                 put_row(rows, (char *)rows->rows + i * rows->class->size, out);
         }
+        return true;
 }
 
-void query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
+bool query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
         if (rows->out == out) {
                 wire_end_array(out, rows->mark, (uint32_t)rows->count);
                 put_complete(rows, out);
-                return;
+                return true;
         }
-        if (!rows->out) {
-                plan(rows);
-                sort_and_cut(rows);
+        if (!rows->is_headed) {
+                if (!rows->out) {
+                        plan(rows);
+                        sort_and_cut(rows);
+                }
+                put_head(rows, out);
+                put_complete(rows, out);
+                wire_put_text(out, "rows");
+                wire_put_array(out, (uint32_t)rows->count);
+                rows->is_headed = true;
         }
-        put_head(rows, out);
-        put_complete(rows, out);
-        wire_put_text(out, "rows");
-        wire_put_array(out, (uint32_t)rows->count);
-        if (rows->out)
-                put_in_order(rows, out);
-        else
-                put_rows(rows, out);
+        if (!rows->out)
+                return put_rows(rows, out);
+        put_in_order(rows, out);
+        return true;
 }

@@ -47,6 +47,8 @@ struct connection {
         uint64_t moved_ns; /* when the peer last took something, or had nothing to take */
         bool ended;        /* it sends no more; what it asked for is still answered */
         bool waits;        /* for its user's turn */
+        bool unfinished;   /* Its answer is in the making: `out` has a part of it. */
+        uint64_t took_ns;  /* by that answer so far */
 };
 
 /* A user who asked for much, and when he may ask again. */
@@ -94,8 +96,8 @@ static uint64_t turn_of(struct query_server *server, const struct query_peer *pe
         return !peer->sees_all && turn->uid == peer->uid ? turn->at_ns : 0;
 }
 
-static void end_turn(struct query_server *server, const struct query_peer *peer, uint64_t begun_ns) {
-        uint64_t now_ns = clock_monotonic_ns(), took_ns = now_ns - begun_ns;
+static void end_turn(struct query_server *server, const struct query_peer *peer, uint64_t took_ns) {
+        uint64_t now_ns = clock_monotonic_ns();
 
         if (!peer->sees_all && took_ns > TURN_FREE_NS)
                 *find_turn(server, peer->uid) = (struct turn){peer->uid, now_ns + TURN_SHARE * took_ns};
@@ -106,6 +108,7 @@ static void end_turn(struct query_server *server, const struct query_peer *peer,
 static void connection_free(struct connection *connection) {
         struct query_server *server = connection->server;
 
+        query_cancel(server->query, connection);
         query_follow_remove(connection->follower);
         reactor_unwatch(connection->watch);
         if (connection->prev)
@@ -133,7 +136,7 @@ static void drop(struct connection *connection, const char *why) {
 }
 
 static size_t waiting(const struct connection *connection) {
-        return connection->out.size - connection->sent;
+        return connection->unfinished ? 0 : connection->out.size - connection->sent;
 }
 
 static size_t waiting_in_all(const struct query_server *server) {
@@ -170,6 +173,8 @@ static void set_events(struct connection *connection) {
 static int flush(struct connection *connection) {
         ssize_t n;
 
+        if (connection->unfinished)
+                return 0;
         while (waiting(connection)) {
                 n = send(connection->fd, connection->out.data + connection->sent, waiting(connection),
                          MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -224,14 +229,17 @@ static int answer(struct connection *connection, const void *message, size_t siz
         size_t limit = WIRE_ANSWER_MAX + WIRE_HEADER;
         int r;
 
-        /* Never so little that an error could not be told. */
-        connection->out.limit = room < limit ? room + FOLLOW_BYTES_MAX : limit;
-        query_lend(server->query, &connection->out);
-        r = query_answer(server->query, &connection->peer, message, size, &connection->out);
+        if (!connection->unfinished) {
+                /* Never so little that an error could not be told. */
+                connection->out.limit = room < limit ? room + FOLLOW_BYTES_MAX : limit;
+                query_lend(server->query, &connection->out);
+        }
+        r = query_answer_some(server->query, connection, &connection->peer, message, size, &connection->out);
+        connection->unfinished = r == QUERY_UNFINISHED;
         if (r == QUERY_GREETED)
                 connection->peer.greeted = 1;
         if (r != QUERY_FOLLOWS)
-                return r < 0 ? r : 0;
+                return r < 0 || r == QUERY_BUSY ? r : 0;
         r = query_follow_add(server->query, &connection->follower, &connection->peer, message, size, on_follow,
                              connection);
         connection->out.limit = 2 * FOLLOW_BYTES_MAX;
@@ -283,12 +291,16 @@ static bool serve(struct connection *connection) {
         }
         connection->moved_ns = reactor_now(connection->server->reactor);
         begun_ns = clock_monotonic_ns(); /* the reactor's time stands still within a turn */
-        if (turn_of(connection->server, &connection->peer) > begun_ns) {
+        if (!connection->unfinished && turn_of(connection->server, &connection->peer) > begun_ns) {
                 wait_for_turn(connection);
                 return true;
         }
         r = answer(connection, message, size);
-        end_turn(connection->server, &connection->peer, begun_ns);
+        connection->took_ns += clock_monotonic_ns() - begun_ns;
+        if (connection->unfinished || r == QUERY_BUSY)
+                return true;
+        end_turn(connection->server, &connection->peer, connection->took_ns);
+        connection->took_ns = 0;
         if (r < 0) {
                 drop(connection, r == -EPROTO ? "what it sent is no request" : strerror(-r));
                 return false;

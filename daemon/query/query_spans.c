@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -357,59 +358,87 @@ static bool is_selected(const struct query_rows *rows, const struct query_peer *
         return process->books && query_params_select_process(rows->params, peer, process);
 }
 
-static void put_unchanged(const struct query_rows *rows, const struct query_peer *peer, struct wire_buffer *out) {
-        const struct collector *collector = rows->query->collector;
-        const struct process *process;
-        uint32_t count = 0;
-
-        for (size_t i = 0; (process = collector_process(collector, i)); i++)
-                count += is_selected(rows, peer, process) && is_unchanged(rows, process);
+static void put_unchanged(const struct query_job *job, struct wire_buffer *out) {
         wire_put_text(out, "answer");
-        wire_put_uint(out, rows->query->answer);
+        wire_put_uint(out, job->rows.query->answer);
         wire_put_text(out, "unchanged");
-        wire_put_array(out, count);
-        for (size_t i = 0; (process = collector_process(collector, i)); i++)
-                if (is_selected(rows, peer, process) && is_unchanged(rows, process))
-                        wire_put_uint(out, process->number);
+        wire_put_array(out, job->unchanged_count);
+        for (uint32_t i = 0; i < job->unchanged_count; i++)
+                wire_put_uint(out, job->unchanged[i]);
 }
 
-static int add_processes(struct query_rows *rows, const struct query_peer *peer) {
+static int note_unchanged(struct query_job *job, const struct process *process) {
+        size_t allocated = job->unchanged_allocated ? job->unchanged_allocated * 2 : 64;
+        uint64_t *more = job->unchanged;
+
+        if (job->unchanged_count == job->unchanged_allocated) {
+                more = reallocarray(job->unchanged, allocated, sizeof(*more));
+                if (!more)
+                        return -ENOMEM;
+                job->unchanged = more;
+                job->unchanged_allocated = allocated;
+        }
+        job->unchanged[job->unchanged_count++] = process->number;
+        return 0;
+}
+
+static int add_processes(struct query_job *job, const struct query_peer *peer) {
+        struct query_rows *rows = &job->rows;
         const struct process *process;
-        int r = 0;
+        int r;
 
-        for (size_t i = 0; (process = collector_process(rows->query->collector, i)) && r == 0; i++)
-                if (is_selected(rows, peer, process) && !is_unchanged(rows, process))
-                        r = add_process(process, rows);
-        return r;
+        while ((process = collector_process(rows->query->collector, job->next))) {
+                job->next++;
+                if (!is_selected(rows, peer, process))
+                        continue;
+                r = is_unchanged(rows, process) ? note_unchanged(job, process) : add_process(process, rows);
+                if (r < 0)
+                        return r;
+                if (query_is_late(rows->query))
+                        return QUERY_AGAIN;
+        }
+        return 0;
 }
 
-int query_method_spans(struct query *query, const struct query_peer *peer, const struct query_params *params,
-                       struct wire_buffer *out, struct query_error *ret_error) {
-        struct query_rows rows;
+static int begin_spans(struct query *query, const struct query_params *params, struct wire_buffer *out,
+                       struct query_error *ret_error) {
+        struct query_rows *rows = &query->job.rows;
         int r;
 
         if ((params->given & QUERY_PARAM_ANSWER) &&
             (params->given & (QUERY_PARAM_SORT | QUERY_PARAM_LIMIT | QUERY_PARAM_SINCE)))
                 return query_fail(ret_error, EINVAL, "ask for all rows as they come, and sort them yourself",
                                   "since_answer goes with no sort, limit or since_ns");
-        r = query_rows_init(&rows, query, &spans_class, params, ret_error);
+        r = query_rows_init(rows, query, &spans_class, params, ret_error);
         if (r < 0)
                 return r;
-
-        query_refresh(query, peer);
-        rows.now_ns = clock_monotonic_ns();
+        rows->now_ns = clock_monotonic_ns();
         if (params->given & QUERY_PARAM_ANSWER) {
                 query->answer++;
-                rows.more_keys = 2;
+                rows->more_keys = 2;
         }
         if (are_in_order(query->collector))
-                query_rows_begin(&rows, out);
-        r = add_processes(&rows, peer);
-        if (r == 0) {
-                query_rows_put(&rows, out);
-                if (rows.more_keys)
-                        put_unchanged(&rows, peer, out);
+                query_rows_begin(rows, out);
+        return 0;
+}
+
+int query_method_spans(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                       struct wire_buffer *out, struct query_error *ret_error) {
+        struct query_job *job = &query->job;
+        int r;
+
+        if (!job->is_begun) {
+                r = begin_spans(query, params, out, ret_error);
+                if (r < 0)
+                        return r;
+                job->is_begun = true;
         }
-        query_rows_deinit(&rows);
-        return r;
+        r = add_processes(job, peer);
+        if (r != 0)
+                return r;
+        if (!query_rows_put(&job->rows, out))
+                return QUERY_AGAIN;
+        if (job->rows.more_keys)
+                put_unchanged(job, out);
+        return 0;
 }

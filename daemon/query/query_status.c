@@ -116,7 +116,6 @@ int query_method_status(struct query *query, const struct query_peer *peer, cons
         const struct wire_columns *fields = wire_columns("status");
         struct collector_stats stats;
 
-        query_refresh(query, peer);
         collector_stats(query->collector, &stats);
 
         wire_put_map(out, (uint32_t)fields->count);

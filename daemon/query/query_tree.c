@@ -235,15 +235,8 @@ static void put_row(struct query *query, const struct tree *tree, uint32_t id, u
         }
 }
 
-/* What the whole answer shares. */
-struct answer {
-        uint64_t now_ns, chosen;
-        uint32_t rows;
-        bool complete;
-};
-
 static int put_process(struct query *query, const struct query_params *params, const struct process *process,
-                       struct answer *answer, struct wire_buffer *out) {
+                       struct query_answer *answer, struct wire_buffer *out) {
         struct tree tree;
         bool shown = true;
         int r;
@@ -270,36 +263,45 @@ static int put_process(struct query *query, const struct query_params *params, c
         return 0;
 }
 
-int query_method_tree(struct query *query, const struct query_peer *peer, const struct query_params *params,
-                      struct wire_buffer *out, struct query_error *ret_error) {
-        const struct wire_columns *columns = wire_columns("tree");
-        struct answer answer = {.complete = true};
-        const struct process *process;
-        size_t mark;
-        int r;
-
-        r = query_columns_choose(columns, params, UINT64_C(1) << WIRE_TREE_per_call_p99, &answer.chosen, ret_error);
-        if (r < 0)
-                return r;
-        query_refresh(query, peer);
-        answer.now_ns = clock_monotonic_ns();
-
+static void begin_answer(struct query_answer *answer, struct wire_buffer *out) {
+        answer->complete = true;
+        answer->now_ns = clock_monotonic_ns();
         wire_put_map(out, 4);
         wire_put_text(out, "time_ns");
         wire_put_uint(out, clock_realtime_ns());
-        query_put_columns(out, columns, answer.chosen);
+        query_put_columns(out, wire_columns("tree"), answer->chosen);
         wire_put_text(out, "rows");
-        mark = wire_begin_array(out);
-        for (size_t i = 0; (process = collector_process(query->collector, i)); i++) {
+        answer->mark = wire_begin_array(out);
+}
+
+int query_method_tree(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                      struct wire_buffer *out, struct query_error *ret_error) {
+        struct query_job *job = &query->job;
+        struct query_answer *answer = &job->tree;
+        const struct process *process;
+        int r;
+
+        if (!job->is_begun) {
+                r = query_columns_choose(wire_columns("tree"), params, UINT64_C(1) << WIRE_TREE_per_call_p99,
+                                         &answer->chosen, ret_error);
+                if (r < 0)
+                        return r;
+                job->is_begun = true;
+                begin_answer(answer, out);
+        }
+        while ((process = collector_process(query->collector, job->next))) {
+                job->next++;
                 if (!process->books || !query_params_select_process(params, peer, process))
                         continue;
 
-                r = put_process(query, params, process, &answer, out);
+                r = put_process(query, params, process, answer, out);
                 if (r < 0)
                         return r;
+                if (query_is_late(query))
+                        return QUERY_AGAIN;
         }
-        wire_end_array(out, mark, answer.rows);
+        wire_end_array(out, answer->mark, answer->rows);
         wire_put_text(out, "complete");
-        wire_put_bool(out, answer.complete);
+        wire_put_bool(out, answer->complete);
         return 0;
 }
