@@ -307,8 +307,15 @@ static void guest_hear(struct guest *guest) {
 }
 
 void ingest_resume(struct ingest *ingest) {
+        uint64_t end_ns = reactor_slice_end();
+
         for (unsigned n = ingest->deferred.count; n && ingest->deferred.first; n--) {
                 struct guest *guest = ingest->deferred.first;
+
+                if (reactor_slice_is_over(end_ns)) {
+                        schedule_drain_soon(ingest->collector); /* which resumes the rest */
+                        return;
+                }
 
                 guest_unlink(guest);
                 guest_append(guest, &ingest->guests);

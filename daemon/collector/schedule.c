@@ -138,6 +138,7 @@ static void tell_work(const struct collector *collector, enum collector_work wor
 }
 
 static void resume_ingest(struct collector *collector) {
+        reactor_work(collector->reactor, "attaching");
         for (struct ingest *ingest = collector->ingests; ingest; ingest = *ingest_next(ingest))
                 ingest_resume(ingest);
 }

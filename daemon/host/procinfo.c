@@ -245,28 +245,64 @@ int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]) {
         return 0;
 }
 
-const char *procinfo_allocator(pid_t pid) {
-        static const char *const names[] = {"jemalloc", "tcmalloc", "mimalloc"};
-        char path[64], *line = NULL;
-        const char *found = "";
-        size_t size = 0;
+#define MAPS_LINES 2000u /* libraries are loaded early */
+#define MAPS_SLICE 64u   /* lines of one call: the kernel takes up to 20 us for one */
+
+struct procinfo_maps {
         FILE *file;
+        unsigned lines;
+        char *line;
+        size_t size;
+};
 
+int procinfo_maps_open(struct procinfo_maps **ret, pid_t pid) {
+        struct procinfo_maps *maps = calloc(1, sizeof *maps);
+        char path[64];
+
+        if (!maps)
+                return -ENOMEM;
         snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-        file = fopen(path, "re");
-        if (!file)
-                return "";
-        /* A stranger can have very many mappings; libraries are loaded early, the limit is on ours. */
-        for (int lines = 0; lines < 2000 && !*found && getline(&line, &size, file) > 0; lines++) {
-                const char *base = strrchr(line, '/');
+        maps->file = fopen(path, "re");
+        if (!maps->file) {
+                int r = -errno;
 
-                for (size_t i = 0; base && i < sizeof names / sizeof *names; i++)
-                        if (strncmp(base, "/lib", 4) == 0 && strncmp(base + 4, names[i], strlen(names[i])) == 0)
-                                found = names[i];
+                free(maps);
+                return r;
         }
-        free(line);
-        fclose(file);
-        return found;
+        *ret = maps;
+        return 0;
+}
+
+struct procinfo_maps *procinfo_maps_close(struct procinfo_maps *maps) {
+        if (!maps)
+                return NULL;
+        fclose(maps->file);
+        free(maps->line);
+        free(maps);
+        return NULL;
+}
+
+static const char *allocator_of_line(const char *line) {
+        static const char *const names[] = {"jemalloc", "tcmalloc", "mimalloc"};
+        const char *base = strrchr(line, '/');
+
+        for (size_t i = 0; base && i < sizeof names / sizeof *names; i++)
+                if (strncmp(base, "/lib", 4) == 0 && strncmp(base + 4, names[i], strlen(names[i])) == 0)
+                        return names[i];
+        return NULL;
+}
+
+const char *procinfo_maps_search(struct procinfo_maps *maps) {
+        const char *found;
+
+        for (unsigned i = 0; i < MAPS_SLICE; i++) {
+                if (maps->lines++ == MAPS_LINES || getline(&maps->line, &maps->size, maps->file) <= 0)
+                        return "";
+                found = allocator_of_line(maps->line);
+                if (found)
+                        return found;
+        }
+        return NULL;
 }
 
 uint64_t procinfo_rss(pid_t pid) {
@@ -311,24 +347,47 @@ int procinfo_oom_kills(const char *cgroup, uint64_t *ret) {
         return 0;
 }
 
-bool procinfo_oom_told(pid_t pid, uint64_t since_ns) {
-        char record[2048], wanted[64];
-        unsigned long long us;
-        bool told = false;
-        ssize_t n;
-        int fd;
+/* The last processes that the kernel's log says were killed for that; threads: the reactor's. */
+#define KILLS 1024u
+static struct {
+        int fd; /* 0: it was not opened yet; -1: it may not be read */
+        unsigned next;
+        struct kill {
+                pid_t pid;
+                uint64_t us; /* monotonic */
+        } kills[KILLS];
+} kernel_log;
 
-        fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0)
-                return false;
-        snprintf(wanted, sizeof wanted, "Killed process %d (", (int)pid);
+static void note_kill(const char *record) {
+        const char *text = strstr(record, "Killed process ");
+        unsigned long long us;
+        int pid;
+
+        if (text && sscanf(text, "Killed process %d (", &pid) == 1 && sscanf(record, "%*u,%*u,%llu", &us) == 1)
+                kernel_log.kills[kernel_log.next++ % KILLS] = (struct kill){.pid = (pid_t)pid, .us = us};
+}
+
+static void read_kernel_log(void) {
+        char record[2048];
+        ssize_t n;
+
+        if (!kernel_log.fd)
+                kernel_log.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (kernel_log.fd < 0)
+                return;
         /* A record a read.  -EPIPE: one was overwritten, the next is there. */
-        while (!told && ((n = read(fd, record, sizeof record - 1)) > 0 || (n < 0 && errno == EPIPE))) {
+        while ((n = read(kernel_log.fd, record, sizeof record - 1)) > 0 || (n < 0 && errno == EPIPE)) {
                 if (n <= 0)
                         continue;
                 record[n] = 0;
-                told = sscanf(record, "%*u,%*u,%llu", &us) == 1 && us >= since_ns / NS_PER_US && strstr(record, wanted);
+                note_kill(record);
         }
-        close(fd);
-        return told;
+}
+
+bool procinfo_oom_told(pid_t pid, uint64_t since_ns) {
+        read_kernel_log();
+        for (unsigned i = 0; i < KILLS; i++)
+                if (kernel_log.kills[i].pid == pid && kernel_log.kills[i].us >= since_ns / NS_PER_US)
+                        return true;
+        return false;
 }

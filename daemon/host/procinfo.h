@@ -42,8 +42,14 @@ int procinfo_seccomp(pid_t pid, uint32_t tid, struct procinfo_seccomp *ret);
 /* Whether its root directory is not ours. */
 bool procinfo_in_other_root(pid_t pid);
 int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]);
-/* The allocator that it runs on when it is not libc's: "jemalloc", "tcmalloc", "mimalloc"; else "". */
-const char *procinfo_allocator(pid_t pid);
+
+/* A search of its mappings for the allocator that it runs on when that is not libc's.  A process can have very many
+ * mappings, so the search reads some at each call, and not more than the first 2,000. */
+struct procinfo_maps;
+int procinfo_maps_open(struct procinfo_maps **ret, pid_t pid);
+struct procinfo_maps *procinfo_maps_close(struct procinfo_maps *maps);
+/* "jemalloc", "tcmalloc" or "mimalloc"; "": there is none; NULL: not yet known, the search goes on at the next call. */
+const char *procinfo_maps_search(struct procinfo_maps *maps);
 
 /* The process that a pidfd is of; -1: it has ended, and was waited for.  -EBADF: it is no pidfd. */
 int procinfo_pidfd(int pidfd, pid_t *ret);
@@ -56,5 +62,5 @@ void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t 
 /* How often the kernel killed somebody in this cgroup because memory ran out.  -errno: not to be known. */
 int procinfo_oom_kills(const char *cgroup, uint64_t *ret);
 /* Whether the kernel's log says that it killed `pid` for that, since `since_ns` (monotonic).  False where the log may not be
- * read. */
+ * read.  Reads what the log got since the last call, and keeps it open. */
 bool procinfo_oom_told(pid_t pid, uint64_t since_ns);

@@ -38,10 +38,11 @@ static void on_pause_end(void *userdata, uint64_t now_ns) {
 
 static void on_connection(void *userdata, int listen_fd, unsigned events) {
         struct listener *listener = userdata;
+        uint64_t end_ns = reactor_slice_end();
         int fd;
 
         reactor_work(listener->reactor, "accepting");
-        for (int i = 0; i < ACCEPTS; i++) {
+        for (int i = 0; i < ACCEPTS && (!i || !reactor_slice_is_over(end_ns)); i++) {
                 fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
                 if (fd >= 0) {
                         listener->fn(listener->userdata, fd);

@@ -158,7 +158,7 @@ static int begin(struct process *process, const struct shm_hello *hello, int *re
         post_mortem_watch(process);
         process->forked = hello->flags & SHM_HELLO_CHILD;
         process->counting = hello->counting <= SHM_COUNTING_BYPASSED ? hello->counting : SHM_COUNTING_NONE;
-        process->allocator = procinfo_allocator(process->pid);
+        process_find_allocator(process);
         r = make_segment(process, hello, ret_memfd);
         if (r < 0)
                 return r;

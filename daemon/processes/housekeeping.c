@@ -16,6 +16,7 @@
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
 #define NAMES_PER_TURN 128u
+#define NAME_COST      128u           /* to read one, in records */
 #define ACTIVE_LOOKS   2              /* seconds for which a process counts as active after it did something */
 #define IDLE_NS        (8 * NS_PER_S) /* between two settlings of an idle one */
 #define AUTOPSY_NS     (5 * NS_PER_S) /* how long we ask the kernel how a process ended: as long as a parent may take */
@@ -65,11 +66,13 @@ void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age
         if (process->inside->other_pidns || (activity == own->named_activity && !own->next_lane))
                 return;
         own->named_activity = activity;
-        for (uint32_t n = 0; n < NAMES_PER_TURN; n++) {
+        for (uint32_t n = 0; n < NAMES_PER_TURN && limits_may_work(process->inside->processes, process->uid); n++) {
                 if (!drain_thread(drain, own->next_lane, &tid)) {
                         own->next_lane = 0;
                         return;
                 }
+                if (tid)
+                        limits_charge(process, NAME_COST);
                 if (tid && procinfo_thread_comm(process->pid, tid, comm) == 0)
                         drain_name_thread(drain, own->next_lane, tid, comm);
                 own->next_lane++;
@@ -110,6 +113,31 @@ static void trim_idle(struct process *process) {
         own->idle = !process_is_active(process);
 }
 
+void process_end_search(struct process *process) {
+        struct housekeeping *own = &process->inside->housekeeping;
+
+        own->maps = procinfo_maps_close(own->maps);
+}
+
+/* False: the search goes on. */
+static bool search(struct process *process) {
+        const char *allocator = procinfo_maps_search(process->inside->housekeeping.maps);
+
+        if (!allocator)
+                return false;
+        process->allocator = allocator;
+        process_end_search(process);
+        return true;
+}
+
+void process_find_allocator(struct process *process) {
+        struct housekeeping *own = &process->inside->housekeeping;
+
+        process_end_search(process);
+        if (procinfo_maps_open(&own->maps, process->pid) == 0)
+                (void)search(process);
+}
+
 /* It attached before main: since then it may have taken a name, and loaded an allocator. */
 static void recheck(struct process *process) {
         const struct processes *processes = process->inside->processes;
@@ -118,7 +146,7 @@ static void recheck(struct process *process) {
         process->inside->housekeeping.rechecked = true;
         if (procinfo_stat(process->pid, &stat) == 0)
                 memcpy(process->comm, stat.comm, sizeof stat.comm);
-        process->allocator = procinfo_allocator(process->pid);
+        process_find_allocator(process);
         processes->owner->label_changed(processes->userdata, process);
 }
 
@@ -130,6 +158,8 @@ void process_tend(struct process *process, uint64_t now_ns) {
         if (!inside->housekeeping.rechecked && now_ns - inside->attached_ns >= NS_PER_S)
                 recheck(process);
         process_look_for_filters(process, now_ns, NS_PER_S);
+        else if (inside->housekeeping.maps && search(process))
+                inside->processes->owner->label_changed(inside->processes->userdata, process);
         process_name_threads(process, now_ns, NS_PER_S);
         if (is_to_settle(process, now_ns)) {
                 int r = drain_settle(process->drain, now_ns);

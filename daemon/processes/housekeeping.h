@@ -10,22 +10,28 @@
 
 struct process;
 struct processes;
+struct procinfo_maps;
 
 /* For housekeeping.c only. */
 struct housekeeping {
-        bool rechecked;          /* Its comm and allocator were read again, a second after it attached. */
-        uint64_t abandoned_ns;   /* since when it has had no living thread; 0: it has one */
-        uint64_t named_ns;       /* when the names of its threads were read last */
-        uint64_t named_activity; /* drain_activity() at that time; while it is the same, no name is read again */
-        uint32_t next_lane;      /* where the reading of names goes on; 0: at the first lane */
-        uint64_t settled_ns;     /* when its live counters were booked last */
-        uint64_t activity;       /* activity_of() at the last look */
-        unsigned active_looks;   /* for how many more looks it counts as active */
-        bool idle;               /* It is not active, and its undo log was trimmed for that. */
+        bool rechecked;             /* Its comm and allocator were read again, a second after it attached. */
+        uint64_t abandoned_ns;      /* since when it has had no living thread; 0: it has one */
+        uint64_t named_ns;          /* when the names of its threads were read last */
+        uint64_t named_activity;    /* drain_activity() at that time; while it is the same, no name is read again */
+        uint32_t next_lane;         /* where the reading of names goes on; 0: at the first lane */
+        uint64_t settled_ns;        /* when its live counters were booked last */
+        uint64_t activity;          /* activity_of() at the last look */
+        unsigned active_looks;      /* for how many more looks it counts as active */
+        struct procinfo_maps *maps; /* NULL, or the search for its allocator, which goes on */
+        bool idle;                  /* It is not active, and its undo log was trimmed for that. */
 };
 
 /* Looks after one living process, about once a second. */
 void process_tend(struct process *process, uint64_t now_ns);
+/* Begins to look for its allocator; housekeeping goes on with it. */
+void process_find_allocator(struct process *process);
+/* Gives the search up. */
+void process_end_search(struct process *process);
 /* Reads the names of its threads, unless that was done in the last `age_ns`. */
 void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age_ns);
 /* True if one of its threads did anything in the last seconds. */

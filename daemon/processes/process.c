@@ -51,6 +51,7 @@ struct process *process_new(struct processes *processes, const struct newcomer *
 
 /* Unmaps its segment, which is of no use any more. */
 static void detach(struct process *process) {
+        process_end_search(process);
         process->drain = drain_free(process->drain);
         limits_detach(process);
 }
