@@ -24,6 +24,9 @@ static void print_losses(FILE *stream, const struct table *t) {
         if (table_uint(t, 0, "rejected"))
                 fprintf(stream, "    Rejected: %" PRIu64 " attach requests; see the collector's log\n",
                         table_uint(t, 0, "rejected"));
+        if (table_uint(t, 0, "missed"))
+                fprintf(stream, "      Missed: %" PRIu64 " attach requests whose program had ended or given up\n",
+                        table_uint(t, 0, "missed"));
         if (table_uint(t, 0, "evicted"))
                 fprintf(stream, "     Evicted: %" PRIu64 " open spans that the table had no room for\n",
                         table_uint(t, 0, "evicted"));

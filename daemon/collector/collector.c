@@ -337,7 +337,8 @@ void collector_stats(const struct collector *collector, struct collector_stats *
                                         .evicted = gone->evicted,
                                         .forked = rows->forked,
                                         .expelled = rows->expelled,
-                                        .rejected = rows->rejected};
+                                        .rejected = rows->rejected,
+                                        .missed = rows->missed};
 
         schedule_stats(collector, &schedule);
         stats.passes = schedule.passes;

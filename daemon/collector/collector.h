@@ -71,7 +71,7 @@ struct collector_stats {
         uint64_t records, refused, lost_alloc_bytes, evicted;
         double records_rate;
         uint64_t forked; /* of those seen, children of fork(3) */
-        uint64_t expelled, rejected, wakeups, passes;
+        uint64_t expelled, rejected, missed, wakeups, passes;
         uint64_t limited[QUOTA_KINDS]; /* how often a user's limit was reached */
         uint32_t generation;
         bool took_over;         /* from another collector, with its processes */

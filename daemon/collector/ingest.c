@@ -10,6 +10,7 @@
 #include "base/files.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,34 +75,56 @@ static void reject(struct collector *collector, int fd, const struct ucred *cred
         welcome_reject(fd, error);
 }
 
-/* A descriptor of the very process that connected, or -errno.  The kernel's own word since Linux 6.5; before that, its
- * pid, which cannot have gone to another as long as the start time is what it was at accept. */
-static int open_peer(const struct guest *guest) {
+/* Ended, waited for or not. */
+static bool is_dead(int pidfd) {
+        struct pollfd death = {.fd = pidfd, .events = POLLIN};
+
+        return poll(&death, 1, 0) != 0;
+}
+
+/* A descriptor of the very process that connected, and when it started; or -errno.  The kernel gives a pidfd of a peer
+ * since Linux 6.5, also of one that is dead, whose pid another process may have by now.  Before that there is the pid
+ * alone, so its start time must be what it was at accept, and its user the one that connected. */
+static int open_peer(const struct guest *guest, uint64_t *ret_start_ticks) {
         struct procinfo_stat stat;
         socklen_t size = sizeof(int);
+        bool is_exact;
         int fd, r;
+        pid_t pid;
 
-        if (getsockopt(guest->fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0)
-                return fd;
-        fd = (int)syscall(SYS_pidfd_open, guest->cred.pid, 0);
+        is_exact = getsockopt(guest->fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0;
+        if (!is_exact)
+                fd = (int)syscall(SYS_pidfd_open, guest->cred.pid, 0);
         if (fd < 0)
                 return -errno;
-        r = procinfo_stat(guest->cred.pid, &stat);
-        if (r == 0 && stat.start_ticks != guest->start_ticks)
+        r = procinfo_pidfd(fd, &pid);
+        if (r == 0)
+                r = pid == guest->cred.pid ? procinfo_stat(pid, &stat) : -ESRCH;
+        if (r == 0 && !is_exact && (stat.start_ticks != guest->start_ticks || !procinfo_has_uid(pid, guest->cred.uid)))
+                r = -ESRCH;
+        /* It lives after its start time was read, so that was its own. */
+        if (r == 0 && is_dead(fd))
                 r = -ESRCH;
         if (r < 0) {
                 close(fd);
                 return r;
         }
+        *ret_start_ticks = stat.start_ticks;
         return fd;
 }
 
 static void attach(struct guest *guest, const struct shm_hello *hello) {
         struct collector *collector = guest->ingest->collector;
-        struct newcomer newcomer = {guest->cred.pid, guest->cred.uid, open_peer(guest), guest->start_ticks};
+        struct newcomer newcomer = {.pid = guest->cred.pid, .uid = guest->cred.uid};
         struct process *process;
         int memfd, r;
 
+        newcomer.pidfd = open_peer(guest, &newcomer.start_ticks);
+        if (newcomer.pidfd == -ESRCH) {
+                processes_count_missed(collector->processes);
+                welcome_reject(guest->fd, ESRCH);
+                return;
+        }
         if (newcomer.pidfd < 0) {
                 reject(collector, guest->fd, &guest->cred, EACCES, strerror(-newcomer.pidfd));
                 return;
@@ -210,15 +233,18 @@ static void guest_unlink(struct guest *guest) {
         list->count--;
 }
 
-static void guest_append(struct guest *guest, struct guest_list *list) {
+/* Behind those whose time is over earlier. */
+static void guest_insert(struct guest *guest, struct guest_list *list) {
+        struct guest *after = list->last, *before;
+
+        while (after && after->until_ns > guest->until_ns)
+                after = after->prev;
+        before = after ? after->next : list->first;
         guest->list = list;
-        guest->prev = list->last;
-        guest->next = NULL;
-        if (guest->prev)
-                guest->prev->next = guest;
-        else
-                list->first = guest;
-        list->last = guest;
+        guest->prev = after;
+        guest->next = before;
+        *(after ? &after->next : &list->first) = guest;
+        *(before ? &before->prev : &list->last) = guest;
         list->count++;
 }
 
@@ -259,15 +285,17 @@ static bool guest_serve(struct guest *guest) {
         return true;
 }
 
-/* To attach is work, of which each user has a share.  A connection beyond it waits unread, without a deadline. */
+/* To attach is work, of which each user has a share.  A connection beyond it waits unread, but not for longer than it may
+ * take to say hello: then it is heard, whatever its user has used up. */
 static bool guest_defer(struct guest *guest) {
         struct ingest *ingest = guest->ingest;
 
-        if (limits_may_work(ingest->collector->processes, guest->cred.uid))
+        if (limits_may_work(ingest->collector->processes, guest->cred.uid) ||
+            reactor_now(ingest->collector->reactor) >= guest->until_ns)
                 return false;
         guest->watch = reactor_unwatch(guest->watch);
         guest_unlink(guest);
-        guest_append(guest, &ingest->deferred);
+        guest_insert(guest, &ingest->deferred);
         set_timer(ingest);
         schedule_drain_soon(ingest->collector);
         if (is_full(&ingest->deferred, guest->cred.uid, DEFERRED_MAX, DEFERRED_UID))
@@ -288,7 +316,6 @@ static void guest_wait(struct guest *guest) {
         struct ingest *ingest = guest->ingest;
         struct reactor *reactor = ingest->collector->reactor;
 
-        guest->until_ns = reactor_now(reactor) + GUEST_NS;
         set_timer(ingest);
         if (is_full(&ingest->guests, guest->cred.uid, GUESTS_MAX, GUESTS_UID_MAX))
                 turn_away(guest, "too many connections are waiting to say hello");
@@ -318,7 +345,7 @@ void ingest_resume(struct ingest *ingest) {
                 }
 
                 guest_unlink(guest);
-                guest_append(guest, &ingest->guests);
+                guest_insert(guest, &ingest->guests);
                 guest_hear(guest);
         }
 }
@@ -338,9 +365,10 @@ static struct guest *guest_new(struct ingest *ingest, int fd) {
                 return NULL;
         }
         *guest = (struct guest){.ingest = ingest, .fd = fd, .cred = cred};
+        guest->until_ns = reactor_now(ingest->collector->reactor) + GUEST_NS;
         if (procinfo_stat(cred.pid, &stat) == 0)
                 guest->start_ticks = stat.start_ticks;
-        guest_append(guest, &ingest->guests);
+        guest_insert(guest, &ingest->guests);
         return guest;
 }
 

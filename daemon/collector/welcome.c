@@ -76,6 +76,7 @@ static void hand_out(const struct collector *collector, struct process *process,
 
         welcome.segment_size = process_segment_size(process);
         if (send_welcome(fd, &welcome, (int[]){memfd, beacon_fd(collector->beacon)}, 2) < 0) {
+                processes_count_missed(collector->processes);
                 process_undo(process);
                 return;
         }

@@ -59,6 +59,18 @@ int procinfo_pidfd(int pidfd, pid_t *ret) {
         return 0;
 }
 
+bool procinfo_has_uid(pid_t pid, uid_t uid) {
+        char text[8192], *line;
+        unsigned ids[3];
+
+        if (read_file(text, sizeof text, "/proc/%d/status", (int)pid) < 0)
+                return false;
+        line = strstr(text, "\nUid:");
+        if (!line || sscanf(line, "\nUid: %u %u %u", &ids[0], &ids[1], &ids[2]) != 3)
+                return false;
+        return ids[0] == uid || ids[1] == uid || ids[2] == uid;
+}
+
 int procinfo_stat(pid_t pid, struct procinfo_stat *ret) {
         struct procinfo_stat stat = {0};
         char buf[1024], *open_paren, *close_paren;

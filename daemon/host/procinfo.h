@@ -51,6 +51,9 @@ struct procinfo_maps *procinfo_maps_close(struct procinfo_maps *maps);
 /* "jemalloc", "tcmalloc" or "mimalloc"; "": there is none; NULL: not yet known, the search goes on at the next call. */
 const char *procinfo_maps_search(struct procinfo_maps *maps);
 
+/* True if `uid` is its real, effective or saved user id. */
+bool procinfo_has_uid(pid_t pid, uid_t uid);
+
 /* The process that a pidfd is of; -1: it has ended, and was waited for.  -EBADF: it is no pidfd. */
 int procinfo_pidfd(int pidfd, pid_t *ret);
 

@@ -157,9 +157,9 @@ void process_tend(struct process *process, uint64_t now_ns) {
                 return;
         if (!inside->housekeeping.rechecked && now_ns - inside->attached_ns >= NS_PER_S)
                 recheck(process);
-        process_look_for_filters(process, now_ns, NS_PER_S);
         else if (inside->housekeeping.maps && search(process))
                 inside->processes->owner->label_changed(inside->processes->userdata, process);
+        process_look_for_filters(process, now_ns, NS_PER_S);
         process_name_threads(process, now_ns, NS_PER_S);
         if (is_to_settle(process, now_ns)) {
                 int r = drain_settle(process->drain, now_ns);

@@ -151,3 +151,7 @@ void processes_set_history(struct processes *processes, uint64_t seen, const str
 void processes_count_rejected(struct processes *processes) {
         processes->stats.rejected++;
 }
+
+void processes_count_missed(struct processes *processes) {
+        processes->stats.missed++;
+}

@@ -72,6 +72,7 @@ struct processes_stats {
         uint64_t forked;   /* of these, children of fork(3) */
         uint64_t expelled; /* that broke the format, or were above their user's limit */
         uint64_t rejected; /* connections and announcements that were turned away */
+        uint64_t missed;   /* attaches whose client had ended or given up when it was their turn */
         struct process_sums forgotten;
 };
 
@@ -99,3 +100,4 @@ const struct processes_stats *processes_stats(const struct processes *processes)
 /* Takes over what an earlier collector counted. */
 void processes_set_history(struct processes *processes, uint64_t seen, const struct process_sums *forgotten);
 void processes_count_rejected(struct processes *processes);
+void processes_count_missed(struct processes *processes);

@@ -201,7 +201,8 @@
         X(left_behind, UINT, COUNT, "processes of collectors before it whose sums could not be taken over")            \
         X(log_dropped, UINT, COUNT, "lines that the log had no room for")                                              \
         X(longest_turn_ns, UINT, DURATION, "processor time of the longest turn of its loop")                           \
-        X(longest_turn, TEXT, NONE, "what took most of that turn")
+        X(longest_turn, TEXT, NONE, "what took most of that turn")                                                     \
+        X(missed, UINT, COUNT, "attach requests whose program had ended or given up before it was their turn")
 
 /* ------------------------------------------------------------------------------------------- as data at run time -- */
 
