@@ -209,6 +209,7 @@ void arena_trim(struct arena *arena) {
         uint64_t from = arena->header->undo_tags_offset;
 
         assert(!arena->in_batch);
+        arena->drops++;
         /* Both read as zeros then: no entry of any batch, and no line that a batch has logged. */
         madvise(arena->base + from, arena->header->data_offset - from, MADV_REMOVE);
         madvise(arena->touched, arena->size / ARENA_LINE * sizeof *arena->touched, MADV_DONTNEED);
@@ -216,6 +217,7 @@ void arena_trim(struct arena *arena) {
 
 void arena_drop(struct arena *arena, void *p, uint64_t n) {
         assert(!arena->in_batch && (uint64_t)((char *)p - arena->base) % PAGE_BYTES == 0);
+        arena->drops++;
         madvise(p, n / PAGE_BYTES * PAGE_BYTES, MADV_REMOVE);
 }
 

@@ -21,10 +21,6 @@ struct file_header {
         char boot[ARENA_IMAGE_BOOT];
 };
 
-struct extent {
-        uint64_t offset, length;
-};
-
 /* FNV-1a, by words. */
 static uint64_t checksum(const char *bytes, size_t size) {
         uint64_t sum = UINT64_C(0xcbf29ce484222325), word;
@@ -37,64 +33,32 @@ static uint64_t checksum(const char *bytes, size_t size) {
         return sum;
 }
 
-/* The arena's data, less what the undo log holds: between two batches that is nothing. */
-static int find_extents(const struct arena *arena, struct extent *extents, uint32_t *n, uint64_t *bytes) {
-        const struct arena_header *header = arena->header;
-        const uint64_t begin = arena->at; /* in the file */
-        off_t at = (off_t)begin, end;
+int arena_image_of_copy(const struct arena_copy *copy, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes,
+                        size_t *ret_size) {
+        struct file_header header = {.magic = FILE_MAGIC,
+                                     .version = FILE_VERSION,
+                                     .extents = copy->extent_count,
+                                     .arena_size = copy->size,
+                                     .length = sizeof header + copy->extent_count * sizeof *copy->extents};
+        char *image, *at;
 
-        *n = 0;
-        *bytes = 0;
-        while ((at = lseek(arena->fd, at, SEEK_DATA)) >= 0 && (uint64_t)at < begin + arena->size) {
-                uint64_t from = (uint64_t)at - begin, to;
-
-                end = lseek(arena->fd, at, SEEK_HOLE);
-                if (end < 0)
-                        return -errno;
-                to = (uint64_t)end - begin < arena->size ? (uint64_t)end - begin : arena->size;
-                if (from >= header->undo_tags_offset && from < header->data_offset)
-                        from = to < header->data_offset ? to : header->data_offset;
-                else if (from < header->undo_tags_offset && to > header->undo_tags_offset)
-                        to = header->undo_tags_offset, end = (off_t)(begin + to);
-                at = end;
-                if (from >= to)
-                        continue;
-                if (*n == EXTENTS_MAX)
-                        return -EFBIG;
-                extents[(*n)++] = (struct extent){from, to - from};
-                *bytes += to - from;
-        }
-        return at >= 0 || errno == ENXIO ? 0 : -errno;
-}
-
-int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes, size_t *ret_size) {
-        struct extent *extents = malloc(EXTENTS_MAX * sizeof *extents);
-        struct file_header header = {.magic = FILE_MAGIC, .version = FILE_VERSION, .arena_size = arena->size};
-        uint64_t bytes;
-        char *image = NULL, *at;
-        int r;
-
-        if (!extents)
+        for (uint32_t i = 0; i < copy->extent_count; i++)
+                header.length += copy->extents[i].length;
+        image = malloc(header.length);
+        if (!image)
                 return -ENOMEM;
-        r = find_extents(arena, extents, &header.extents, &bytes);
-        if (r == 0) {
-                header.length = sizeof header + header.extents * sizeof *extents + bytes;
-                image = malloc(header.length);
-                r = image ? 0 : -ENOMEM;
-        }
-        if (r < 0) {
-                free(extents);
-                return r;
-        }
         memcpy(header.boot, boot, sizeof header.boot);
         at = image + sizeof header;
-        memcpy(at, extents, header.extents * sizeof *extents);
-        at += header.extents * sizeof *extents;
-        for (uint32_t i = 0; i < header.extents; i++) {
-                memcpy(at, arena->base + extents[i].offset, extents[i].length);
-                at += extents[i].length;
+        memcpy(at, copy->extents, copy->extent_count * sizeof *copy->extents);
+        at += copy->extent_count * sizeof *copy->extents;
+        for (uint32_t i = 0; i < copy->extent_count; i++) {
+                const struct arena_extent *extent = &copy->extents[i];
+
+                memcpy(at, copy->base + extent->offset, extent->length);
+                at += extent->length;
+                /* There is one of each, not two. */
+                madvise(copy->base + extent->offset, extent->length, MADV_DONTNEED);
         }
-        free(extents);
         header.checksum = checksum(image + sizeof header, header.length - sizeof header);
         memcpy(image, &header, sizeof header);
         *ret_bytes = image;
@@ -102,9 +66,22 @@ int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT
         return 0;
 }
 
+int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes, size_t *ret_size) {
+        struct arena_copy copy;
+        int r;
+
+        r = arena_copy_init(&copy, arena);
+        if (r == 0)
+                r = arena_copy_go_on(&copy, arena, UINT64_MAX);
+        if (r == 0)
+                r = arena_image_of_copy(&copy, boot, ret_bytes, ret_size);
+        arena_copy_deinit(&copy);
+        return r;
+}
+
 int arena_image_read(const char *bytes, size_t size, const char boot[ARENA_IMAGE_BOOT]) {
         struct file_header header;
-        struct extent extent;
+        struct arena_extent extent;
         size_t at;
         int fd;
 

@@ -8,10 +8,14 @@
 #include <stddef.h>
 
 #include "daemon/books/arena.h"
+#include "daemon/books/arena_copy.h"
 
 #define ARENA_IMAGE_BOOT 40u /* bytes of a boot id, with zeros after it */
 
-/* Between two batches.  *ret_bytes: from malloc. */
+/* Of a copy that is whole, which is used up.  From any thread.  *ret_bytes: from malloc. */
+int arena_image_of_copy(const struct arena_copy *copy, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes,
+                        size_t *ret_size);
+/* The same in one go, between two batches.  *ret_bytes: from malloc. */
 int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes, size_t *ret_size);
 /* The descriptor of a new arena, or -errno.  -EBADMSG: damaged; -EPROTONOSUPPORT: of another version; -ESTALE: of
  * another boot. */

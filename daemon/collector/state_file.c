@@ -2,8 +2,8 @@
 /*
  * See state_file.h.
  *
- * The reactor copies an arena between two batches, which is a copy of memory, and the thread writes the copy, which may
- * take as long as a disk takes.  One at a time: that much memory, and no more.
+ * The reactor copies an arena between batches, some in each turn, and the thread makes a file of the copy and writes it,
+ * which may take as long as a disk takes.  One at a time: that much memory, and no more.
  */
 #include "daemon/collector/state_file.h"
 
@@ -30,6 +30,7 @@
 
 struct job {
         char name[64];
+        struct arena_copy copy; /* of books; the writer makes `bytes` of it */
         char *bytes;
         size_t size;
         uint64_t number, changes;
@@ -42,10 +43,11 @@ struct statefile {
         char dir[4096], boot[ARENA_IMAGE_BOOT];
         int dir_fd;
         uint64_t interval_ns;
-        struct reactor_timer *timer;
+        struct reactor_timer *timer, *copy_timer;
         struct reactor_watch *watch;
         int event_fd;
-        size_t next; /* how many files of this round were looked at: the page, then each row */
+        struct job next_job; /* whose copy goes on in the next turn, where copy_timer is set */
+        size_t next;         /* how many files of this round were looked at: the page, then each row */
         bool in_round;
         bool failed;    /* Something of this round was not saved. */
         bool is_logged; /* The log has a line on that, and no round has been without failure since. */
@@ -83,6 +85,13 @@ static int replace(int dir_fd, const char *name, const char *bytes, size_t size)
         return r;
 }
 
+static int write_job(const struct statefile *statefile, struct job *job) {
+        int r = job->copy.base ? arena_image_of_copy(&job->copy, statefile->boot, &job->bytes, &job->size) : 0;
+
+        arena_copy_deinit(&job->copy);
+        return r < 0 ? r : replace(statefile->dir_fd, job->name, job->bytes, job->size);
+}
+
 static void *write_jobs(void *userdata) {
         struct statefile *statefile = userdata;
         const uint64_t one = 1;
@@ -94,8 +103,7 @@ static void *write_jobs(void *userdata) {
                 if (statefile->stage == JOB_END)
                         break;
                 pthread_mutex_unlock(&statefile->lock);
-                statefile->job.result = replace(statefile->dir_fd, statefile->job.name, statefile->job.bytes,
-                                                statefile->job.size);
+                statefile->job.result = write_job(statefile, &statefile->job);
                 pthread_mutex_lock(&statefile->lock);
                 if (statefile->stage == JOB_GIVEN)
                         statefile->stage = JOB_DONE;
@@ -140,54 +148,103 @@ static void saved(struct statefile *statefile, const struct job *job) {
                 books_close_fd(process->books);
 }
 
-static int image_of(struct statefile *statefile, struct process *process, struct job *ret) {
+static void begin_job(struct process *process, struct job *ret) {
+        *ret = (struct job){.number = process->number, .end = process->end};
         snprintf(ret->name, sizeof ret->name, "books.%llu", (unsigned long long)process->number);
-        ret->number = process->number;
-        ret->end = process->end;
         takeover_relabel(process);
-        ret->changes = changes_of(process);
-        return arena_image_make(books_arena(process->books), statefile->boot, &ret->bytes, &ret->size);
+}
+
+/* 0: the copy is whole; 1: it goes on; or -errno. */
+static int go_on_with_copy(struct process *process, struct job *job, uint64_t end_ns) {
+        const struct arena *arena = books_arena(process->books);
+        int r = job->copy.base ? 0 : arena_copy_init(&job->copy, arena);
+
+        if (r == 0)
+                r = arena_copy_go_on(&job->copy, arena, end_ns);
+        job->changes = changes_of(process);
+        return r;
 }
 
 static int image_of_page(struct statefile *statefile, struct job *ret) {
-        strcpy(ret->name, "collector");
+        *ret = (struct job){.name = "collector"};
         return arena_image_make(handover_page(statefile->collector->handover), statefile->boot, &ret->bytes,
                                 &ret->size);
 }
 
-/* The image of the next row of this round that needs one.  -ENOENT: there is none. */
-static int next_image(struct statefile *statefile, struct job *ret) {
+/* The next row of this round that is to be saved, or NULL. */
+static struct process *next_row(struct statefile *statefile) {
         const struct processes *processes = statefile->collector->processes;
         struct process *process;
 
-        *ret = (struct job){0};
-        if (statefile->next++ == 0)
-                return image_of_page(statefile, ret);
-        for (; (process = processes_at(processes, statefile->next - 2)); statefile->next++)
+        while ((process = processes_at(processes, statefile->next - 1))) {
+                statefile->next++;
                 if (is_to_save(process))
-                        return image_of(statefile, process, ret);
-        return -ENOENT;
+                        return process;
+        }
+        return NULL;
 }
 
-/* Gives the writer the next file of this round.  False: the round is at its end. */
-static bool give_next(struct statefile *statefile) {
-        struct job job;
-        int r;
-
-        while ((r = next_image(statefile, &job)) < 0 && r != -ENOENT) {
-                free(job.bytes);
-                fail(statefile, r);
-        }
-        if (r < 0) {
-                statefile->is_logged = statefile->failed;
-                return false;
-        }
+static void give(struct statefile *statefile, const struct job *job) {
         pthread_mutex_lock(&statefile->lock);
-        statefile->job = job;
+        statefile->job = *job;
         statefile->stage = JOB_GIVEN;
         pthread_cond_signal(&statefile->wake);
         pthread_mutex_unlock(&statefile->lock);
-        return true;
+}
+
+/* One slice of the copy of `process`.  True: it goes on in the next turn, or the writer has it. */
+static bool copy_some(struct statefile *statefile, struct process *process) {
+        struct job *job = &statefile->next_job;
+        int r = go_on_with_copy(process, job, reactor_slice_end());
+
+        if (r > 0) {
+                reactor_timer_set(statefile->copy_timer, reactor_now(statefile->collector->reactor));
+                return true;
+        }
+        if (r == 0)
+                give(statefile, job);
+        else
+                arena_copy_deinit(&job->copy);
+        *job = (struct job){.number = 0};
+        if (r < 0)
+                fail(statefile, r);
+        return r == 0;
+}
+
+/* Begins with the next file of this round.  False: the round is at its end. */
+static bool give_next(struct statefile *statefile) {
+        struct process *process;
+        struct job job;
+        int r;
+
+        if (statefile->next == 0) {
+                statefile->next = 1;
+                r = image_of_page(statefile, &job);
+                if (r == 0) {
+                        give(statefile, &job);
+                        return true;
+                }
+                fail(statefile, r);
+        }
+        while ((process = next_row(statefile))) {
+                begin_job(process, &statefile->next_job);
+                if (copy_some(statefile, process))
+                        return true;
+        }
+        statefile->is_logged = statefile->failed;
+        return false;
+}
+
+static void on_copy_timer(void *userdata, uint64_t now_ns) {
+        struct statefile *statefile = userdata;
+        struct job *job = &statefile->next_job;
+        struct process *process = processes_by_number(statefile->collector->processes, job->number);
+
+        reactor_work(statefile->collector->reactor, "saving");
+        if (process && copy_some(statefile, process))
+                return;
+        arena_copy_deinit(&job->copy); /* forgotten meanwhile */
+        statefile->in_round = give_next(statefile);
 }
 
 static void on_timer(void *userdata, uint64_t now_ns) {
@@ -336,6 +393,8 @@ static int start_writer(struct statefile *statefile) {
         if (r == 0)
                 r = reactor_timer(reactor, &statefile->timer, on_timer, statefile);
         if (r == 0)
+                r = reactor_timer(reactor, &statefile->copy_timer, on_copy_timer, statefile);
+        if (r == 0)
                 r = -pthread_create(&statefile->writer, NULL, write_jobs, statefile);
         if (r < 0)
                 return r;
@@ -374,15 +433,18 @@ static void end_writer(struct statefile *statefile) {
         pthread_cond_signal(&statefile->wake);
         pthread_mutex_unlock(&statefile->lock);
         pthread_join(statefile->writer, NULL);
+        arena_copy_deinit(&statefile->job.copy);
+        arena_copy_deinit(&statefile->next_job.copy);
         free(statefile->job.bytes);
 }
 
-/* `r`: whether the image could be made. */
+/* `r`: whether it could be copied. */
 static void save_now(struct statefile *statefile, struct job *job, int r) {
         if (r == 0)
-                r = replace(statefile->dir_fd, job->name, job->bytes, job->size);
+                r = write_job(statefile, job);
         if (r < 0)
                 fail(statefile, r);
+        arena_copy_deinit(&job->copy);
         free(job->bytes);
 }
 
@@ -395,9 +457,10 @@ static void save_all(struct statefile *statefile) {
                 return;
         save_now(statefile, &job, image_of_page(statefile, &job));
         for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
-                job = (struct job){0};
-                if (is_to_save(process))
-                        save_now(statefile, &job, image_of(statefile, process, &job));
+                if (!is_to_save(process))
+                        continue;
+                begin_job(process, &job);
+                save_now(statefile, &job, go_on_with_copy(process, &job, UINT64_MAX));
         }
 }
 
@@ -410,6 +473,7 @@ struct statefile *statefile_free(struct statefile *statefile) {
         }
         reactor_unwatch(statefile->watch);
         reactor_timer_free(statefile->timer);
+        reactor_timer_free(statefile->copy_timer);
         close_fd(statefile->event_fd);
         close_fd(statefile->dir_fd);
         pthread_mutex_destroy(&statefile->lock);
