@@ -88,7 +88,8 @@ static void undo(struct arena *arena) {
                 uint64_t tag = arena->undo_tags[n];
 
                 /* Of an earlier batch: the log had not been emptied yet. */
-                if (tag >> 32 != (uint32_t)(commit + 1) || (tag & UINT32_MAX) >= arena->size / ARENA_LINE)
+                if (tag >> 32 != (uint32_t)(commit + 1) || (tag & UINT32_MAX) >= arena->size / ARENA_LINE ||
+                    (tag & UINT32_MAX) < arena->header->data_offset / ARENA_LINE)
                         continue;
                 memcpy(arena->base + (tag & UINT32_MAX) * ARENA_LINE, arena->undo_lines[n], ARENA_LINE);
         }
@@ -209,7 +210,7 @@ void arena_trim(struct arena *arena) {
         uint64_t from = arena->header->undo_tags_offset;
 
         assert(!arena->in_batch);
-        arena->drops++;
+        arena->untracked++;
         /* Both read as zeros then: no entry of any batch, and no line that a batch has logged. */
         madvise(arena->base + from, arena->header->data_offset - from, MADV_REMOVE);
         madvise(arena->touched, arena->size / ARENA_LINE * sizeof *arena->touched, MADV_DONTNEED);
@@ -217,7 +218,7 @@ void arena_trim(struct arena *arena) {
 
 void arena_drop(struct arena *arena, void *p, uint64_t n) {
         assert(!arena->in_batch && (uint64_t)((char *)p - arena->base) % PAGE_BYTES == 0);
-        arena->drops++;
+        arena->untracked++;
         madvise(p, n / PAGE_BYTES * PAGE_BYTES, MADV_REMOVE);
 }
 

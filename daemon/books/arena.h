@@ -51,7 +51,7 @@ struct arena {
         uint64_t at;   /* where in the file it begins */
         uint64_t size; /* of the mapping */
         uint64_t memory;
-        uint32_t drops; /* how often memory was given back without a batch */
+        uint32_t untracked; /* how often it was changed outside of the log, which `touched` does not say */
         int fd;
 };
 

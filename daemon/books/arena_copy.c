@@ -14,7 +14,7 @@
 #define EXTENTS_MAX 65536u
 
 int arena_copy_init(struct arena_copy *copy, const struct arena *arena) {
-        *copy = (struct arena_copy){.size = arena->size, .since = arena->batch, .drops = arena->drops};
+        *copy = (struct arena_copy){.size = arena->size, .since = arena->batch, .untracked = arena->untracked};
         copy->base = mmap(NULL, copy->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (copy->base == MAP_FAILED) {
                 *copy = (struct arena_copy){.base = NULL};
@@ -118,7 +118,7 @@ static int walk(struct arena_copy *copy, const struct arena *arena, uint64_t end
 int arena_copy_go_on(struct arena_copy *copy, const struct arena *arena, uint64_t end_ns) {
         int r;
 
-        if (copy->drops != arena->drops || copy->since > arena->batch) {
+        if (copy->untracked != arena->untracked || copy->since > arena->batch) {
                 arena_copy_deinit(copy);
                 r = arena_copy_init(copy, arena);
                 if (r < 0)

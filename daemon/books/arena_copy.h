@@ -6,7 +6,7 @@
  *
  * First all data is copied.  Then lines that batches changed since are copied again, in rounds, until one round takes
  * one slice: then the copy is what the arena is between two batches.  `touched` has the batch of each line's last
- * change; where memory was given back without a batch, the copy begins again.
+ * change; where it was changed outside of the log (arena->untracked), the copy begins again.
  */
 #pragma once
 
@@ -30,7 +30,7 @@ struct arena_copy {
         /* For arena_copy.c only. */
         uint64_t at;          /* where the slice begins */
         uint32_t since, next; /* batches: lines changed after `since` are copied; `next`: that of the next round */
-        uint32_t drops;       /* arena->drops at the beginning */
+        uint32_t untracked;   /* arena->untracked at the beginning */
         unsigned rounds;
         bool is_round; /* All data was copied once. */
         bool is_cut;   /* The round did not take one slice. */

@@ -79,11 +79,22 @@ int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT
         return r;
 }
 
+static int write_at(int fd, const char *bytes, struct arena_extent extent) {
+        ssize_t n;
+
+        for (uint64_t done = 0; done < extent.length; done += (uint64_t)n) {
+                n = pwrite(fd, bytes + done, extent.length - done, (off_t)(extent.offset + done));
+                if (n <= 0)
+                        return n < 0 ? -errno : -EIO;
+        }
+        return 0;
+}
+
 int arena_image_read(const char *bytes, size_t size, const char boot[ARENA_IMAGE_BOOT]) {
         struct file_header header;
         struct arena_extent extent;
         size_t at;
-        int fd;
+        int fd, r;
 
         if (size < sizeof header)
                 return -EBADMSG;
@@ -101,20 +112,19 @@ int arena_image_read(const char *bytes, size_t size, const char boot[ARENA_IMAGE
         if (fd < 0)
                 return -errno;
         at = sizeof header + header.extents * sizeof extent;
-        if (ftruncate(fd, (off_t)header.arena_size) < 0)
-                goto fail;
-        for (uint32_t i = 0; i < header.extents; i++) {
+        r = ftruncate(fd, (off_t)header.arena_size) < 0 ? -errno : 0;
+        for (uint32_t i = 0; i < header.extents && r == 0; i++) {
                 memcpy(&extent, bytes + sizeof header + i * sizeof extent, sizeof extent);
                 if (extent.length > size - at || extent.offset > header.arena_size ||
                     extent.length > header.arena_size - extent.offset)
-                        goto fail;
-                if (pwrite(fd, bytes + at, extent.length, (off_t)extent.offset) != (ssize_t)extent.length)
-                        goto fail;
+                        r = -EBADMSG;
+                else
+                        r = write_at(fd, bytes + at, extent);
                 at += extent.length;
         }
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
         return fd;
-
-fail:
-        close(fd);
-        return -EBADMSG;
 }

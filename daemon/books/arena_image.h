@@ -18,5 +18,5 @@ int arena_image_of_copy(const struct arena_copy *copy, const char boot[ARENA_IMA
 /* The same in one go, between two batches.  *ret_bytes: from malloc. */
 int arena_image_make(const struct arena *arena, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes, size_t *ret_size);
 /* The descriptor of a new arena, or -errno.  -EBADMSG: damaged; -EPROTONOSUPPORT: of another version; -ESTALE: of
- * another boot. */
+ * another boot; any other says nothing of the file. */
 int arena_image_read(const char *bytes, size_t size, const char boot[ARENA_IMAGE_BOOT]);

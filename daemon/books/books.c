@@ -334,6 +334,7 @@ static void remember_time(const struct books *books, uint32_t path, struct time_
 }
 
 static void remember(struct books *books, struct sums *to, struct time_sums *times) {
+        books->arena.untracked++;
         books_sum_open_frames(books);
         for (uint32_t path = 1; path <= books->book->paths; path++) {
                 const struct tally *t = &books->tallies[path];

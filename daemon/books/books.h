@@ -52,6 +52,9 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
  * one (arena_migrate.c): what it had not committed is undone.  The descriptor is consumed.  -EPROTO: not an arena;
  * -EPROTONOSUPPORT: one of a version that cannot be read. */
 int books_adopt(struct books **ret, int fd);
+/* Checks adopted books, whatever wrote them, and makes their index anew: to be called before anything else is read.  0,
+ * -EPROTO, or another -errno. */
+int books_verify(struct books *books);
 /* Whether they were another version's. */
 bool books_were_migrated(const struct books *books);
 

@@ -295,14 +295,17 @@ static int load_file(const struct statefile *statefile, const char *name) {
         fd = openat(statefile->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_size <= 0) {
+        r = fstat(fd, &st) < 0 ? -errno : 0;
+        if (r == 0 && (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_size <= 0))
+                r = -EBADMSG;
+        if (r < 0) {
                 close(fd);
-                return -EBADMSG;
+                return r;
         }
         bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
         close(fd);
         if (bytes == MAP_FAILED)
-                return -errno;
+                return -errno; /* no memory: the file may be good */
         r = arena_image_read(bytes, (size_t)st.st_size, statefile->boot);
         munmap(bytes, (size_t)st.st_size);
         return r;
@@ -322,19 +325,36 @@ static bool is_ours(const char *name) {
         return !strcmp(name, "collector") || (sscanf(name, "books.%llu%n", &number, &end) == 1 && !name[end] && number);
 }
 
+/* What cannot be read for another reason than what is in it may be read by the next collector. */
+static void drop_file(struct statefile *statefile, const char *name, int error) {
+        bool is_useless = error == -ESTALE || error == -EPROTONOSUPPORT || error == -EBADMSG;
+
+        if (error != -ESTALE)
+                log_event(LOG_STATE, NULL, "%s/%s cannot be used, and is %s: %s", statefile->dir, name,
+                          is_useless ? "removed" : "kept",
+                          error == -EPROTONOSUPPORT ? "it is of another version"
+                          : error == -EBADMSG       ? "it is damaged, or not ours"
+                                                    : strerror(-error));
+        if (is_useless)
+                (void)unlinkat(statefile->dir_fd, name, 0);
+        statefile->unreadable += error != -ESTALE;
+}
+
+static bool is_leftover(const char *name) {
+        unsigned long long number;
+        int end = 0;
+
+        return !strcmp(name, "collector.new") ||
+               (sscanf(name, "books.%llu.new%n", &number, &end) == 1 && end && !name[end]);
+}
+
 static void load_one(struct statefile *statefile, const char *name, struct handover_gift **gifts, size_t *count) {
         struct handover_gift *more;
         char *copy;
         int fd = load_file(statefile, name);
 
         if (fd < 0) {
-                if (fd != -ESTALE)
-                        log_event(LOG_STATE, NULL, "%s/%s cannot be used, and is removed: %s", statefile->dir, name,
-                                  fd == -EPROTONOSUPPORT ? "it is of another version"
-                                  : fd == -EBADMSG       ? "it is damaged, or not ours"
-                                                         : strerror(-fd));
-                (void)unlinkat(statefile->dir_fd, name, 0);
-                statefile->unreadable += fd != -ESTALE;
+                drop_file(statefile, name, fd);
                 return;
         }
         more = reallocarray(*gifts, *count + 1, sizeof **gifts);
@@ -354,7 +374,9 @@ void statefile_load(struct statefile *statefile, struct handover_gift **gifts, s
         const struct dirent *entry;
 
         while (dir && *count - given < FILES_MAX && (entry = readdir(dir)))
-                if (is_ours(entry->d_name) && !is_given(*gifts, given, entry->d_name))
+                if (is_leftover(entry->d_name)) /* of a collector that was killed while it wrote */
+                        (void)unlinkat(statefile->dir_fd, entry->d_name, 0);
+                else if (is_ours(entry->d_name) && !is_given(*gifts, given, entry->d_name))
                         load_one(statefile, entry->d_name, gifts, count);
         if (dir)
                 closedir(dir);

@@ -6,6 +6,7 @@
  * inode, and its geometry is the label's.
  */
 #include "daemon/collector/takeover.h"
+#include "base/clean_text.h"
 #include "base/files.h"
 
 #include <errno.h>
@@ -86,6 +87,20 @@ void takeover_relabel(struct process *process) {
         books_set_label(process->books, &label, sizeof label);
 }
 
+static void clean(char *text, size_t size) {
+        text[size - 1] = 0;
+        text_clean_in_place(text, strlen(text));
+}
+
+static void clean_label(struct label *label) {
+        clean(label->comm, sizeof label->comm);
+        clean(label->allocator, sizeof label->allocator);
+        clean(label->exe, sizeof label->exe);
+        clean(label->unit, sizeof label->unit);
+        clean(label->cgroup, sizeof label->cgroup);
+        clean(label->why, sizeof label->why);
+}
+
 static int read_label(const struct books *books, uint64_t number, struct label *ret) {
         struct label label = {0};
         const void *stored;
@@ -97,8 +112,10 @@ static int read_label(const struct books *books, uint64_t number, struct label *
         memcpy(&label, stored, size < sizeof label ? size : sizeof label);
         if (label.version != LABEL_VERSION)
                 return -EPROTONOSUPPORT;
-        if (label.number != number || label.end > PROCESS_EXPELLED || label.pid <= 0)
+        if (label.number != number || label.end > PROCESS_EXPELLED || label.pid <= 0 ||
+            label.counting > SHM_COUNTING_BYPASSED)
                 return -EPROTO;
+        clean_label(&label);
         *ret = label;
         return 0;
 }
@@ -203,6 +220,8 @@ int takeover_process(struct collector *collector, uint64_t number, int books_fd,
 
         *ret_why = NULL;
         r = books_adopt(&books, books_fd);
+        if (r == 0)
+                r = books_verify(books);
         if (r == 0)
                 r = read_label(books, number, &label);
         if (r == 0) {
