@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clean_text.h"
+#include "base/pages.h"
 #include "daemon/books/books_layout.h"
 
 struct check {
@@ -219,16 +220,27 @@ static int check_all(struct check *check) {
         return r;
 }
 
+/* A search in the index ends at an empty word, and goes by hashes: it is made anew, not checked.  -EPROTO: two entries are
+ * of one span. */
+static int make_index(struct books *books) {
+        uint64_t size = ((uint64_t)books->index_mask + 1) * sizeof *books->index,
+                 whole = size / PAGE_BYTES * PAGE_BYTES;
+
+        arena_drop(&books->arena, books->index, size);
+        memset((char *)books->index + whole, 0, size - whole);
+        open_spans_build_index(books);
+        for (uint32_t i = 0; i < books->book->instances; i++)
+                if (books->instances[i].instance &&
+                    open_spans_find(books, books->instances[i].instance) != &books->instances[i])
+                        return -EPROTO;
+        return 0;
+}
+
 int books_verify(struct books *books) {
         struct check check = {.books = books};
         int r = check_all(&check);
 
         free(check.paths);
         free(check.instances);
-        if (r < 0)
-                return r;
-        /* A search in the index ends at an empty word, and goes by hashes: it is made anew, not checked. */
-        arena_drop(&books->arena, books->index, ((uint64_t)books->index_mask + 1) * sizeof *books->index);
-        open_spans_build_index(books);
-        return 0;
+        return r < 0 ? r : make_index(books);
 }

@@ -112,7 +112,7 @@ static int adopt_page(struct handover *handover, int fd) {
                 return r;
         page = arena_data(&handover->arena);
         if (handover->arena.header->data_offset + sizeof *page > handover->arena.size || page->magic != PAGE_MAGIC ||
-            page->version != PAGE_VERSION) {
+            page->version != PAGE_VERSION || handover->arena.header->undo_capacity < PAGE_UNDO) {
                 arena_deinit(&handover->arena);
                 return -EPROTONOSUPPORT;
         }
