@@ -45,14 +45,13 @@ static int open_file(const char *path) {
 }
 
 static int map_page(struct beacon *beacon, int fd) {
-        struct stat st;
         void *page;
+        /* Never smaller: a client may have all of it mapped.  With room on the file system, or a store into it is a
+         * SIGBUS. */
+        int r = -posix_fallocate(fd, 0, SHM_PAGE);
 
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        /* Never smaller: somebody may have all of it mapped. */
-        if (st.st_size < (off_t)SHM_PAGE && ftruncate(fd, SHM_PAGE) < 0)
-                return -errno;
+        if (r < 0)
+                return r;
         page = mmap(NULL, SHM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (page == MAP_FAILED)
                 return -errno;

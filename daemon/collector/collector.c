@@ -307,6 +307,11 @@ size_t collector_process_count(const struct collector *collector) {
 
 /* ------------------------------------------------------------------------------------------------------ figures -- */
 
+/* What a client counts may be anything: a sum stays at its end. */
+static uint64_t plus(uint64_t a, uint64_t b) {
+        return a + b >= a ? a + b : UINT64_MAX;
+}
+
 static void add_process(struct collector_stats *stats, const struct process *process) {
         struct books_process_row row;
 
@@ -314,9 +319,9 @@ static void add_process(struct collector_stats *stats, const struct process *pro
                 return;
         books_process_lanes(process->books, &row);
         stats->records += row.records;
-        stats->lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
+        stats->lost_alloc_bytes = plus(stats->lost_alloc_bytes, row.lost[SHM_ALLOC_BYTES]);
         stats->evicted += row.evicted;
-        stats->refused += process->drain ? drain_refused(process->drain) : process->refused;
+        stats->refused = plus(stats->refused, process->drain ? drain_refused(process->drain) : process->refused);
         stats->threads += process->drain ? drain_threads(process->drain) : 0;
         if (process->drain && drain_fill_ppm(process->drain) > stats->ring_fill_ppm)
                 stats->ring_fill_ppm = drain_fill_ppm(process->drain);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -401,7 +402,10 @@ static int open_dir(struct statefile *statefile) {
         if (r < 0)
                 return r;
         statefile->dir_fd = open(statefile->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return statefile->dir_fd < 0 ? -errno : 0;
+        if (statefile->dir_fd < 0)
+                return -errno;
+        /* Another collector would save other books under the same names. */
+        return flock(statefile->dir_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
 static int start_writer(struct statefile *statefile) {

@@ -215,6 +215,11 @@ void process_autopsy(struct process *process, uint64_t now_ns) {
         processes->owner->pidfd_closed(processes->userdata, process);
 }
 
+/* What a client counts may be anything: a sum stays at its end. */
+static uint64_t plus(uint64_t a, uint64_t b) {
+        return a + b >= a ? a + b : UINT64_MAX;
+}
+
 void process_forget(struct process *process) {
         struct processes *processes = process->inside->processes;
         struct process_sums *forgotten = &processes->stats.forgotten;
@@ -223,9 +228,9 @@ void process_forget(struct process *process) {
         if (process->books) {
                 books_process_row(process->books, &row);
                 forgotten->records += row.records;
-                forgotten->lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
+                forgotten->lost_alloc_bytes = plus(forgotten->lost_alloc_bytes, row.lost[SHM_ALLOC_BYTES]);
                 forgotten->evicted += row.evicted;
-                forgotten->refused += process->refused;
+                forgotten->refused = plus(forgotten->refused, process->refused);
                 processes->owner->forgotten(processes->userdata, process);
         }
         processes_remove(process);

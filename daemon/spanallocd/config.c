@@ -161,7 +161,7 @@ static const struct {
          .max = SHM_PATHS_MAX},
         {"max-processes-per-uid", "N", "processes of one user other than root (default 1024)", NULL,
          .number = UID(PROCESSES), .min = 1, .max = 100000},
-        {"max-memory-per-uid", "MIB", "memory for one user's processes (default a quarter of the machine's)", NULL,
+        {"max-memory-per-uid", "MIB", "memory for one user's processes (default a quarter of the machine's, or its cgroup's)", NULL,
          .number = UID(MEMORY), .min = 16, .max = 1 << 24},
         {"max-threads-per-uid", "N", "threads of one user's processes (default 32768)", NULL, .number = UID(THREADS),
          .min = 1, .max = 1 << 24},

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "daemon/collector/collector.h"
 #include "daemon/host/log.h"
+#include "daemon/host/procinfo.h"
 #include "daemon/query/query_server.h"
 #include "daemon/spanallocd/config.h"
 #include "daemon/spanallocd/fdstore.h"
@@ -39,10 +40,20 @@ struct daemon {
         struct reactor_watch *signal_watch;
 };
 
-static uint64_t machine_memory(void) {
+/* The least of the machine's memory and the limits of our cgroup and those above it. */
+static uint64_t memory_to_have(void) {
         long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+        uint64_t memory = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0, used, limit;
+        char cgroup[4096];
 
-        return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+        if (procinfo_cgroup(getpid(), cgroup, sizeof cgroup) < 0)
+                return memory;
+        for (char *end; (end = strrchr(cgroup, '/')); *end = 0) {
+                procinfo_cgroup_memory(cgroup, &used, &limit);
+                if (limit && (!memory || limit < memory))
+                        memory = limit;
+        }
+        return memory;
 }
 
 static struct query_server_limits query_limits(const struct config *config) {
@@ -64,7 +75,7 @@ static void make_options(struct collector_options *ret, const struct config *con
         ret->wish.path_capacity = (uint32_t)limits->paths;
         memcpy(ret->uid_max, limits->uid_max, sizeof ret->uid_max);
         ret->uid_max[QUOTA_MEMORY] = limits->uid_max[QUOTA_MEMORY] ? limits->uid_max[QUOTA_MEMORY] << 20
-                                                                   : machine_memory() / 4;
+                                                                   : memory_to_have() / 4;
         ret->wish.ring_records = config->ring_kib * (1024 / (uint32_t)sizeof(struct shm_record));
         if (ret->ring_kib_max < config->ring_kib)
                 ret->ring_kib_max = config->ring_kib;
@@ -191,6 +202,7 @@ static void stop(struct daemon *daemon) {
         close_fd(daemon->signal_fd);
         reactor_free(daemon->reactor);
         fdstore_deinit(&daemon->fdstore);
+        close_fd(daemon->sockets.lock_fd);
 }
 
 static void tell_taken_over(const struct daemon *daemon) {
@@ -227,7 +239,7 @@ int main(int argc, char *argv[]) {
                                 .argv = argv,
                                 .fdstore = {.notify_fd = -1},
                                 .signal_fd = -1,
-                                .sockets = {.ingest_fd = -1, .query_fd = -1}};
+                                .sockets = {.ingest_fd = -1, .query_fd = -1, .lock_fd = -1}};
         int r;
 
         mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);

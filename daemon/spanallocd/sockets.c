@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -63,7 +64,26 @@ static int make_dir(const char *dir, mode_t mode) {
                 log_event(LOG_FAILED, NULL, "%s belongs to user %u; give --runtime-dir DIR", dir, (unsigned)st.st_uid);
                 return -EPERM;
         }
+        if (st.st_mode & S_IWOTH) {
+                log_event(LOG_FAILED, NULL, "every user may write to %s: chmod o-w, or give --runtime-dir DIR", dir);
+                return -EPERM;
+        }
         return 0;
+}
+
+/* One collector in a directory.  The lock is the kernel's, and ends with the process that holds it. */
+static int lock_dir(struct sockets *sockets) {
+        int r;
+
+        sockets->lock_fd = open(sockets->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (sockets->lock_fd >= 0 && flock(sockets->lock_fd, LOCK_EX | LOCK_NB) == 0)
+                return 0;
+        r = -errno;
+        log_event(LOG_FAILED, NULL,
+                  r == -EWOULDBLOCK ? "another collector serves %s; stop it, or give another --runtime-dir"
+                                    : "cannot lock %s; give --runtime-dir DIR",
+                  sockets->dir);
+        return r;
 }
 
 /* ---------------------------------------------------------------------------------------------------- sockets -- */
@@ -117,8 +137,9 @@ static int cannot_listen(const struct sockaddr_un *address, int error) {
         return error;
 }
 
-static int listen_at(int *ret, const char *dir, const char *name, int type, mode_t mode) {
+static int listen_at(int *ret, struct socket_file *ret_file, const char *dir, const char *name, int type, mode_t mode) {
         struct sockaddr_un address;
+        struct stat st;
         mode_t mask;
         int fd, r;
 
@@ -140,6 +161,8 @@ static int listen_at(int *ret, const char *dir, const char *name, int type, mode
                 close(fd);
                 return cannot_listen(&address, r);
         }
+        if (lstat(address.sun_path, &st) == 0)
+                *ret_file = (struct socket_file){.device = st.st_dev, .inode = st.st_ino};
         *ret = fd;
         return 0;
 }
@@ -178,12 +201,12 @@ static int open_missing(struct sockets *sockets, bool system) {
         int r = 0;
 
         if (sockets->ingest_fd < 0) {
-                r = listen_at(&sockets->ingest_fd, sockets->dir, "ingest.sock", SOCK_SEQPACKET, system ? 0666 : 0600);
-                sockets->own_ingest = r == 0;
+                r = listen_at(&sockets->ingest_fd, &sockets->own_ingest, sockets->dir, "ingest.sock", SOCK_SEQPACKET,
+                              system ? 0666 : 0600);
         }
         if (r == 0 && sockets->query_fd < 0) {
-                r = listen_at(&sockets->query_fd, sockets->dir, "query.sock", SOCK_STREAM, system ? 0666 : 0600);
-                sockets->own_query = r == 0;
+                r = listen_at(&sockets->query_fd, &sockets->own_query, sockets->dir, "query.sock", SOCK_STREAM,
+                              system ? 0666 : 0600);
                 if (r == 0 && system)
                         give_to_group(sockets->dir);
         }
@@ -191,13 +214,15 @@ static int open_missing(struct sockets *sockets, bool system) {
 }
 
 int sockets_open(struct sockets *ret, const struct config *config, const int *fds, size_t count) {
-        struct sockets sockets = {.ingest_fd = -1, .query_fd = -1};
+        struct sockets sockets = {.ingest_fd = -1, .query_fd = -1, .lock_fd = -1};
         bool system = is_system(config);
         int r;
 
         r = choose_dir(sockets.dir, config);
         if (r == 0)
                 r = make_dir(sockets.dir, system ? 0755 : 0700);
+        if (r == 0)
+                r = lock_dir(&sockets);
         take_from_systemd(&sockets, fds, count);
         if (r == 0)
                 r = open_missing(&sockets, system);
@@ -205,17 +230,24 @@ int sockets_open(struct sockets *ret, const struct config *config, const int *fd
                 sockets_unlink(&sockets);
                 close_fd(sockets.ingest_fd);
                 close_fd(sockets.query_fd);
+                close_fd(sockets.lock_fd);
                 return r;
         }
         *ret = sockets;
         return 0;
 }
 
-void sockets_unlink(const struct sockets *sockets) {
+/* Only what we made: another socket may be there by now. */
+static void unlink_own(const char *dir, const char *name, const struct socket_file *own) {
         struct sockaddr_un address;
+        struct stat st;
 
-        if (sockets->own_ingest && make_address(&address, sockets->dir, "ingest.sock") == 0)
+        if (own->inode && make_address(&address, dir, name) == 0 && lstat(address.sun_path, &st) == 0 &&
+            st.st_dev == own->device && st.st_ino == own->inode)
                 unlink(address.sun_path);
-        if (sockets->own_query && make_address(&address, sockets->dir, "query.sock") == 0)
-                unlink(address.sun_path);
+}
+
+void sockets_unlink(const struct sockets *sockets) {
+        unlink_own(sockets->dir, "ingest.sock", &sockets->own_ingest);
+        unlink_own(sockets->dir, "query.sock", &sockets->own_query);
 }

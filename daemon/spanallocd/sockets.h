@@ -4,15 +4,24 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/spanallocd/config.h"
 
+/* A socket's file that we made; inode 0: we did not. */
+struct socket_file {
+        dev_t device;
+        ino_t inode;
+};
+
 struct sockets {
         char dir[4096];
-        int ingest_fd, query_fd;    /* the caller's; -1: none */
-        bool own_ingest, own_query; /* made here: removed at the end */
+        int ingest_fd, query_fd; /* the caller's; -1: none */
+        struct socket_file own_ingest, own_query;
+        int lock_fd; /* holds the lock of the directory until the process ends */
 };
 
 /* `fds`: what systemd handed over (consumed).  0, or -errno after telling on stderr or the journal what is wrong and what
