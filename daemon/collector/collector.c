@@ -19,7 +19,8 @@
 #include "daemon/processes/housekeeping.h"
 #include "daemon/processes/user_limits.h"
 
-#define NAMES_AGE_NS (100 * NS_PER_MS) /* before a query reads the names of threads again */
+#define REFRESH_SLICES 16u               /* for one row, at most */
+#define NAMES_AGE_NS   (100 * NS_PER_MS) /* before a query reads the names of threads again */
 
 const struct collector_options collector_options_default = {
         .ring_kib_max = 8192,
@@ -255,15 +256,17 @@ int collector_listen(struct collector *collector, int listen_fd) {
 
 /* --------------------------------------------------------------------------------------------------- refreshing -- */
 
-static void refresh(struct process *process, uint64_t now_ns) {
+/* False: `end_ns` is over, and there is more. */
+static bool refresh(struct process *process, uint64_t now_ns, uint64_t end_ns) {
         int r;
 
         process_name_threads(process, now_ns, NAMES_AGE_NS);
-        do
-                r = process_drain(process, now_ns);
-        while (r == DRAIN_CUT && process->drain);
+        while ((r = process_drain(process, now_ns)) == DRAIN_CUT && process->drain)
+                if (reactor_slice_is_over(end_ns))
+                        return false;
         if (r >= 0 && process->drain)
                 process_settle(process, now_ns);
+        return true;
 }
 
 void collector_refresh(struct collector *collector) {
@@ -273,20 +276,22 @@ void collector_refresh(struct collector *collector) {
         limits_begin_pass(collector->processes);
         for (size_t i = 0; (process = processes_at(collector->processes, i)); i++)
                 if (process->drain)
-                        refresh(process, now_ns);
+                        (void)refresh(process, now_ns, UINT64_MAX);
 }
 
 bool collector_refresh_some(struct collector *collector, size_t *index, bool all, uid_t uid) {
         uint64_t now_ns = reactor_now(collector->reactor), end_ns = reactor_slice_end();
         struct process *process;
 
-        if (!*index)
+        if (!*index && !collector->refresh_slices)
                 limits_begin_pass(collector->processes);
         while ((process = processes_at(collector->processes, *index))) {
+                /* Passes between the slices give its user a new share each: a process that writes all the time has an end. */
+                if (process->drain && (all || process->uid == uid) && !refresh(process, now_ns, end_ns) &&
+                    ++collector->refresh_slices < REFRESH_SLICES)
+                        return false;
+                collector->refresh_slices = 0;
                 ++*index;
-                if (!process->drain || (!all && process->uid != uid))
-                        continue;
-                refresh(process, now_ns);
                 if (reactor_slice_is_over(end_ns))
                         return false;
         }
@@ -412,7 +417,7 @@ int collector_set_timing(struct collector *collector, const struct process *proc
                 books_set_clock_rate(process->books, rate_measure(&collector->clock));
         books_commit(process->books);
         /* It is settled, by which its threads are asked. */
-        refresh(processes_by_number(collector->processes, process->number), now_ns);
+        (void)refresh(processes_by_number(collector->processes, process->number), now_ns, UINT64_MAX);
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/drain/drain.h"
 #include "daemon/host/procinfo.h"
 #include "daemon/processes/announced.h"
@@ -16,6 +17,8 @@
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
 #define NAMES_PER_TURN 128u
+#define NAMES_NS       NS_PER_MS /* … or so long */
+#define NAMES_LEAST    8u
 #define NAME_COST      128u           /* to read one, in records */
 #define ACTIVE_LOOKS   2              /* seconds for which a process counts as active after it did something */
 #define IDLE_NS        (8 * NS_PER_S) /* between two settlings of an idle one */
@@ -55,7 +58,7 @@ void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age
         struct housekeeping *own = &process->inside->housekeeping;
         struct drain *drain = process->drain;
         char comm[16];
-        uint64_t activity;
+        uint64_t activity, end_ns;
         uint32_t tid;
 
         if (now_ns - own->named_ns < age_ns)
@@ -66,10 +69,14 @@ void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age
         if (process->inside->other_pidns || (activity == own->named_activity && !own->next_lane))
                 return;
         own->named_activity = activity;
+        reactor_work(process->inside->processes->reactor, "names of threads");
+        end_ns = clock_monotonic_ns() + NAMES_NS;
         for (uint32_t n = 0; n < NAMES_PER_TURN && limits_may_work(process->inside->processes, process->uid); n++) {
+                if (n >= NAMES_LEAST && clock_monotonic_ns() >= end_ns)
+                        break;
                 if (!drain_thread(drain, own->next_lane, &tid)) {
                         own->next_lane = 0;
-                        return;
+                        break;
                 }
                 if (tid)
                         limits_charge(process, NAME_COST);
@@ -77,6 +84,7 @@ void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age
                         drain_name_thread(drain, own->next_lane, tid, comm);
                 own->next_lane++;
         }
+        reactor_work(process->inside->processes->reactor, "housekeeping");
 }
 
 /* A number that changes when a thread comes, goes, allocates or writes a record. */

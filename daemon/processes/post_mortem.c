@@ -83,16 +83,14 @@ struct name_rate {
 /* "4.0 MiB/s, query 3.9 MiB/s, parse 10 B/s" */
 static void list_rates(const struct books *books, uint64_t now_ns, char *buf, size_t size) {
         struct name_rate top[NAMES_TOLD] = {0}, one;
-        uint32_t path, paths;
-        struct books_row row;
         char bytes[32];
-        double sum = 0;
+        double sum = 0, rate[3];
         size_t at;
 
         for (uint32_t name = 1; name <= books_name_count(books); name++) {
-                books_name_row(books, name, now_ns, &row, &path, &paths);
-                sum += row.rate[1];
-                one = (struct name_rate){books_name(books, name), row.rate[1]};
+                books_name_rates(books, name, now_ns, rate);
+                sum += rate[1];
+                one = (struct name_rate){books_name(books, name), rate[1]};
                 for (unsigned i = 0; i < NAMES_TOLD && one.rate > 0; i++)
                         if (one.rate > top[i].rate) {
                                 struct name_rate other = top[i];

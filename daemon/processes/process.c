@@ -235,6 +235,7 @@ void process_end(struct process *process, enum process_end end, int status) {
 
         if (process->end != PROCESS_ALIVE)
                 return;
+        reactor_work(processes->reactor, "ends of processes");
         post_mortem_look(process);
         inside->watch.death = reactor_unwatch(inside->watch.death);
         inside->watch.bell = waker_remove(inside->watch.bell);
@@ -252,6 +253,7 @@ void process_end(struct process *process, enum process_end end, int status) {
         log_event(LOG_ENDED, &peer, "process %d (%s): %s", (int)process->pid, process->comm, peer.reason);
         owner->end_logged(processes->userdata, process);
         owner->tend_soon(processes->userdata);
+        reactor_work(processes->reactor, "draining");
 }
 
 void process_expel(struct process *process, int error) {

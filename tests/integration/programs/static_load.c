@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * static_load PROCESSES MAPPINGS NAMES THREADS: so many processes, each with so many mappings, which attach, open and close a
+ * span of each of so many names on each of so many threads, and say so.  Then they wait for the end of their input; with
+ * a line of input before that, they kill themselves.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <spanalloc/spanalloc.h>
+
+static int names;
+static pthread_barrier_t barrier;
+
+static void *work(void *userdata) {
+        char name[32];
+
+        for (int i = 0; i < names; i++) {
+                spanalloc_span span;
+
+                snprintf(name, sizeof name, "name-%d", i);
+                span = spanalloc_open(spanalloc_site_intern(name));
+                spanalloc_enter(span);
+                spanalloc_exit(span);
+                spanalloc_close(span);
+        }
+        pthread_barrier_wait(&barrier);
+        while (pause())
+                ;
+        return NULL;
+}
+
+static void map_much(int mappings) {
+        /* Neighbours of another protection are mappings of their own. */
+        for (int i = 0; i < mappings; i++)
+                if (mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+                        exit(1);
+}
+
+static int run(int mappings, int threads, int number) {
+        pthread_attr_t attributes;
+        pthread_t thread;
+        char line[8];
+        int r;
+
+        map_much(mappings);
+        r = spanalloc_attach(NULL);
+        pthread_barrier_init(&barrier, NULL, (unsigned)threads + 1);
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, 65536);
+        for (int i = 0; i < threads; i++)
+                if (pthread_create(&thread, &attributes, work, NULL))
+                        return 1;
+        pthread_barrier_wait(&barrier);
+        printf("%s %d %d\n", r < 0 ? "refused" : "attached", r, number);
+        fflush(stdout);
+        if (read(0, line, 1) == 1)
+                raise(SIGKILL);
+        _exit(0);
+}
+
+int main(int argc, char **argv) {
+        int processes = argc > 1 ? atoi(argv[1]) : 1;
+
+        names = argc > 3 ? atoi(argv[3]) : 1;
+        for (int i = 0; i < processes; i++) {
+                pid_t pid = fork();
+
+                if (pid < 0)
+                        return 1;
+                if (pid == 0)
+                        return run(argc > 2 ? atoi(argv[2]) : 0, argc > 4 ? atoi(argv[4]) : 1, i);
+        }
+        while (wait(NULL) > 0)
+                ;
+        return 0;
+}
