@@ -19,7 +19,7 @@
 #include "daemon/processes/housekeeping.h"
 #include "daemon/processes/user_limits.h"
 
-#define REFRESH_SLICES 16u               /* for one row, at most */
+#define REFRESH_SLICES 128u              /* for one row, at most: more than its user may have drained in a pass */
 #define NAMES_AGE_NS   (100 * NS_PER_MS) /* before a query reads the names of threads again */
 
 const struct collector_options collector_options_default = {
