@@ -34,16 +34,26 @@ static void choose_socket(void) {
         strcpy(sa_root.socket, "/run/spanalloc/ingest.sock");
 }
 
+/* The digits that `text` begins with.  Not strtoul: glibc 2.38 and later give it another name, which older ones and musl
+ * lack. */
+static uint64_t number_of(const char *text) {
+        uint64_t number = 0;
+
+        for (; *text >= '0' && *text <= '9' && number <= UINT32_MAX; text++)
+                number = number * 10 + (uint64_t)(*text - '0');
+        return number;
+}
+
 void sa_read_settings(void) {
         const char *text;
 
         choose_socket();
         text = secure_getenv("SPANALLOC_RING_KIB");
         if (text && *text)
-                sa_root.ring_kib = (uint32_t)strtoul(text, NULL, 10);
+                sa_root.ring_kib = (uint32_t)number_of(text);
         text = secure_getenv("SPANALLOC_ATTACH_MS");
-        if (text && *text && strtoul(text, NULL, 10) <= ANSWER_MS_MAX)
-                sa_root.answer_ms = (uint32_t)strtoul(text, NULL, 10);
+        if (text && *text && number_of(text) <= ANSWER_MS_MAX)
+                sa_root.answer_ms = (uint32_t)number_of(text);
         text = secure_getenv("SPANALLOC_ON_FULL");
         sa_root.on_full = text && !strcmp(text, "wait") ? SPANALLOC_WAIT : SPANALLOC_REFUSE;
 }

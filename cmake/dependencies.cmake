@@ -10,8 +10,13 @@ pkg_check_modules(SMARTCOLS REQUIRED IMPORTED_TARGET smartcols)
 pkg_check_modules(JSON REQUIRED IMPORTED_TARGET json-c)
 pkg_check_modules(INIH REQUIRED IMPORTED_TARGET inih)
 
-# msgpack-c has gone by three names.
+# msgpack-c has gone by three names.  Debian 13's file has a relative includedir, which names nothing.
 pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack-c msgpackc msgpack)
+get_target_property(msgpack_include PkgConfig::MSGPACK INTERFACE_INCLUDE_DIRECTORIES)
+if(msgpack_include)
+        list(FILTER msgpack_include INCLUDE REGEX "^/")
+        set_target_properties(PkgConfig::MSGPACK PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${msgpack_include}")
+endif()
 
 if(SPANALLOC_TESTS)
         pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)

@@ -220,12 +220,18 @@ static void look_up(void) {
 #define PUBLISH(function, value) __atomic_store_n(&sa_next.function, value, __ATOMIC_RELEASE) /* [B3] */
 
 /* tcmalloc's malloc_usable_size allocates when it is called first, with `new`, which may be the program's own and call
- * malloc: so to us, who would call malloc_usable_size.  What it allocates here is not counted. */
+ * malloc: that reaches this library, which would call malloc_usable_size.  The block is a real one, since mimalloc 3
+ * crashes on a null pointer before its first allocation.  Nothing here is counted. */
 static void warm_up(void) {
         struct sa_quiet quiet;
+        void *block;
 
         sa_quiet_begin(&quiet);
-        found.usable(NULL);
+        block = found.malloc(1);
+        if (block) {
+                found.usable(block);
+                found.free(block);
+        }
         sa_quiet_end(&quiet);
 }
 
