@@ -31,7 +31,7 @@ struct filters {
 static uint32_t number_after(const char *line, const char *name) {
         size_t length = strlen(name);
 
-        return strncmp(line, name, length) != 0 ? UNKNOWN : (uint32_t)strtoul(line + length, NULL, 10);
+        return strncmp(line, name, length) != 0 ? UNKNOWN : (uint32_t)sa_number_of(line + length);
 }
 
 /* One line of a status at a time: that of the groups may be longer than any buffer. */

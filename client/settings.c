@@ -36,7 +36,7 @@ static void choose_socket(void) {
 
 /* The digits that `text` begins with.  Not strtoul: glibc 2.38 and later give it another name, which older ones and musl
  * lack. */
-static uint64_t number_of(const char *text) {
+uint64_t sa_number_of(const char *text) {
         uint64_t number = 0;
 
         for (; *text >= '0' && *text <= '9' && number <= UINT32_MAX; text++)
@@ -50,10 +50,10 @@ void sa_read_settings(void) {
         choose_socket();
         text = secure_getenv("SPANALLOC_RING_KIB");
         if (text && *text)
-                sa_root.ring_kib = (uint32_t)number_of(text);
+                sa_root.ring_kib = (uint32_t)sa_number_of(text);
         text = secure_getenv("SPANALLOC_ATTACH_MS");
-        if (text && *text && number_of(text) <= ANSWER_MS_MAX)
-                sa_root.answer_ms = (uint32_t)number_of(text);
+        if (text && *text && sa_number_of(text) <= ANSWER_MS_MAX)
+                sa_root.answer_ms = (uint32_t)sa_number_of(text);
         text = secure_getenv("SPANALLOC_ON_FULL");
         sa_root.on_full = text && !strcmp(text, "wait") ? SPANALLOC_WAIT : SPANALLOC_REFUSE;
 }

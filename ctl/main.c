@@ -10,6 +10,7 @@
 #include "ctl/session/ctl.h"
 #include "ctl/session/fail.h"
 #include "ctl/top/top.h"
+#include "ctl/verbs/program.h"
 #include "ctl/verbs/verbs.h"
 
 static int (*const functions[VERB_COUNT])(struct ctl *ctl, int argc, char **argv) = {
@@ -38,6 +39,9 @@ int main(int argc, char **argv) {
                 snprintf(name, sizeof(name), "%s", verbs[ctl.options.verb].name);
                 return verb_help(&ctl, ctl.options.verb_given, words);
         }
+        /* A running program cannot be attached to. */
+        if (ctl.options.verb == VERB_RUN && ctl.options.pid)
+                return program_cannot_attach(ctl.options.pid);
         r = functions[ctl.options.verb](&ctl, ctl.options.argc, ctl.options.argv);
         client_free(ctl.client);
         return r;

@@ -363,8 +363,9 @@ int client_follow(struct client *client, const struct client_params *params, str
         int r;
 
         if (client->answer)
-                return client_fail(ret_error, EOPNOTSUPP, CLIENT_ERROR_FAILED,
-                                   "there are no events without a daemon: start one with `spanallocd --user`");
+                return client_fail(
+                        ret_error, EOPNOTSUPP, CLIENT_ERROR_FAILED,
+                        "there are no events without a daemon: start spanallocd, as `spanallocctl status` says");
 
         begin_request(client, "follow");
         put_params(&client->out, params);

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/clean_text.h"
 #include "query/client_socket.h"
@@ -24,16 +26,54 @@ int client_fail(struct client_error *ret_error, int code, enum client_error_kind
         return -code;
 }
 
-int client_fail_open(struct client_error *ret_error, int r, const char *path, const char *other) {
-        bool only_system = !other[0] && strcmp(path, CLIENT_SYSTEM_PATH) == 0;
+/* True if systemd runs here and has the unit. */
+static bool has_service(void) {
+        static const char *const places[] = {"/etc/systemd/system", "/usr/local/lib/systemd/system",
+                                             "/usr/lib/systemd/system", "/lib/systemd/system"};
+        char path[128];
+
+        if (access("/run/systemd/system", F_OK) < 0)
+                return false;
+        for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+                snprintf(path, sizeof(path), "%s/spanallocd.service", places[i]);
+                if (access(path, F_OK) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* The command that starts a collector at `path`, as this user, on this machine. */
+static const char *start_command(char *buf, size_t size, const char *path, bool is_given) {
+        const char *runtime = getenv("XDG_RUNTIME_DIR"), *slash = strrchr(path, '/');
+        bool is_system = strcmp(path, CLIENT_SYSTEM_PATH) == 0;
+
+        if (is_given && !is_system && slash && strcmp(slash, "/query.sock") == 0) {
+                snprintf(buf, size,
+                         "`spanallocd --runtime-dir %.*s`, and programs with SPANALLOC_SOCKET=%.*s/ingest.sock",
+                         (int)(slash - path), path, (int)(slash - path), path);
+                return buf;
+        }
+        if (is_system && has_service())
+                return geteuid() == 0 ? "`systemctl start spanallocd`" : "`sudo systemctl start spanallocd`";
+        if (is_system && geteuid() == 0)
+                return "`spanallocd`";
+        if (runtime && *runtime)
+                return "`spanallocd --user`";
+        return "`spanallocd --runtime-dir DIR`, and programs and spanallocctl with SPANALLOC_SOCKET=DIR/ingest.sock";
+}
+
+int client_fail_open(struct client_error *ret_error, int r, const char *path, const char *other, bool is_given) {
+        char command[2 * CLIENT_PATH_BYTES + 100];
 
         switch (-r) {
         case ENOENT:
         case ENOTDIR:
         case ECONNREFUSED:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "no collector at %s%s%s: start one with `%s`", other, other[0] ? " or " : "", path,
-                                   only_system ? "systemctl start spanallocd" : "spanallocd --user");
+                                   "no collector at %s%s%s: start one with %s; or measure a command with "
+                                   "`spanallocctl run -- CMD`",
+                                   other, other[0] ? " or " : "", path,
+                                   start_command(command, sizeof(command), path, is_given));
         case EACCES:
         case EPERM:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,

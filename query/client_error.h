@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "query/client.h"
@@ -11,8 +12,8 @@
 /* Each fills *ret_error and returns a negative errno. */
 int client_fail(struct client_error *ret_error, int code, enum client_error_kind kind, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
-/* No collector at `path`, nor at `other` ("": only one was tried). */
-int client_fail_open(struct client_error *ret_error, int r, const char *path, const char *other);
+/* No collector at `path`, nor at `other` ("": only one was tried).  `is_given`: the user named the path. */
+int client_fail_open(struct client_error *ret_error, int r, const char *path, const char *other, bool is_given);
 /* The connection ended, or what came over it is of no known form. */
 int client_fail_lost(struct client_error *ret_error, int r, const char *path);
 /* The collector answered with an error. */

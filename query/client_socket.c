@@ -131,24 +131,27 @@ static int open_path(int *ret_fd, const char *path, int timeout_ms) {
 int client_socket_open(int *ret_fd, char ret_path[CLIENT_PATH_BYTES], const struct client_options *options,
                        int timeout_ms, struct client_error *ret_error) {
         char other[CLIENT_PATH_BYTES] = "";
+        bool is_given = options->socket;
         int r;
 
         if (options->socket) {
                 given_path(ret_path, options->socket);
         } else if (options->scope == CLIENT_USER) {
                 user_path(ret_path);
-        } else if (options->scope == CLIENT_SYSTEM || !beside_ingest(ret_path)) {
+        } else if (options->scope == CLIENT_ANY && beside_ingest(ret_path)) {
+                is_given = true;
+        } else {
                 if (options->scope == CLIENT_ANY) {
                         user_path(other);
                         r = open_path(ret_fd, other, timeout_ms);
                         if (r != -ENOENT && r != -ENOTDIR && r != -ECONNREFUSED) {
                                 memcpy(ret_path, other, sizeof(other));
-                                return r < 0 ? client_fail_open(ret_error, r, ret_path, "") : 0;
+                                return r < 0 ? client_fail_open(ret_error, r, ret_path, "", false) : 0;
                         }
                 }
                 snprintf(ret_path, CLIENT_PATH_BYTES, "%s", CLIENT_SYSTEM_PATH);
         }
 
         r = open_path(ret_fd, ret_path, timeout_ms);
-        return r < 0 ? client_fail_open(ret_error, r, ret_path, other) : 0;
+        return r < 0 ? client_fail_open(ret_error, r, ret_path, other, is_given) : 0;
 }

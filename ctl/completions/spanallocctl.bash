@@ -63,6 +63,7 @@ _spanallocctl() {
                 [enable]='--now --preload --ring-kib'
                 [disable]='--now'
                 [timing]='--pid --unit'
+                [doctor]='--pid'
                 [demo]='--batch --once --count --delay'
         )
 

@@ -86,7 +86,7 @@ complete -c spanallocctl -s h -l help -d 'Show help'
 complete -c spanallocctl -l version -d 'Show the version'
 
 set -l rows '__fish_seen_subcommand_from ps spans tree top follow show timing'
-complete -c spanallocctl -n $rows -s p -l pid -x -a '(__spanallocctl_pids)' -d 'Only this process'
+complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree top follow show timing doctor' -s p -l pid -x -a '(__spanallocctl_pids)' -d 'Only this process'
 complete -c spanallocctl -n $rows -s u -l unit -x -a '(__spanallocctl_units)' -d 'Only processes of this unit'
 complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree top follow' -s f -l filter -x -a '(__spanallocctl_spans)' -d 'Only spans with this in name or path'
 complete -c spanallocctl -n '__fish_seen_subcommand_from ps' -s f -l filter -x -a '(__spanallocctl_processes)' -d 'Only processes with this in name, executable or unit'

@@ -318,6 +318,9 @@ static int parser_check(struct parser *parser) {
         struct options *o = parser->options;
         const struct verb *verb = &verbs[o->verb];
 
+        /* `run --pid`: main() has a sentence for it. */
+        if (o->verb == VERB_RUN && o->pid)
+                return 0;
         for (int i = 0; i < OPTIONS_N; i++)
                 if ((parser->given & UINT64_C(1) << i) && !(options_table[i].verbs & 1u << o->verb))
                         return wrong(parser, "--%s is not for %s; see \"spanallocctl help %s\".", options_table[i].name,

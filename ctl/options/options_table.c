@@ -40,7 +40,7 @@ const struct option_entry options_table[OPTIONS_N] = {
         [OPTION_COLOR] = {"color", "auto|always|never", false, 0, GLOBAL, "Colours on a terminal (NO_COLOR: none)"},
         [OPTION_HELP] = {"help", NULL, false, 'h', GLOBAL, "Show help"},
         [OPTION_VERSION] = {"version", NULL, false, 0, GLOBAL, "Show the version"},
-        [OPTION_PID] = {"pid", "PID", false, 'p', ROWS | ON(SHOW) | ON(TIMING), "Only this process"},
+        [OPTION_PID] = {"pid", "PID", false, 'p', ROWS | ON(SHOW) | ON(TIMING) | ON(DOCTOR), "Only this process"},
         [OPTION_UNIT] = {"unit", "UNIT", false, 'u', ROWS | ON(SHOW) | ON(TIMING),
                          "Only processes of this systemd unit"},
         [OPTION_FILTER] = {"filter", "TEXT", false, 'f', ROWS,

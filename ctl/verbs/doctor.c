@@ -211,3 +211,76 @@ void doctor_processes(struct doctor *doctor, const struct table *ps) {
         doctor_add(doctor, "process", DOCTOR_NOTE, "no process is attached");
         doctor_advise(doctor, "start one with LD_PRELOAD=libspanalloc-malloc.so.0, or try `spanallocctl demo`");
 }
+
+/* ------------------------------------------------------------------------------------------- one program -- */
+
+/* As client/attach.c: a program trusts a collector of root, of its own user, or of the owner of /run/spanalloc. */
+static bool trusts(const struct program_facts *facts) {
+        return facts->collector == 0 || facts->collector == facts->uid || facts->collector == facts->owner;
+}
+
+static void program_lacks_library(struct doctor *doctor, const struct program_facts *facts) {
+        const char *suffix = strrchr(facts->unit, '.');
+
+        if (facts->names_counters) {
+                doctor_add(doctor, "program", DOCTOR_PROBLEM,
+                           "%s[%d]: LD_PRELOAD names libspanalloc-malloc, but it was not loaded", facts->comm,
+                           (int)facts->pid);
+                doctor_advise(doctor, "a static program, a setuid one, and a root directory without the library cannot "
+                                      "be counted; link libspanalloc-malloc, or install it there");
+                return;
+        }
+        doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: neither libspanalloc nor libspanalloc-malloc is in it",
+                   facts->comm, (int)facts->pid);
+        if (suffix && !strcmp(suffix, ".service"))
+                doctor_advise(doctor, "`spanallocctl enable --now %s`", facts->unit);
+        else
+                doctor_advise(doctor, "restart it with `spanallocctl run -- COMMAND`, or with "
+                                      "LD_PRELOAD=libspanalloc-malloc.so.0");
+}
+
+static void program_lacks_socket(struct doctor *doctor, const struct program_facts *facts) {
+        doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: it looks for a collector at %s, which is not there",
+                   facts->comm, (int)facts->pid, facts->socket);
+        doctor_advise(doctor, "mount the directory of the collector's sockets into its root directory, or restart it "
+                              "with SPANALLOC_SOCKET=DIR/ingest.sock");
+}
+
+static void program_lacks_trust(struct doctor *doctor, const struct program_facts *facts) {
+        doctor_add(
+                doctor, "program", DOCTOR_PROBLEM,
+                "%s[%d]: it does not trust the collector: that one is user %u as it sees it%s, not root, nor its own "
+                "user %u, nor the owner of its /run/spanalloc",
+                facts->comm, (int)facts->pid, (unsigned)facts->collector,
+                facts->other_user_namespace ? " from its user namespace" : "", (unsigned)facts->uid);
+        doctor_advise(doctor, "mount the directory of the collector's sockets at /run/spanalloc in there, or run a "
+                              "collector in that user namespace");
+}
+
+void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
+        const char *comm = facts->comm;
+        int pid = (int)facts->pid;
+
+        if (!facts->seen) {
+                doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: may not be looked into", comm, pid);
+                doctor_advise(doctor, "ask as its user, or as root");
+        } else if (!facts->has_spans && !facts->has_counters) {
+                program_lacks_library(doctor, facts);
+        } else if (facts->is_off) {
+                doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: it runs with SPANALLOC=0", comm, pid);
+                doctor_advise(doctor, "restart it without");
+        } else if (!facts->socket_exists) {
+                program_lacks_socket(doctor, facts);
+        } else if (facts->socket_is_other) {
+                doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: its collector is another one, at %s", comm, pid,
+                           facts->socket);
+                doctor_advise(doctor, "ask that one, with --socket");
+        } else if (!trusts(facts)) {
+                program_lacks_trust(doctor, facts);
+        } else {
+                doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: nothing keeps it from attaching to %s", comm, pid,
+                           facts->socket);
+                doctor_advise(doctor, "it does so at its next span, or within 64 allocations; the collector's log says "
+                                      "so if it was turned down");
+        }
+}

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ctl/verbs/program.h"
 #include "query/table.h"
 
 enum doctor_state { DOCTOR_OK, DOCTOR_NOTE, DOCTOR_PROBLEM };
@@ -37,5 +38,7 @@ void doctor_kernel(struct doctor *doctor, const char *release);
 void doctor_collector(struct doctor *doctor, const struct table *status, const char *version);
 /* Whether its descriptors suffice: `limit` as its kernel says, 0: not known. */
 void doctor_descriptors(struct doctor *doctor, const struct table *status, uint64_t limit);
+/* Why one program, which the collector does not know, is not counted. */
+void doctor_program(struct doctor *doctor, const struct program_facts *facts);
 /* Each process: what counts it, what it lost, how its memory compares. */
 void doctor_processes(struct doctor *doctor, const struct table *ps);

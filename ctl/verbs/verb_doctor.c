@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -93,16 +95,47 @@ static uint64_t descriptor_limit(uint64_t pid) {
         return limit;
 }
 
+static bool has_alive(const struct table *ps) {
+        for (size_t row = 0; row < ps->row_count; row++)
+                if (table_bool(ps, row, "alive"))
+                        return true;
+        return false;
+}
+
+/* Of --pid: a process that the collector does not know is looked into from here. */
+static int check_program(struct ctl *ctl, struct doctor *doctor, const struct table *ps) {
+        struct ucred cred = {.uid = (uid_t)-1};
+        socklen_t size = sizeof(cred);
+        struct program_facts facts;
+
+        if (has_alive(ps)) {
+                doctor_processes(doctor, ps);
+                return CTL_OK;
+        }
+        (void)getsockopt(client_fd(ctl->client), SOL_SOCKET, SO_PEERCRED, &cred, &size);
+        if (ctl->options.pid > INT_MAX ||
+            program_look(&facts, (pid_t)ctl->options.pid, client_path(ctl->client), cred.uid) < 0) {
+                doctor_add(doctor, "program", DOCTOR_PROBLEM, "there is no process %" PRIu64, ctl->options.pid);
+                return CTL_NOT_FOUND;
+        }
+        doctor_program(doctor, &facts);
+        return CTL_OK;
+}
+
 static int ask_collector(struct ctl *ctl, struct doctor *doctor) {
+        struct client_params params = {.pid = (pid_t)ctl->options.pid};
         struct table *status = NULL, *ps = NULL;
         int r = ask_table(ctl, "status", NULL, &status);
 
         if (r == CTL_OK)
-                r = ask_table(ctl, "ps", NULL, &ps);
+                r = ask_table(ctl, "ps", &params, &ps);
         if (r == CTL_OK) {
                 doctor_collector(doctor, status, SPANALLOC_VERSION);
                 doctor_descriptors(doctor, status, descriptor_limit(table_uint(status, 0, "pid")));
-                doctor_processes(doctor, ps);
+                if (ctl->options.pid)
+                        r = check_program(ctl, doctor, ps);
+                else
+                        doctor_processes(doctor, ps);
         }
         table_free(status);
         table_free(ps);

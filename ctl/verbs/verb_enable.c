@@ -3,6 +3,7 @@
  * enable and disable: whether the programs of a systemd unit count, by a drop-in beside the unit.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 #include "ctl/run/run_preload.h"
 #include "ctl/session/ask.h"
 #include "ctl/verbs/dropin.h"
+#include "ctl/verbs/program.h"
 #include "ctl/verbs/unit_bus.h"
 #include "ctl/verbs/verbs.h"
 #include "daemon/host/elf_obstacle.h"
@@ -185,8 +187,12 @@ static int enable(struct subject *subject) {
 
 int verb_enable(struct ctl *ctl, int argc, char **argv) {
         struct subject subject = {0};
-        int code = subject_init(&subject, ctl, argv[0]);
+        int code;
 
+        /* Digits alone are a process; a unit of that name is NAME.service. */
+        if (argv[0][0] && strspn(argv[0], "0123456789") == strlen(argv[0]))
+                return program_cannot_attach(strtoull(argv[0], NULL, 10));
+        code = subject_init(&subject, ctl, argv[0]);
         return subject_deinit(&subject, code == CTL_OK ? enable(&subject) : code);
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "daemon/host/log.h"
 
 #define BACKLOG 4096 /* a thousand programs may start at once */
+#define USER    "spanalloc"
 #define GROUP   "spanalloc"
 
 static bool is_system(const struct config *config) {
@@ -38,10 +40,24 @@ static int choose_dir(char dir[4096], const struct config *config) {
         else if (user_dir && *user_dir == '/')
                 n = snprintf(dir, 4096, "%s/spanalloc", user_dir);
         else {
-                log_event(LOG_FAILED, NULL, "XDG_RUNTIME_DIR is not set; give --runtime-dir DIR");
+                log_event(LOG_FAILED, NULL,
+                          "XDG_RUNTIME_DIR is not set; %sstart `spanallocd --runtime-dir DIR`, and programs and "
+                          "spanallocctl with SPANALLOC_SOCKET=DIR/ingest.sock",
+                          geteuid() == 0 ? "start `spanallocd --system` for the whole machine; or " : "");
                 return -ENOENT;
         }
         return n >= 4096 ? -ENAMETOOLONG : 0;
+}
+
+/* Programs trust the owner of the directory, so it must be trusted here.  Root serves in the collector's own, too: where no
+ * service manager starts the collector as its own user. */
+static bool may_own(uid_t uid) {
+        const struct passwd *user;
+
+        if (uid == geteuid() || uid == 0)
+                return true;
+        user = geteuid() == 0 ? getpwnam(USER) : NULL;
+        return user && user->pw_uid == uid;
 }
 
 static int make_dir(const char *dir, mode_t mode) {
@@ -60,8 +76,11 @@ static int make_dir(const char *dir, mode_t mode) {
                 log_event(LOG_FAILED, NULL, "%s is no directory; give --runtime-dir DIR", dir);
                 return -ENOTDIR;
         }
-        if (st.st_uid != geteuid() && st.st_uid != 0) {
-                log_event(LOG_FAILED, NULL, "%s belongs to user %u; give --runtime-dir DIR", dir, (unsigned)st.st_uid);
+        if (!may_own(st.st_uid)) {
+                log_event(LOG_FAILED, NULL,
+                          "%s belongs to user %u; start `spanallocd --runtime-dir DIR`, and programs and spanallocctl "
+                          "with SPANALLOC_SOCKET=DIR/ingest.sock",
+                          dir, (unsigned)st.st_uid);
                 return -EPERM;
         }
         if (st.st_mode & S_IWOTH) {
@@ -152,10 +171,11 @@ static int listen_at(int *ret, struct socket_file *ret_file, const char *dir, co
         fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return cannot_listen(&address, -errno);
-        mask = umask(0177);
+        /* By the mask and not by chmod: the directory's owner could have put a link there meanwhile. */
+        mask = umask(0777 & ~mode);
         r = bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
         umask(mask);
-        if (r == 0 && (chmod(address.sun_path, mode) < 0 || listen(fd, BACKLOG) < 0))
+        if (r == 0 && listen(fd, BACKLOG) < 0)
                 r = -errno;
         if (r < 0) {
                 close(fd);
@@ -173,7 +193,7 @@ static void give_to_group(const char *dir) {
         struct sockaddr_un address;
 
         if (group && make_address(&address, dir, "query.sock") == 0 &&
-            chown(address.sun_path, (uid_t)-1, group->gr_gid) < 0)
+            lchown(address.sun_path, (uid_t)-1, group->gr_gid) < 0)
                 log_event(LOG_FAILED, NULL, "cannot give %s to the group " GROUP ": %s", address.sun_path,
                           strerror(errno));
 }

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All from /proc, and through /proc/PID/root: paths and uids are what the program itself sees.
+ */
+#include "ctl/verbs/program.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "daemon/host/procinfo.h"
+
+#define OVERFLOW_UID ((uid_t)65534)
+#define SYSTEM_DIR   "/run/spanalloc"
+
+static FILE *open_file(pid_t pid, const char *name) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+        return fopen(path, "re");
+}
+
+/* -------------------------------------------------------------------------------------------------- reading -- */
+
+static int read_maps(struct program_facts *facts) {
+        FILE *file = open_file(facts->pid, "maps");
+        char line[PATH_MAX + 128];
+
+        if (!file)
+                return -errno;
+        while (fgets(line, sizeof(line), file)) {
+                facts->has_counters |= strstr(line, "/libspanalloc-malloc.so") != NULL;
+                facts->has_spans |= strstr(line, "/libspanalloc.so") != NULL;
+        }
+        fclose(file);
+        return 0;
+}
+
+static void take_variable(struct program_facts *facts, const char *variable, char *runtime, size_t size) {
+        if (!strcmp(variable, "SPANALLOC=0"))
+                facts->is_off = true;
+        else if (!strncmp(variable, "LD_PRELOAD=", 11))
+                facts->names_counters = strstr(variable, "libspanalloc-malloc") != NULL;
+        else if (!strncmp(variable, "SPANALLOC_SOCKET=", 17))
+                snprintf(facts->socket, sizeof(facts->socket), "%s", variable + 17);
+        else if (!strncmp(variable, "XDG_RUNTIME_DIR=", 16))
+                snprintf(runtime, size, "%s", variable + 16);
+}
+
+/* As the library chooses (client/root.c). */
+static int read_environment(struct program_facts *facts) {
+        FILE *file = open_file(facts->pid, "environ");
+        char runtime[200] = "", path[512], *variable = NULL;
+        size_t room = 0;
+
+        if (!file)
+                return -errno;
+        while (getdelim(&variable, &room, '\0', file) > 0)
+                take_variable(facts, variable, runtime, sizeof(runtime));
+        free(variable);
+        fclose(file);
+        if (facts->socket[0])
+                return 0;
+        snprintf(facts->socket, sizeof(facts->socket), "%s/spanalloc/ingest.sock", runtime);
+        snprintf(path, sizeof(path), "/proc/%d/root%s", (int)facts->pid, facts->socket);
+        if (!runtime[0] || access(path, F_OK) < 0)
+                snprintf(facts->socket, sizeof(facts->socket), SYSTEM_DIR "/ingest.sock");
+        return 0;
+}
+
+/* What `uid` of the namespace of this process is in the other's. */
+static uid_t uid_there(pid_t pid, uid_t uid) {
+        FILE *file = open_file(pid, "uid_map");
+        unsigned inside, outside, count;
+        uid_t there = OVERFLOW_UID;
+
+        while (file && fscanf(file, "%u %u %u", &inside, &outside, &count) == 3)
+                if (uid >= outside && uid - outside < count)
+                        there = inside + (uid - outside);
+        if (file)
+                fclose(file);
+        return there;
+}
+
+static void read_uids(struct program_facts *facts, uid_t collector) {
+        char path[64], ours[64] = "", theirs[64] = "";
+        struct stat info;
+
+        facts->uid = facts->owner = (uid_t)-1;
+        snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)facts->pid);
+        if (readlink("/proc/self/ns/user", ours, sizeof(ours) - 1) > 0 &&
+            readlink(path, theirs, sizeof(theirs) - 1) > 0)
+                facts->other_user_namespace = strcmp(ours, theirs) != 0;
+        facts->collector = facts->other_user_namespace ? uid_there(facts->pid, collector) : collector;
+        snprintf(path, sizeof(path), "/proc/%d", (int)facts->pid);
+        if (stat(path, &info) == 0)
+                facts->uid = facts->other_user_namespace ? uid_there(facts->pid, info.st_uid) : info.st_uid;
+        snprintf(path, sizeof(path), "/proc/%d/root" SYSTEM_DIR, (int)facts->pid);
+        if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+                facts->owner = facts->other_user_namespace ? uid_there(facts->pid, info.st_uid) : info.st_uid;
+}
+
+static void compare_sockets(struct program_facts *facts, const char *query) {
+        char there[512], here[512];
+        const char *slash = strrchr(query, '/');
+        struct stat a, b;
+
+        snprintf(there, sizeof(there), "/proc/%d/root%s", (int)facts->pid, facts->socket);
+        facts->socket_exists = stat(there, &a) == 0;
+        snprintf(here, sizeof(here), "%.*singest.sock", slash ? (int)(slash - query + 1) : 0, query);
+        facts->socket_is_other = facts->socket_exists && stat(here, &b) == 0 &&
+                                 (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
+int program_look(struct program_facts *ret, pid_t pid, const char *query, uid_t collector) {
+        struct program_facts facts = {.pid = pid};
+        struct procinfo_stat stat;
+        char cgroup[PATH_MAX];
+        int r = procinfo_stat(pid, &stat);
+
+        if (r < 0)
+                return -ESRCH;
+        memcpy(facts.comm, stat.comm, sizeof(facts.comm));
+        if (procinfo_cgroup(pid, cgroup, sizeof(cgroup)) == 0)
+                procinfo_unit(cgroup, facts.unit, sizeof(facts.unit));
+        facts.seen = read_maps(&facts) == 0 && read_environment(&facts) == 0;
+        if (facts.seen) {
+                read_uids(&facts, collector);
+                compare_sockets(&facts, query);
+        }
+        *ret = facts;
+        return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ attaching -- */
+
+int program_cannot_attach(uint64_t pid) {
+        char cgroup[PATH_MAX], unit[256] = "";
+        const char *suffix;
+        struct procinfo_stat stat;
+
+        if (pid > INT_MAX || procinfo_stat((pid_t)pid, &stat) < 0)
+                return ctl_fail(CTL_NOT_FOUND, "There is no process %" PRIu64 ".", pid);
+        if (procinfo_cgroup((pid_t)pid, cgroup, sizeof(cgroup)) == 0)
+                procinfo_unit(cgroup, unit, sizeof(unit));
+        suffix = strrchr(unit, '.');
+        if (suffix && !strcmp(suffix, ".service"))
+                return ctl_fail(CTL_USAGE,
+                                "Cannot count %s[%" PRIu64 "], which runs already; restart it with \"spanallocctl "
+                                "enable --now %s\".",
+                                stat.comm, pid, unit);
+        return ctl_fail(CTL_USAGE,
+                        "Cannot count %s[%" PRIu64 "], which runs already; restart it with \"spanallocctl run -- "
+                        "COMMAND\", or with LD_PRELOAD=libspanalloc-malloc.so.0.",
+                        stat.comm, pid);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program that runs already: what keeps it from being counted, seen from outside; and the sentence for a user who wants to
+ * attach to it.
+ *
+ * What does not live here: the findings (doctor.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct program_facts {
+        pid_t pid;
+        char comm[16], unit[256];
+        bool seen;                    /* its environment and maps may be read; nothing below is known else */
+        bool is_off;                  /* SPANALLOC=0 */
+        bool names_counters;          /* LD_PRELOAD names libspanalloc-malloc */
+        bool has_spans, has_counters; /* which library it has mapped */
+        char socket[256];             /* where it looks for a collector */
+        bool socket_exists;           /* in its own root directory */
+        bool socket_is_other;         /* another than the one beside the query socket that was asked */
+        bool other_user_namespace;
+        uid_t uid;       /* its own, collector_uid and owner as it sees them: 65534 for what its user namespace lacks */
+        uid_t collector; /* of the collector's socket */
+        uid_t owner;     /* of its /run/spanalloc; -1: it has none */
+};
+
+/* `query`: the path of the query socket; `collector`: the uid behind it, as seen here.  0, or -ESRCH. */
+int program_look(struct program_facts *ret, pid_t pid, const char *query, uid_t collector);
+
+/* Says that a running program cannot be attached to, and which command counts it.  Returns an exit code. */
+int program_cannot_attach(uint64_t pid);
