@@ -10,6 +10,17 @@
 #include "client/intern.h"
 #include "client/slow_path.h"
 
+/* A handle without flags, made of two words: of its three fields gcc 13 and later put the second word together with nine
+ * instructions. */
+static sa_inline spanalloc_span handle(uint64_t instance, uint64_t path) {
+        const union {
+                uint64_t words[2];
+                spanalloc_span span;
+        } both = {.words = {instance, path}};
+
+        return both.span;
+}
+
 /* True if OPEN or CLOSE fits. */
 static sa_inline bool can_mark(const struct shm_lane *lane, struct place at) {
         return fits(lane, at, 1);
@@ -56,7 +67,7 @@ static sa_inline spanalloc_span open_fast(struct sa_thread *self, struct shm_lan
 
         if (sa_unlikely(sa_attention(lane)) || sa_unlikely(!path) || !sa_has_instance(lane) || !can_mark(lane, at))
                 return SPANALLOC_NONE;
-        span = (spanalloc_span){sa_instance(lane), path, 0};
+        span = handle(sa_instance(lane), path);
         put_mark(self, lane, at, span, SHM_KIND_OPEN);
         end(self, lane);
         return span;

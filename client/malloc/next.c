@@ -97,8 +97,11 @@ static int first_posix_memalign(void **ret, size_t alignment, size_t size) {
 /* While somebody resolves, every block that anybody can have is a bootstrap block: the program made no other before,
  * and the functions are published before the first other one is made. */
 static void first_free(void *block) {
+        int error = errno;
+
         if (!sa_bootstrap_owns(block) && sa_next_resolve())
                 sa_call_next(free)(block);
+        errno = error;
 }
 
 static size_t first_usable(void *block) {
@@ -221,18 +224,22 @@ static void look_up(void) {
 
 /* tcmalloc's malloc_usable_size allocates when it is called first, with `new`, which may be the program's own and call
  * malloc: that reaches this library, which would call malloc_usable_size.  The block is a real one, since mimalloc 3
- * crashes on a null pointer before its first allocation.  Nothing here is counted. */
+ * crashes on a null pointer before its first allocation.  Nothing here is counted.  errno is as the first allocation left
+ * it: the program's first would have. */
 static void warm_up(void) {
         struct sa_quiet quiet;
         void *block;
+        int error;
 
         sa_quiet_begin(&quiet);
         block = found.malloc(1);
+        error = errno;
         if (block) {
                 found.usable(block);
                 found.free(block);
         }
         sa_quiet_end(&quiet);
+        errno = error;
 }
 
 static void publish(void) {
@@ -266,9 +273,9 @@ bool sa_next_resolve(void) {
                                                      memory_order_acquire))
                 return unknown == FOUND;
         look_up();
+        errno = error;
         publish();
         atomic_store_explicit(&state, FOUND, memory_order_release); /* [B2] */
-        errno = error;
         return true;
 }
 

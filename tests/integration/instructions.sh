@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What the hot calls cost in instructions, against the numbers below: no more than a tenth above them.  They hold for the
-# release build with Debian 12's gcc on x86-64; where one is meant to change, it changes here.
+# release build with Debian 12's gcc on x86-64; where one is meant to change, it changes here.  Later compilers have numbers
+# of their own where they need more.
 #
 # Timeout: 300
 . "$(dirname "$0")/../support/lib.sh"
@@ -27,6 +28,15 @@ grep -q '^CMAKE_BUILD_TYPE:STRING=RelWithDebInfo$' "$BUILD/CMakeCache.txt" || sk
 grep -q '^CMAKE_C_FLAGS:STRING=$' "$BUILD/CMakeCache.txt" || skip "the numbers are of the release build"
 grep -q '^CMAKE_C_COMPILER:[A-Z]*=.*gcc\|^CMAKE_C_COMPILER:[A-Z]*=.*/cc$' "$BUILD/CMakeCache.txt" ||
         skip "the numbers are gcc's"
+
+# gcc 13 and later keep a handle's second word in two halves, in the caller, and put them together at each call; and need
+# 90 instructions more for a look.
+compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$BUILD/CMakeCache.txt")
+if [ "$("$compiler" -dumpversion | cut -d . -f 1)" -ge 13 ]; then
+        stored[alone_scope]=1170
+        stored[nested]=13175
+        stored[life]=21249
+fi
 
 declare -A counted
 while read -r kind count; do

@@ -10,7 +10,7 @@ allocator_library() {
         case $1 in
         jemalloc) file=libjemalloc.so.2 ;;
         tcmalloc) file=libtcmalloc_minimal.so.4 ;;
-        mimalloc) file=libmimalloc.so.2 ;;
+        mimalloc) file=libmimalloc.so.[23] ;;
         esac
         PATH=$PATH:/sbin:/usr/sbin ldconfig -p | sed -n "s/^[[:space:]]*$file .* => //p" | head -n 1
 }

@@ -28,8 +28,10 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# What is in the root: systemd, and the libraries that our programs need.
-BOOT_PACKAGES=(systemd systemd-sysv dbus libpam-systemd liburing2 libmsgpackc2 libncursesw6 libsmartcols1 libjson-c5
+# What is in the root: systemd, and the libraries that our programs need; msgpack's as it is called here.
+BOOT_MSGPACK=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' libmsgpackc2 libmsgpack-c2 2>/dev/null |
+        sed -n 's/^installed //p') || true
+BOOT_PACKAGES=(systemd systemd-sysv dbus libpam-systemd liburing2 "${BOOT_MSGPACK:-libmsgpackc2}" libncursesw6 libsmartcols1 libjson-c5
         libinih1 libsystemd0 libsqlite3-0 zlib1g)
 BOOT_CACHE=${SPANALLOC_TEST_CACHE:-${XDG_CACHE_HOME:-/var/cache}/spanalloc-tests}
 BOOT_PID=

@@ -398,7 +398,8 @@ static void open_notify(void) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         const int on = 1;
 
-        snprintf(notify_path, sizeof notify_path, "/tmp/fd_keeper.%d", (int)getpid());
+        snprintf(notify_path, sizeof notify_path, "%s/fd_keeper.%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+                 (int)getpid());
         unlink(notify_path);
         strcpy(address.sun_path, notify_path);
         notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

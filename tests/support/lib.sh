@@ -54,6 +54,9 @@ mkdir -p "$RUNTIME"
 export XDG_RUNTIME_DIR=$WORK SPANALLOC_SOCKET=$INGEST
 # What script(1) and tmux start: a shell that gives way to the command, so that its status is the command's.
 export SHELL=/bin/bash
+# Shells and others write into a home, and whatever dies leaves its temporary files.
+export HOME=$WORK/.home TMPDIR=$WORK
+mkdir "$HOME"
 unset SPANALLOC SPANALLOC_RING_KIB SPANALLOC_ON_FULL SPANALLOC_SECCOMP LD_PRELOAD
 
 lib_cleanup() {

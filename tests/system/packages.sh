@@ -33,6 +33,12 @@ for package in "${PACKAGES[@]}"; do
         [ -e "$(deb "$package" "$VERSION")" ] || fail "there is no $(deb "$package" "$VERSION")"
 done
 
+note "what README installs is the packages, and no symbols for debuggers"
+patterns=$(sed -n 's/^    apt install //p' "$SOURCE/README.md")
+[ -n "$patterns" ] || fail "README does not say what to install"
+expect "README's packages" "$(cd "$TREE" && eval "ls $patterns" | sed 's|^\.\./||; s|_.*||' | sort | xargs)" \
+        "$(printf '%s\n' "${PACKAGES[@]}" | sort | xargs)"
+
 note "lintian"
 [ -z "$(find "$SOURCE/debian" -name '*lintian-overrides*')" ] || fail "there are overrides"
 lintian --allow-root --fail-on error,warning "$WORK"/tree/spanalloc_"$VERSION"_*.changes >"$WORK/lintian" 2>&1 ||
