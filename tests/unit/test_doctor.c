@@ -191,10 +191,57 @@ static void test_drawings(void **state) {
         free(text);
 }
 
+/* ------------------------------------------------------------------------------------------- one program -- */
+
+static void expect_program(const struct program_facts *facts, enum doctor_state wanted, const char *text,
+                           const char *advice) {
+        struct doctor doctor = {0};
+
+        doctor_program(&doctor, facts);
+        assert_int_equal(doctor.count, 1);
+        assert_int_equal(doctor.findings[0].state, wanted);
+        assert_non_null(strstr(doctor.findings[0].text, text));
+        assert_non_null(strstr(doctor.findings[0].advice, advice));
+        doctor_deinit(&doctor);
+}
+
+/* Of several reasons the first that the program itself would meet. */
+static void test_program(void **state) {
+        struct program_facts facts = {
+                .pid = 7, .comm = "job", .socket = "/x/ingest.sock", .collector = 900, .uid = 1000, .owner = (uid_t)-1};
+
+        expect_program(&facts, DOCTOR_NOTE, "may not be looked into", "as root");
+        facts.seen = true;
+        expect_program(&facts, DOCTOR_PROBLEM, "neither libspanalloc nor", "spanallocctl run -- COMMAND");
+        strcpy(facts.unit, "job.service");
+        expect_program(&facts, DOCTOR_PROBLEM, "neither libspanalloc nor", "enable --now job.service");
+        facts.names_counters = true;
+        expect_program(&facts, DOCTOR_PROBLEM, "was not loaded", "static");
+        facts.has_counters = facts.is_off = true;
+        expect_program(&facts, DOCTOR_PROBLEM, "SPANALLOC=0", "without");
+        facts.is_off = false;
+        expect_program(&facts, DOCTOR_PROBLEM, "/x/ingest.sock, which is not there", "SPANALLOC_SOCKET=");
+        facts.socket_exists = facts.socket_is_other = true;
+        expect_program(&facts, DOCTOR_NOTE, "another one, at /x/ingest.sock", "--socket");
+        facts.socket_is_other = false;
+        expect_program(&facts, DOCTOR_PROBLEM, "user 900 as it sees it, not root", "/run/spanalloc");
+        facts.other_user_namespace = true;
+        expect_program(&facts, DOCTOR_PROBLEM, "from its user namespace", "/run/spanalloc");
+
+        /* Root, the program's own user, the owner of its /run/spanalloc. */
+        facts.owner = 900;
+        expect_program(&facts, DOCTOR_NOTE, "nothing keeps it", "64 allocations");
+        facts.owner = 0;
+        facts.collector = 1000;
+        expect_program(&facts, DOCTOR_NOTE, "nothing keeps it", "64 allocations");
+        facts.collector = 0;
+        expect_program(&facts, DOCTOR_NOTE, "nothing keeps it", "64 allocations");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_kernel),    cmocka_unit_test(test_collector), cmocka_unit_test(test_memory),
-                cmocka_unit_test(test_processes), cmocka_unit_test(test_drawings),
+                cmocka_unit_test(test_kernel), cmocka_unit_test(test_program),   cmocka_unit_test(test_collector),
+                cmocka_unit_test(test_memory), cmocka_unit_test(test_processes), cmocka_unit_test(test_drawings),
         };
 
         if (!setlocale(LC_CTYPE, "C.UTF-8"))
