@@ -48,11 +48,13 @@ uint64_t rate_measure(const struct rate *rate) {
         return (uint64_t)((unsigned __int128)(now.ticks - rate->ticks) * NS_PER_S / (now.ns - rate->ns));
 }
 
+#if defined(__x86_64__)
 static bool is_listed(const char *sources, const char *name) {
         const char *at = strstr(sources, name);
 
         return at && (at == sources || at[-1] == ' ') && strchr(" \n", at[strlen(name)]);
 }
+#endif
 
 int rate_check(char *why, size_t size) {
 #if defined(__aarch64__)

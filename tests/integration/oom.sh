@@ -8,15 +8,19 @@
 
 [ "$(id -u)" = 0 ] || skip "this takes root"
 cgroup=
+no() {
+        echo "$*" >&2
+        return 1
+}
 make_cgroup() {
         if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-                grep -qw memory /sys/fs/cgroup/cgroup.subtree_control || return 1
+                grep -qw memory /sys/fs/cgroup/cgroup.subtree_control || no "the memory controller is off" || return
                 cgroup=/sys/fs/cgroup/spanalloc-oom-$$
                 mkdir "$cgroup" && echo 24M >"$cgroup/memory.max" && { echo 0 >"$cgroup/memory.swap.max" || true; }
         else
-                [ -r /dev/kmsg ] || return 1
+                [ -r /dev/kmsg ] || no "the kernel's log may not be read" || return
                 # What the log names is a pid of the first namespace, whose number is fixed.
-                [ "$(readlink /proc/self/ns/pid)" = "pid:[4026531836]" ] || return 1
+                [ "$(readlink /proc/self/ns/pid)" = "pid:[4026531836]" ] || no "these pids are not those of its log" || return
                 cgroup=/sys/fs/cgroup/memory/spanalloc-oom-$$
                 mkdir "$cgroup" && echo 24M >"$cgroup/memory.limit_in_bytes"
         fi

@@ -132,3 +132,33 @@ debian_source() {
                 [ ! -e "$file" ] || printf '%s\0' "$file"
         done | tar -c --no-recursion --null -T - ) | tar -x -C "$1/src"
 }
+
+# host_suite: this machine's Debian, for suites whose image is of the same; $HOST_SUITE.
+HOST_SUITE=$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME")
+
+# packages TREE VERSION: builds TREE's packages with that version; they lie beside TREE.
+packages() (
+        cd "$1" || exit
+        cat - debian/changelog >debian/changelog.new <<END &&
+spanalloc ($2) unstable; urgency=medium
+
+  * For a test.
+
+ -- spanalloc maintainers <maintainers@localhost.example>  $(date -R)
+
+END
+                mv debian/changelog.new debian/changelog && dpkg-buildpackage -b -nc -us -uc && rm -f ../*-dbgsym_*.deb
+)
+
+# programs DEBS DIRECTORY NAME…: test programs, linked with the libspanalloc of these packages.
+programs() {
+        local debs=$1 to=$2 name
+        shift 2
+        mkdir -p "$to" "$WORK/sdk"
+        dpkg-deb -x "$(echo "$debs"/libspanalloc0_*.deb)" "$WORK/sdk" &&
+                dpkg-deb -x "$(echo "$debs"/libspanalloc-dev_*.deb)" "$WORK/sdk" || return
+        for name in "$@"; do
+                cc -D_GNU_SOURCE -O2 -w -pthread -I "$WORK/sdk/usr/include" -o "$to/$name" \
+                        "$SOURCE/tests/integration/programs/$name.c" "$(echo "$WORK"/sdk/usr/lib/*/libspanalloc.so.0)" || return
+        done
+}

@@ -31,6 +31,7 @@ for socket in ingest query; do
         [ ! -e "$(boot_file "/run/spanalloc/$socket.sock")" ] || fail "$socket.sock is left"
 done
 expect_status 3 ctl status
+expect_match "what spanallocctl advises" "$(cat "$WORK/err")" '`systemctl start spanallocd`'
 sleep 3
 expect "the service, stopped" "$(boot_property spanallocd ActiveState)" inactive
 inside systemctl start spanallocd
