@@ -80,6 +80,15 @@ add_line() {
 
 MIRROR=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI)' 2>/dev/null | sed -n 's/^main //p' | head -n 1)
 
+# discard ROOT: see boot_discard() in booted.sh.
+discard() {
+        local mount
+        awk '{ print $2 }' /proc/self/mounts | grep -F "$1/" | sort -r | while read -r mount; do
+                umount -l "$mount"
+        done
+        rm -rf --one-file-system "$1"
+}
+
 # debian_cached NAME OPTION…: debootstrap with these options, once; $CACHED is its path.
 debian_cached() {
         local proxy=
@@ -88,7 +97,7 @@ debian_cached() {
         mkdir -p "$CACHE"
         [ ! -d "$CACHED" ] || return 0
         eval "$(apt-config shell proxy Acquire::http::Proxy)"
-        rm -rf --one-file-system "$CACHED.new"
+        discard "$CACHED.new"
         http_proxy=${proxy:-${http_proxy:-}} debootstrap "$@" "$CACHED.new" "$MIRROR" || return
         rm -f "$CACHED.new"/var/cache/apt/archives/*.deb
         mv "$CACHED.new" "$CACHED"

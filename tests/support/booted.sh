@@ -44,6 +44,16 @@ boot_cannot() {
         skip "cannot boot a system here: $*"
 }
 
+# boot_discard ROOT: removes what a debootstrap that was stopped has left, but for what it had mounted in there: the
+# machine's own /proc and /sys.
+boot_discard() {
+        local mount
+        awk '{ print $2 }' /proc/self/mounts | grep -F "$1/" | sort -r | while read -r mount; do
+                umount -l "$mount"
+        done || true
+        rm -rf --one-file-system "$1"
+}
+
 # boot_cached: makes the root if it is not there; $BOOT_CACHED is its path.
 boot_cached() {
         local suite mirror key proxy
@@ -60,7 +70,7 @@ boot_cached() {
                         sed -n "s/^main $suite //p" | head -n 1)
                 [ -n "$mirror" ] || boot_cannot "apt has no source for $suite"
                 eval "$(apt-config shell proxy Acquire::http::Proxy)"
-                rm -rf "$BOOT_CACHED.new"
+                boot_discard "$BOOT_CACHED.new"
                 http_proxy=${proxy:-${http_proxy:-}} debootstrap --variant=minbase \
                         --include="$(IFS=,; echo "${BOOT_PACKAGES[*]}")" "$suite" "$BOOT_CACHED.new" "$mirror" \
                         >"$BOOT_CACHE/debootstrap.log" 2>&1 ||

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installed by cmake and no package: the commands that the install ends with are all that README's line for the service
 # needs, and the target uninstall leaves nothing behind.
-# Timeout: 300
+# Timeout: 600
 . "$(dirname "$0")/../support/booted.sh"
 boot_up
 
