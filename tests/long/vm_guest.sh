@@ -144,7 +144,7 @@ END
         is "the service is counted on" "$(json '.processes[] | select(.unit == "ticker.service" and .alive) |
                 "\(.counting) \(.before_alloc_count)"' ps)" "libspanalloc-malloc 0"
         is "all books balance" "$(balance)" true
-        is "failed units of ours" "$(systemctl --failed --plain --no-legend 'spanallocd*')" ""
+        is "failed units of ours" "$(systemctl list-units --failed --plain --no-legend 'spanallocd*')" ""
 }
 
 second() {
