@@ -15,7 +15,8 @@ NEWER=$VERSION+1
 # build [OPTION…]: what goes wrong quietly is in the log, too.
 build() {
         (cd "$TREE" && dpkg-buildpackage -us -uc "$@") >"$WORK/build.log" 2>&1 || fail "$(tail -n 40 "$WORK/build.log")"
-        ! grep -E '^(dpkg|dh)[a-z_-]*: warning' "$WORK/build.log" || fail "the build warns"
+        # Debian 13's libc6 diverts the loader, of which dpkg-shlibdeps warns in every build.
+        ! grep -E '^(dpkg|dh)[a-z_-]*: warning' "$WORK/build.log" | grep -v 'diversions involved' || fail "the build warns"
 }
 
 # deb PACKAGE VERSION
