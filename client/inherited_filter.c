@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/quiet_process.h"
+#include "client/settings.h"
 
 #define UNKNOWN UINT32_MAX
 

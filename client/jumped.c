@@ -109,7 +109,8 @@ static void settle_record(const struct sa_thread *self, struct shm_lane *lane) {
 /* --------------------------------------------------------------------------------------------- a frame's way out -- */
 
 void sa_move_down(struct shm_lane *lane) {
-        for (uint32_t i = lane->moving - 1; i < lane->moving_depth; i++) {
+        /* Within the stack also in a child that was forked in the middle, where the lane reads as zeros from then on. */
+        for (uint32_t i = lane->moving - 1; i < lane->moving_depth && i < SHM_DEPTH - 1; i++) {
                 struct shm_frame *to = &lane->stack[i], *from = &lane->stack[i + 1];
 
                 shm_store(lane->moving, i + 1);

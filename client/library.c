@@ -13,6 +13,7 @@
 #include "client/inherited_filter.h"
 #include "client/intern.h"
 #include "client/lease.h"
+#include "client/segment_map.h"
 #include "client/settings.h"
 #include "shm/handshake.h"
 
@@ -40,6 +41,7 @@ static uint32_t start(void) {
         atomic_store(&sa_gate.alive, 1);
         sa_read_settings();
         sa_intern_init();
+        sa_may_map = sa_may_call;
         pthread_atfork(before_fork, sa_inherited_after_fork, after_fork_in_child);
         return SA_READY;
 }

@@ -27,6 +27,8 @@
 #define GRANULE  UINT64_C(65536) /* regions begin and end at multiples of it; no page is larger */
 #define FILL_FAR (UINT64_C(1) << 20)
 
+bool (*sa_may_map)(struct sa_thread *) = sa_calls_begin;
+
 static const uint32_t first_shift = 16; /* of each region but the rings' */
 
 static uint64_t page_bytes(void) {
@@ -256,7 +258,7 @@ void *sa_map_more(struct sa_segment_map *map, enum sa_region which, uint64_t at)
 
         if (there || at >= region->size)
                 return there;
-        if (!sa_calls_begin(&sa_self))
+        if (!sa_may_map(&sa_self))
                 return NULL;
         anchor = find_anchor(region, part, &distance);
         made = anchor ? duplicate(anchor, distance, part_size(region, part)) : NULL;

@@ -34,7 +34,7 @@ static void choose_socket(void) {
         strcpy(sa_root.socket, "/run/spanalloc/ingest.sock");
 }
 
-/* The digits that `text` begins with.  Not strtoul: glibc 2.38 and later give it another name, which older ones and musl
+/* Not strtoul: glibc 2.38 and later give it another name, which older ones and musl
  * lack. */
 uint64_t sa_number_of(const char *text) {
         uint64_t number = 0;

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "ctl/session/fail.h"
 #include "daemon/host/procinfo.h"
 
 #define OVERFLOW_UID ((uid_t)65534)
@@ -53,7 +53,7 @@ static void take_variable(struct program_facts *facts, const char *variable, cha
                 snprintf(runtime, size, "%s", variable + 16);
 }
 
-/* As the library chooses (client/root.c). */
+/* As the library chooses (client/settings.c). */
 static int read_environment(struct program_facts *facts) {
         FILE *file = open_file(facts->pid, "environ");
         char runtime[200] = "", path[512], *variable = NULL;

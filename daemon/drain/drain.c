@@ -351,14 +351,19 @@ int drain_look(struct drain *drain, bool *any) {
         r = drain_look_at_lanes(drain);
         if (r < 0)
                 return r;
-        if (!drain->target_count) {
-                if (!open_spans_have_queued(drain->books))
-                        open_spans_advance_queue(drain->books);
-                take_overflow(drain, SPANS_FIRST_LOOK);
-                r = first_look(drain, any);
-                if (r >= 0 && open_spans_have_queued(drain->books))
-                        r = begin_second_look(drain);
+        /* A look that was cut goes as far as its targets; what was written since needs a look of its own. */
+        if (drain->target_count) {
+                *any = true;
+                r = second_look(drain);
+                if (r < 0 || drain->target_count)
+                        return r;
         }
+        if (!open_spans_have_queued(drain->books))
+                open_spans_advance_queue(drain->books);
+        take_overflow(drain, SPANS_FIRST_LOOK);
+        r = first_look(drain, any);
+        if (r >= 0 && open_spans_have_queued(drain->books))
+                r = begin_second_look(drain);
         if (r >= 0 && drain->target_count)
                 r = second_look(drain);
         return r;

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "daemon/drain/drain.h"
 #include "daemon/host/procinfo.h"
-#include "daemon/processes/announced.h"
 #include "daemon/loop/reactor.h"
+#include "daemon/processes/announced.h"
 #include "daemon/processes/process_private.h"
 
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */

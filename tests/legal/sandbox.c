@@ -115,7 +115,7 @@ static long strict_unseen(void) {
                 clock_gettime(CLOCK_MONOTONIC, &now);
         } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 50);
         r = own_prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, NULL);
-        spin(40 * rounds);
+        spin(120 * rounds);
         return r;
 }
 

@@ -80,7 +80,7 @@ add_line() {
 
 MIRROR=$(apt-get indextargets --format '$(COMPONENT) $(REPO_URI)' 2>/dev/null | sed -n 's/^main //p' | head -n 1)
 
-# discard ROOT: see boot_discard() in booted.sh.
+# discard ROOT: as boot_discard in tests/support/booted.sh.
 discard() {
         local mount
         awk '{ print $2 }' /proc/self/mounts | grep -F "$1/" | sort -r | while read -r mount; do

@@ -19,7 +19,7 @@
  */
 #ifndef SPANALLOC_H
 #define SPANALLOC_H
-#include "detail/quiet.h"
+#include "detail/stats.h"
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -71,28 +71,6 @@ struct spanalloc_options {
         const char *socket; /* path of the collector's ingest.sock; borrowed for the call */
         uint32_t ring_kib;  /* KiB of ring for each thread; rounded up to a power of two */
         uint32_t on_full;   /* enum spanalloc_on_full */
-};
-
-/* What this process could not record, and why, since it first attached.  `size` is sizeof of the struct. */
-struct spanalloc_stats {
-        size_t size;
-        uint32_t attached;        /* 1: a collector is listening */
-        int32_t attach_error;     /* 0, or the -errno of the last attempt */
-        uint64_t attach_attempts; /* kernel entries to attach, each at most once a second */
-        uint64_t threads;         /* threads that got a place in the books, each by a few kernel entries */
-        uint64_t refused_threads; /* more threads than the segment has lanes: their spans are not recorded */
-        uint64_t refused_enters;  /* the ring was full: what ran in them is `lost` */
-        uint64_t refused_depth;   /* deeper than 64 entered spans on one thread: likewise */
-        uint64_t refused_opens;   /* the ring was full: the span is known from its first enter on */
-        uint64_t refused_closes;  /* ring and overflow list were full: the span stays open in the books */
-        uint64_t unmatched_exits; /* exits of a span that was entered on no thread */
-        uint64_t nested;          /* calls of a signal handler that interrupted a call */
-        uint64_t waits;           /* kernel entries to wait for room */
-        uint64_t doorbells;       /* kernel entries to wake the collector */
-        uint64_t other_names;     /* spans shown as (other): too many names */
-        uint64_t other_paths;     /* spans shown as (other): too many paths, or a path too deep */
-        uint64_t truncated_names; /* names longer than 159 bytes */
-        uint32_t quiet, reserved; /* enum spanalloc_quiet: why the library makes no system call any more */
 };
 
 /* The entered spans of a coroutine that does not run.  Zero it before its first switch; nothing has to be freed. */
