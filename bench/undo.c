@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the commit of the books costs: updates of random 64-byte entries in batches, with no log, with the undo log that
- * the books use (daemon/books/arena.h), and with a redo log, which keeps the changed entries of a batch aside, writes
+ * the books use (daemon/arena/arena.h), and with a redo log, which keeps the changed entries of a batch aside, writes
  * them to a log at its end, and then to their places.
  *
  *     undo [ROUNDS]
@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "daemon/books/arena.h"
+#include "daemon/arena/arena.h"
 
 #define UPDATES    8000000u
 #define BATCH      4096u

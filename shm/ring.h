@@ -3,7 +3,7 @@
  * The ring of a lane: one producer, one consumer, 64-byte records, positions that only grow.
  *
  * What lives here: the four accesses that order a record's way, and nothing else.  Which slots are reserved
- * is the producer's (client/room.h); what a record means is the consumer's (daemon/attribution/frames.h).
+ * is the producer's (client/lanes/room.h); what a record means is the consumer's (daemon/attribution/frames.h).
  * docs/memory-model.md has the table of what may be called at the same time.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The number of a span, and the flags of its handle.  How numbers are chosen is client/instance.h's; what a span is,
+ * The number of a span, and the flags of its handle.  How numbers are chosen is client/lanes/instance.h's; what a span is,
  * the collector's.
  *
  *     bit 63           32 31           12 11          0

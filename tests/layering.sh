@@ -54,17 +54,22 @@ room() {
         done < <(includes "$folder" | grep "^$folder/[a-z_0-9]*\.[ch]:\"" | grep -v "${allowed[@]}")
 }
 host='daemon/host/'
-books='daemon/books/'
+books='daemon/books/ daemon/arena/'
 wire='daemon/wire/'
 
 room base
 room shm
-room client client/include/ shm/
-room client/malloc client/ shm/
+room client/gate client/include/ shm/
+room client/segment client/gate/ shm/
+room client/lanes client/segment/ client/gate/ shm/
+room client/process client/lanes/ client/segment/ client/gate/ shm/
+room client/calls client/process/ client/lanes/ client/segment/ client/gate/ shm/
+room client/malloc client/process/ client/segment/ client/gate/ shm/
 room daemon/wire
 room daemon/host shm/
 room daemon/loop shm/ $host
-room daemon/books shm/
+room daemon/arena shm/
+room daemon/books daemon/arena/ shm/
 room daemon/attribution $books shm/
 room daemon/drain daemon/attribution/ $books $host shm/
 room daemon/processes daemon/drain/ daemon/loop/ $books $host shm/
@@ -74,10 +79,11 @@ room daemon/spanallocd daemon/query/ daemon/collector/ daemon/loop/ $books $host
 room query $wire
 room ctl/options $wire
 room ctl/output ctl/options/ query/ $wire
-room ctl/session ctl/output/ ctl/options/ query/
-room ctl/top ctl/session/ ctl/output/ ctl/options/ query/
+room ctl/session ctl/output/ ctl/options/ query/ $wire
+room ctl/model ctl/session/ ctl/output/ ctl/options/ query/
+room ctl/top ctl/model/ ctl/session/ ctl/output/ ctl/options/ query/
 room ctl/run ctl/session/ ctl/output/ ctl/options/ query/ daemon/query/ daemon/collector/ daemon/loop/ $host
-room ctl/verbs ctl/run/ ctl/top/ ctl/session/ ctl/output/ ctl/options/ query/ daemon/host/
+room ctl/verbs ctl/run/ ctl/top/ ctl/model/ ctl/session/ ctl/output/ ctl/options/ query/ daemon/host/
 may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'
 may_quote tests/integration/programs 'x^'
@@ -102,7 +108,7 @@ if [ "${1-}" = --order ]; then # --order FOLDER: the order in which to read it
         room_order "${2:?}"
         exit
 fi
-no_circle shm client client/malloc daemon/{host,wire,attribution,spanallocd} ctl/{run,verbs}
+no_circle shm client/{gate,segment,lanes,process,calls,malloc} daemon/{host,wire,attribution,spanallocd} ctl/{run,verbs}
 
 # Above the rooms of ctl there is the start only.
 while read -r line; do
@@ -145,14 +151,14 @@ calls+='|munmap|mprotect|madvise|mremap|prctl|gettid|getpid|geteuid|nanosleep|us
 calls+='|getcwd|fcntl|ioctl|pthread_sigmask|sigprocmask|sigaction|futex|fork|vfork|clone|pthread_create|pthread_(get|set)name_np'
 while read -r line; do
         complain "$line: a system call that does not go through sa_call()"
-done < <(grep -nE "(^|[^a-z_>.])($calls)\(" client/*.c client/malloc/*.c | grep -vE '^[^:]*:[0-9]*:( *\*| */\*)|"' |
-        grep -vE '^client/(handshake|settings|interposed|quiet_process|segment_map|malloc/(slots|target))\.c:|^client/attachments\.c:[0-9]+: *munmap\(' |
-        grep -vE '^client/library\.c:[0-9]+:.*madvise\(&sa_gate_page|^client/malloc/exec\.c:[0-9]+:EXPORT ')
+done < <(grep -nE "(^|[^a-z_>.])($calls)\(" client/*/*.c | grep -vE '^[^:]*:[0-9]*:( *\*| */\*)|"' |
+        grep -vE '^client/[a-z]*/(handshake|settings|interposed|quiet_process|segment_map|slots|target)\.c:|^client/segment/attachments\.c:[0-9]+: *munmap\(' |
+        grep -vE '^client/process/library\.c:[0-9]+:.*madvise\(&sa_gate_page|^client/malloc/exec\.c:[0-9]+:EXPORT ')
 
 # Attribution and the books are pure: no clock, no log, no system call but those that make the arena.
 while read -r line; do
         complain "${line%%:*} includes ${line#*:}; it is to be pure"
-done < <({ includes daemon/attribution; includes daemon/books; } | grep -vE '^daemon/books/(arena[a-z_]*|books)\.c:' |
+done < <({ includes daemon/attribution; includes daemon/books; } | grep -vE '^daemon/(arena/arena[a-z_]*|books/(arena[a-z_]*|books))\.c:' |
         grep -E '<(sys/[^t]|linux/|unistd|time|poll|signal|pthread|fcntl|systemd/)|"base/(clock|files)\.h')
 
 # complain_of WHAT: a complaint for each line "file:number:text" of the input.

@@ -67,7 +67,7 @@ for verb in "${verbs[@]}"; do
 done
 mapfile -t ctl_options < <(sort -u <<<"$options" | grep .)
 names man1/spanallocctl.1 option "${ctl_options[@]}"
-mapfile -t headings < <(sed -nE 's/^ +\[TOP_[A-Z0-9_]+\] = \{"([^"]+)".*/\1/p' "$SOURCE"/ctl/top/top_layout.c)
+mapfile -t headings < <(sed -nE 's/^ +\[TOP_[A-Z0-9_]+\] = \{"([^"]+)".*/\1/p' "$SOURCE"/ctl/model/top_layout.c)
 names man1/spanallocctl.1 "column of top" "${headings[@]}"
 names man1/spanallocctl.1 "exit status" 0 1 2 3 4 125 126 127 '128\+n'
 

@@ -24,11 +24,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/exec_notice.h"
-#include "client/lease.h"
+#include "client/gate/thread.h"
 #include "client/malloc/objects.h"
 #include "client/malloc/target.h"
-#include "client/thread.h"
+#include "client/process/exec_notice.h"
+#include "client/segment/lease.h"
 
 #define EXPORT __attribute__((visibility("default")))
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/quick.h"
+#include "client/gate/quick.h"
 
 #define SA_HEADER_IN_USE  1u /* the block before it is; nearly always, as those that are kept for reuse count as such */
 #define SA_HEADER_MMAPPED 2u

@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/counting.h"
 #include "client/malloc/count.h"
 #include "client/malloc/headers.h"
 #include "client/malloc/next.h"
 #include "client/malloc/slots.h"
+#include "client/process/counting.h"
 
 #define EXPORT __attribute__((visibility("default")))
 

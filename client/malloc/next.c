@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/gate/thread.h"
 #include "client/malloc/bootstrap.h"
 #include "client/malloc/objects.h"
 #include "client/malloc/quiet.h"
-#include "client/thread.h"
 
 /* The functions as found: written before any of them is published in sa_next, read by careful_*. */
 static struct sa_next found;

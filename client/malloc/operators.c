@@ -19,10 +19,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "client/gate/thread.h"
 #include "client/malloc/next.h"
 #include "client/malloc/objects.h"
 #include "client/malloc/slots.h"
-#include "client/thread.h"
 
 #define EXPORT __attribute__((visibility("default")))
 

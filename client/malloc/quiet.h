@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "client/counting.h"
+#include "client/process/counting.h"
 
 struct sa_quiet {
         _Atomic uint64_t *counters;

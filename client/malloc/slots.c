@@ -13,9 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "client/gate/quiet_process.h"
 #include "client/malloc/next.h"
 #include "client/malloc/objects.h"
-#include "client/quiet_process.h"
 
 #if defined(__x86_64__) && defined(__LP64__)
 #define SLOT_CALLED  R_X86_64_JUMP_SLOT

@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "client/counting.h"
 #include "client/malloc/headers.h"
 #include "client/malloc/next.h"
 #include "client/malloc/objects.h"
 #include "client/malloc/quiet.h"
 #include "client/malloc/slots.h"
+#include "client/process/counting.h"
 
 /* Our malloc, whatever that name means to the rest of the process. */
 extern void *sa_malloc(size_t size) __attribute__((visibility("hidden")));
@@ -23,7 +23,7 @@ extern void *sa_malloc(size_t size) __attribute__((visibility("hidden")));
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 extern __typeof__(dladdr1) dladdr1 __attribute__((weak));
 
-/* Tells this copy of the library from others in the process: it is the one that shall lead (client/election.c). */
+/* Tells this copy of the library from others in the process: it is the one that shall lead (client/process/election.c). */
 const char sa_counter_marker __attribute__((visibility("hidden"))) = 1;
 
 /* Whether the process's allocations come to us.  dlsym's answer is not always the function itself: an executable at a

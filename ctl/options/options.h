@@ -2,7 +2,7 @@
 /*
  * The verbs and the options of spanallocctl: one table of each, from which parsing and help are made.
  *
- * What does not live here: help (ctl/output/help.h), what a verb does.  Nothing here prints or ends the program, so that tests can parse.
+ * What does not live here: help (ctl/session/help.h), what a verb does.  Nothing here prints or ends the program, so that tests can parse.
  */
 #pragma once
 

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "ctl/top/top_layout.h"
-#include "ctl/top/top_model.h"
+#include "ctl/model/top_layout.h"
+#include "ctl/model/top_model.h"
 #include "ctl/top/top_page.h"
 
 enum top_key {

@@ -214,7 +214,7 @@ void doctor_processes(struct doctor *doctor, const struct table *ps) {
 
 /* ------------------------------------------------------------------------------------------- one program -- */
 
-/* As client/attach.c: a program trusts a collector of root, of its own user, or of the owner of /run/spanalloc. */
+/* As client/segment/attach.c: a program trusts a collector of root, of its own user, or of the owner of /run/spanalloc. */
 static bool trusts(const struct program_facts *facts) {
         return facts->collector == 0 || facts->collector == facts->uid || facts->collector == facts->owner;
 }

@@ -53,7 +53,7 @@ static void take_variable(struct program_facts *facts, const char *variable, cha
                 snprintf(runtime, size, "%s", variable + 16);
 }
 
-/* As the library chooses (client/settings.c). */
+/* As the library chooses (client/process/settings.c). */
 static int read_environment(struct program_facts *facts) {
         FILE *file = open_file(facts->pid, "environ");
         char runtime[200] = "", path[512], *variable = NULL;

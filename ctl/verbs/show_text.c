@@ -9,9 +9,9 @@
 
 #include "ctl/output/distribution.h"
 #include "ctl/output/format.h"
-#include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/view.h"
+#include "ctl/session/pager.h"
 #include "ctl/verbs/show_text.h"
 
 enum { BAR_WIDTH = 40, QUIET_ENDS = 8 };

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/session/ask.h"
+#include "ctl/session/pager.h"
 #include "ctl/verbs/doctor.h"
 #include "ctl/verbs/verbs.h"
 

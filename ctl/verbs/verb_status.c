@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "ctl/output/format.h"
-#include "ctl/output/help.h"
-#include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/session/ask.h"
+#include "ctl/session/help.h"
+#include "ctl/session/pager.h"
 #include "ctl/verbs/verbs.h"
 
 static void print_losses(FILE *stream, const struct table *t) {

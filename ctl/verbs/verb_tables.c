@@ -7,11 +7,11 @@
 
 #include "ctl/output/counting.h"
 #include "ctl/output/memory.h"
-#include "ctl/output/pager.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/output/view.h"
 #include "ctl/session/ask.h"
+#include "ctl/session/pager.h"
 #include "ctl/verbs/verbs.h"
 
 #define NO_SPANS "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n"

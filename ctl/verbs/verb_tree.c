@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "ctl/output/bars.h"
-#include "ctl/output/pager.h"
 #include "ctl/output/render_tree.h"
 #include "ctl/output/tree_order.h"
 #include "ctl/session/ask.h"
+#include "ctl/session/pager.h"
 #include "ctl/verbs/verbs.h"
 
 static void print_note(const struct options *options, const struct table *tree, size_t left, FILE *stream) {

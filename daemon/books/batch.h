@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "daemon/books/arena.h"
+#include "daemon/arena/arena.h"
 #include "daemon/books/books.h"
 
 #define BOOKS_MARKS 13u /* one is being written while twelve can be read: twelve minutes */

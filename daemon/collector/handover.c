@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "daemon/books/arena.h"
+#include "daemon/arena/arena.h"
 #include "daemon/collector/collector_private.h"
 #include "daemon/collector/takeover.h"
 #include "daemon/host/log.h"

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "daemon/books/arena_image.h"
+#include "daemon/arena/arena_image.h"
 #include "daemon/collector/collector_private.h"
 #include "daemon/collector/takeover.h"
 #include "daemon/host/log.h"

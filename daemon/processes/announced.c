@@ -130,7 +130,7 @@ static bool did_run(const struct notice *notice) {
         return notice->why != NULL;
 }
 
-/* The library of a program that comes with a filter makes no system call: client/inherited_filter.h. */
+/* The library of a program that comes with a filter makes no system call: client/process/inherited_filter.h. */
 static bool is_filtered(pid_t pid) {
         struct procinfo_seccomp seccomp;
 

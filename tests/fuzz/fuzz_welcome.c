@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/handshake.c"
+#include "client/segment/handshake.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

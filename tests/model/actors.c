@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* See actors.h. */
-#include "shm/span.h"
 #include "tests/model/actors.h"
+#include "shm/span.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "client/counting.h"
+#include "client/process/counting.h"
 #include "spanalloc/spanalloc.h"
 
 const uint64_t actor_before[4] = {7, 700, 5, 300};

@@ -2,7 +2,7 @@
  * One lane, one thread after the other: each one's counts under its own name, and nobody clears what was not read.
  *
  *   in the model               in the code
- *   begin                      claim_fresh() or claim_used(), begin(), lock_owner() in client/lane.c
+ *   begin                      claim_fresh() or claim_used(), begin(), lock_owner() in client/lanes/lane.c
  *   is_vacant                  the same
  *   IDENTITY, OFFSET, PAST     tid, comm; what the lane's counters stood at; sign_in(), segment_past_owner()
  *   REST                       the stack, `lost` and the marks, of which one word stands for all

@@ -4,9 +4,9 @@
  *   in the model               in the code
  *   A, B, E                    threads: A is in the span, B closes it once A has left it, E is in it whenever it likes
  *   hand_over                  the program's own synchronisation: a handle, or the news that A is through
- *   claim                      claim_fresh() in client/lane.c, of `lanes_claimed`
+ *   claim                      claim_fresh() in client/lanes/lane.c, of `lanes_claimed`
  *   record                     sa_put() and ring_publish(); what stands in it is kept apart from memory, see ring.pml
- *   post                       sa_foreign_close() in client/cross_thread.c, with one slot
+ *   post                       sa_foreign_close() in client/lanes/cross_thread.c, with one slot
  *   a pass                     drain_pass(), take_overflow(), first_look(), second_look() in daemon/drain/drain.c,
  *                              segment_head(), segment_has_closes(), segment_close(), segment_free_close()
  *   KILL                       SIGKILL right after a commit, before anything is given back

@@ -2,11 +2,11 @@
  * An exit on another thread finds the frame, however that moves, and the thread that owns it takes the mark.
  *
  *   in the model               in the code
- *   push                       sa_push() in client/record.h
- *   take_out                   take_out() in client/slow_path.c; put_exit() in cycles.c where the frame is the top
+ *   push                       sa_push() in client/lanes/record.h
+ *   take_out                   take_out() in client/calls/slow_path.c; put_exit() in cycles.c where the frame is the top
  *   publish                    ring_publish() in shm/ring.h; here for its release fence alone, which a refused frame lacks
- *   attend                     sa_slow_attend() in client/slow_path.c; sa_attention() in record.h is the load before it
- *   exiter                     count_unmarked(), mark() in client/cross_thread.c; find_foreign() with one lane to look at
+ *   attend                     sa_slow_attend() in client/calls/slow_path.c; sa_attention() in record.h is the load before it
+ *   exiter                     count_unmarked(), mark() in client/lanes/cross_thread.c; find_foreign() with one lane to look at
  *   hand-over                  the program's own synchronisation: who exits was told of the span after it was entered
  *
  * Bounds: a stack of 3.  Either one frame below the span's and perhaps one above it; the lowest is taken out while another

@@ -2,11 +2,11 @@
  * Settling: the collector books live counters between two records, and to nobody but who spent them.
  *
  *   in the model               in the code
- *   work                       sa_bump() in client/counting.h
- *   enter, exit, publish       put_enter(), put_exit() in client/cycles.c and sa_slow_enter(), take_out() in slow_path.c: the
+ *   work                       sa_bump() in client/process/counting.h
+ *   enter, exit, publish       put_enter(), put_exit() in client/calls/cycles.c and sa_slow_enter(), take_out() in slow_path.c: the
  *                              stores that segment_live_counters() reads; ring_publish()
  *   refuse, exit of a refused  refuse(), sa_leave_top(), take_out() or exit_beyond()
- *   flush_lost                 sa_flush_lost() in client/lost.c
+ *   flush_lost                 sa_flush_lost() in client/lanes/lost.c
  *   a settling                 drain_settle(), settle_lane() in daemon/drain/live_counters.c, segment_live_counters() in segment_reader.c
  *   feed, interval             frames_feed() in frames.c, interval_end(), interval_lost()
  *   true_…                      what a program would know: see reserve.pml

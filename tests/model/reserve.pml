@@ -2,12 +2,12 @@
  * The reservation: whatever was accepted can be ended, and what is lost is exact, wherever the thread is killed.
  *
  *   in the model               in the code
- *   enter, refuse              sa_slow_enter(), refuse() in client/slow_path.c; put_enter() in cycles.c, which does the same
+ *   enter, refuse              sa_slow_enter(), refuse() in client/calls/slow_path.c; put_enter() in cycles.c, which does the same
  *                              when nothing is refused, with the same room
  *   exit_of, take_out          exit_here(), unwind(), take_out(); put_exit() in cycles.c is the same for the top
- *   leave_top, flush_lost      sa_leave_top(), sa_flush_lost() in client/lost.c
- *   mark                       put_mark() in client/spans.c and in slow_path.c
- *   migrate                    resync() after sa_lane_claim() in client/lane.c, into a ring where a dead thread's records wait
+ *   leave_top, flush_lost      sa_leave_top(), sa_flush_lost() in client/lanes/lost.c
+ *   mark                       put_mark() in client/calls/spans.c and in slow_path.c
+ *   migrate                    resync() after sa_lane_claim() in client/lanes/lane.c, into a ring where a dead thread's records wait
  *   room, used                 limit - head and head - tail of the ring
  *   SENT                       ring_publish(), and frames_feed(), interval_end(), interval_lost() in daemon/attribution.  The thread
  *                              learns of the collector only where it looks at the tail: there so much is given back

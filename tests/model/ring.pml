@@ -2,9 +2,9 @@
  * The ring: whole records, each once, also when the collector is killed.
  *
  *   in the model               in the code
- *   producer, has_room         put_enter(), put_exit() in client/cycles.c, put_mark() in spans.c; ring_has_room(), ring_publish() in
+ *   producer, has_room         put_enter(), put_exit() in client/calls/cycles.c, put_mark() in spans.c; ring_has_room(), ring_publish() in
  *                              shm/ring.h
- *   put                        sa_put() in client/record.h: 8 words there, two here, so that a torn record shows
+ *   put                        sa_put() in client/lanes/record.h: 8 words there, two here, so that a torn record shows
  *   a pass                     drain_lane() in daemon/drain/drain.c, segment_head(), segment_record() in segment_reader.h
  *   committed, KILL            books_commit(); SIGKILL, then arena.c takes the position back to the last commit
  *   release                    drain_commit() in drain.c, ring_release()

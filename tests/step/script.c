@@ -13,8 +13,8 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
-#include "client/counting.h"
-#include "client/record.h"
+#include "client/lanes/record.h"
+#include "client/process/counting.h"
 
 #if defined(__x86_64__)
 #define breakpoint() __asm__ volatile("int3" ::: "memory")

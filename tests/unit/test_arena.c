@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/books/arena.h"
+#include "daemon/arena/arena.h"
 
 #define LINES       512u
 #define WORDS       (LINES * ARENA_LINE / sizeof(uint64_t))

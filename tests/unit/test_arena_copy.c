@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/books/arena_copy.h"
-#include "daemon/books/arena_image.h"
+#include "daemon/arena/arena_copy.h"
+#include "daemon/arena/arena_image.h"
 
 #define DATA ((uint64_t)8 << 20)
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "client/attaching.h"
-#include "client/intern.h"
+#include "client/segment/attaching.h"
+#include "client/segment/intern.h"
 #include "tests/unit/client_scenes.h"
 
 static bool interrupts;

@@ -100,7 +100,7 @@ static void *short_life(void *userdata) {
         return NULL;
 }
 
-/* As many lanes as a process claims before one takes in more threads than it can remember (FRESH_LANES in client/lane.c). */
+/* As many lanes as a process claims before one takes in more threads than it can remember (FRESH_LANES in client/lanes/lane.c). */
 #define LANES_AT_FIRST 64
 
 static void a_thousand_short_threads(void) {

@@ -22,8 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/intern.h"
-#include "client/library.h"
+#include "client/process/library.h"
+#include "client/segment/intern.h"
 
 #define must(condition)                                                                                                \
         do {                                                                                                           \

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "client/counting.h"
+#include "client/process/counting.h"
 #include "tests/unit/client_scenes.h"
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

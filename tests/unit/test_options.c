@@ -19,7 +19,7 @@
 #include "ctl/options/options.h"
 #include "ctl/options/options_table.h"
 #include "ctl/output/format.h"
-#include "ctl/output/help.h"
+#include "ctl/session/help.h"
 #include "daemon/wire/columns.h"
 
 static char error[256];

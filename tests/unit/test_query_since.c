@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/top/top_read.h"
+#include "ctl/model/top_read.h"
 #include "tests/support/query_fixture.h"
 
 static struct wire_cursor result_of(const struct fixture *fixture) {

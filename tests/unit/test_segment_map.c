@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/segment_map.h"
+#include "client/segment/segment_map.h"
 #include "shm/segment.h"
 
 static const struct shm_wish wishes[] = {

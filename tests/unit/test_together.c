@@ -31,8 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/attachments.h"
-#include "client/counting.h"
+#include "client/process/counting.h"
+#include "client/segment/attachments.h"
 #include "daemon/collector/collector.h"
 #include "spanalloc/spanalloc.h"
 

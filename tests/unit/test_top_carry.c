@@ -6,8 +6,8 @@
  */
 #include <stdio.h>
 
+#include "ctl/model/top_list.h"
 #include "ctl/output/counting.h"
-#include "ctl/top/top_list.h"
 #include "tests/support/top_fixture.h"
 
 enum { PROCESSES = 3, SPANS = 4 };

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
+#include "ctl/model/top_list.h"
 #include "ctl/output/text.h"
-#include "ctl/top/top_list.h"
 #include "tests/support/top_fixture.h"
 
 static void test_rates(void **state) {

@@ -1,4 +1,4 @@
 # client: a thread is not told that another one exited its frame.
-# File: client/cross_thread.c
-# Sources: client/cross_thread.c
+# File: client/lanes/cross_thread.c
+# Sources: client/lanes/cross_thread.c
 /atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_FOREIGN/d

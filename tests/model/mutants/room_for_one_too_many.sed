@@ -1,4 +1,4 @@
 # ring: a slot that is not free counts as free.
 # File: shm/ring.h
-# Sources: client/room.c client/lane_move.c
+# Sources: client/lanes/room.c client/lanes/lane_move.c
 s/return head + need <= lane->limit;/return head + need <= lane->limit + 1;/

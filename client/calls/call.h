@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the short calls in cycles.c and spans.c share: their beginning and end, the thread's place, and the room for
+ * records.
+ *
+ * A call is short if the thread has a lane of the gate's epoch, is not inside another call (as a signal handler may
+ * be), has no attention bit set, and the ring has room.  Everything else is slow_path.h's.
+ *
+ * The public header checks before it calls: spanalloc_do_X_() is called when the process is attached, or a search for a
+ * collector is due, and with a span that is not the null span.  spanalloc_X() is for callers without that check.
+ *
+ * Each call is a leaf: where it cannot be short, it ends by a jump into another function, and keeps nothing on the
+ * stack for that.  This takes three steps: spanalloc_do_X_() is the short one; X_aside() has a lane, and ends the call;
+ * X_slow() begins by finding a lane.  tests/integration/instructions.sh counts the instructions of the first.
+ */
+#pragma once
+
+#include "client/gate/gate.h"
+#include "client/gate/root.h"
+#include "client/lanes/jumped.h"
+#include "client/lanes/record.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* ------------------------------------------------------------------------------------------ beginning and end -- */
+
+/* Marks the thread as busy: after that nothing moves it to another lane, and its lane is valid.  False if the call
+ * cannot be short: then sa_begin_slow() decides.  `epoch` is the gate's, read before. */
+static sa_inline bool begin(struct sa_thread *self, uint32_t epoch) {
+        if (sa_unlikely(sa_is_busy(self)))
+                return false;
+        sa_set_busy(self);
+        /* A signal handler reads `busy` before any other store of this call.  A handler that ran before this, and
+         * attached to a new collector, has changed the thread's epoch. */
+        atomic_signal_fence(memory_order_seq_cst);
+        if (sa_likely(self->epoch == epoch))
+                return true;
+        self->busy = 0;
+        return false;
+}
+
+/* The same for a call that opens a span: false, too, if the collector was replaced. */
+static sa_inline bool begin_open(struct sa_thread *self) {
+        if (sa_unlikely(!begin(self, sa_gate_epoch())))
+                return false;
+        if (sa_likely(!sa_is_stale()))
+                return true;
+        self->busy = 0;
+        return false;
+}
+
+static sa_inline void end(struct sa_thread *self, struct shm_lane *lane) {
+        atomic_signal_fence(memory_order_seq_cst);
+        self->busy = 0;
+        shm_tell_call_ends(lane);
+}
+
+/* After begin() or begin_open() was false: attaches and claims a lane where that is due.  NULL: this call has no
+ * lane. */
+struct shm_lane *sa_begin_slow(struct sa_thread *self, bool opens);
+
+/* True if the process is not attached, and no search for a collector is due. */
+static sa_inline bool is_alone(struct sa_thread *self) {
+        if (sa_gate_epoch() || self->epoch != SA_NO_EPOCH || !sa_is_patient(self))
+                return false;
+        self->patience--;
+        return true;
+}
+
+/* True if a call that opens a span, and could not be short, has anything to do.  The header lets some calls through
+ * that have nothing to do: those of a forked child, until it has noticed the fork. */
+bool sa_is_due(struct sa_thread *self);
+
+/* ----------------------------------------------------------------------------------------------------- place -- */
+
+/* A thread's position in its ring and on its stack.  Read once in a call, since the compiler reads an atomic each
+ * time. */
+struct place {
+        uint64_t head;
+        uint64_t depth;
+};
+
+static sa_inline struct place place_of(const struct shm_lane *lane) {
+        return (struct place){atomic_load_explicit(&lane->head, memory_order_relaxed),
+                              atomic_load_explicit(&lane->depth, memory_order_relaxed)};
+}
+
+/* True if the ring has room for `need` records and two reserved slots per stacked frame, judged by the last tail
+ * that this thread read.  Assumes that no frame is refused: that sets SHM_ATTENTION_REFUSED, and the call is not
+ * short. */
+static sa_inline bool fits(const struct shm_lane *lane, struct place at, uint64_t need) {
+        return sa_likely(at.head + need + 2 * at.depth <= lane->limit);
+}
+
+/* The top of the stack.  Below an empty stack lie bytes that are never written: a frame of no span, in no state. */
+static sa_inline struct shm_frame *top_of(struct shm_lane *lane, struct place at) {
+        return sa_frame_at(lane, at.depth) - 1;
+}
+_Static_assert(offsetof(struct shm_lane, stack) - sizeof(struct shm_frame) >=
+                       offsetof(struct shm_lane, past) + sizeof((struct shm_lane *)0)->past,
+               "there is a frame's room before the stack");
+
+/* The path of the innermost entered span; 0, no path, of an empty stack. */
+static sa_inline uint32_t top_path(struct shm_lane *lane, struct place at) {
+        return top_of(lane, at)->path;
+}
+
+/* The same after the exits that other threads have asked for were done. */
+uint32_t sa_current_path(struct sa_thread *self, struct shm_lane *lane);

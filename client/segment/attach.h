@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attaching: when a thread tries, and how a new segment becomes the process's current one.
+ */
+#pragma once
+
+#include "client/gate/api.h"
+#include "client/gate/gate.h"
+
+/* Connects, and makes the new attachment current.  0, or -errno; -EAGAIN while another thread attaches.  Keeps
+ * errno. asked: the program wants it now, and waits up to 5 s for an answer; else it is done only once the pause is
+ * over (-EAGAIN before that), and waits at most 100 ms. */
+int sa_attach(const struct spanalloc_options *options, bool asked);
+
+/* For a thread that opens spans while the process is not attached, once its patience is used up: whether to call
+ * sa_attach().  If not, fills up its patience. */
+bool sa_attach_is_due(struct sa_thread *self);
+
+/* After a detach: the header may skip calls again, unless another thread attaches at the moment. */
+void sa_attach_rest(void);

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model's interface: feeding, selection, sorting, filter, search, folds.  Rows become a list in top_list.c, a tree
+ * in top_tree.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/nanoseconds.h"
+#include "ctl/model/top_list.h"
+#include "ctl/model/top_tree.h"
+
+int top_model_new(struct top_model **ret) {
+        struct top_model *model = calloc(1, sizeof(*model));
+
+        if (!model)
+                return -ENOMEM;
+        model->visible = SIZE_MAX;
+        model->complete = true;
+        model->sort = TOP_ALLOC_RATE;
+        model->descending = true;
+        model->filter_number = 1;
+        for (int i = 0; i < TOP_HISTORY; i++)
+                model->totals[i] = -1;
+        *ret = model;
+        return 0;
+}
+
+struct top_model *top_model_free(struct top_model *model) {
+        if (model) {
+                top_store_deinit(&model->flat);
+                top_store_deinit(&model->tree);
+                top_members_deinit(&model->members);
+                free(model->folds);
+                free(model->sums);
+                free(model->items);
+                free(model->ordered);
+                free(model->spare);
+                free(model->scratch);
+                free(model);
+        }
+        return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------- selection -- */
+
+static void keep_selection_inside(struct top_model *model) {
+        size_t last = model->n_items ? model->n_items - 1 : 0;
+        size_t visible = model->visible ? model->visible : 1;
+
+        if (model->selected > last)
+                model->selected = last;
+        if (model->first > model->selected)
+                model->first = model->selected;
+        if (model->selected - model->first >= visible)
+                model->first = model->selected - visible + 1;
+        /* No empty lines at the end while there are rows above. */
+        if (model->n_items <= visible)
+                model->first = 0;
+        else if (model->first > model->n_items - visible)
+                model->first = model->n_items - visible;
+}
+
+static uint64_t identity_at(const struct top_model *model, size_t index) {
+        struct top_row row;
+
+        return top_model_row(model, index, &row) ? top_list_identity(&row) : 0;
+}
+
+static void remember_selection(struct top_model *model) {
+        model->selected_identity = identity_at(model, model->selected);
+}
+
+static void find_selection(struct top_model *model) {
+        if (!model->selected_identity || identity_at(model, model->selected) == model->selected_identity)
+                return;
+        for (size_t i = 0; i < model->n_items; i++)
+                if (identity_at(model, i) == model->selected_identity) {
+                        model->selected = i;
+                        return;
+                }
+}
+
+/* `keep`: the selection stays on its row, not on its line. */
+static int rebuild(struct top_model *model, bool keep) {
+        int r = model->shape == TOP_TREE ? top_tree_build(model) : top_list_build(model);
+
+        if (r < 0)
+                model->n_items = 0;
+        if (keep || model->follow)
+                find_selection(model);
+        keep_selection_inside(model);
+        remember_selection(model);
+        return r < 0 ? -ENOMEM : 0;
+}
+
+/* --------------------------------------------------------------------------------------------- feeding -- */
+
+bool top_model_knows(const struct top_model *model, const struct top_samples *samples) {
+        const struct top_store *store = model->shape == TOP_TREE ? &model->tree : &model->flat;
+
+        for (size_t i = 0; i < samples->count; i++) {
+                const struct top_sample *row = &samples->rows[i];
+
+                if (i < store->n && top_store_at(store, (uint32_t)i)->process == row->process &&
+                    top_store_at(store, (uint32_t)i)->key == row->key)
+                        continue;
+                if (top_store_find(store, row->process, row->key) == TOP_NONE)
+                        return false;
+        }
+        return true;
+}
+
+static bool is_uncounted(const struct top_model *model, uint32_t member) {
+        return member != TOP_NONE && model->members.rows[member].uncounted;
+}
+
+static int put_row(struct top_model *model, struct top_store *store, const struct top_sample *row, uint32_t member) {
+        struct top_slot *slot = top_store_put(store, row->process, row->key, &row->sums, row->span, row->path);
+
+        if (!slot)
+                return -ENOMEM;
+        slot->parent_key = row->parent_key;
+        top_slot_belong(slot, member, is_uncounted(model, member));
+        return 0;
+}
+
+/* Those that stand before `process`. */
+static int carry_rows(struct top_model *model, struct top_store *store, const struct top_samples *samples, size_t *at,
+                      uint64_t process) {
+        int r = 0;
+
+        for (; *at < samples->unchanged_count && samples->unchanged[*at] < process && r == 0; (*at)++) {
+                uint32_t member = top_members_find(&model->members, samples->unchanged[*at]);
+
+                r = top_store_carry(store, samples->unchanged[*at], member, is_uncounted(model, member));
+        }
+        return r;
+}
+
+static int put_rows(struct top_model *model, struct top_store *store, const struct top_samples *samples) {
+        uint32_t member = TOP_NONE;
+        uint64_t process = 0;
+        size_t carried = 0;
+        int r = 0;
+
+        top_store_begin(store, samples->time_ns);
+        for (size_t i = 0; i < samples->count && r == 0; i++) {
+                const struct top_sample *row = &samples->rows[i];
+
+                if (i == 0 || row->process != process) {
+                        process = row->process;
+                        member = top_members_find(&model->members, process);
+                        r = carry_rows(model, store, samples, &carried, process);
+                }
+                if (r == 0)
+                        r = put_row(model, store, row, member);
+        }
+        if (r == 0)
+                r = carry_rows(model, store, samples, &carried, UINT64_MAX);
+        if (r < 0)
+                return r;
+        if (samples->complete)
+                store->answer = samples->answer;
+        return top_store_end(store);
+}
+
+static void note_total(struct top_model *model, const struct top_summary *now) {
+        const struct top_summary *before = &model->summary;
+        double rate = -1;
+
+        if (before->time_ns && now->time_ns > before->time_ns && now->alloc_bytes >= before->alloc_bytes)
+                rate = (double)(now->alloc_bytes - before->alloc_bytes) * (double)NS_PER_S /
+                       (double)(now->time_ns - before->time_ns);
+        model->answers++;
+        model->totals[model->answers % TOP_HISTORY] = rate;
+}
+
+int top_model_feed(struct top_model *model, const struct top_samples *samples, struct table *processes,
+                   const struct table *status) {
+        struct top_summary summary = top_read_summary(samples->time_ns, processes, status);
+        int r = top_members_take(&model->members, processes);
+
+        if (r == 0)
+                r = put_rows(model, top_list_store(model), samples);
+        if (r < 0) {
+                top_model_forget(model);
+                return r;
+        }
+        note_total(model, &summary);
+        model->summary = summary;
+        model->complete = samples->complete;
+        /* Processes come and go, and with them what a filter finds in their names. */
+        return rebuild(model, false);
+}
+
+uint64_t top_model_answer(const struct top_model *model) {
+        return model->shape == TOP_TREE ? 0 : model->flat.answer;
+}
+
+void top_model_forget(struct top_model *model) {
+        top_store_forget(&model->flat);
+        top_store_forget(&model->tree);
+        model->n_items = 0;
+        model->summary.time_ns = 0;
+        for (int i = 0; i < TOP_HISTORY; i++)
+                model->totals[i] = -1;
+}
+
+/* --------------------------------------------------------------------------------------------- reading -- */
+
+bool top_model_wants_time(const struct top_model *model) {
+        return model->summary.timed || model->sort == TOP_TIME || model->sort == TOP_BUSY;
+}
+
+const struct top_summary *top_model_summary(const struct top_model *model) {
+        return &model->summary;
+}
+
+const struct table *top_model_processes(const struct top_model *model) {
+        return model->members.table;
+}
+
+bool top_model_is_complete(const struct top_model *model) {
+        return model->complete;
+}
+
+bool top_model_total(const struct top_model *model, uint32_t back, double *ret_rate) {
+        double rate = back < TOP_HISTORY && back < model->answers ? model->totals[(model->answers - back) % TOP_HISTORY]
+                                                                  : -1;
+
+        if (rate < 0)
+                return false;
+        *ret_rate = rate;
+        return true;
+}
+
+bool top_model_history(const struct top_model *model, uint32_t slot, uint32_t back, double *ret_rate, double *ret_net) {
+        return top_store_history(model->shape == TOP_TREE ? &model->tree : &model->flat, slot, back, ret_rate, ret_net);
+}
+
+size_t top_model_count(const struct top_model *model) {
+        return model->n_items;
+}
+
+bool top_model_row(const struct top_model *model, size_t index, struct top_row *ret) {
+        const struct top_store *store = model->shape == TOP_TREE ? &model->tree : &model->flat;
+        const struct top_item *item = &model->items[index];
+
+        if (index >= model->n_items)
+                return false;
+        if (item->kind == TOP_ROW_SPAN)
+                top_list_fill(model, &store->slots[item->index], ret);
+        else
+                *ret = model->sums[item->index];
+        ret->depth = item->depth;
+        ret->last = item->last;
+        ret->has_below = item->has_below;
+        ret->folded = item->folded;
+        return true;
+}
+
+/* -------------------------------------------------------------------------------------------- settings -- */
+
+void top_model_sort(struct top_model *model, enum top_column column) {
+        model->sort = column;
+        model->descending = column != TOP_UNIT && column != TOP_PID && column != TOP_SPAN;
+        rebuild(model, false);
+}
+
+void top_model_set_descending(struct top_model *model, bool descending) {
+        model->descending = descending;
+        rebuild(model, false);
+}
+
+enum top_column top_model_sorted_by(const struct top_model *model) {
+        return model->sort;
+}
+
+bool top_model_is_descending(const struct top_model *model) {
+        return model->descending;
+}
+
+int top_model_find_column(const char *spans_column) {
+        static const char *const names[TOP_COLUMNS] = {
+                [TOP_UNIT] = "unit",
+                [TOP_PID] = "pid",
+                [TOP_SPAN] = "span",
+                [TOP_ALLOC_RATE] = "alloc_bytes_rate_10s",
+                [TOP_ALLOCS_RATE] = "alloc_count",
+                [TOP_ALLOC] = "alloc_bytes",
+                [TOP_NET] = "net_bytes",
+                [TOP_OPEN] = "open",
+                [TOP_CALLS_RATE] = "closed",
+                [TOP_P99] = "per_call",
+                [TOP_TIME] = "timed_calls_ns",
+                [TOP_BUSY] = "busy_ns",
+                [TOP_QUALITY] = "quality",
+        };
+
+        for (int i = 0; i < TOP_COLUMNS; i++)
+                if (names[i] && !strcmp(names[i], spans_column))
+                        return i;
+        return -1;
+}
+
+void top_model_filter(struct top_model *model, const char *text) {
+        model->filter[0] = '\0';
+        strncat(model->filter, text, sizeof(model->filter) - 1);
+        model->filter_number++;
+        rebuild(model, true);
+}
+
+const char *top_model_filter_text(const struct top_model *model) {
+        return model->filter;
+}
+
+static bool row_has(const struct top_row *row, const char *text) {
+        return top_list_contains(row->span, text) || top_list_contains(row->unit, text) ||
+               top_list_contains(row->comm, text);
+}
+
+bool top_model_search(struct top_model *model, const char *text, int step) {
+        size_t n = model->n_items, at = model->selected;
+        struct top_row row;
+
+        for (size_t i = 0; i < n && *text; i++) {
+                if (i > 0 || step)
+                        at = (at + n + (step < 0 ? n - 1 : 1)) % n;
+                if (!top_model_row(model, at, &row) || !row_has(&row, text))
+                        continue;
+                model->selected = at;
+                keep_selection_inside(model);
+                remember_selection(model);
+                return true;
+        }
+        return false;
+}
+
+void top_model_set_shape(struct top_model *model, enum top_shape shape) {
+        bool was_tree = model->shape == TOP_TREE;
+
+        model->shape = shape;
+        model->filter_number++; /* what fits is remembered with each row */
+        if (was_tree != (shape == TOP_TREE)) {
+                /* Rates are differences to the answer before, which was of the other kind. */
+                top_store_forget(&model->flat);
+                top_store_forget(&model->tree);
+        }
+        rebuild(model, false);
+}
+
+enum top_shape top_model_shape(const struct top_model *model) {
+        return model->shape;
+}
+
+void top_model_set_visible(struct top_model *model, size_t visible) {
+        model->visible = visible;
+        keep_selection_inside(model);
+}
+
+void top_model_move(struct top_model *model, long rows) {
+        size_t last = model->n_items ? model->n_items - 1 : 0;
+
+        if (rows < 0)
+                model->selected = (size_t)-rows > model->selected ? 0 : model->selected - (size_t)-rows;
+        else
+                model->selected = (size_t)rows > last - model->selected ? last : model->selected + (size_t)rows;
+        keep_selection_inside(model);
+        remember_selection(model);
+}
+
+void top_model_follow(struct top_model *model, bool follow) {
+        model->follow = follow;
+        remember_selection(model);
+}
+
+bool top_model_is_following(const struct top_model *model) {
+        return model->follow;
+}
+
+size_t top_model_selected(const struct top_model *model) {
+        return model->selected;
+}
+
+size_t top_model_first(const struct top_model *model) {
+        return model->first;
+}
+
+/* --------------------------------------------------------------------------------------------- folding -- */
+
+static void set_fold(struct top_model *model, uint64_t identity, bool fold) {
+        for (size_t i = 0; i < model->n_folds; i++)
+                if (model->folds[i] == identity) {
+                        if (!fold)
+                                model->folds[i] = model->folds[--model->n_folds];
+                        return;
+                }
+        if (!fold)
+                return;
+        if (model->n_folds == model->folds_room) {
+                size_t room = model->folds_room ? 2 * model->folds_room : 16;
+                void *more = reallocarray(model->folds, room, sizeof(*model->folds));
+
+                if (!more)
+                        return;
+                model->folds = more;
+                model->folds_room = room;
+        }
+        model->folds[model->n_folds++] = identity;
+}
+
+void top_model_fold(struct top_model *model, bool fold) {
+        size_t at = model->selected;
+        struct top_row row;
+
+        if (model->shape != TOP_TREE || !top_model_row(model, at, &row))
+                return;
+        if (fold && (!row.has_below || row.folded)) {
+                unsigned depth = row.depth;
+
+                while (at > 0 && row.depth >= depth && depth > 0)
+                        top_model_row(model, --at, &row);
+                if (row.depth >= depth)
+                        return;
+                model->selected = at;
+        }
+        set_fold(model, top_list_identity(&row), fold);
+        remember_selection(model);
+        rebuild(model, true);
+}
+
+void top_model_fold_all(struct top_model *model) {
+        bool any_open = false;
+        struct top_row row;
+        size_t n = model->n_items;
+
+        if (model->shape != TOP_TREE)
+                return;
+        for (size_t i = 0; i < n && !any_open; i++)
+                any_open = top_model_row(model, i, &row) && row.kind == TOP_ROW_PROCESS && row.has_below && !row.folded;
+        model->n_folds = 0;
+        for (size_t i = 0; i < n && any_open; i++)
+                if (top_model_row(model, i, &row) && row.kind == TOP_ROW_PROCESS)
+                        set_fold(model, top_list_identity(&row), true);
+        rebuild(model, true);
+}

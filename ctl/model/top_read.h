@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From answers to what top keeps: rows, processes, the collector.
+ *
+ * Rows are read in one pass from the message itself, because there may be tens of thousands each second; a table of
+ * them (`--json`) can be read as well.
+ */
+#pragma once
+
+#include "ctl/model/top_store.h"
+#include "query/table.h"
+
+/* A row as it came.  Texts are NULL when they were not asked for. */
+struct top_sample {
+        uint64_t process;
+        uint32_t key, parent_key;
+        struct top_sums sums;
+        const char *span, *path;
+};
+
+struct top_samples {
+        uint64_t time_ns;
+        bool complete;
+        struct top_sample *rows;
+        size_t count, room;
+        uint64_t answer; /* its number; 0: it has all rows, and says nothing of others */
+        uint64_t *
+                unchanged; /* processes whose rows are those of the answer before, ascending, as all rows are by process */
+        size_t unchanged_count, unchanged_room;
+        char *arena; /* of the texts */
+        size_t arena_size, arena_used;
+};
+
+void top_samples_deinit(struct top_samples *samples);
+/* An answer to `spans` or `tree` with any columns.  0, -EBADMSG, -ENOMEM.  What was there before is replaced. */
+int top_samples_read(struct top_samples *samples, struct wire_cursor answer);
+/* The same from a table, which has to outlive the samples. */
+int top_samples_take(struct top_samples *samples, const struct table *table);
+
+/* A process of the latest answer to `ps`.  Text is borrowed from that table. */
+struct top_member {
+        uint64_t process, pid, alloc_bytes;
+        const char *unit, *comm;
+        bool uncounted; /* nobody counts its heap */
+        bool timed;     /* it writes timestamps */
+};
+
+struct top_members {
+        struct table *table; /* owned */
+        struct top_member *rows;
+        size_t count;
+};
+
+void top_members_deinit(struct top_members *members);
+/* Consumes the table. */
+int top_members_take(struct top_members *members, struct table *table);
+/* The index of a process; TOP_NONE: it is not there. */
+uint32_t top_members_find(const struct top_members *members, uint64_t process);
+
+struct top_summary {
+        uint64_t time_ns; /* since the epoch; 0: no answer yet */
+        uint64_t processes, threads, records_rate, refused;
+        uint64_t uncounted; /* processes alive whose heap nobody counts */
+        uint64_t timed;     /* processes that write timestamps */
+        uint64_t coverage_ppm, ring_fill_ppm;
+        uint64_t alloc_bytes;        /* of all processes */
+        uint64_t collector, started; /* its pid and generation: another one is another collector */
+        bool took_over;              /* … which went on with the sums of the one before */
+};
+struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status);
+
+/* The columns to ask for. */
+#define TOP_COLUMNS_ROWS "process,key,alloc_count,alloc_bytes,net_bytes,open,closed,quality"
+#define TOP_COLUMNS_TEXT ",span,path"
+#define TOP_COLUMNS_TREE ",parent_key"
+#define TOP_COLUMNS_P99  ",per_call_p99"
+#define TOP_COLUMNS_TIME ",busy_ns,timed_calls,timed_calls_ns"
+#define TOP_COLUMNS_PS                                                                                                 \
+        "process,pid,comm,uid,unit,alive,ended,threads,refused,alloc_bytes,lost_alloc_bytes,coverage_ppm,counting,"    \
+        "balanced,ring_fill_ppm,evicted,timed"
