@@ -56,9 +56,9 @@ service "${php%.service}" 100 'systemctl start apache2 && [ "$(curl -s http://12
 service apache2 1000 'ab -q -n 2000 -c 8 http://127.0.0.1:8080/load.bin && apachectl -k graceful && sleep 2 &&
         ab -q -n 500 -c 8 http://127.0.0.1:8080/load.bin'
 service named 2000 'for i in $(seq 50); do dig +time=5 +tries=1 @127.0.0.1 localhost +short | grep -qx 127.0.0.1 || exit; done'
-service ssh 1000 'mkdir -p /root/.ssh && ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id && cp /root/.ssh/id.pub /root/.ssh/authorized_keys &&
+service ssh 1000 'mkdir -p ~/.ssh && ssh-keygen -q -t ed25519 -N "" -f ~/.ssh/id && cp ~/.ssh/id.pub ~/.ssh/authorized_keys &&
         for i in 1 2 3 4 5; do
-                [ "$(ssh -i /root/.ssh/id -o StrictHostKeyChecking=no -o BatchMode=yes 127.0.0.1 echo hello 2>/dev/null)" = hello ] || exit
+                [ "$(ssh -i ~/.ssh/id -o StrictHostKeyChecking=no -o BatchMode=yes 127.0.0.1 echo hello 2>/dev/null)" = hello ] || exit
         done'
 [ "$(json '[.processes[] | select(.balanced | not)] | length' ps)" = 0 ] && echo "ok all books balance" ||
         echo "not ok some books do not balance"
