@@ -363,9 +363,8 @@ int client_follow(struct client *client, const struct client_params *params, str
         int r;
 
         if (client->answer)
-                return client_fail(
-                        ret_error, EOPNOTSUPP, CLIENT_ERROR_FAILED,
-                        "there are no events without a daemon: start spanallocd, as `spanallocctl status` says");
+                return client_fail(ret_error, EOPNOTSUPP, CLIENT_ERROR_FAILED,
+                                   "there are no events without a daemon: start spanallocd");
 
         begin_request(client, "follow");
         put_params(&client->out, params);

@@ -59,7 +59,7 @@ static const char *start_command(char *buf, size_t size, const char *path, bool 
                 return "`spanallocd`";
         if (runtime && *runtime)
                 return "`spanallocd --user`";
-        return "`spanallocd --runtime-dir DIR`, and programs and spanallocctl with SPANALLOC_SOCKET=DIR/ingest.sock";
+        return "`spanallocd --runtime-dir DIR`, and the programs and this one with SPANALLOC_SOCKET=DIR/ingest.sock";
 }
 
 int client_fail_open(struct client_error *ret_error, int r, const char *path, const char *other, bool is_given) {
@@ -69,9 +69,7 @@ int client_fail_open(struct client_error *ret_error, int r, const char *path, co
         case ENOENT:
         case ENOTDIR:
         case ECONNREFUSED:
-                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "no collector at %s%s%s: start one with %s; or measure a command with "
-                                   "`spanallocctl run -- CMD`",
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE, "no collector at %s%s%s: start one with %s",
                                    other, other[0] ? " or " : "", path,
                                    start_command(command, sizeof(command), path, is_given));
         case EACCES:

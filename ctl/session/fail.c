@@ -41,7 +41,7 @@ const char *ctl_advice(const struct client_error *error) {
         case ENOENT:
         case ENOTDIR:
         case ECONNREFUSED:
-                return ", or measure a command with `spanallocctl run -- CMD`";
+                return "; or measure a command with `spanallocctl run -- CMD`";
         case ENAMETOOLONG:
         case EPROTOTYPE:
                 return " with --socket";
