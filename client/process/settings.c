@@ -39,6 +39,8 @@ static void choose_socket(void) {
 uint64_t sa_number_of(const char *text) {
         uint64_t number = 0;
 
+        while (*text == ' ' || *text == '\t')
+                text++;
         for (; *text >= '0' && *text <= '9' && number <= UINT32_MAX; text++)
                 number = number * 10 + (uint64_t)(*text - '0');
         return number;

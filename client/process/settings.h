@@ -13,5 +13,5 @@ bool sa_is_switched_off(void);
 /* Fills the settings in sa_root: socket, ring_kib, on_full, answer_ms, run_dir_uid. */
 void sa_read_settings(void);
 
-/* The digits that `text` begins with. */
+/* The digits that `text` begins with, after blanks. */
 uint64_t sa_number_of(const char *text);

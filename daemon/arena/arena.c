@@ -15,6 +15,7 @@
 
 #define ARENA_MAGIC   UINT64_C(0x3154415453415301)
 #define ARENA_VERSION 1u
+#define RELEASE_BYTES (UINT64_C(4) << 20) /* a millisecond, where all of it is there */
 
 static int map_arena(struct arena *arena, int fd, uint64_t at, uint64_t size) {
         uint64_t lines = size / ARENA_LINE;
@@ -159,6 +160,17 @@ int arena_init_adopt(struct arena *arena, int fd) {
         point(arena);
         undo(arena);
         return 0;
+}
+
+bool arena_release_some(struct arena *arena) {
+        uint64_t n = arena->base ? arena->size - arena->released : 0;
+
+        if (n > RELEASE_BYTES)
+                n = RELEASE_BYTES;
+        if (n > 0)
+                madvise(arena->base + arena->released, n, MADV_REMOVE);
+        arena->released += n;
+        return !arena->base || arena->released == arena->size;
 }
 
 void arena_deinit(struct arena *arena) {

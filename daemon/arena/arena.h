@@ -51,6 +51,7 @@ struct arena {
         uint64_t at;   /* where in the file it begins */
         uint64_t size; /* of the mapping */
         uint64_t memory;
+        uint64_t released;  /* by arena_release_some() */
         uint32_t untracked; /* how often it was changed outside of the log, which `touched` does not say */
         int fd;
 };
@@ -61,6 +62,8 @@ int arena_init(struct arena *arena, uint64_t data_size, uint64_t undo_capacity);
  * -EPROTONOSUPPORT. */
 int arena_init_adopt(struct arena *arena, int fd);
 void arena_deinit(struct arena *arena);
+/* Frees some of the memory of an arena that will not be read again, so that arena_deinit() is short.  True if all is free. */
+bool arena_release_some(struct arena *arena);
 
 /* Makes an arena as arena_init() does, in the file of `old`.  Until arena_move() a successor finds `old`, as it is. */
 int arena_init_beside(struct arena *arena, const struct arena *old, uint64_t data_size, uint64_t undo_capacity);

@@ -177,6 +177,10 @@ bool books_were_migrated(const struct books *books) {
         return books->was_migrated;
 }
 
+bool books_release_some(struct books *books) {
+        return arena_release_some(&books->arena);
+}
+
 struct books *books_free(struct books *books) {
         if (!books)
                 return NULL;

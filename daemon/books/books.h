@@ -66,6 +66,8 @@ void books_set_label(struct books *books, const void *label, size_t size);
 const void *books_label(const struct books *books, size_t *ret_size);
 
 struct books *books_free(struct books *books);
+/* Frees some of the memory of books that are read no more.  True if books_free() is short now. */
+bool books_release_some(struct books *books);
 int books_fd(const struct books *books); /* -1: it was closed */
 /* A number, never 0, that grows whenever they are changed in more than the time of the last batch: as long as it is the
  * same, a copy of them is up to date.  Only for this collector. */

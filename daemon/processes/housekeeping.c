@@ -15,6 +15,7 @@
 #include "daemon/processes/announced.h"
 #include "daemon/processes/process_private.h"
 
+#define BURIED_NS      (10 * NS_PER_MS)  /* until what was forgotten is freed */
 #define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
 #define NAMES_PER_TURN 128u
 #define NAMES_NS       NS_PER_MS /* … or so long */
@@ -242,7 +243,7 @@ void process_forget(struct process *process) {
                 processes->owner->forgotten(processes->userdata, process);
         }
         processes_remove(process);
-        process_free(process);
+        process_bury(process);
 }
 
 static size_t count_ended_of(const struct processes *processes, uid_t uid) {
@@ -285,6 +286,8 @@ uint64_t processes_forget(struct processes *processes, uint64_t now_ns) {
 
         if (!forget_too_many(processes, end_ns))
                 return now_ns;
+        if (!processes_free_buried(processes, end_ns))
+                return processes->reader ? now_ns + BURIED_NS : now_ns;
         if (keep_ns == UINT64_MAX)
                 return 0;
         while ((oldest = processes->first_ended) && oldest->ended_ns + keep_ns <= now_ns) {
@@ -292,5 +295,7 @@ uint64_t processes_forget(struct processes *processes, uint64_t now_ns) {
                         return now_ns;
                 process_forget(oldest);
         }
+        if (processes->buried)
+                return now_ns + BURIED_NS;
         return oldest ? oldest->ended_ns + keep_ns : 0;
 }

@@ -61,9 +61,8 @@ void process_destroy(struct process *process) {
         free((char *)process - offsetof(struct whole, process));
 }
 
-void process_free(struct process *process) {
+static void take_apart(struct process *process) {
         struct process_inside *inside = process->inside;
-        struct processes *processes = inside->processes;
 
         waker_remove(inside->watch.bell);
         reactor_unwatch(inside->watch.death);
@@ -72,12 +71,26 @@ void process_free(struct process *process) {
         if (inside->pidfd >= 0)
                 close(inside->pidfd);
         inside->pidfd = -1;
-        if (!processes->reader) {
-                process_destroy(process);
-                return;
-        }
-        inside->next_ended = processes->buried;
+}
+
+static void put_among_buried(struct process *process) {
+        struct processes *processes = process->inside->processes;
+
+        process->inside->next_ended = processes->buried;
         processes->buried = process;
+}
+
+void process_free(struct process *process) {
+        take_apart(process);
+        if (process->inside->processes->reader)
+                put_among_buried(process);
+        else
+                process_destroy(process);
+}
+
+void process_bury(struct process *process) {
+        take_apart(process);
+        put_among_buried(process);
 }
 
 /* -------------------------------------------------------------------------------------------------- accessors -- */

@@ -74,6 +74,8 @@ struct newcomer {
 struct process *process_new(struct processes *processes, const struct newcomer *newcomer);
 /* It must be out of the table.  Its row and books stay readable while processes_hold() says so. */
 void process_free(struct process *process);
+/* The same; what its books take is freed in slices, by processes_free_buried(). */
+void process_bury(struct process *process);
 
 /* One pass of its drain; expels it, or ends it when it is dead and drained.  A drain_outcome or -errno.
  * DRAIN_CUT: call it again before the next process. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* See processes.h. */
 #include "daemon/processes/processes.h"
+#include "daemon/books/books.h"
+#include "daemon/loop/reactor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +36,7 @@ struct processes *processes_free(struct processes *processes) {
         processes_hold(processes, NULL);
         while (processes->count)
                 process_free(processes->rows[--processes->count]);
+        processes_free_buried(processes, UINT64_MAX);
         free(processes->rows);
         free(processes);
         return NULL;
@@ -103,12 +106,20 @@ void processes_remove(struct process *process) {
 
 void processes_hold(struct processes *processes, size_t *index) {
         processes->reader = index;
-        while (!index && processes->buried) {
-                struct process *process = processes->buried;
+}
 
+bool processes_free_buried(struct processes *processes, uint64_t end_ns) {
+        struct process *process;
+
+        while ((process = processes->buried) && !processes->reader) {
+                if (reactor_slice_is_over(end_ns))
+                        return false;
+                if (process->books && !books_release_some(process->books))
+                        continue;
                 processes->buried = process->inside->next_ended;
                 process_destroy(process);
         }
+        return !process;
 }
 
 size_t processes_count(const struct processes *processes) {

@@ -90,6 +90,8 @@ struct process *processes_at(const struct processes *processes, size_t index);
 /* Until it is called with NULL, rows that leave the table stay readable, and `index`, at which a reader of all rows is,
  * moves with the rows.  One reader at a time. */
 void processes_hold(struct processes *processes, size_t *index);
+/* Frees rows that are out of the table, unless a reader holds them, until `end_ns`.  True if none is left. */
+bool processes_free_buried(struct processes *processes, uint64_t end_ns);
 /* The row of this number, or NULL. */
 struct process *processes_by_number(const struct processes *processes, uint64_t number);
 /* The newest row of this pid, or NULL. */

@@ -98,10 +98,11 @@ static int lock_dir(struct sockets *sockets) {
         if (sockets->lock_fd >= 0 && flock(sockets->lock_fd, LOCK_EX | LOCK_NB) == 0)
                 return 0;
         r = -errno;
-        log_event(LOG_FAILED, NULL,
-                  r == -EWOULDBLOCK ? "another collector serves %s; stop it, or give another --runtime-dir"
-                                    : "cannot lock %s; give --runtime-dir DIR",
-                  sockets->dir);
+        if (r == -EWOULDBLOCK)
+                log_event(LOG_FAILED, NULL, "another collector serves %s; stop it, or give another --runtime-dir",
+                          sockets->dir);
+        else
+                log_event(LOG_FAILED, NULL, "cannot lock %s: %s; give --runtime-dir DIR", sockets->dir, strerror(-r));
         return r;
 }
 

@@ -8,7 +8,7 @@ need musl-gcc nm jq
 # The loader is the libc.
 LIBC=$(realpath /lib/ld-musl-*.so.1 | head -n 1)
 nm -D --defined-only "$LIBC" | awk '{ print $NF }' | sort -u >"$WORK/has"
-nm -D --undefined-only "$PRELOAD" | awk '$1 != "w" { sub(/@.*/, "", $NF); print $NF }' | sort -u >"$WORK/needs"
+nm -D --undefined-only "$PRELOAD" | awk '$1 != "w" && $1 != "v" { sub(/@.*/, "", $NF); print $NF }' | sort -u >"$WORK/needs"
 lacking=$(comm -13 "$WORK/has" "$WORK/needs")
 [ -z "$lacking" ] || fail "musl lacks, and libspanalloc-malloc needs: $lacking"
 expect "what the preload itself needs" "$(objdump -p "$PRELOAD" | awk '$1 == "NEEDED" { print $2 }')" libc.so.6

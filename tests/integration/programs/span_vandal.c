@@ -11,7 +11,7 @@
 #include <spanalloc/spanalloc.h>
 
 static int overwrite(void) {
-        unsigned long from, to;
+        unsigned long from, to, offset; /* the header is at the beginning of the file */
         char line[512];
         FILE *maps;
 
@@ -20,7 +20,7 @@ static int overwrite(void) {
                 return 1;
         while (fgets(line, sizeof line, maps))
                 if (strstr(line, "rw-s") && strstr(line, "memfd:spanalloc") &&
-                    sscanf(line, "%lx-%lx", &from, &to) == 2) {
+                    sscanf(line, "%lx-%lx %*s %lx", &from, &to, &offset) == 3 && offset == 0) {
                         memset((void *)(uintptr_t)from, 0xff, 4096);
                         fclose(maps);
                         return 0;

@@ -42,18 +42,23 @@ static unsigned seed;
 static void find_segment(void) {
         FILE *file = fopen("/proc/self/maps", "r");
         char line[512];
-        unsigned long from, to;
+        unsigned long from, to, offset;
 
         while (file && fgets(line, sizeof line, file))
                 if (strstr(line, "rw-s") && strstr(line, "/memfd:spanalloc ") &&
-                    sscanf(line, "%lx-%lx", &from, &to) == 2) {
+                    sscanf(line, "%lx-%lx %*s %lx", &from, &to, &offset) == 3 && offset == 0)
                         segment = (char *)from;
-                        size = to - from;
-                }
         if (file)
                 fclose(file);
         if (!segment) {
                 fputs("static_scribbler: no segment\n", stderr);
+                exit(1);
+        }
+        /* The library maps the parts that it needs; this is all of it, beside them. */
+        memcpy(&size, segment + 24, sizeof size);
+        segment = mremap(segment, 0, size, MREMAP_MAYMOVE);
+        if (segment == MAP_FAILED) {
+                fputs("static_scribbler: the segment cannot be mapped\n", stderr);
                 exit(1);
         }
         memcpy(&lane_capacity, segment + 24 + 20, sizeof lane_capacity);
