@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -51,6 +52,7 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "no_io_uring: cannot install the filter: %s\n", strerror(-r));
                 return 125;
         }
+        setenv("SPANALLOC_TEST_FILTER", "errno", 1);
         execvp(argv[1], argv + 1);
         fprintf(stderr, "no_io_uring: %s: %s\n", argv[1], strerror(errno));
         return 127;
