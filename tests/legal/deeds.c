@@ -146,7 +146,7 @@ static void coroutine(int which) {
 }
 
 static void deed_ucontext(void) {
-        for (int i = 0; i < 2; i++) {
+        for (volatile int i = 0; i < 2; i++) {
                 getcontext(&coroutines[i]);
                 coroutines[i].uc_stack.ss_sp = stacks[i];
                 coroutines[i].uc_stack.ss_size = STACK_SIZE;

@@ -55,7 +55,7 @@ static void run_second(void) {
 static void start_coroutines(void) {
         void (*const functions[])(void) = {run_first, run_second};
 
-        for (int i = 0; i < 2; i++) {
+        for (volatile int i = 0; i < 2; i++) {
                 must(getcontext(&contexts[i]) == 0);
                 contexts[i].uc_stack.ss_sp = stacks[i];
                 contexts[i].uc_stack.ss_size = sizeof stacks[i];
