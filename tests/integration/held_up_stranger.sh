@@ -3,6 +3,7 @@
 # A connection whose process is dead, and whose pid another user's process has by now: its hello does not end the row of
 # that process.
 #
+# Labels: alone
 # Optional: only root can become another user, and choose the next pid.
 . "$(dirname "$0")/../support/lib.sh"
 [ "$(id -u)" = 0 ] || skip "it takes root to become another user"
