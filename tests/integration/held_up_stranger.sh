@@ -46,7 +46,7 @@ connection = socket.socket(fileno=fds[0])
 for _ in range(200):
     last_pid(stranger - 1)
     victim = subprocess.Popen([program, "1", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              env={"SPANALLOC_SOCKET": ingest, "SPANALLOC_ATTACH_MS": "60000"},
+                              env=dict(os.environ, SPANALLOC_SOCKET=ingest, SPANALLOC_ATTACH_MS="60000"),
                               user=61005, group=61005, extra_groups=[])
     if victim.pid == stranger:
         break
@@ -72,8 +72,9 @@ import os, socket, subprocess, sys
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 listener.bind(sys.argv[1])
 listener.listen()
+listener.settimeout(60)
 program = subprocess.Popen([sys.argv[3], "1", "1"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           env={"SPANALLOC_SOCKET": sys.argv[1]})
+                           env=dict(os.environ, SPANALLOC_SOCKET=sys.argv[1]))
 connection, _ = listener.accept()
 open(sys.argv[2], "wb").write(connection.recv(4096))
 connection.close()
