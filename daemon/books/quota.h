@@ -39,6 +39,10 @@ struct quota {
         uint64_t hits[QUOTA_KINDS];  /* how often there was no room */
         uint64_t told[QUOTA_KINDS];  /* hits at the last line of the log */
         uint64_t told_ns[QUOTA_KINDS];
+
+        /* Numbers of processes: with which of the user's this pass began; the first that had something to drain; and with
+         * which the next one begins, 0 if the share was enough. */
+        uint64_t first, busy, next_first;
 };
 
 static inline uint64_t quota_room(const struct quota *quota, enum quota_kind kind) {

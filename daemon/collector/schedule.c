@@ -64,27 +64,22 @@ static void ask_all(struct collector *collector) {
 
 /* ---------------------------------------------------------------------------------------------------- passes -- */
 
-static void begin_round(struct schedule_round *round, size_t first, size_t count) {
-        *round = (struct schedule_round){.is_on = true, .first = first, .count = count, .busiest = DRAIN_IDLE};
+static void begin_round(struct schedule_round *round, size_t count) {
+        *round = (struct schedule_round){.is_on = true, .count = count, .busiest = DRAIN_IDLE};
 }
 
 /* The row that the round is at; NULL: it is at its end. */
 static struct process *row_of_round(const struct collector *collector, const struct schedule_round *round) {
-        size_t count = processes_count(collector->processes);
-
-        return round->next < round->count && count
-                       ? processes_at(collector->processes, (round->first + round->next) % count)
-                       : NULL;
+        return round->next < round->count ? processes_at(collector->processes, round->next) : NULL;
 }
 
 static void begin_pass(struct collector *collector) {
         struct schedule *schedule = &collector->schedule;
-        size_t count = processes_count(collector->processes);
 
         beacon_set_asleep(collector->beacon, false);
         schedule->passes++;
         limits_begin_pass(collector->processes);
-        begin_round(&schedule->pass, count ? schedule->first++ % count : 0, count);
+        begin_round(&schedule->pass, processes_count(collector->processes));
 }
 
 /* One slice of a pass.  False: it goes on. */
@@ -94,8 +89,14 @@ static bool go_on_with_pass(struct collector *collector, uint64_t now_ns) {
         struct process *process;
         int r;
 
-        while ((process = row_of_round(collector, round))) {
-                r = process->drain ? process_drain(process, now_ns) : DRAIN_IDLE;
+        while ((process = row_of_round(collector, round)) || !round->again) {
+                if (!process) {
+                        round->again = true;
+                        round->next = 0;
+                        continue;
+                }
+                r = process->drain && limits_waits(process) == round->again ? process_drain(process, now_ns)
+                                                                            : DRAIN_IDLE;
                 if (r > round->busiest)
                         round->busiest = r;
                 round->next += r != DRAIN_CUT;
@@ -226,7 +227,7 @@ static void measure_rate(struct collector *collector, uint64_t now_ns) {
 static void begin_tick(struct collector *collector, uint64_t now_ns) {
         struct schedule *schedule = &collector->schedule;
 
-        begin_round(&schedule->tick, 0, processes_count(collector->processes));
+        begin_round(&schedule->tick, processes_count(collector->processes));
         schedule->tick_is_busy = false;
         schedule->tick_marks = !collector_is_empty(collector) && now_ns - schedule->marked_ns >= MARK_NS;
         if (schedule->tick_marks)

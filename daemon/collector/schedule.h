@@ -15,8 +15,9 @@ struct reactor_timer;
  * next round, or be visited twice. */
 struct schedule_round {
         bool is_on;
-        size_t first, next, count; /* visits rows (first + next) % their count, until next is `count` */
-        int busiest;               /* drain_outcome of a pass */
+        size_t next, count; /* visits the row `next`, until that is `count` */
+        bool again;         /* a pass visits them twice: see limits_waits() */
+        int busiest;        /* drain_outcome of a pass */
 };
 
 /* For schedule.c only. */
@@ -27,7 +28,6 @@ struct schedule {
         unsigned idle_passes; /* passes in a row that found nothing */
         bool is_deep;         /* It sleeps for longer than a ring takes to fill: every lane was asked to ring. */
         bool rung;            /* A bell rang since the last pass. */
-        size_t first;         /* the row with which the next pass begins, modulo their count */
         struct schedule_round pass, tick;
         bool tick_is_busy;  /* A row of this round needs the next one. */
         bool tick_marks;    /* This round sets marks. */

@@ -196,7 +196,7 @@ int process_drain(struct process *process, uint64_t now_ns) {
                 process_expel(process, r);
         else if (process->inside->watch.died && r < DRAIN_MORE)
                 process_end(process, PROCESS_EXITED, 0);
-        limits_after_drain(process, before);
+        limits_after_drain(process, before, r);
         return r;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/books/books.h"
+#include "daemon/drain/drain.h"
 #include "daemon/host/log.h"
 #include "daemon/loop/reactor.h"
 #include "daemon/processes/process_private.h"
@@ -146,8 +147,29 @@ void limits_set(struct processes *processes) {
 }
 
 void limits_begin_pass(struct processes *processes) {
-        for (struct quota *quota = processes->users.first; quota; quota = quota->next)
+        for (struct quota *quota = processes->users.first; quota; quota = quota->next) {
                 quota->used[QUOTA_RECORDS] = 0;
+                quota->first = quota->next_first;
+                quota->busy = quota->next_first = 0;
+        }
+}
+
+bool limits_waits(const struct process *process) {
+        return process->number < process->inside->share.quota->first;
+}
+
+/* The next pass begins with the process that the share did not reach, or behind it where much of the share was its: so each
+ * has its turn, however many records the others write. */
+static void choose_next(struct process *process, uint64_t taken, int outcome) {
+        struct quota *quota = process->inside->share.quota;
+
+        if (outcome == DRAIN_IDLE)
+                return;
+        if (!quota->busy)
+                quota->busy = process->number;
+        if (outcome == DRAIN_MORE && !quota->next_first)
+                quota->next_first = process->number +
+                                    (quota->busy == process->number || taken >= quota->limit[QUOTA_RECORDS] / 2);
 }
 
 bool limits_may_work(const struct processes *processes, uid_t uid) {
@@ -236,8 +258,11 @@ static void fit_all(struct processes *processes) {
                 processes->owner->drain_soon(processes->userdata);
 }
 
-void limits_after_drain(struct process *process, uint64_t before) {
-        if (limits_charged(process) - before >= MEASURE_AFTER)
+void limits_after_drain(struct process *process, uint64_t before, int outcome) {
+        uint64_t taken = limits_charged(process) - before;
+
+        choose_next(process, taken, outcome);
+        if (taken >= MEASURE_AFTER)
                 limits_measure(process);
 }
 

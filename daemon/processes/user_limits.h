@@ -54,8 +54,11 @@ void limits_charge(struct process *process, uint64_t records);
 /* Records that were charged to its user in this pass. */
 uint64_t limits_charged(const struct process *process);
 void limits_measure(struct process *process);
-/* Measures it where its user was charged much since `before`. */
-void limits_after_drain(struct process *process, uint64_t before);
+/* Where a user's share is used up, the next pass begins with the processes that this one did not reach: true for those
+ * that come after them. */
+bool limits_waits(const struct process *process);
+/* Measures it where its user was charged much since `before`.  `outcome`: a drain_outcome, or -errno. */
+void limits_after_drain(struct process *process, uint64_t before, int outcome);
 void limits_end_pass(struct processes *processes);
 /* Once a second: measures one process. */
 void limits_tend_process(struct process *process, uint64_t now_ns);
