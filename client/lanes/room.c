@@ -12,12 +12,18 @@
 
 #define PAUSE_NS     100000l  /* the first pause; each one is twice as long as the last */
 #define PAUSE_MAX_NS 3200000l /* the longest: a hundred waiting threads must leave the collector a processor */
-#define PATIENCE_S   10
+#define PATIENCE_S   10       /* since the collector did anything: it looks at each process once a second */
+#define LONGEST_S    60
 #define STALE_S      2 /* where another collector serves: if it has this segment, it drains it soon */
+
+static bool has_patience(time_t waited_s, time_t waited_in_vain_s) {
+        return waited_s < LONGEST_S && waited_in_vain_s < (sa_is_stale() ? STALE_S : PATIENCE_S);
+}
 
 static bool wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, uint64_t need) {
         struct timespec pause = {.tv_nsec = PAUSE_NS};
-        struct timespec begin, t;
+        struct timespec begin, last, t;
+        uint32_t looks = sa_looks();
         bool room = false;
 
         if (sa_quiet())
@@ -27,6 +33,7 @@ static bool wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_
         shm_add(lane->refused.waits, 1);
         sa_ring_bell();
         clock_gettime(CLOCK_MONOTONIC_COARSE, &begin);
+        last = begin;
         do {
                 if (!sa_may_call(self))
                         break;
@@ -37,7 +44,11 @@ static bool wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_
                         pause.tv_nsec *= 2;
                 room = ring_has_room(lane, head, need, self->mask + 1);
                 clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-        } while (!room && t.tv_sec - begin.tv_sec < (sa_is_stale() ? STALE_S : PATIENCE_S));
+                if (looks != sa_looks() && !sa_is_stale()) {
+                        looks = sa_looks();
+                        last = t;
+                }
+        } while (!room && has_patience(t.tv_sec - begin.tv_sec, t.tv_sec - last.tv_sec));
         lane->impatient = !room;
         return room;
 }

@@ -11,8 +11,9 @@
 #include "client/gate/thread.h"
 
 /* True if `need` records fit at `head`, beside the reserved slots.  Reads the collector's tail, rings the bell of a
- * ring that fills up, and with SPANALLOC_ON_FULL=wait waits: at most 10 seconds, and after that not at all until
- * there was room again, so that a dead collector costs 10 seconds and not 10 for each call. */
+ * ring that fills up, and with SPANALLOC_ON_FULL=wait waits: until the collector has done nothing for 10 seconds, at most
+ * 60.  After that it does not wait at all until there was room again, so that a dead collector costs 10 seconds and not
+ * 10 for each call. */
 bool sa_has_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, uint32_t need);
 
 /* The same at the lane's head; false before BASE was written. */

@@ -24,7 +24,7 @@ loaded() {
         LD_PRELOAD=$3 "$4" 1 <"$WORK/stdin" >"$WORK/said" 2>"$WORK/stats" &
         pid=$!
         exec 8>"$WORK/stdin"
-        wait_for -t 30 "the load on $name" test -s "$WORK/said"
+        wait_for -t 60 "the load on $name" test -s "$WORK/said"
         read -r said _ moved _ held _ allocs <"$WORK/said"
         row=$(json ".processes[] | select(.pid == $pid and .alive) |
                 \"\(.alloc_count) \(.alloc_bytes - .dealloc_bytes) \(.counting)\"" ps)

@@ -31,7 +31,7 @@ lib_is_gone "$pid" || fail "its collector still runs"
 note "with the collector killed"
 "$SOURCE/scripts/demo" </dev/null >"$WORK/killed" 2>"$WORK/err" &
 demo=$!
-wait_for -t 30 "the demo's collector" grep -q '^the collector is process' "$WORK/killed"
+wait_for -t 60 "the demo's collector" grep -q '^the collector is process' "$WORK/killed"
 collector=$(sed -n 's/^the collector is process \([0-9]*\),.*/\1/p' "$WORK/killed")
 workload=$(sed -n 's/^the collector is process .*, the workload \([0-9]*\)$/\1/p' "$WORK/killed")
 sleep 2

@@ -31,7 +31,7 @@ writes() {
 }
 # writes_on PID: there are more records than now
 writes_on() {
-        wait_for -t 30 "records of $1" writes "$1" "$(json "[.processes[] | select(.pid == $1)][-1].records" ps)"
+        wait_for -t 60 "records of $1" writes "$1" "$(json "[.processes[] | select(.pid == $1)][-1].records" ps)"
 }
 compare() {
         local name

@@ -272,7 +272,7 @@ if [ -x /usr/sbin/named ]; then
         has_more_than() {
                 [ "$(json ".processes[] | select(.pid == $pid) | .net_bytes > $1" ps)" = true ]
         }
-        wait_for -t 30 "10 MB that named has" has_more_than 10000000
+        wait_for -t 60 "10 MB that named has" has_more_than 10000000
         kill "$pid"
         wait "$pid" || fail "named ended with $?: $(tail -n 3 "$WORK/named/log")"
         note "named: $(json ".processes[] | select(.pid == $pid) | $FIELDS" ps)"

@@ -3,7 +3,7 @@
 # The collector and the command under valgrind's memcheck, from start to stop: a counted client comes, works and goes, every
 # verb is asked, some of them wrongly; no error, no definite leak.  (The client is not under it: valgrind takes malloc away
 # from the counting allocator.)
-# Timeout: 240
+# Timeout: 600
 # Labels: slow
 . "$(dirname "$0")/../support/lib.sh"
 need jq valgrind
@@ -57,7 +57,7 @@ follower=$!
 heard() {
         [ "$(wc -l <"$WORK/follow")" -ge 5 ]
 }
-wait_for -t 60 "events" heard
+wait_for -t 300 "events" heard
 kill -TERM "$follower"
 wait_status "$follower"
 [ "$STATUS" != 99 ] || fail "follow: $(errors)"

@@ -42,7 +42,7 @@ in_cgroup() {
                 "$PROGRAMS/span_dies" "$1"
         pid=$SPAWNED
         wait "$pid" 2>/dev/null || true
-        wait_for -t 30 "the line about its end" grep -q "process $pid.*open then" "$WORK/collector.log"
+        wait_for -t 60 "the line about its end" grep -q "process $pid.*open then" "$WORK/collector.log"
 }
 
 start_collector

@@ -52,7 +52,7 @@ workload=$SPAWNED
 ready() {
         [ "$(span_field "$workload" merge closed)" -ge 3 ]
 }
-wait_for -t 30 "the workload's spans" ready
+wait_for -t 60 "the workload's spans" ready
 spawn ctl --json=short follow --pid "$workload" >"$WORK/follow"
 follower=$SPAWNED
 

@@ -41,9 +41,9 @@ end_all "linked, and no collector"
 note "the collector is restarted, and then replaced"
 start_collector
 launch_all counted
-wait_for -t 30 "the beginning" all_say before
+wait_for -t 60 "the beginning" all_say before
 ctl timing on >/dev/null || fail "timing"
-wait_for -t 30 "the sandboxes" all_say 'shut in'
+wait_for -t 60 "the sandboxes" all_say 'shut in'
 # Two looks of the collector, after which it is known that no filter follows no_new_privs.
 sleep 2.5
 stop_collector

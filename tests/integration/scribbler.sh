@@ -45,7 +45,7 @@ beside() {
         local follower=$! reader
         python3 "$SOURCE/tests/support/follow_times.py" "$times" <"$WORK/events" >"$WORK/took.$1" 2>&1 8>&- &
         reader=$!
-        wait_for -t 30 "the follower to hear something" follows "$times.ready"
+        wait_for -t 60 "the follower to hear something" follows "$times.ready"
         scribble "$1" 8>&-
         scribbler=$SPAWNED
         LD_PRELOAD=$PRELOAD "$PROGRAMS/span_neighbour" "$SCRIBBLER_SECONDS" "$times" <&8 >"$WORK/ledger" &
@@ -94,7 +94,7 @@ for way in lanes names bell fork attach; do
         beside "$way"
         kill -0 "$COLLECTOR_PID" || fail "$way: the collector is gone"
         end_scribbler
-        wait_for -t 30 "the end of the one that did '$way'" eval '[ -n "$(ended $scribbler)" ]'
+        wait_for -t 60 "the end of the one that did '$way'" eval '[ -n "$(ended $scribbler)" ]'
 done
 expect_at_least "expelled" "$(json .status.expelled status)" 5
 

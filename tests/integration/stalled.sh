@@ -112,7 +112,7 @@ wait_for -t 60 "the load to go through" is_done "$WORK/load"
 are_waiting() {
         [ "$(json .status.follow_dropped status)" -gt 0 ] && [ $(($(memory_kib VmRSS) - before)) -gt $((8 * size / 1024)) ]
 }
-wait_for -t 30 "answers to wait, and events to be dropped" are_waiting
+wait_for -t 60 "answers to wait, and events to be dropped" are_waiting
 kill -0 "$deaf" || fail "the askers are gone"
 grown=$(($(memory_kib VmHWM) - before))
 note "the collector grew by $grown KiB, for $size bytes an answer"

@@ -29,7 +29,7 @@ saved_after() {
 wait_for "both to be saved" test -s "$state/books.1" -a -s "$state/books.2"
 now=$(date +%s)
 known=$(ps_field "$pid" alloc_bytes)
-wait_for -t 30 "it to be saved again" saved_after $((now + 1))
+wait_for -t 60 "it to be saved again" saved_after $((now + 1))
 
 note "a kill"
 kill_collector
@@ -54,7 +54,7 @@ records=$(wc -c <"$state/books.3")
 expect_at_least "bytes of the file" "$records" 1000
 start
 expect "rows" "$(json '[.processes[] | select(.process <= 3)] | length' ps)" 3
-wait_for -t 30 "the program's sums" grep -q done "$WORK/sums"
+wait_for -t 60 "the program's sums" grep -q done "$WORK/sums"
 wait "$pid" || fail "the program ended with $?"
 wait_for "no program" eval '[ "$(json "[.processes[] | select(.alive)] | length" ps)" = 0 ]'
 stop_collector

@@ -183,7 +183,7 @@ scene() {
                 wait_status "$run"
         done
         if [ -n "$COLLECTOR_PID" ]; then
-                wait_for -t 30 "the end of all ($DEED, $state)" all_ended
+                wait_for -t 60 "the end of all ($DEED, $state)" all_ended
                 ctl --json=short ps >"$DIR/ps.json"
                 ctl --json=short spans >"$DIR/spans.json"
                 stop_collector

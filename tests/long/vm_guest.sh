@@ -55,7 +55,7 @@ balance() {
 
 # crowd UNIT: begins a span_crowd, whose own ledger is /run/UNIT.out.
 crowd() {
-        systemd-run -q --unit="$1" -E SPANALLOC_ON_FULL=wait -p "StandardOutput=file:/run/$1.out" \
+        systemd-run -q --unit="$1" -E SPANALLOC_ON_FULL=wait -E SPANALLOC_RING_KIB=4096 -p "StandardOutput=file:/run/$1.out" \
                 /opt/tests/span_crowd 2 "$2"
         until_true 60 is_state "$1" active
 }

@@ -123,7 +123,7 @@ boot_up() {
                 bash "$SOURCE/tests/support/boot_init.sh" "$BOOT_CACHED" "$WORK/stage" \
                 </dev/null >"$WORK/boot.log" 2>&1 &
         BOOT_PID=$!
-        wait_for -t 30 "systemd" boot_has_init
+        wait_for -t 60 "systemd" boot_has_init
         BOOT_ROOT=/proc/$BOOT_INIT/root
         wait_for -t 90 "the system to be up" boot_is_up
         expect "failed units" "$(inside systemctl --failed --no-legend --plain | cut -d ' ' -f 1)" ""

@@ -145,7 +145,7 @@ expect_status() {
 
 # wait_for [-t SECONDS] WHAT COMMAND…: until the command succeeds; its output is dropped.
 wait_for() {
-        local seconds=10 what deadline
+        local seconds=60 what deadline
         if [ "$1" = -t ]; then
                 seconds=$2
                 shift 2

@@ -22,7 +22,7 @@ is_told() {
 
 note "somebody kills it"
 boot_start killed User=bob -- /opt/tests/span_dies kill
-wait_for -t 30 "the entry" is_told killed
+wait_for -t 60 "the entry" is_told killed
 # Before Linux 6.15 nobody is told how.
 expect_match "how it ended" "$(ended_of killed)" '^(killed by SIGKILL|exited)$'
 expect "the cause" "$(entry killed '.[].SPANALLOC_REASON')" unknown
@@ -36,7 +36,7 @@ if inside grep -qw memory /sys/fs/cgroup/cgroup.controllers; then
         note "memory runs out"
         # Should the limit not hold, that of the address space does.
         boot_start hungry User=bob MemoryMax=24M MemorySwapMax=0 LimitAS=1G -- /opt/tests/span_dies oom
-        wait_for -t 30 "the entry" is_told hungry
+        wait_for -t 60 "the entry" is_told hungry
         expect "how it ended" "$(ended_of hungry)" "killed by SIGKILL: out of memory"
         expect "the cause" "$(entry hungry '.[].SPANALLOC_REASON')" "out of memory"
 else

@@ -41,7 +41,7 @@ for i in 1 2 3 4 5 6; do
                 [ "$(boot_main_pid spanallocd)" != "$main" ] && boot_is_active
         }
         wait_for "another collector" is_another
-        wait_for -t 30 "records after restart $i" writes "$records"
+        wait_for -t 60 "records after restart $i" writes "$records"
         expect "generation" "$(json .status.generation status)" "$generation"
         expect "rows" "$(json '[.processes[].process] | join(" ")' ps)" "1 2"
 done

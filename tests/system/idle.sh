@@ -45,7 +45,7 @@ all_here() {
         [ "$(json '.processes | map(select(.alive)) | length' ps)" = 101 ]
 }
 wait_for -t 60 "all of them" all_here
-wait_for -t 30 "STATUS=" status_is "101 processes, *"
+wait_for -t 60 "STATUS=" status_is "101 processes, *"
 rm "$(boot_file /run/work)"
 # What they did at their start is drained and named; then the daemon sleeps deeply.
 sleep 4
@@ -56,7 +56,7 @@ note "$n wakes in 10 s"
 
 note "gone again"
 inside systemctl stop idlers
-wait_for -t 30 "STATUS=" status_is "0 processes, 0 records/s, 0 dropped"
+wait_for -t 60 "STATUS=" status_is "0 processes, 0 records/s, 0 dropped"
 sleep 8
 expect "wakes in 8 s" "$(wakes_in 8)" 0
 expect "restarts" "$(boot_property spanallocd NRestarts)" 0

@@ -65,14 +65,14 @@ note "records dropped, coverage lost"
 boot_start flood User=alice Environment="LD_PRELOAD=libspanalloc-malloc.so.0 SPANALLOC_RING_KIB=16" \
         RemainAfterExit=yes -- /opt/tests/span_run 40000 5
 flood=$(boot_main_pid flood)
-wait_for -t 30 "the message" has_said DROPPED ".SPANALLOC_COMM == \"span_run\""
-wait_for -t 30 "the message" has_said COVERAGE ".SPANALLOC_COMM == \"span_run\""
+wait_for -t 60 "the message" has_said DROPPED ".SPANALLOC_COMM == \"span_run\""
+wait_for -t 60 "the message" has_said COVERAGE ".SPANALLOC_COMM == \"span_run\""
 [ "$flood" = 0 ] || expect "who" "$(field DROPPED PEER_PID)" "$flood"
 pid=$(field DROPPED PEER_PID)
 ended() {
         [ "$(ps_field "$pid" alive)" = false ]
 }
-wait_for -t 30 "its end" ended
+wait_for -t 60 "its end" ended
 expect "how many were dropped, over all messages" \
         "$(inside journalctl -q -o json "MESSAGE_ID=$(message DROPPED)" "PEER_PID=$pid" |
                 jq -s '[.[].SPANALLOC_COUNT | tonumber] | add')" "$(ps_field "$pid" refused)"

@@ -81,7 +81,7 @@ boot_start three User=bob Environment=LD_PRELOAD=libspanalloc-malloc.so.0 -- \
 has_rejected() {
         [ "$(json .status.rejected status)" -ge 1 ]
 }
-wait_for -t 30 "one too many" has_rejected
+wait_for -t 60 "one too many" has_rejected
 expect "programs of bob" "$(attached bob)" 2
 echo 'no-such-limit = 2' >"$(boot_file /etc/spanalloc/spanallocd.conf.d/20-wrong.conf)"
 inside systemctl reload spanallocd
@@ -93,7 +93,7 @@ inside systemctl reload spanallocd
 has_three() {
         [ "$(attached bob)" = 3 ]
 }
-wait_for -t 30 "the third, which tries again by itself" has_three
+wait_for -t 60 "the third, which tries again by itself" has_three
 
 note "the example, with all that it names switched on"
 sed 's/^#\([a-z-]* =\)/\1/' "$(boot_file /usr/local/share/doc/spanalloc/spanallocd.conf)" \
@@ -128,7 +128,7 @@ wait_for "the programs to come back" has_three
 has_newcomer() {
         [ "$(attached alice)" = 1 ]
 }
-wait_for -t 30 "the one that nobody listened to" has_newcomer
+wait_for -t 60 "the one that nobody listened to" has_newcomer
 expect_balanced
 
 note "crash after crash"
@@ -139,7 +139,7 @@ is_another_or_failed() {
 for crash in 1 2 3 4 5 6 7; do
         before=$(boot_main_pid spanallocd)
         inside systemctl kill -s SEGV --kill-whom=main spanallocd
-        wait_for -t 30 "what comes after crash $crash" is_another_or_failed
+        wait_for -t 60 "what comes after crash $crash" is_another_or_failed
         [ "$(boot_property spanallocd ActiveState)" != failed ] || break
 done
 # Five starts are granted, beside the one that was before they were counted.
@@ -151,6 +151,6 @@ expect_match "what the journal says" "$(inside journalctl -q --no-pager -u spana
 expect "why, in short" "$(boot_property spanallocd-ingest.socket Result)" service-start-limit-hit
 inside systemctl reset-failed 'spanallocd*'
 inside systemctl start spanallocd
-wait_for -t 30 "the programs to come back" has_three
+wait_for -t 60 "the programs to come back" has_three
 expect_balanced
 pass

@@ -83,7 +83,7 @@ busy=$(boot_main_pid busy)
 serves() {
         [ "$(ps_field "$busy" records)" -gt 10000 ]
 }
-wait_for -t 30 "records of the load" serves
+wait_for -t 60 "records of the load" serves
 inside systemd-analyze security --no-pager --threshold=15 spanallocd.service >"$WORK/security" ||
         fail "more than 1.5: $(grep '✗' "$WORK/security"; tail -n 1 "$WORK/security")"
 note "$(tail -n 1 "$WORK/security")"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "client/segment/attachments.h"
 #include "tests/unit/client_scenes.h"
 
 SPANALLOC_SITE(site_t, "t");
@@ -232,6 +233,55 @@ static void waiting(void) {
         check();
 }
 
+/* The collector looks at the process once a second, and drains other rings; for three seconds longer than a thread waits
+ * for a dead one. */
+static void *is_busy_elsewhere(void *userdata) {
+        uint32_t epoch;
+        struct sa_attachment *a = sa_attachment_get(&epoch);
+
+        for (int i = 0; i < 13; i++) {
+                sleep(1);
+                atomic_fetch_add(&a->header->looks, 1);
+        }
+        sa_attachment_put(a);
+        collector_goes_on();
+        return NULL;
+}
+
+static void waiting_for_a_busy_one(void) {
+        pthread_t thread;
+
+        inner(1);
+        collector_stops();
+        thread = start(is_busy_elsewhere, NULL);
+        for (int i = 1; i < 1000; i++)
+                inner(1);
+        pthread_join(thread, NULL);
+        must(stats().refused_enters == 0);
+        expect_closed("i", 1000, 1000, 1000);
+        report->lost = report->refused = 0;
+        check();
+}
+
+/* It does nothing: the thread waits once, and no more. */
+static void waiting_for_a_dead_one(void) {
+        uint64_t accepted;
+
+        inner(1);
+        collector_stops();
+        for (int i = 1; i < 1000; i++)
+                inner(1);
+        accepted = 1000 - stats().refused_enters;
+        must(accepted > 30 && accepted < 200);
+        collector_goes_on();
+        look();
+        inner(1);
+        expect_closed("i", accepted + 1, accepted + 1, accepted + 1)->refused = 1000 - accepted;
+        report->lost = 1000 - accepted;
+        report->refused = 1000 - accepted;
+        check();
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 SCENARIO(full_ring, .ring_records = 256),
@@ -241,6 +291,8 @@ int main(int argc, char **argv) {
                 SCENARIO(full_ring_shared_scope, .ring_records = 256),
                 SCENARIO(full_ring_migrated, .ring_records = 256),
                 SCENARIO(waiting, .ring_records = 256, .on_full = SPANALLOC_WAIT),
+                SCENARIO(waiting_for_a_busy_one, .ring_records = 256, .on_full = SPANALLOC_WAIT),
+                SCENARIO(waiting_for_a_dead_one, .ring_records = 256, .on_full = SPANALLOC_WAIT),
         };
 
         return RUN_SCENES(argc, argv, tests);

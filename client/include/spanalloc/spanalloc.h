@@ -62,7 +62,7 @@ typedef void (*spanalloc_snapshot_fn)(struct spanalloc_counters *out);
 enum spanalloc_on_full {
         SPANALLOC_ON_FULL_DEFAULT = 0, /* as SPANALLOC_ON_FULL in the environment says, else refuse */
         SPANALLOC_REFUSE = 1,          /* a full ring refuses the enter, and counts it */
-        SPANALLOC_WAIT = 2             /* a full ring makes the thread wait, at most 10 seconds; for tests */
+        SPANALLOC_WAIT = 2             /* a full ring makes the thread wait, at most 60 seconds; for tests */
 };
 
 /* Zero a field for its default: the environment's, then the library's.  `size` is sizeof of the struct. */
