@@ -3,6 +3,7 @@
 #include "base/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 int write_all(int fd, const void *bytes, size_t n) {
@@ -19,6 +20,17 @@ int write_all(int fd, const void *bytes, size_t n) {
                 n -= (size_t)written;
         }
         return 0;
+}
+
+unsigned open_standard_fds(void) {
+        unsigned closed = 0;
+        int fd;
+
+        /* open() takes the lowest free one. */
+        while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+                closed |= 1u << fd;
+        close_fd(fd);
+        return closed;
 }
 
 void close_fd(int fd) {

@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <stdio.h>
 
+#include "base/files.h"
 #include "ctl/output/format.h"
 #include "ctl/run/run.h"
 #include "ctl/session/ctl.h"
@@ -27,6 +28,7 @@ int main(int argc, char **argv) {
         char error[256];
         int r;
 
+        ctl.closed_fds = open_standard_fds();
         /* Only characters: numbers are written the same everywhere. */
         setlocale(LC_CTYPE, "");
         if (options_parse(&ctl.options, argc, argv, error, sizeof(error)) < 0)

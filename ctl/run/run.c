@@ -473,6 +473,7 @@ static int report(struct run *run) {
 int verb_run(struct ctl *ctl, int argc, char **argv) {
         struct run run = {
                 .options = &ctl->options,
+                .inherited.closed_fds = ctl->closed_fds,
                 .argv = calloc((size_t)argc + 1, sizeof(*run.argv)),
                 .door_fds = {-1, -1},
                 .signal_fd = -1,

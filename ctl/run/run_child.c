@@ -80,6 +80,9 @@ _Noreturn static void become(const struct start *start) {
 
         sigaction(SIGCHLD, &start->inherited->sigchld, NULL);
         setrlimit(RLIMIT_NOFILE, &start->inherited->files);
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (start->inherited->closed_fds & 1u << fd)
+                        close(fd);
         sigprocmask(SIG_SETMASK, &start->inherited->mask, NULL);
         execve(start->path, start->argv, start->environment);
         error = errno;

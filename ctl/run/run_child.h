@@ -17,6 +17,7 @@ struct child_inherited {
         sigset_t mask;
         struct sigaction sigchld;
         struct rlimit files;
+        unsigned closed_fds; /* of 0, 1 and 2: bit N is descriptor N */
 };
 
 /* The file that `name` stands for, along PATH when it has no slash.  0, -ENOENT, -EACCES, or another -errno of the

@@ -13,4 +13,5 @@ struct client;
 struct ctl {
         struct options options;
         struct client *client; /* NULL until ask.h connects */
+        unsigned closed_fds;   /* of 0, 1 and 2: those that were closed at the start; bit N is descriptor N */
 };

@@ -242,6 +242,7 @@ int main(int argc, char *argv[]) {
                                 .sockets = {.ingest_fd = -1, .query_fd = -1, .lock_fd = -1}};
         int r;
 
+        open_standard_fds();
         mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
         log_open(LOG_LEVEL_NOTICE);
         r = config_load(&daemon.config, argc, argv);
