@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/options/duration.h"
 #include "ctl/options/options.h"
 #include "ctl/options/options_table.h"
@@ -103,6 +104,30 @@ static int parse_time(struct parser *parser, int id, const char *text, uint64_t 
         return 0;
 }
 
+/* The collector sets a mark each minute, and keeps ten of them. */
+static int parse_since(struct parser *parser, const char *text) {
+        uint64_t ns = 0;
+        int r = parse_time(parser, OPTION_SINCE, text, &ns);
+
+        if (r == 0 && ns > 10 * 60 * NS_PER_S)
+                return wrong(parser, "--since is at most 10m, not \"%s\": the collector remembers no more.", text);
+        if (r == 0)
+                parser->options->since_ns = ns;
+        return r;
+}
+
+/* What the collector's option of this name takes. */
+static int parse_ring(struct parser *parser, const char *text) {
+        uint64_t kib = 0;
+        int r = parse_number(parser, OPTION_RING_KIB, text, 1, &kib);
+
+        if (r == 0 && (kib < 16 || kib > 65536))
+                return wrong(parser, "--ring-kib is from 16 to 65536, not \"%s\".", text);
+        if (r == 0)
+                parser->options->ring_kib = kib;
+        return r;
+}
+
 static int parse_json(struct parser *parser, const char *text) {
         static const char *const modes[] = {[JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty"};
 
@@ -181,7 +206,7 @@ static int parse_option(struct parser *parser, int id, const char *text) {
                 o->filter = text;
                 return 0;
         case OPTION_SINCE:
-                return parse_time(parser, id, text, &o->since_ns);
+                return parse_since(parser, text);
         case OPTION_MIN_PERCENT:
                 return parse_percent(parser, text);
         case OPTION_SORT:
@@ -217,7 +242,7 @@ static int parse_option(struct parser *parser, int id, const char *text) {
                         return wrong(parser, "--on-full is refuse or wait, not \"%s\".", text);
                 return 0;
         case OPTION_RING_KIB:
-                return parse_number(parser, id, text, 1, &o->ring_kib);
+                return parse_ring(parser, text);
         case OPTION_NOW:
                 o->now = true;
                 return 0;

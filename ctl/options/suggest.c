@@ -14,27 +14,29 @@ static size_t least(size_t a, size_t b, size_t c) {
         return m < c ? m : c;
 }
 
-/* Insertions, deletions and replacements between two words, by one row of the usual matrix. */
+/* Insertions, deletions, replacements, and exchanges of neighbours ("tpo") between two words: the optimal string alignment
+ * distance, of whose matrix the last three rows are kept. */
 static size_t edit_distance(const char *a, const char *b) {
-        size_t row[WORD_MAX + 1];
+        size_t rows[3][WORD_MAX + 1];
         size_t na = strlen(a), nb = strlen(b);
 
         if (na > WORD_MAX || nb > WORD_MAX)
                 return WORD_MAX;
         for (size_t j = 0; j <= nb; j++)
-                row[j] = j;
+                rows[0][j] = j;
         for (size_t i = 1; i <= na; i++) {
-                size_t diagonal = row[0];
+                size_t *row = rows[i % 3];
+                const size_t *above = rows[(i + 2) % 3], *above_that = rows[(i + 1) % 3];
 
                 row[0] = i;
                 for (size_t j = 1; j <= nb; j++) {
-                        size_t above = row[j];
-
-                        row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-                        diagonal = above;
+                        row[j] = least(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                            row[j] > above_that[j - 2])
+                                row[j] = least(row[j], above_that[j - 2] + 1, row[j]);
                 }
         }
-        return row[nb];
+        return rows[na % 3][nb];
 }
 
 void suggest_offer(struct suggest *suggest, const char *candidate) {

@@ -10,6 +10,7 @@
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/nanoseconds.h"
@@ -261,6 +262,11 @@ static int on_pair(void *userdata, const char *section, const char *name, const 
 
         if (context->mistake[0])
                 return 1; /* the first one is told */
+        if (section[0]) {
+                snprintf(context->mistake, sizeof context->mistake,
+                         "there is no section [%.64s]; write options above all sections", section);
+                return 0;
+        }
         for (size_t i = 0; i < OPTIONS; i++) {
                 if (options[i].id || !options[i].value || strcmp(options[i].name, name) != 0)
                         continue;
@@ -278,10 +284,15 @@ static int on_pair(void *userdata, const char *section, const char *name, const 
 
 static int load_file(struct config *config, const char *path, bool must_exist) {
         struct file_context context = {.config = config};
+        struct stat st;
         int line;
 
         if (!must_exist && access(path, F_OK) < 0)
                 return CONFIG_RUN;
+        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+                log_event(LOG_CONFIG, NULL, "%s: is a directory; name a file", path);
+                return CONFIG_USAGE;
+        }
         line = ini_parse(path, on_pair, &context);
         if (line == 0)
                 return CONFIG_RUN;

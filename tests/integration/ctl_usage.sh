@@ -36,6 +36,10 @@ refused 2 'a time' top -d soon
 refused 2 'no verb "nonsense"' help nonsense
 refused 2 'did you mean "net_bytes"' tree --sort=-net_byte
 refused 2 'not for top' top --since=10m
+refused 2 'no verb "tpo"; did you mean "top"' tpo
+refused 2 'at most 10m, not "11m"' spans --since 11m
+refused 2 'from 16 to 65536, not "3"' run --ring-kib=3 -- true
+refused 2 'from 16 to 65536, not "99999999"' run --ring-kib=99999999 -- true
 for verb in status ps spans tree show top follow run enable disable reset doctor demo version help; do
         refused 2 'no option --nonsense' "$verb" --nonsense
 done
@@ -106,4 +110,23 @@ END
                 expect "bytes on stdout against $kind" "$(wc -c <"$WORK/out")" 0
         done
 fi
+
+# ------------------------------------------------------------------------- closed descriptors: 0 to 2 are no socket's
+start_collector
+for verb in ps spans tree status doctor "show x" "top --once"; do
+        # shellcheck disable=SC2086
+        timeout 20 "$CTL" --socket "$QUERY" $verb >&- 2>"$WORK/err" || :
+done
+expect "what the collector could not read" "$(json '.status | [.query_errors, .rejected] | add' status)" 0
+"$CTL" run -o "$WORK/report" -- sh -c "[ -e /proc/self/fd/1 ] || echo closed >'$WORK/closed'" >&-
+expect "what the command of run has" "$(cat "$WORK/closed")" closed
+stop_collector
+
+# -------------------------------------------------------------------------------------- what is no configuration
+mkdir "$WORK/folder"
+printf '[budget x]\nheld = 1\n' >"$WORK/sections"
+for file in folder sections; do
+        expect_status 2 timeout 20 "$DAEMON" --config "$WORK/$file" --runtime-dir "$WORK/r"
+        expect_match "what is said of $file" "$(cat "$WORK/err")" 'is a directory; name a file|sections:2: there is no section \[budget x\]'
+done
 pass
