@@ -28,21 +28,32 @@ static void sort_by_digit(struct radix_item *to, const struct radix_item *from, 
                 to[starts[digit_at(from[i].key, shift)]++] = from[i];
 }
 
-void radix_sort(struct radix_item *items, struct radix_item *spare, size_t count) {
-        struct radix_item *from = items, *to = spare;
-        uint64_t differ = 0;
-
+void radix_sort_begin(struct radix_sort *sort, struct radix_item *items, struct radix_item *spare, size_t count) {
+        *sort = (struct radix_sort){.items = items, .spare = spare, .count = count};
         for (size_t i = 1; i < count; i++)
-                differ |= items[i].key ^ items[0].key;
-        for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
-                struct radix_item *sorted = to;
+                sort->differ |= items[i].key ^ items[0].key;
+}
 
-                if (!digit_at(differ, shift))
-                        continue;
-                sort_by_digit(sorted, from, count, shift);
-                to = from;
-                from = sorted;
+bool radix_sort_some(struct radix_sort *sort) {
+        while (sort->shift < 64 && !digit_at(sort->differ, sort->shift))
+                sort->shift += DIGIT_BITS;
+        if (sort->shift < 64) {
+                sort_by_digit(sort->in_spare ? sort->items : sort->spare, sort->in_spare ? sort->spare : sort->items,
+                              sort->count, sort->shift);
+                sort->in_spare = !sort->in_spare;
+                sort->shift += DIGIT_BITS;
+                return false;
         }
-        if (from != items)
-                memcpy(items, from, count * sizeof *items);
+        if (sort->in_spare)
+                memcpy(sort->items, sort->spare, sort->count * sizeof *sort->items);
+        sort->in_spare = false;
+        return true;
+}
+
+void radix_sort(struct radix_item *items, struct radix_item *spare, size_t count) {
+        struct radix_sort sort;
+
+        radix_sort_begin(&sort, items, spare, count);
+        while (!radix_sort_some(&sort))
+                ;
 }

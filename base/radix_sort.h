@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,17 @@ struct radix_item {
 
 /* Sorts `items` from the smallest key to the largest.  `spare` has room for as many. */
 void radix_sort(struct radix_item *items, struct radix_item *spare, size_t count);
+
+/* The same one digit at a time, of which there are six at most.  True: `items` is sorted. */
+struct radix_sort {
+        struct radix_item *items, *spare;
+        size_t count;
+        uint64_t differ; /* bits that are not the same in all keys */
+        unsigned shift;  /* of the next digit */
+        bool in_spare;   /* The items are there. */
+};
+void radix_sort_begin(struct radix_sort *sort, struct radix_item *items, struct radix_item *spare, size_t count);
+bool radix_sort_some(struct radix_sort *sort);
 
 /* A key in the order of signed numbers. */
 static inline uint64_t radix_key_of_int(int64_t value) {

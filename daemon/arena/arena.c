@@ -226,6 +226,7 @@ void arena_trim(struct arena *arena) {
         /* Both read as zeros then: no entry of any batch, and no line that a batch has logged. */
         madvise(arena->base + from, arena->header->data_offset - from, MADV_REMOVE);
         madvise(arena->touched, arena->size / ARENA_LINE * sizeof *arena->touched, MADV_DONTNEED);
+        arena->cleared++;
 }
 
 void arena_drop(struct arena *arena, void *p, uint64_t n) {
@@ -249,6 +250,7 @@ void arena_begin(struct arena *arena) {
         arena->batch = (uint32_t)(atomic_load_explicit(&arena->header->commit, memory_order_relaxed) + 1);
         if (!arena->batch) { /* 2^32 batches: tags of the last round must not look like this one's */
                 memset(arena->touched, 0, arena->size / ARENA_LINE * sizeof *arena->touched);
+                arena->cleared++;
                 atomic_fetch_add_explicit(&arena->header->commit, 1, memory_order_release);
                 arena->batch = 1;
         }

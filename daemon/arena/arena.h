@@ -53,6 +53,7 @@ struct arena {
         uint64_t memory;
         uint64_t released;  /* by arena_release_some() */
         uint32_t untracked; /* how often it was changed outside of the log, which `touched` does not say */
+        uint32_t cleared;   /* how often `touched` was cleared */
         int fd;
 };
 

@@ -188,6 +188,8 @@ struct books *books_free(struct books *books) {
         free(books->cache->open_totals);
         free(books->cache->threads_in);
         free(books->cache->names_in_order);
+        free(books->cache->unordered);
+        free(books->cache->blocks);
         free(books->events);
         deallocate(books);
         return NULL;

@@ -147,6 +147,12 @@ const char *books_name(const struct books *books, uint32_t name);
 /* The ids of all names that are on a path, in the order of their texts, equal ones by id; good until the next change.
  * NULL: no memory, or there are none. */
 const uint32_t *books_names_in_order(const struct books *books, uint32_t *ret_count);
+/* The same in portions.  books_order_names() begins with the names as they are now; 0 or -ENOMEM.  Then, until
+ * books_order_names_some() is true, it is called again; `portion`: how many ids it moves.  What books_names_ordered()
+ * returns then is good until the next beginning: names that came since are not in it. */
+int books_order_names(const struct books *books);
+bool books_order_names_some(const struct books *books, size_t portion);
+const uint32_t *books_names_ordered(const struct books *books, uint32_t *ret_count);
 const char *books_name_file(const struct books *books, uint32_t name, uint32_t *ret_line);
 uint32_t books_path_parent(const struct books *books, uint32_t path);
 uint32_t books_path_name(const struct books *books, uint32_t path);
@@ -186,6 +192,8 @@ void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret
 /* Without what takes a look at every path: self, open, aborted, names and balanced. */
 void books_process_lanes(const struct books *books, struct books_process_row *ret);
 void books_process_row(const struct books *books, struct books_process_row *ret);
+/* The same in portions of so many paths: call it until it is true.  What is read is kept for the next row. */
+bool books_process_row_some(const struct books *books, uint32_t portion, struct books_process_row *ret);
 
 /* Whether everything balances: before + self + outside + lost is the counters' last value, in all four; in checking
  * builds (BOOKS_ARE_CHECKED) for each lane by itself too, and the lanes' self is that of the paths.  Writes to `why`

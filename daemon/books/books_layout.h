@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "base/merge_sort.h"
 #include "daemon/books/batch.h"
 #include "daemon/books/hist.h"
 #include "daemon/books/lane.h"
@@ -112,6 +113,13 @@ struct books_cache {
         uint32_t *names_in_order;
         uint64_t ordered_at; /* the sum of changes and paths at that time */
         uint32_t ordered_names;
+        uint32_t *unordered; /* NULL, or the names that are being sorted */
+        uint32_t unordered_names;
+        struct merge_sort ordering;
+
+        /* sums over the paths, a block of them each */
+        struct paths_sum *blocks;
+        uint32_t block_count;
 
         /* the last factors of the rates: paths that came together have the same */
         struct rate_factors {
@@ -120,6 +128,16 @@ struct books_cache {
         } rate_factors;
 };
 
+/* What stood there at the last reset; a path's time apart from the rest, as most have none. */
+struct base {
+        const struct sums *sums;
+        const struct time_sums *times;
+};
+
 /* books_rows.c */
+struct base books_baseline_of(const struct books *books, uint32_t path);
 void books_sum_open_frames(const struct books *books);
 const struct open_total *books_open_total(const struct books *books, uint32_t path);
+
+/* books_per_call.c */
+void books_fill_per_call(const struct hist_sum *sum, struct books_per_call *ret);

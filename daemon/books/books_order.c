@@ -5,6 +5,7 @@
  * The order is kept beside the arena, as long as no name was added: a table is sorted by process and name, or by that
  * where rows are equal, and comparing texts took longer than reading the sums.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,30 +61,70 @@ static int compare_names(const void *a, const void *b, void *userdata) {
         return order != 0 ? order : *x < *y ? -1 : *x > *y;
 }
 
+/* The ids of all names that are on a path, with room for as many again. */
+static bool begin_order(const struct books *books, uint32_t count) {
+        struct books_cache *cache = books->cache;
+        uint32_t n = 0;
+
+        free(cache->unordered);
+        cache->unordered = reallocarray(NULL, count, 2 * sizeof *cache->unordered);
+        if (!cache->unordered)
+                return false;
+        for (uint32_t id = 1; id <= books->book->names && n < count; id++)
+                if (books->names[id].first_path > 0)
+                        cache->unordered[n++] = id;
+        cache->unordered_names = n;
+        merge_sort_begin(&cache->ordering, cache->unordered, cache->unordered + count, n, sizeof *cache->unordered);
+        return true;
+}
+
+static void end_order(struct books_cache *cache) {
+        size_t size = cache->unordered_names * sizeof *cache->unordered;
+
+        memmove(cache->unordered, merge_sort_result(&cache->ordering), size);
+        free(cache->names_in_order);
+        cache->names_in_order = cache->unordered;
+        cache->ordered_names = cache->unordered_names;
+        cache->unordered = NULL;
+}
+
 /* Only those that are on a path: the others have no row.  A name never changes: as long as there are as many, they are
  * the same; and where nothing changed at all, they are not counted. */
-const uint32_t *books_names_in_order(const struct books *books, uint32_t *ret_count) {
+int books_order_names(const struct books *books) {
         struct books_cache *cache = books->cache;
         uint64_t at = books->changes + books->book->paths; /* both only grow */
-        uint32_t count = 0, *order;
+        uint32_t count = 0;
 
-        *ret_count = cache->ordered_names;
         if (cache->names_in_order && cache->ordered_at == at && !books->arena.in_batch)
-                return cache->names_in_order;
-        cache->ordered_at = at;
+                return 0;
         for (uint32_t id = 1; id <= books->book->names; id++)
                 count += books->names[id].first_path > 0;
-        *ret_count = count;
+        cache->ordered_at = at;
         if (count == cache->ordered_names)
-                return cache->names_in_order;
-        order = reallocarray(cache->names_in_order, count, sizeof *order);
-        if (!order)
+                return 0;
+        cache->ordered_at = 0;
+        return begin_order(books, count) ? 0 : -ENOMEM;
+}
+
+bool books_order_names_some(const struct books *books, size_t portion) {
+        struct books_cache *cache = books->cache;
+
+        if (!cache->unordered)
+                return true;
+        if (!merge_sort_some(&cache->ordering, portion, compare_names, books->names))
+                return false;
+        end_order(cache);
+        return true;
+}
+
+const uint32_t *books_names_ordered(const struct books *books, uint32_t *ret_count) {
+        *ret_count = books->cache->ordered_names;
+        return books->cache->names_in_order;
+}
+
+const uint32_t *books_names_in_order(const struct books *books, uint32_t *ret_count) {
+        if (books_order_names(books) < 0)
                 return NULL;
-        cache->names_in_order = order;
-        cache->ordered_names = 0;
-        for (uint32_t id = 1; id <= books->book->names; id++)
-                if (books->names[id].first_path > 0)
-                        order[cache->ordered_names++] = id;
-        qsort_r(order, count, sizeof *order, compare_names, books->names);
-        return order;
+        (void)books_order_names_some(books, SIZE_MAX);
+        return books_names_ordered(books, ret_count);
 }

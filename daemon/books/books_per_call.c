@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "daemon/books/books_layout.h"
+#include "daemon/books/books_name_walk.h"
 
-static void fill_per_call(const struct hist_sum *sum, struct books_per_call *ret) {
+void books_fill_per_call(const struct hist_sum *sum, struct books_per_call *ret) {
         ret->count = sum->count;
         ret->max = sum->max;
         ret->p50 = hist_percentile(sum, 500);
@@ -56,7 +57,7 @@ void books_path_per_call(const struct books *books, uint32_t path, struct books_
         }
         hist_sum_init(&sum);
         hist_merge(books, &sum, &t->hist);
-        fill_per_call(&sum, ret);
+        books_fill_per_call(&sum, ret);
 }
 
 static void merge_name(const struct books *books, uint32_t name, struct hist_sum *sum) {
@@ -74,15 +75,23 @@ void books_name_per_call(const struct books *books, uint32_t name, struct books_
                 return;
         }
         merge_name(books, name, &sum);
-        fill_per_call(&sum, ret);
+        books_fill_per_call(&sum, ret);
+}
+
+static void fill_histogram(const struct hist_sum *sum, uint64_t ret[64]) {
+        memset(ret, 0, 64 * sizeof *ret);
+        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++)
+                if (sum->octaves & UINT64_C(1) << b / HIST_SUB)
+                        ret[63 - __builtin_clzll(hist_bucket_middle(b) | 1)] += sum->buckets[b];
 }
 
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]) {
         struct hist_sum sum;
 
-        memset(ret, 0, 64 * sizeof *ret);
         merge_name(books, name, &sum);
-        for (unsigned b = 0; b < HIST_OCTAVES * HIST_SUB; b++)
-                if (sum.octaves & UINT64_C(1) << b / HIST_SUB)
-                        ret[63 - __builtin_clzll(hist_bucket_middle(b) | 1)] += sum.buckets[b];
+        fill_histogram(&sum, ret);
+}
+
+void books_name_walk_histogram(const struct books_name_walk *walk, uint64_t ret[64]) {
+        fill_histogram(&walk->hist, ret);
 }
