@@ -21,7 +21,7 @@ static uint64_t allocated(const struct collector *collector) {
 
                 if (!process->books)
                         continue;
-                books_process_row(process->books, &row);
+                books_process_lanes(process->books, &row);
                 bytes += row.counters[SHM_ALLOC_BYTES];
         }
         return bytes;

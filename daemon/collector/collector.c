@@ -264,8 +264,9 @@ static bool refresh(struct process *process, uint64_t now_ns, uint64_t end_ns) {
         while ((r = process_drain(process, now_ns)) == DRAIN_CUT && process->drain)
                 if (reactor_slice_is_over(end_ns))
                         return false;
-        if (r >= 0 && process->drain)
-                process_settle(process, now_ns);
+        while (r >= 0 && process->drain && !process_settle(process, now_ns))
+                if (reactor_slice_is_over(end_ns))
+                        return false;
         return true;
 }
 

@@ -45,7 +45,8 @@ int drain_pass(struct drain *drain, uint64_t now_ns);
 bool drain_has_records(const struct drain *drain);
 
 /* Brings the books up to the threads' live counters wherever a ring is drained, so that rows show this moment.  Call
- * it after a pass and before a query. */
+ * it after a pass and before a query.  0, -errno, or DRAIN_CUT: it is settled but for what was refused on some of its
+ * paths, which is read at the next calls. */
 int drain_settle(struct drain *drain, uint64_t now_ns);
 
 /* Holds the books against the threads' own counters, read again from the segment: no lane has booked more than its

@@ -28,6 +28,8 @@ struct drain {
         bool is_unbounded;     /* the process is dead: all of it, whatever its user's share */
         uint64_t now_ns;
         uint64_t moved, moved_ns; /* what is refused and done by all threads; when that was last seen to differ */
+        uint32_t refused_path;    /* whose refused enters were read last */
+        uint32_t refused_left;    /* paths of which they are still to be read */
         uint64_t fill_ns;         /* when fill[0] began */
         uint32_t fill[2];         /* the fullest ring of this stretch of time and of the one before, in millionths */
 };

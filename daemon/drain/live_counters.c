@@ -68,6 +68,9 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
  * all there is nothing more to come, unless it was stopped right between; then its next doing shows it. */
 #define MOVED_NS UINT64_C(2000000000)
 
+/* Paths that are looked at in one call. */
+#define PATHS_PORTION 16384u
+
 /* To look at each path, here and in the segment, took a sixth of what a `top` over processes that sleep cost us. */
 static bool paths_may_differ(struct drain *drain, const struct shm_refused *refused) {
         uint64_t moved = segment_activity(&drain->reader) + refused->enters + refused->enters_depth + refused->opens;
@@ -79,6 +82,22 @@ static bool paths_may_differ(struct drain *drain, const struct shm_refused *refu
         return drain->now_ns - drain->moved_ns < MOVED_NS;
 }
 
+/* Of `portion` paths at most; the next ones are read at the next call. */
+static void settle_refused_paths(struct drain *drain, uint32_t portion) {
+        uint32_t count = books_path_count(drain->books);
+
+        for (; drain->refused_left && portion; drain->refused_left--, portion--) {
+                uint32_t path = drain->refused_path < count ? drain->refused_path + 1 : 1;
+
+                drain->refused_path = path;
+                if (!names_have_path(drain->books, path))
+                        continue;
+                if (books_batch_is_full(drain->books))
+                        drain_next_batch(drain);
+                books_set_path_refused(drain->books, path, segment_path_refused(&drain->reader, path));
+        }
+}
+
 static void settle_refused(struct drain *drain, bool is_dead) {
         struct shm_refused refused = {0};
 
@@ -86,15 +105,9 @@ static void settle_refused(struct drain *drain, bool is_dead) {
                 segment_refused(&drain->reader, i, &refused);
         books_set_refused(drain->books, &refused, segment_refused_threads(&drain->reader));
         books_set_forks(drain->books, segment_forks(&drain->reader));
-        if (!paths_may_differ(drain, &refused) && !is_dead)
-                return;
-        for (uint32_t path = 1, n = books_path_count(drain->books); path <= n; path++) {
-                if (!names_have_path(drain->books, path))
-                        continue;
-                if (books_batch_is_full(drain->books))
-                        drain_next_batch(drain);
-                books_set_path_refused(drain->books, path, segment_path_refused(&drain->reader, path));
-        }
+        if (is_dead || (paths_may_differ(drain, &refused) && !drain->refused_left))
+                drain->refused_left = books_path_count(drain->books);
+        settle_refused_paths(drain, is_dead ? UINT32_MAX : PATHS_PORTION);
 }
 
 static int settle(struct drain *drain, bool is_dead) {
@@ -124,7 +137,7 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
                 r = settle(drain, false);
         drain_commit(drain);
         drain_publish_retired(drain);
-        return r;
+        return r >= 0 && drain->refused_left ? DRAIN_CUT : r;
 }
 
 int drain_finish(struct drain *drain, uint64_t now_ns) {

@@ -90,12 +90,12 @@ void process_alert(struct process *process, uint64_t now_ns, bool last) {
                 tell_dropped(process, refused);
                 alert->dropped_ns = now_ns;
         }
-        /* To read the row costs a look at every path: when something was refused, else once in a while. */
+        /* To read the row costs a look at every lane: when something was refused, else once in a while. */
         if (!last && refused == alert->seen && now_ns - alert->looked_ns < QUIET_NS)
                 return;
         alert->seen = refused;
         alert->looked_ns = now_ns;
-        books_process_row(process->books, &row);
+        books_process_lanes(process->books, &row);
         tell_coverage(process, &row);
         tell_limits(process, &row);
 }

@@ -140,7 +140,7 @@ static void set_inherited(struct process *process, const struct shm_hello *hello
                 inherited = 0;
                 if (parent && parent->books && parent->uid == process->uid) {
                         if (parent->drain)
-                                process_settle(parent, now_ns);
+                                (void)process_settle(parent, now_ns);
                         books_process_lanes(parent->books, &row);
                         inherited = row.net;
                         quality = row.net_quality == BOOKS_NET_UNKNOWN ? BOOKS_NET_UNKNOWN : BOOKS_NET_ESTIMATED;

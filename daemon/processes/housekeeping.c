@@ -97,7 +97,7 @@ bool process_is_active(const struct process *process) {
         return process->inside->housekeeping.active_looks > 0;
 }
 
-/* To settle is to visit every path and lane.  An idle process has nothing to settle but threads that were refused, and
+/* To settle is to visit every lane, and some of the paths.  An idle process has nothing to settle but threads that were refused, and
  * those can wait.  After activity it is settled twice, since the first time leaves out a lane that is busy. */
 static bool is_to_settle(struct process *process, uint64_t now_ns) {
         struct housekeeping *own = &process->inside->housekeeping;
@@ -235,7 +235,7 @@ void process_forget(struct process *process) {
         struct books_process_row row;
 
         if (process->books) {
-                books_process_row(process->books, &row);
+                books_process_lanes(process->books, &row);
                 forgotten->records += row.records;
                 forgotten->lost_alloc_bytes = plus(forgotten->lost_alloc_bytes, row.lost[SHM_ALLOC_BYTES]);
                 forgotten->evicted += row.evicted;

@@ -209,13 +209,14 @@ void process_snapshot(struct process *process) {
         process->threads = drain_threads(process->drain);
 }
 
-void process_settle(struct process *process, uint64_t now_ns) {
+bool process_settle(struct process *process, uint64_t now_ns) {
         int r = drain_settle(process->drain, now_ns);
 
         if (r < 0)
                 process_expel(process, r);
         else
                 process_snapshot(process);
+        return r <= 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------ ending -- */

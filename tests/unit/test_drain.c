@@ -132,13 +132,24 @@ static uint64_t commits(const struct fixture *f) {
         return atomic_load(&books_arena(f->books)->header->commit);
 }
 
+/* Until all paths were looked at; returns how many calls it took. */
+static unsigned settle(struct fixture *f, uint64_t now_ns) {
+        unsigned calls = 1;
+        int r;
+
+        while ((r = drain_settle(f->drain, now_ns)) == DRAIN_CUT)
+                calls++;
+        assert_int_equal(r, 0);
+        return calls;
+}
+
 static void drain_all(struct fixture *f) {
         uint64_t before = commits(f);
         char why[128];
 
         while (drain_has_records(f->drain))
                 assert_true(drain_pass(f->drain, 2) >= 0);
-        assert_int_equal(drain_settle(f->drain, 3), 0);
+        settle(f, 3);
         assert_true(commits(f) > before + 2); /* else this is one batch, and shows nothing */
         assert_int_equal(row_of(f).open, SPANS);
         assert_int_equal(row_of(f).self[SHM_ALLOC_BYTES], 250);
@@ -157,7 +168,7 @@ static void test_a_pass_of_several_batches(void **unused) {
         end(&f);
 }
 
-/* What is refused on each path is as much of a batch as the records. */
+/* What is refused on each path is as much of a batch as the records, and no call looks at all of them. */
 static void test_refused_on_each_path(void **unused) {
         struct fixture f;
         struct books_row row;
@@ -168,7 +179,7 @@ static void test_refused_on_each_path(void **unused) {
         for (uint32_t path = 2; path < 2 + SPANS; path++)
                 atomic_store(&shm_paths(f.map, &f.geometry)[path].refused, path);
         before = commits(&f);
-        assert_int_equal(drain_settle(f.drain, 4), 0);
+        assert_true(settle(&f, 4) > 1);
         assert_true(commits(&f) > before + 1);
         for (uint32_t path = 2; path < 2 + SPANS; path++) {
                 books_path_row(f.books, path, 4, &row);
@@ -180,7 +191,7 @@ static void test_refused_on_each_path(void **unused) {
 static void settle_at(struct fixture *f, uint64_t seconds, uint64_t want) {
         struct books_row row;
 
-        assert_int_equal(drain_settle(f->drain, seconds * 1000000000), 0);
+        settle(f, seconds * 1000000000);
         books_path_row(f->books, 2, 4, &row);
         assert_int_equal(row.refused, want);
 }
