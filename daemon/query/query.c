@@ -287,6 +287,8 @@ static int go_on_with_job(struct query *query, const struct query_peer *peer, st
 
 static void end_job(struct query *query) {
         query_rows_deinit(&query->job.rows);
+        if (query->job.free_reading)
+                query->job.free_reading(query->job.reading);
         free(query->job.unchanged);
         query->job = (struct query_job){.owner = NULL};
         collector_hold(query->collector, NULL);

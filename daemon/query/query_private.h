@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/merge_sort.h"
 #include "base/radix_sort.h"
 #include "daemon/collector/collector.h"
 #include "daemon/query/query.h"
@@ -91,7 +92,7 @@ struct query_cell {
         const char *text;
 };
 
-/* What is written of a row, on the stack while it is. */
+/* What is written of a row. */
 #define QUERY_ROW_BYTES 512u
 
 struct query_rows;
@@ -102,8 +103,9 @@ struct query_rows_class {
         const char *table;
         size_t size;         /* of a row, as it is kept */
         uint64_t on_request; /* columns that are left out unless they are asked for by name */
-        /* NULL, or: works out what is written of a row, QUERY_ROW_BYTES at most.  NULL: the row itself is that. */
-        void (*expand)(const struct query_rows *rows, const void *row, void *ret_full);
+        /* NULL, or: works out what is written of a row, QUERY_ROW_BYTES at most.  NULL: the row itself is that.  False: the
+         * slice is over; it is called again with the same. */
+        bool (*expand)(struct query_rows *rows, const void *row, void *ret_full);
         /* NULL, or: a row that is expanded soon. */
         void (*prefetch)(const void *row);
         /* By column: where the 64 bits of a number are in what is written, plus one; 0, and all with NULL: cell() tells. */
@@ -127,9 +129,14 @@ struct query_rows {
         const struct query_params *params;
         uint64_t now_ns; /* when expand() looks */
 
-        struct wire_buffer *out;    /* NULL, or where rows go as they come: the answer, … */
-        size_t mark;                /* … in which they begin there, or */
-        struct radix_item *written; /* query->unsorted, and what was written to it */
+        struct wire_buffer *out;    /* NULL, or where rows go as they come: the answer or query->unsorted */
+        size_t mark;                /* in the answer, where they begin */
+        struct radix_item *written; /* to query->unsorted */
+
+        /* The rows, or what was written, while they are sorted; memory for that, or NULL: they are not being sorted. */
+        void *spare;
+        struct merge_sort sorting;
+        struct radix_sort ordering;
 
         /* How a row is written: runs of numbers, whose places in what is written are in `offsets`, and single columns. */
         struct query_step {
@@ -145,13 +152,20 @@ struct query_rows {
         int sort;           /* column, or -1 */
         bool descending;
         bool complete;
+        bool is_sorted;
         bool is_headed; /* The head is written, and put_count of the rows. */
         size_t put_count;
+        uint32_t work;                                        /* since the last look at the clock */
+        _Alignas(max_align_t) char expanded[QUERY_ROW_BYTES]; /* the row that is written next */
 };
 
 int query_rows_init(struct query_rows *rows, struct query *query, const struct query_rows_class *class,
                     const struct query_params *params, struct query_error *ret_error);
 void query_rows_deinit(struct query_rows *rows);
+/* After so much work, about that for a row or a path: true if the slice is over, which is looked at once in a while. */
+bool query_rows_are_late(struct query_rows *rows, uint32_t work);
+/* Before query_rows_add(): cuts the rows down where there are too many.  0, QUERY_AGAIN: the slice is over, or -ENOMEM. */
+int query_rows_make_room(struct query_rows *rows);
 /* Room for one more row, zeroed; NULL: no memory. */
 void *query_rows_add(struct query_rows *rows);
 /* For rows that come in the order of process and span: where all of them are asked for, in that order or in that of a
@@ -163,6 +177,10 @@ bool query_rows_write(struct query_rows *rows, const void *row, const void *full
 /* Sorts, cuts, and writes the whole table as the value that comes next; or ends the one that was begun.  False: it goes on
  * at the next call. */
 bool query_rows_put(struct query_rows *rows, struct wire_buffer *out);
+/* Sorts and cuts what was added.  0, QUERY_AGAIN or -ENOMEM. */
+int query_rows_sort_some(struct query_rows *rows);
+/* Orders what was written to query->unsorted, and makes room for it in `out`.  0, QUERY_AGAIN or -errno. */
+int query_rows_order_some(struct query_rows *rows, struct wire_buffer *out);
 /* Of what is to be written of a row: the number that it is sorted by, so that smaller numbers come first; 0 where it is
  * sorted by none. */
 uint64_t query_rows_key(const struct query_rows *rows, const void *full);
@@ -202,6 +220,9 @@ struct query_job {
         size_t next;     /* the process that comes next, first to be refreshed, then to be read; it is held */
         uint32_t count;  /* of processes that the method changed */
         struct query_rows rows;
+        /* What the method keeps of the process that it reads, which is the one before `next`; NULL: nothing. */
+        void *reading;
+        void (*free_reading)(void *reading);
         struct query_answer {
                 uint64_t now_ns, chosen;
                 uint32_t rows;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/processes/process_text.h"
@@ -219,47 +220,107 @@ static bool needs_paths(const struct query_rows *rows) {
         return any;
 }
 
-static void fill_row(const struct query_rows *rows, struct ps_row *row, const struct process *process) {
+/* The process in hand, and its sums. */
+struct reading {
+        const struct process *process; /* NULL: none is in hand */
+        unsigned slices;
+        struct books_process_row books;
+};
+
+#define PATHS_PORTION 8192u /* between two looks at the clock */
+#define SLICES_MAX    64u   /* Then all paths are read in one go: they change faster than that. */
+
+/* False: the slice is over. */
+static bool read_books(const struct query_rows *rows, struct reading *reading) {
+        const struct books *books = reading->process->books;
+
+        reading->books = (struct books_process_row){.balanced = true};
+        if (!books)
+                return true;
+        if (!needs_paths(rows)) {
+                books_process_lanes(books, &reading->books);
+                return true;
+        }
+        while (!books_process_row_some(books, reading->slices < SLICES_MAX ? PATHS_PORTION : UINT32_MAX,
+                                       &reading->books)) {
+                if (!query_is_late(rows->query))
+                        continue;
+                reading->slices++;
+                return false;
+        }
+        return true;
+}
+
+static void fill_row(const struct query_rows *rows, struct ps_row *row, const struct reading *reading) {
         char text[sizeof(row->ended)], phrase[sizeof(row->counting)];
+        const struct process *process = reading->process;
 
         row->process = process;
-        row->books.balanced = true;
-        if (process->books && needs_paths(rows))
-                books_process_row(process->books, &row->books);
-        else if (process->books)
-                books_process_lanes(process->books, &row->books);
-
+        row->books = reading->books;
         if (process->end == PROCESS_ALIVE && needs_memory(rows))
                 process_memory(process, &row->rss, &row->unit_memory, &row->unit_limit);
         snprintf(row->ended, sizeof(row->ended), "%s", process_end_text(process, text, sizeof(text)));
         snprintf(row->counting, sizeof(row->counting), "%s", process_counting(process, phrase, sizeof(phrase)));
 }
 
+/* The process in hand.  0, QUERY_AGAIN or -ENOMEM. */
+static int add_process(struct query_rows *rows, struct reading *reading) {
+        struct ps_row *row;
+        int r;
+
+        if (!read_books(rows, reading))
+                return QUERY_AGAIN;
+        r = query_rows_make_room(rows);
+        if (r != 0)
+                return r;
+        row = query_rows_add(rows);
+        if (!row)
+                return -ENOMEM;
+        fill_row(rows, row, reading);
+        return 0;
+}
+
+static int add_processes(struct query_job *job, const struct query_peer *peer) {
+        const struct query_params *params = &job->params;
+        const struct query *query = job->rows.query;
+        struct reading *reading = job->reading;
+        int r;
+
+        while (reading->process || (reading->process = collector_process(query->collector, job->next++))) {
+                if (!query_params_select_process(params, peer, reading->process) ||
+                    !query_params_select_texts(params, reading->process)) {
+                        reading->process = NULL;
+                        continue;
+                }
+                query_check_books(reading->process);
+                r = add_process(&job->rows, reading);
+                if (r != 0)
+                        return r;
+                *reading = (struct reading){.process = NULL};
+                if (query_is_late(query))
+                        return QUERY_AGAIN;
+        }
+        job->next--;
+        return 0;
+}
+
 int query_method_ps(struct query *query, const struct query_peer *peer, const struct query_params *params,
                     struct wire_buffer *out, struct query_error *ret_error) {
         struct query_job *job = &query->job;
-        const struct process *process;
-        struct ps_row *row;
         int r;
 
         if (!job->is_begun) {
                 r = query_rows_init(&job->rows, query, &ps_class, params, ret_error);
                 if (r < 0)
                         return r;
+                job->reading = calloc(1, sizeof(struct reading));
+                job->free_reading = free;
+                if (!job->reading)
+                        return -ENOMEM;
                 job->is_begun = true;
         }
-        while ((process = collector_process(query->collector, job->next))) {
-                job->next++;
-                if (!query_params_select_process(params, peer, process) || !query_params_select_texts(params, process))
-                        continue;
-
-                query_check_books(process);
-                row = query_rows_add(&job->rows);
-                if (!row)
-                        return -ENOMEM;
-                fill_row(&job->rows, row, process);
-                if (query_is_late(query))
-                        return QUERY_AGAIN;
-        }
+        r = add_processes(job, peer);
+        if (r != 0)
+                return r;
         return query_rows_put(&job->rows, out) ? 0 : QUERY_AGAIN;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tables: rows of any type are collected, sorted, cut and written here, column by column, as columns.h has them.
- *
- * With a limit no more than twice as many rows are ever held: the best so far are kept whenever that many have come.
+ * Tables: rows of any type are collected and written here, column by column, as columns.h has them.  How they are sorted
+ * and cut is in query_rows_sort.c.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -14,70 +13,16 @@
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
-#define AHEAD 4u /* rows, of the one that is written */
+#define AHEAD        4u /* rows, of the one that is written */
+#define WORK_PORTION 512u
+#define PUT_PORTION  ((size_t)64 << 10) /* bytes */
 
-static int compare_cells(const struct query_cell *a, const struct query_cell *b) {
-        switch (a->type) {
-        case WIRE_COLUMN_INT:
-                return a->i < b->i ? -1 : a->i > b->i;
-        case WIRE_COLUMN_TEXT:
-                return strcmp(a->text, b->text);
-        default:
-                return a->u < b->u ? -1 : a->u > b->u;
-        }
-}
-
-/* The number of that column, or NULL: cell() tells it. */
-static const uint64_t *number_of(const struct query_rows_class *class, const void *full, int column) {
-        uint16_t at = class->numbers ? class->numbers[column] : 0;
-
-        return at ? (const void *)((const char *)full + at - 1) : NULL;
-}
-
-uint64_t query_rows_key(const struct query_rows *rows, const void *full) {
-        const uint64_t *number = rows->sort >= 0 ? number_of(rows->class, full, rows->sort) : NULL;
-        uint64_t key = number ? *number : 0;
-
-        if (number && rows->columns->columns[rows->sort].type == WIRE_COLUMN_INT)
-                key = radix_key_of_int((int64_t)key);
-        return number && rows->descending ? ~key : key;
-}
-
-static int compare_cells_of(struct query_rows *rows, const void *a, const void *b) {
-        enum wire_column_type type = rows->columns->columns[rows->sort].type;
-        struct query_cell x = {.type = type}, y = {.type = type};
-        int order;
-
-        rows->class->cell(rows->query, a, rows->sort, rows->query->path, &x);
-        rows->class->cell(rows->query, b, rows->sort, rows->query->path_other, &y);
-        order = compare_cells(&x, &y);
-        return rows->descending ? -order : order;
-}
-
-static int compare_rows(const void *a, const void *b, void *userdata) {
-        struct query_rows *rows = userdata;
-        const struct query_rows_class *class = rows->class;
-        int order = 0;
-
-        if (rows->sort >= 0 && class->key && class->numbers[rows->sort]) {
-                uint64_t x = *(const uint64_t *)(const void *)((const char *)a + class->key - 1);
-                uint64_t y = *(const uint64_t *)(const void *)((const char *)b + class->key - 1);
-
-                order = x < y ? -1 : x > y;
-        } else if (rows->sort >= 0) {
-                order = compare_cells_of(rows, a, b);
-        }
-        return order != 0 ? order : class->order(a, b);
-}
-
-static void sort_and_cut(struct query_rows *rows) {
-        if (rows->count > 1)
-                qsort_r(rows->rows, rows->count, rows->class->size, compare_rows, rows);
-
-        if (rows->limit > 0 && rows->count > rows->limit) {
-                rows->count = rows->limit;
-                rows->complete = false;
-        }
+bool query_rows_are_late(struct query_rows *rows, uint32_t work) {
+        rows->work += work;
+        if (rows->work < WORK_PORTION)
+                return false;
+        rows->work = 0;
+        return query_is_late(rows->query);
 }
 
 static int fail_sort(struct query_error *ret_error, const struct wire_columns *columns, const char *name) {
@@ -184,7 +129,8 @@ static void plan(struct query_rows *rows) {
 void query_rows_deinit(struct query_rows *rows) {
         free(rows->rows);
         free(rows->written);
-        rows->rows = NULL;
+        free(rows->spare);
+        rows->rows = rows->spare = NULL;
         rows->written = NULL;
 }
 
@@ -204,17 +150,11 @@ static void *make_room(struct query_rows *rows, void *array, size_t size) {
 void *query_rows_add(struct query_rows *rows) {
         void *more, *row;
 
-        if (rows->limit > 0 && rows->count >= 2 * rows->limit)
-                sort_and_cut(rows);
-        if (rows->limit == 0 && rows->count >= QUERY_ROWS_MAX) {
-                rows->limit = QUERY_ROWS_MAX;
-                sort_and_cut(rows);
-        }
-
         more = make_room(rows, rows->rows, rows->class->size);
         if (!more)
                 return NULL;
         rows->rows = more;
+        rows->is_sorted = false;
         row = (char *)rows->rows + rows->count++ * rows->class->size;
         memset(row, 0, rows->class->size);
         return row;
@@ -272,12 +212,12 @@ static void write_row(struct query_rows *rows, const void *row, const void *full
         }
 }
 
-static void put_row(struct query_rows *rows, const void *row, struct wire_buffer *out) {
-        _Alignas(max_align_t) char expanded[QUERY_ROW_BYTES];
-
-        if (rows->class->expand)
-                rows->class->expand(rows, row, expanded);
-        write_row(rows, row, rows->class->expand ? expanded : row, out);
+/* False: the slice is over, and nothing is written. */
+static bool put_row(struct query_rows *rows, const void *row, struct wire_buffer *out) {
+        if (rows->class->expand && !rows->class->expand(rows, row, rows->expanded))
+                return false;
+        write_row(rows, row, rows->class->expand ? rows->expanded : row, out);
+        return true;
 }
 
 static void put_head(const struct query_rows *rows, struct wire_buffer *out) {
@@ -339,54 +279,65 @@ bool query_rows_write(struct query_rows *rows, const void *row, const void *full
         return true;
 }
 
-/* What was written as it came: to sort bytes that are there takes a fraction of reading the books a second time. */
-static void put_in_order(struct query_rows *rows, struct wire_buffer *out) {
-        struct radix_item *spare = reallocarray(NULL, rows->count + 1, sizeof(*spare));
-        const struct wire_buffer *written = rows->out;
-
-        if (written->error < 0 || !spare)
-                out->error = written->error < 0 ? written->error : -ENOMEM;
-        if (out->error == 0 && wire_buffer_reserve(out, written->size)) {
-                radix_sort(rows->written, spare, rows->count);
-                for (size_t i = 0; i < rows->count; i++)
-                        wire_buffer_append(out, written->data + rows->written[i].at, rows->written[i].size);
-        }
-        free(spare);
-}
-
 /* False: the slice is over. */
-static bool put_rows(struct query_rows *rows, struct wire_buffer *out) {
-        for (size_t i = rows->put_count; i < rows->count; i++) {
-                if (i % 64 == 63 && i > rows->put_count && query_is_late(rows->query)) {
-                        rows->put_count = i;
-                        return false;
+static bool put_written(struct query_rows *rows, struct wire_buffer *out) {
+        const unsigned char *data = rows->out->data;
+        size_t bytes = 0;
+
+        for (; rows->put_count < rows->count; rows->put_count++) {
+                const struct radix_item *row = &rows->written[rows->put_count];
+
+                bytes += row->size;
+                if (bytes > PUT_PORTION) {
+                        if (query_is_late(rows->query))
+                                return false;
+                        bytes = row->size;
                 }
-                if (rows->class->prefetch && i + AHEAD < rows->count)
-                        rows->class->prefetch((char *)rows->rows + (i + AHEAD) * rows->class->size);
-                put_row(rows, (char *)rows->rows + i * rows->class->size, out);
+                wire_buffer_append(out, data + row->at, row->size);
         }
         return true;
 }
 
+/* False: the slice is over. */
+static bool put_rows(struct query_rows *rows, struct wire_buffer *out) {
+        for (size_t first = rows->put_count; rows->put_count < rows->count; rows->put_count++) {
+                size_t i = rows->put_count;
+
+                if (i > first && query_rows_are_late(rows, 8)) /* texts, and other columns */
+                        return false;
+                if (rows->class->prefetch && i + AHEAD < rows->count)
+                        rows->class->prefetch((char *)rows->rows + (i + AHEAD) * rows->class->size);
+                if (!put_row(rows, (char *)rows->rows + i * rows->class->size, out))
+                        return false;
+        }
+        return true;
+}
+
+static void put_table_head(struct query_rows *rows, struct wire_buffer *out) {
+        put_head(rows, out);
+        put_complete(rows, out);
+        wire_put_text(out, "rows");
+        wire_put_array(out, (uint32_t)rows->count);
+        rows->is_headed = true;
+}
+
 bool query_rows_put(struct query_rows *rows, struct wire_buffer *out) {
+        int r;
+
         if (rows->out == out) {
                 wire_end_array(out, rows->mark, (uint32_t)rows->count);
                 put_complete(rows, out);
                 return true;
         }
         if (!rows->is_headed) {
-                if (!rows->out) {
+                r = rows->out ? query_rows_order_some(rows, out) : query_rows_sort_some(rows);
+                if (r == QUERY_AGAIN)
+                        return false;
+                if (r < 0)
+                        out->error = r;
+                if (!rows->out)
                         plan(rows);
-                        sort_and_cut(rows);
-                }
-                put_head(rows, out);
-                put_complete(rows, out);
-                wire_put_text(out, "rows");
-                wire_put_array(out, (uint32_t)rows->count);
-                rows->is_headed = true;
+                put_table_head(rows, out);
         }
-        if (!rows->out)
-                return put_rows(rows, out);
-        put_in_order(rows, out);
-        return true;
+        return rows->out ? put_written(rows, out) : put_rows(rows, out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The method `spans`: a row for each process and span name.
+ * The method `spans`: a row for each process and span name.  How a row is read is in query_spans_read.c.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -9,34 +9,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/query/query_private.h"
+#include "daemon/query/query_spans.h"
 #include "daemon/wire/columns.h"
 
 /* The most that `per_call` takes. */
 #define PER_CALL_BYTES (1 + 6 + 4 * 4 + 5 * WIRE_PACKED_NUMBER)
 
-/* What is kept of a row. */
-struct span_row {
-        const struct process *process;
-        uint64_t key;        /* what it is sorted by */
-        uint32_t name, rank; /* rank: of the name among those of its process */
-        uint32_t path;
-        enum books_quality quality;
-};
-
-/* What is written of it. */
-struct span_numbers {
-        const struct process *process;
-        uint64_t number, pid, uid, name, paths;
-        int64_t net_bytes;
-        uint64_t rate[3];
-        uint64_t timed_calls_per_1000s;
-        uint32_t path;
-        struct books_row books;
-};
-_Static_assert(sizeof(struct span_numbers) <= QUERY_ROW_BYTES, "");
-
-#define AT(field) (offsetof(struct span_numbers, field) + 1)
+#define AT(field)      (offsetof(struct span_numbers, field) + 1)
 static const uint16_t span_numbers[WIRE_SPANS_COUNT] = {
         [WIRE_SPANS_process] = AT(number),
         [WIRE_SPANS_pid] = AT(pid),
@@ -137,7 +116,7 @@ static void put_histogram(struct wire_buffer *out, const struct span_numbers *ro
         uint32_t used = 0;
         char from[24];
 
-        books_name_histogram(row->process->books, (uint32_t)row->name, counts);
+        books_name_walk_histogram(row->walk, counts);
         for (unsigned i = 0; i < 64; i++)
                 used += counts[i] > 0;
         wire_put_map(out, used);
@@ -184,67 +163,10 @@ static int span_order(const void *a, const void *b) {
         return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-static bool is_rate(int column) {
-        return column >= WIRE_SPANS_alloc_bytes_rate_10s && column <= WIRE_SPANS_alloc_bytes_rate_10m;
-}
-
 static void span_prefetch(const void *data) {
         const struct span_row *row = data;
 
         books_name_prefetch(row->process->books, row->name, row->path);
-}
-
-static void add_rates(const struct query_rows *rows, struct span_numbers *row) {
-        double rate[3];
-
-        books_name_rates(row->process->books, (uint32_t)row->name, rows->now_ns, rate);
-        for (int i = 0; i < 3; i++)
-                row->rate[i] = query_whole_number(rate[i]);
-}
-
-static void add_per_call(struct span_numbers *row) {
-        books_name_per_call(row->process->books, (uint32_t)row->name, &row->books.per_call);
-}
-
-/* Whether the row is since when it was asked for. */
-static bool read_sums(const struct query_rows *rows, const struct process *process, uint32_t name,
-                      struct span_numbers *ret) {
-        const struct query_params *params = rows->params;
-        uint64_t since_ns = params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0;
-        uint32_t paths;
-        bool reaches;
-
-        ret->process = process;
-        ret->number = process->number;
-        ret->pid = (uint64_t)process->pid;
-        ret->uid = process->uid;
-        ret->name = name;
-        reaches = books_name_sums(process->books, name, rows->now_ns, since_ns, &ret->books, &ret->path, &paths);
-        ret->paths = paths;
-        ret->net_bytes = (int64_t)(ret->books.total[SHM_ALLOC_BYTES] - ret->books.total[SHM_DEALLOC_BYTES]);
-        ret->timed_calls_per_1000s = query_whole_number(ret->books.time.calls_rate * 1000);
-        return reaches;
-}
-
-static bool needs_per_call(const struct query_rows *rows) {
-        return query_rows_need(rows, WIRE_SPANS_per_call) || query_rows_need(rows, WIRE_SPANS_per_call_p99);
-}
-
-/* What costs most, and only who is shown needs. */
-static void add_what_is_shown(const struct query_rows *rows, struct span_numbers *row) {
-        const uint64_t rates = UINT64_C(7) << WIRE_SPANS_alloc_bytes_rate_10s;
-
-        if ((rows->chosen & rates) || is_rate(rows->sort))
-                add_rates(rows, row);
-        if (needs_per_call(rows))
-                add_per_call(row);
-}
-
-static void span_expand(const struct query_rows *rows, const void *data, void *ret_full) {
-        const struct span_row *row = data;
-
-        read_sums(rows, row->process, row->name, ret_full);
-        add_what_is_shown(rows, ret_full);
 }
 
 static const struct query_rows_class spans_class = {
@@ -252,7 +174,7 @@ static const struct query_rows_class spans_class = {
         .size = sizeof(struct span_row),
         .on_request = UINT64_C(1) << WIRE_SPANS_per_call_p99 | UINT64_C(1) << WIRE_SPANS_per_call_histogram |
                       UINT64_C(1) << WIRE_SPANS_threads,
-        .expand = span_expand,
+        .expand = query_spans_expand,
         .prefetch = span_prefetch,
         .numbers = span_numbers,
         .key = offsetof(struct span_row, key) + 1,
@@ -260,80 +182,6 @@ static const struct query_rows_class spans_class = {
         .put_map = span_put_map,
         .order = span_order,
 };
-
-/* A name that is only known, such as one from before a reset, is no row. */
-static bool row_is_empty(const struct books_row *row) {
-        uint64_t any = row->opened | row->closed | row->open | row->cycles | row->aborted | row->refused;
-
-        for (size_t i = 0; i < SHM_COUNTERS; i++)
-                any |= row->self[i] | row->total[i];
-        return any == 0;
-}
-
-/* Whether that name is to be shown; *ret and *full are filled if so. */
-static bool read_name(struct query_rows *rows, const struct process *process, uint32_t name, struct span_row *ret,
-                      struct span_numbers *full) {
-        const struct query_params *params = rows->params;
-        const char *text = books_name(process->books, name);
-        char *path_text = rows->query->path;
-
-        if ((params->given & QUERY_PARAM_SPAN) && strcmp(text, params->span) != 0)
-                return false;
-
-        if (!read_sums(rows, process, name, full))
-                rows->complete = false;
-        if (row_is_empty(&full->books))
-                return false;
-
-        if (params->given & QUERY_PARAM_FILTER) {
-                books_path_text(process->books, full->path, path_text, QUERY_PATH_BYTES);
-                if (!query_params_select_path(params, text, path_text))
-                        return false;
-        }
-        if (!rows->out && is_rate(rows->sort))
-                add_rates(rows, full);
-        if (!rows->out && rows->sort == WIRE_SPANS_per_call_p99)
-                add_per_call(full);
-        *ret = (struct span_row){
-                .process = process,
-                .key = query_rows_key(rows, full),
-                .name = name,
-                .path = full->path,
-                .quality = full->books.quality,
-        };
-        return true;
-}
-
-static int add_process(const struct process *process, struct query_rows *rows) {
-        bool per_call = rows->out && needs_per_call(rows);
-        struct span_row found, *row;
-        struct span_numbers full;
-        const uint32_t *names;
-        uint32_t count;
-
-        query_check_books(process);
-        names = books_names_in_order(process->books, &count);
-        if (!names)
-                return count > 0 ? -ENOMEM : 0;
-        for (uint32_t rank = 0; rank < count; rank++) {
-                books_names_prefetch(process->books, names, rank, count, per_call);
-                if (!read_name(rows, process, names[rank], &found, &full))
-                        continue;
-
-                if (rows->out) {
-                        add_what_is_shown(rows, &full);
-                        if (!query_rows_write(rows, &found, &full))
-                                break;
-                        continue;
-                }
-                row = query_rows_add(rows);
-                if (!row)
-                        return -ENOMEM;
-                *row = found;
-                row->rank = rank;
-        }
-        return 0;
-}
 
 /* Those that were taken over from another collector may come later than their numbers. */
 static bool are_in_order(const struct collector *collector) {
@@ -382,8 +230,10 @@ static int note_unchanged(struct query_job *job, const struct process *process) 
         return 0;
 }
 
-static int add_processes(struct query_job *job, const struct query_peer *peer) {
-        struct query_rows *rows = &job->rows;
+enum { QUERY_LATE = 2 };
+/* The next process that has rows to read.  1: it is in hand; 0: there is none, QUERY_LATE: not yet; or -ENOMEM. */
+static int next_process(struct query_job *job, const struct query_peer *peer) {
+        const struct query_rows *rows = &job->rows;
         const struct process *process;
         int r;
 
@@ -391,13 +241,38 @@ static int add_processes(struct query_job *job, const struct query_peer *peer) {
                 job->next++;
                 if (!is_selected(rows, peer, process))
                         continue;
-                r = is_unchanged(rows, process) ? note_unchanged(job, process) : add_process(process, rows);
+                if (!is_unchanged(rows, process)) {
+                        r = query_spans_begin_process(job->reading, process);
+                        return r < 0 ? r : 1;
+                }
+                r = note_unchanged(job, process);
                 if (r < 0)
                         return r;
                 if (query_is_late(rows->query))
-                        return QUERY_AGAIN;
+                        return QUERY_LATE;
         }
         return 0;
+}
+
+static int add_processes(struct query_job *job, const struct query_peer *peer) {
+        struct spans_reading *reading = job->reading;
+        int r;
+
+        for (;;) {
+                if (!reading->process) {
+                        r = next_process(job, peer);
+                        if (r <= 0)
+                                return r;
+                        if (r == QUERY_LATE)
+                                return QUERY_AGAIN;
+                }
+                r = query_spans_add_process(&job->rows, reading);
+                if (r != 0)
+                        return r;
+                reading->process = NULL;
+                if (query_is_late(job->rows.query))
+                        return QUERY_AGAIN;
+        }
 }
 
 static int begin_spans(struct query *query, const struct query_params *params, struct wire_buffer *out,
@@ -412,6 +287,10 @@ static int begin_spans(struct query *query, const struct query_params *params, s
         r = query_rows_init(rows, query, &spans_class, params, ret_error);
         if (r < 0)
                 return r;
+        query->job.reading = calloc(1, sizeof(struct spans_reading));
+        query->job.free_reading = free;
+        if (!query->job.reading)
+                return -ENOMEM;
         rows->now_ns = clock_monotonic_ns();
         if (params->given & QUERY_PARAM_ANSWER) {
                 query->answer++;

@@ -4,6 +4,10 @@
  *
  * A path's sum here is its own self part and that of all paths below it, which is not the sum of its cycles: work
  * that a child does on another thread, or after its parent has left, belongs to the parent's sub-tree too.
+ *
+ * A process can have a hundred thousand paths: each step is made in portions.  The sums of all rows are of the moments
+ * when they were added up, and a child's before its parent's, so no row has more than the row above it; what else a row
+ * has is of the moment when it is written.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,13 +17,16 @@
 #include "daemon/query/query_private.h"
 #include "daemon/wire/columns.h"
 
+#define PORTION 64u /* nodes between two looks at the clock */
+
 struct node {
         uint64_t sums[SHM_COUNTERS]; /* of the sub-tree */
-        uint32_t parent;             /* 0: a root */
-        uint32_t place;              /* in `order` */
-        uint32_t first;              /* place of the first child; 0: none */
-        bool used;                   /* something happened on it or below */
-        bool shown;                  /* the filter selects it, or something below it */
+        uint64_t self[SHM_COUNTERS];
+        uint32_t parent; /* 0: a root */
+        uint32_t place;  /* in `order` */
+        uint32_t first;  /* place of the first child; 0: none */
+        bool used;       /* something happened on it or below */
+        bool shown;      /* the filter selects it, or something below it */
 };
 
 struct tree {
@@ -29,43 +36,50 @@ struct tree {
         bool reaches;       /* every row is since when it was asked for */
         struct node *nodes; /* by id, from 1 */
         uint32_t *order;    /* ids, from place 1: siblings side by side, the heaviest first */
+        uint32_t *spare;    /* where they are sorted */
+        struct merge_sort sorting;
+        enum { TREE_SUM, TREE_SORT, TREE_PLACE, TREE_PUT } step;
+        uint32_t at; /* the node, or place, that the step is at */
 };
 
-static void tree_deinit(struct tree *tree) {
+static void tree_free(void *userdata) {
+        struct tree *tree = userdata;
+
+        if (!tree)
+                return;
         free(tree->nodes);
         free(tree->order);
+        free(tree->spare);
+        free(tree);
 }
 
-/* Ids are given out parent first, so one pass from the last to the first adds all up. */
-static void tree_sum(struct tree *tree, struct query *query, const struct query_params *params) {
+static void sum_node(struct tree *tree, uint32_t id, struct query *query, const struct query_params *params) {
         const struct books *books = tree->process->books;
+        struct node *node = &tree->nodes[id], *parent;
         struct books_row row;
 
-        for (uint32_t id = tree->count; id > 0; id--) {
-                struct node *node = &tree->nodes[id], *parent;
-
-                tree->reaches &= books_path_sums(books, id, tree->now_ns, tree->since_ns, &row);
-                node->used |= (row.opened | row.closed | row.open | row.cycles | row.aborted | row.refused) > 0;
-                for (size_t i = 0; i < SHM_COUNTERS; i++) {
-                        node->sums[i] += row.self[i];
-                        node->used |= row.self[i] > 0;
-                }
-
-                if (node->used && !node->shown) {
-                        books_path_text(books, id, query->path, sizeof(query->path));
-                        node->shown = query_params_select_path(params, books_name(books, books_path_name(books, id)),
-                                                               query->path);
-                }
-
-                node->parent = books_path_parent(books, id);
-                if (node->parent >= id)
-                        node->parent = 0;
-                parent = &tree->nodes[node->parent];
-                for (size_t i = 0; i < SHM_COUNTERS; i++)
-                        parent->sums[i] += node->sums[i];
-                parent->used |= node->used;
-                parent->shown |= node->used && node->shown;
+        tree->reaches &= books_path_sums(books, id, tree->now_ns, tree->since_ns, &row);
+        node->used |= (row.opened | row.closed | row.open | row.cycles | row.aborted | row.refused) > 0;
+        for (size_t i = 0; i < SHM_COUNTERS; i++) {
+                node->self[i] = row.self[i];
+                node->sums[i] += row.self[i];
+                node->used |= row.self[i] > 0;
         }
+
+        if (node->used && !node->shown) {
+                books_path_text(books, id, query->path, sizeof(query->path));
+                node->shown = query_params_select_path(params, books_name(books, books_path_name(books, id)),
+                                                       query->path);
+        }
+
+        node->parent = books_path_parent(books, id);
+        if (node->parent >= id)
+                node->parent = 0;
+        parent = &tree->nodes[node->parent];
+        for (size_t i = 0; i < SHM_COUNTERS; i++)
+                parent->sums[i] += node->sums[i];
+        parent->used |= node->used;
+        parent->shown |= node->used && node->shown;
 }
 
 static int compare_nodes(const void *a, const void *b, void *userdata) {
@@ -81,8 +95,12 @@ static int compare_nodes(const void *a, const void *b, void *userdata) {
         return *x < *y ? -1 : *x > *y;
 }
 
-static int tree_init(struct tree *tree, struct query *query, const struct query_params *params,
-                     const struct process *process, uint64_t now_ns) {
+static int tree_new(struct tree **ret, const struct query_params *params, const struct process *process,
+                    uint64_t now_ns) {
+        struct tree *tree = calloc(1, sizeof(*tree));
+
+        if (!tree)
+                return -ENOMEM;
         *tree = (struct tree){
                 .process = process,
                 .now_ns = now_ns,
@@ -90,26 +108,65 @@ static int tree_init(struct tree *tree, struct query *query, const struct query_
                 .reaches = true,
                 .count = books_path_count(process->books),
         };
+        tree->at = tree->count;
         tree->nodes = calloc((size_t)tree->count + 1, sizeof(*tree->nodes));
         tree->order = calloc((size_t)tree->count + 1, sizeof(*tree->order));
-        if (!tree->nodes || !tree->order) {
-                tree_deinit(tree);
+        tree->spare = calloc((size_t)tree->count + 1, sizeof(*tree->spare));
+        if (!tree->nodes || !tree->order || !tree->spare) {
+                tree_free(tree);
                 return -ENOMEM;
         }
+        *ret = tree;
+        return 0;
+}
 
-        tree_sum(tree, query, params);
+/* True where the slice is over, which is looked at once in a while. */
+static bool is_late_at(const struct query *query, uint32_t at) {
+        return at % PORTION == 0 && query_is_late(query);
+}
 
+/* Ids are given out parent first, so one pass from the last to the first adds all up.  False: the slice is over. */
+static bool tree_sum(struct tree *tree, struct query *query, const struct query_params *params) {
+        while (tree->at > 0) {
+                sum_node(tree, tree->at--, query, params);
+                if (is_late_at(query, tree->at))
+                        return false;
+        }
         for (uint32_t id = 1; id <= tree->count; id++)
                 tree->order[id] = id;
-        if (tree->count > 1)
-                qsort_r(tree->order + 1, tree->count, sizeof(*tree->order), compare_nodes, tree);
-        for (uint32_t place = tree->count; place > 0; place--) {
-                struct node *node = &tree->nodes[tree->order[place]];
+        merge_sort_begin(&tree->sorting, tree->order + 1, tree->spare + 1, tree->count, sizeof(*tree->order));
+        tree->step = TREE_SORT;
+        return true;
+}
 
-                node->place = place;
-                tree->nodes[node->parent].first = place;
+static bool tree_sort(struct tree *tree, const struct query *query) {
+        while (!merge_sort_some(&tree->sorting, PORTION, compare_nodes, tree))
+                if (query_is_late(query))
+                        return false;
+        if (merge_sort_result(&tree->sorting) != tree->order + 1) {
+                uint32_t *sorted = tree->spare;
+
+                tree->spare = tree->order;
+                tree->order = sorted;
         }
-        return 0;
+        tree->step = TREE_PLACE;
+        tree->at = tree->count;
+        return true;
+}
+
+static bool tree_place(struct tree *tree, const struct query *query) {
+        for (; tree->at > 0; tree->at--) {
+                struct node *node = &tree->nodes[tree->order[tree->at]];
+
+                node->place = tree->at;
+                tree->nodes[node->parent].first = tree->at;
+                if (is_late_at(query, tree->at)) {
+                        tree->at--;
+                        return false;
+                }
+        }
+        tree->step = TREE_PUT;
+        return true;
 }
 
 /* The next node in depth-first order; 0 at the end.  Begin with id 0; `below`: whether to go below `id`. */
@@ -174,7 +231,7 @@ static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct b
         if (column >= WIRE_TREE_alloc_count && column <= WIRE_TREE_dealloc_bytes)
                 return node->sums[column - WIRE_TREE_alloc_count];
         if (column >= WIRE_TREE_self_alloc_count && column <= WIRE_TREE_self_dealloc_bytes)
-                return row->self[column - WIRE_TREE_self_alloc_count];
+                return node->self[column - WIRE_TREE_self_alloc_count];
 
         switch (column) {
         case WIRE_TREE_process:
@@ -235,32 +292,39 @@ static void put_row(struct query *query, const struct tree *tree, uint32_t id, u
         }
 }
 
-static int put_process(struct query *query, const struct query_params *params, const struct process *process,
-                       struct query_answer *answer, struct wire_buffer *out) {
-        struct tree tree;
-        bool shown = true;
-        int r;
+/* Writes the rows; tree->at is the last node that was visited.  False: the slice is over. */
+static bool tree_put(struct query *query, struct tree *tree, struct query_answer *answer, struct wire_buffer *out) {
+        uint32_t visited = 0, id;
 
-        query_check_books(process);
-        r = tree_init(&tree, query, params, process, answer->now_ns);
-        if (r < 0)
-                return r;
-
-        answer->complete &= tree.reaches;
-        for (uint32_t id = tree_next(&tree, 0, true); id > 0; id = tree_next(&tree, id, shown)) {
-                shown = tree.nodes[id].used && tree.nodes[id].shown;
-                if (!shown)
-                        continue;
-                if (answer->rows == QUERY_ROWS_MAX) {
-                        answer->complete = false;
-                        break;
+        while ((id = tree_next(tree, tree->at,
+                               !tree->at || (tree->nodes[tree->at].used && tree->nodes[tree->at].shown)))) {
+                tree->at = id;
+                if (tree->nodes[id].used && tree->nodes[id].shown) {
+                        if (answer->rows == QUERY_ROWS_MAX) {
+                                answer->complete = false;
+                                return true;
+                        }
+                        put_row(query, tree, id, answer->chosen, out);
+                        answer->rows++;
                 }
-                put_row(query, &tree, id, answer->chosen, out);
-                answer->rows++;
+                if (is_late_at(query, ++visited))
+                        return false;
         }
+        return true;
+}
 
-        tree_deinit(&tree);
-        return 0;
+/* The tree in hand.  False: the slice is over. */
+static bool go_on(struct query *query, const struct query_params *params, struct tree *tree, struct wire_buffer *out) {
+        struct query_answer *answer = &query->job.tree;
+
+        if (tree->step == TREE_SUM && !tree_sum(tree, query, params))
+                return false;
+        if (tree->step == TREE_SORT && !tree_sort(tree, query))
+                return false;
+        if (tree->step == TREE_PLACE && !tree_place(tree, query))
+                return false;
+        answer->complete &= tree->reaches;
+        return tree_put(query, tree, answer, out);
 }
 
 static void begin_answer(struct query_answer *answer, struct wire_buffer *out) {
@@ -274,11 +338,41 @@ static void begin_answer(struct query_answer *answer, struct wire_buffer *out) {
         answer->mark = wire_begin_array(out);
 }
 
+static int put_processes(struct query *query, const struct query_peer *peer, const struct query_params *params,
+                         struct wire_buffer *out) {
+        struct query_job *job = &query->job;
+        const struct process *process;
+        struct tree *tree;
+        int r;
+
+        for (;;) {
+                tree = job->reading;
+                if (tree) {
+                        if (!go_on(query, params, tree, out))
+                                return QUERY_AGAIN;
+                        tree_free(tree);
+                        job->reading = NULL;
+                        if (query_is_late(query))
+                                return QUERY_AGAIN;
+                }
+                process = collector_process(query->collector, job->next);
+                if (!process)
+                        return 0;
+                job->next++;
+                if (!process->books || !query_params_select_process(params, peer, process))
+                        continue;
+                query_check_books(process);
+                r = tree_new(&tree, params, process, job->tree.now_ns);
+                if (r < 0)
+                        return r;
+                job->reading = tree;
+        }
+}
+
 int query_method_tree(struct query *query, const struct query_peer *peer, const struct query_params *params,
                       struct wire_buffer *out, struct query_error *ret_error) {
         struct query_job *job = &query->job;
         struct query_answer *answer = &job->tree;
-        const struct process *process;
         int r;
 
         if (!job->is_begun) {
@@ -286,20 +380,13 @@ int query_method_tree(struct query *query, const struct query_peer *peer, const 
                                          &answer->chosen, ret_error);
                 if (r < 0)
                         return r;
+                job->free_reading = tree_free;
                 job->is_begun = true;
                 begin_answer(answer, out);
         }
-        while ((process = collector_process(query->collector, job->next))) {
-                job->next++;
-                if (!process->books || !query_params_select_process(params, peer, process))
-                        continue;
-
-                r = put_process(query, params, process, answer, out);
-                if (r < 0)
-                        return r;
-                if (query_is_late(query))
-                        return QUERY_AGAIN;
-        }
+        r = put_processes(query, peer, params, out);
+        if (r != 0)
+                return r;
         wire_end_array(out, answer->mark, answer->rows);
         wire_put_text(out, "complete");
         wire_put_bool(out, answer->complete);

@@ -26,7 +26,7 @@ as() {
 ask() {
         (as "$1" "$WORK/bin/spanallocctl" --socket "$QUERY" --json=short "${@:2}")
 }
-# load WHAT PROCESSES MAPPINGS NAMES THREADS
+# load WHAT PROCESSES MAPPINGS NAMES THREADS [BELOW]
 load() {
         local what=$1 count=$2 i pid
         shift
@@ -40,6 +40,7 @@ load() {
         for i in 1 2 3; do
                 ask $crowd spans --sort span >/dev/null
                 ask $crowd spans --sort=-alloc_bytes >/dev/null
+                ask $crowd spans --sort path >/dev/null
                 ask $crowd tree >/dev/null
                 ask $crowd ps >/dev/null
                 ctl --json=short spans >/dev/null
@@ -53,7 +54,7 @@ load() {
         exec 8>&-
         gone() { [ "$(ctl --json=short ps | jq "[.processes[] | select(.uid == $crowd and .alive)] | length")" = 0 ]; }
         wait_for -t 60 "the end of all" gone
-        expect_short_turns spans tree # of one process with very many names
+        expect_short_turns
 }
 
 "$DAEMON" --system --runtime-dir "$RUNTIME" --config /dev/null --state-dir "$WORK/state" --state-interval 1 --max-ended 40 \
@@ -65,6 +66,7 @@ wait_for "the neighbour" grep -q attached "$WORK/neighbour"
 
 load "many mappings" 64 2500 1 1
 load "many names" 6 0 12000 2
+load "many paths" 1 0 1000 1 129
 load "many threads" 4 0 1 800
 load "many processes" "${HELD_UP_PROCESSES:-400}" 0 3 1
 expect "the neighbour still runs" "$(ask $neighbour ps | jq '[.processes[] | select(.alive)] | length')" 1

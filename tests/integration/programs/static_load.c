@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * static_load PROCESSES MAPPINGS NAMES THREADS: so many processes, each with so many mappings, which attach, open and close a
- * span of each of so many names on each of so many threads, and say so.  Then they wait for the end of their input; with
- * a line of input before that, they kill themselves.
+ * static_load PROCESSES MAPPINGS NAMES THREADS [BELOW]: so many processes, each with so many mappings, which attach, open
+ * and close a span of each of so many names on each of so many threads, in each of these spans one of each of the first
+ * BELOW names, and say so.  Then they wait for the end of their input; with a line of input before that, they kill
+ * themselves.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -15,21 +16,25 @@
 
 #include <spanalloc/spanalloc.h>
 
-static int names;
+static int names, below;
 static pthread_barrier_t barrier;
 
-static void *work(void *userdata) {
+static void do_span(int number, int children) {
+        spanalloc_span span;
         char name[32];
 
-        for (int i = 0; i < names; i++) {
-                spanalloc_span span;
+        snprintf(name, sizeof name, "name-%d", number);
+        span = spanalloc_open(spanalloc_site_intern(name));
+        spanalloc_enter(span);
+        for (int i = 0; i < children; i++)
+                do_span(i, 0);
+        spanalloc_exit(span);
+        spanalloc_close(span);
+}
 
-                snprintf(name, sizeof name, "name-%d", i);
-                span = spanalloc_open(spanalloc_site_intern(name));
-                spanalloc_enter(span);
-                spanalloc_exit(span);
-                spanalloc_close(span);
-        }
+static void *work(void *userdata) {
+        for (int i = 0; i < names; i++)
+                do_span(i, below);
         pthread_barrier_wait(&barrier);
         while (pause())
                 ;
@@ -69,6 +74,7 @@ int main(int argc, char **argv) {
         int processes = argc > 1 ? atoi(argv[1]) : 1;
 
         names = argc > 3 ? atoi(argv[3]) : 1;
+        below = argc > 5 ? atoi(argv[5]) : 0;
         for (int i = 0; i < processes; i++) {
                 pid_t pid = fork();
 
