@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/pages.h"
 
 #define STEP        (UINT64_C(256) << 10) /* bytes between two looks at the clock */
 #define ROUNDS_MAX  16u                   /* then a round takes as long as it takes: the arena is changed very fast */
@@ -85,45 +86,82 @@ static void begin_round(struct arena_copy *copy, const struct arena *arena) {
         copy->rounds++;
 }
 
+#define LINES 16u
+
+static bool is_newer(uint32_t touched, uint32_t since) {
+        return touched && (int32_t)(touched - since) > 0;
+}
+
+/* Most lines are not: so many are looked at in one go. */
+static bool any_is_newer(const uint32_t *touched, uint32_t since) {
+        uint32_t any = 0;
+
+        for (unsigned i = 0; i < LINES; i++)
+                any |= is_newer(touched[i], since);
+        return any;
+}
+
 static void copy_changed(const struct arena_copy *copy, const struct arena *arena, struct arena_extent extent) {
         uint64_t first = extent.offset / ARENA_LINE, end = (extent.offset + extent.length) / ARENA_LINE;
 
-        for (uint64_t line = first; line < end; line++)
-                if (arena->touched[line] && (int32_t)(arena->touched[line] - copy->since) > 0)
-                        memcpy(copy->base + line * ARENA_LINE, arena->base + line * ARENA_LINE, ARENA_LINE);
+        for (uint64_t line = first; line < end; line += LINES) {
+                if (!any_is_newer(&arena->touched[line], copy->since))
+                        continue;
+                for (uint64_t n = line; n < line + LINES; n++)
+                        if (is_newer(arena->touched[n], copy->since))
+                                memcpy(copy->base + n * ARENA_LINE, arena->base + n * ARENA_LINE, ARENA_LINE);
+        }
+}
+_Static_assert(PAGE_BYTES % (LINES * ARENA_LINE) == 0, "extents are whole pages");
+
+static int take(struct arena_copy *copy, const struct arena *arena, struct arena_extent extent) {
+        int r = note_extent(copy, extent);
+
+        if (r < 0)
+                return r;
+        if (copy->is_round)
+                copy_changed(copy, arena, extent);
+        else
+                memcpy(copy->base + extent.offset, arena->base + extent.offset, extent.length);
+        copy->at = extent.offset + extent.length;
+        return 0;
 }
 
-/* One walk over the data, or what is left of it.  0: it is at its end; 1: `end_ns` is over; or -errno. */
+/* One walk over the data, or what is left of it.  0: it is at its end; 1: `end_ns` is over; or -errno.  To find the end of
+ * an extent the kernel visits each of its pages: once is enough. */
 static int walk(struct arena_copy *copy, const struct arena *arena, uint64_t end_ns) {
         struct arena_extent extent = {.length = 0};
         int r;
 
         while ((r = find_extent(arena, copy->at, &extent)) > 0) {
-                if (extent.length > STEP)
-                        extent.length = STEP;
-                r = note_extent(copy, extent);
-                if (r < 0)
-                        return r;
-                if (copy->is_round)
-                        copy_changed(copy, arena, extent);
-                else
-                        memcpy(copy->base + extent.offset, arena->base + extent.offset, extent.length);
-                copy->at = extent.offset + extent.length;
-                if (clock_monotonic_ns() >= end_ns)
-                        return 1;
+                uint64_t end = extent.offset + extent.length;
+
+                while (extent.offset < end) {
+                        extent.length = end - extent.offset < STEP ? end - extent.offset : STEP;
+                        r = take(copy, arena, extent);
+                        if (r < 0)
+                                return r;
+                        extent.offset += extent.length;
+                        if (clock_monotonic_ns() >= end_ns)
+                                return 1;
+                }
         }
         return r;
+}
+
+/* Its memory stays: to give it back takes longer than a slice. */
+static void begin_again(struct arena_copy *copy, const struct arena *arena) {
+        copy->since = arena->batch;
+        copy->untracked = arena->untracked;
+        copy->at = copy->rounds = copy->extent_count = 0;
+        copy->is_round = copy->is_cut = false;
 }
 
 int arena_copy_go_on(struct arena_copy *copy, const struct arena *arena, uint64_t end_ns) {
         int r;
 
-        if (copy->untracked != arena->untracked || copy->since > arena->batch) {
-                arena_copy_deinit(copy);
-                r = arena_copy_init(copy, arena);
-                if (r < 0)
-                        return r;
-        }
+        if (copy->untracked != arena->untracked || copy->since > arena->batch)
+                begin_again(copy, arena);
         for (;;) {
                 bool is_forced = copy->rounds >= ROUNDS_MAX;
 

@@ -22,7 +22,7 @@ struct arena_extent {
 };
 
 struct arena_copy {
-        char *base; /* as long as the arena; what is not in an extent is zero */
+        char *base; /* as long as the arena; what is not in an extent means nothing */
         uint64_t size;
         struct arena_extent *extents;
         uint32_t extent_count, extents_allocated;

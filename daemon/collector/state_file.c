@@ -36,6 +36,7 @@ struct job {
         size_t size;
         uint64_t number, changes;
         enum process_end end;
+        bool is_dropped; /* It is not to be written. */
         int result;
 };
 
@@ -86,11 +87,18 @@ static int replace(int dir_fd, const char *name, const char *bytes, size_t size)
         return r;
 }
 
+/* For a large one to give back memory takes longer than a slice of the reactor's. */
 static int write_job(const struct statefile *statefile, struct job *job) {
-        int r = job->copy.base ? arena_image_of_copy(&job->copy, statefile->boot, &job->bytes, &job->size) : 0;
+        int r = job->copy.base && !job->is_dropped
+                        ? arena_image_of_copy(&job->copy, statefile->boot, &job->bytes, &job->size)
+                        : 0;
 
         arena_copy_deinit(&job->copy);
-        return r < 0 ? r : replace(statefile->dir_fd, job->name, job->bytes, job->size);
+        if (r == 0 && !job->is_dropped)
+                r = replace(statefile->dir_fd, job->name, job->bytes, job->size);
+        free(job->bytes);
+        job->bytes = NULL;
+        return r;
 }
 
 static void *write_jobs(void *userdata) {
@@ -142,7 +150,7 @@ static void saved(struct statefile *statefile, const struct job *job) {
                         statefile_forget(statefile, job->number);
                 return;
         }
-        if (job->result < 0)
+        if (job->result < 0 || job->is_dropped)
                 return;
         process->part->saved = (struct statefile_saved){.changes = job->changes, .end = job->end};
         if (process->end != PROCESS_ALIVE && process->end == job->end)
@@ -193,23 +201,20 @@ static void give(struct statefile *statefile, const struct job *job) {
         pthread_mutex_unlock(&statefile->lock);
 }
 
-/* One slice of the copy of `process`.  True: it goes on in the next turn, or the writer has it. */
-static bool copy_some(struct statefile *statefile, struct process *process) {
+/* One slice of the copy of `process`.  It goes on in the next turn, or the writer has it. */
+static void copy_some(struct statefile *statefile, struct process *process) {
         struct job *job = &statefile->next_job;
         int r = go_on_with_copy(process, job, reactor_slice_end());
 
         if (r > 0) {
                 reactor_timer_set(statefile->copy_timer, reactor_now(statefile->collector->reactor));
-                return true;
+                return;
         }
-        if (r == 0)
-                give(statefile, job);
-        else
-                arena_copy_deinit(&job->copy);
-        *job = (struct job){.number = 0};
         if (r < 0)
                 fail(statefile, r);
-        return r == 0;
+        job->is_dropped = r < 0;
+        give(statefile, job);
+        *job = (struct job){.number = 0};
 }
 
 /* Begins with the next file of this round.  False: the round is at its end. */
@@ -227,10 +232,11 @@ static bool give_next(struct statefile *statefile) {
                 }
                 fail(statefile, r);
         }
-        while ((process = next_row(statefile))) {
+        process = next_row(statefile);
+        if (process) {
                 begin_job(process, &statefile->next_job);
-                if (copy_some(statefile, process))
-                        return true;
+                copy_some(statefile, process);
+                return true;
         }
         statefile->is_logged = statefile->failed;
         return false;
@@ -242,10 +248,13 @@ static void on_copy_timer(void *userdata, uint64_t now_ns) {
         struct process *process = processes_by_number(statefile->collector->processes, job->number);
 
         reactor_work(statefile->collector->reactor, "saving");
-        if (process && copy_some(statefile, process))
+        if (process) {
+                copy_some(statefile, process);
                 return;
-        arena_copy_deinit(&job->copy); /* forgotten meanwhile */
-        statefile->in_round = give_next(statefile);
+        }
+        job->is_dropped = true; /* forgotten meanwhile */
+        give(statefile, job);
+        *job = (struct job){.number = 0};
 }
 
 static void on_timer(void *userdata, uint64_t now_ns) {
@@ -273,8 +282,6 @@ static void on_done(void *userdata, int fd, unsigned events) {
         if (statefile->job.result < 0)
                 fail(statefile, statefile->job.result);
         saved(statefile, &statefile->job);
-        free(statefile->job.bytes);
-        statefile->job.bytes = NULL;
         statefile->in_round = give_next(statefile);
 }
 
