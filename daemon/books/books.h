@@ -235,3 +235,13 @@ void books_set_inherited(struct books *books, uint64_t inherited, uint64_t left,
 void books_mark(struct books *books, uint64_t now_ns);
 /* What has been counted so far is no longer shown.  Not in a batch: it makes its own. */
 void books_reset(struct books *books, uint64_t now_ns);
+
+/* How far a mark or a reset is; zero at first. */
+struct books_progress {
+        uint32_t path;               /* the last that is remembered */
+        uint64_t self[SHM_COUNTERS]; /* the sum over all that are */
+};
+/* Both in portions of so many paths, between two batches; true: it is done.  One that is begun again begins with a
+ * `progress` of zero. */
+bool books_mark_some(struct books *books, uint64_t now_ns, struct books_progress *progress, uint32_t portion);
+bool books_reset_some(struct books *books, uint64_t now_ns, struct books_progress *progress, uint32_t portion);

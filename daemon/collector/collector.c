@@ -20,6 +20,7 @@
 #include "daemon/processes/user_limits.h"
 
 #define REFRESH_SLICES 128u              /* for one row, at most: more than its user may have drained in a pass */
+#define RESET_PORTION  1024u             /* paths between two looks at the clock */
 #define NAMES_AGE_NS   (100 * NS_PER_MS) /* before a query reads the names of threads again */
 
 const struct collector_options collector_options_default = {
@@ -422,16 +423,19 @@ int collector_set_timing(struct collector *collector, const struct process *proc
         return 0;
 }
 
-bool collector_reset_some(struct collector *collector, size_t *index, uint32_t *count) {
+bool collector_reset_some(struct collector *collector, size_t *index, struct collector_reset *reset) {
         uint64_t now_ns = reactor_now(collector->reactor), end_ns = reactor_slice_end();
-        const struct process *process;
 
-        while ((process = processes_at(collector->processes, *index))) {
-                ++*index;
-                if (!process->books)
-                        continue;
-                books_reset(process->books, now_ns);
-                ++*count;
+        while (reset->process || (reset->process = processes_at(collector->processes, *index))) {
+                if (!reset->progress.path)
+                        ++*index;
+                while (reset->process->books &&
+                       !books_reset_some(reset->process->books, now_ns, &reset->progress, RESET_PORTION))
+                        if (reactor_slice_is_over(end_ns))
+                                return false;
+                reset->count += reset->process->books != NULL;
+                reset->process = NULL;
+                reset->progress = (struct books_progress){0};
                 if (reactor_slice_is_over(end_ns))
                         return false;
         }

@@ -106,6 +106,12 @@ void collector_reaped(struct collector *collector, pid_t pid, int wait_status);
  * here on.  0, -EOPNOTSUPP with `why`, or -ESRCH: it has ended. */
 int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size);
 
-/* reset for every process from *index on, in one slice of a turn, after a refresh; counts them in *count.  False: it goes
- * on at *index. */
-bool collector_reset_some(struct collector *collector, size_t *index, uint32_t *count);
+/* How far a reset of all processes is; zero at first. */
+struct collector_reset {
+        const struct process *process; /* NULL, or in the middle of it */
+        struct books_progress progress;
+        uint32_t count; /* of those that are done */
+};
+/* books_reset() for every process from *index on, in one slice of a turn, after a refresh.  False: it goes on at *index,
+ * which is held (collector_hold). */
+bool collector_reset_some(struct collector *collector, size_t *index, struct collector_reset *reset);

@@ -27,6 +27,7 @@
 #define TICK_SOON_NS     (100 * NS_PER_MS)
 #define MARK_NS          (60 * NS_PER_S)
 #define MARKS_REACH_NS   (11 * MARK_NS)
+#define MARK_PORTION     1024u /* paths between two looks at the clock */
 
 static void drain_at(struct schedule *schedule, uint64_t at_ns) {
         schedule->drain_at_ns = at_ns;
@@ -193,17 +194,26 @@ static bool on_idle(void *userdata) {
 /* ---------------------------------------------------------------------------------------------- housekeeping -- */
 
 /* Where nothing was changed since the last mark, that one serves for this minute too. */
-static void mark(struct process *process, uint64_t now_ns) {
+static bool needs_mark(const struct process *process, uint64_t now_ns) {
+        return process->books && process->part->mark.changes != books_change_count(process->books) &&
+               (process->end == PROCESS_ALIVE || now_ns - process->ended_ns <= MARKS_REACH_NS);
+}
+
+/* False: `end_ns` is over, and it goes on. */
+static bool mark(const struct schedule *schedule, struct process *process, uint64_t now_ns, uint64_t end_ns) {
         struct schedule_mark *mark = &process->part->mark;
 
-        if (!process->books || mark->changes == books_change_count(process->books) ||
-            (process->end != PROCESS_ALIVE && now_ns - process->ended_ns > MARKS_REACH_NS))
-                return;
-        books_begin(process->books, now_ns);
-        books_mark(process->books, now_ns);
-        books_commit(process->books);
+        if (!needs_mark(process, now_ns))
+                return true;
+        if (mark->round != schedule->marked_ns)
+                *mark = (struct schedule_mark){.changes = mark->changes, .round = schedule->marked_ns};
+        while (!books_mark_some(process->books, now_ns, &mark->progress, MARK_PORTION))
+                if (reactor_slice_is_over(end_ns))
+                        return false;
         mark->changes = books_change_count(process->books);
+        mark->round = 0;
         books_trim(process->books);
+        return true;
 }
 
 static void measure_rate(struct collector *collector, uint64_t now_ns) {
@@ -238,19 +248,23 @@ static void tend(struct schedule *schedule, struct process *process, uint64_t no
         process_tend(process, now_ns);
         process_autopsy(process, now_ns);
         limits_tend_process(process, now_ns);
-        if (schedule->tick_marks)
-                mark(process, now_ns);
         schedule->tick_is_busy |= process->end == PROCESS_ALIVE || process_pidfd(process) >= 0;
 }
 
 /* One slice of the rows.  False: it goes on. */
 static bool go_on_with_tick(struct collector *collector, uint64_t now_ns) {
-        struct schedule_round *round = &collector->schedule.tick;
+        struct schedule *schedule = &collector->schedule;
+        struct schedule_round *round = &schedule->tick;
         uint64_t end_ns = reactor_slice_end();
         struct process *process;
 
         while ((process = row_of_round(collector, round))) {
-                tend(&collector->schedule, process, now_ns);
+                if (!round->is_tended)
+                        tend(schedule, process, now_ns);
+                round->is_tended = true;
+                if (schedule->tick_marks && !mark(schedule, process, now_ns, end_ns))
+                        return false;
+                round->is_tended = false;
                 round->next++;
                 if (reactor_slice_is_over(end_ns))
                         return false;

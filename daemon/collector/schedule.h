@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/books/books.h"
+
 struct collector;
 struct reactor_timer;
 
@@ -17,6 +19,7 @@ struct schedule_round {
         bool is_on;
         size_t next, count; /* visits the row `next`, until that is `count` */
         bool again;         /* a pass visits them twice: see limits_waits() */
+        bool is_tended;     /* The row that is next was tended, and its mark is in the making. */
         int busiest;        /* drain_outcome of a pass */
 };
 
@@ -40,6 +43,8 @@ struct schedule {
 /* Of one process.  For schedule.c only. */
 struct schedule_mark {
         uint64_t changes; /* books_change_count() at its last mark for --since; 0: none */
+        uint64_t round;   /* schedule.marked_ns of the mark in the making */
+        struct books_progress progress;
 };
 
 struct schedule_stats {

@@ -219,6 +219,7 @@ struct query_job {
         bool is_begun;   /* The method was called before. */
         size_t next;     /* the process that comes next, first to be refreshed, then to be read; it is held */
         uint32_t count;  /* of processes that the method changed */
+        struct collector_reset reset;
         struct query_rows rows;
         /* What the method keeps of the process that it reads, which is the one before `next`; NULL: nothing. */
         void *reading;

@@ -90,11 +90,50 @@ static void test_reset_after_a_mark_without_an_event(void **state) {
         assert_four(row.total, 5);
 }
 
+/* One path at a time; between two the thread goes on.  It balances, and nothing is below zero. */
+static void test_in_portions(void **state) {
+        struct fixture *f = *state;
+        struct books_process_row process;
+        struct books_progress progress;
+        uint64_t counted = 60;
+        uint32_t span = 0;
+
+        base(f, 0, 50, 60);
+        for (unsigned round = 0; round < 8; round++) {
+                unsigned portions = 1;
+
+                progress = (struct books_progress){0};
+                while (!(round % 2 ? books_mark_some(f->books, 1000, &progress, 1)
+                                   : books_reset_some(f->books, 1000, &progress, 1))) {
+                        rec(f, 0, ENTER, SCOPE, span_of(0, ++span), portions % 2 ? A : C, counted += 5);
+                        rec(f, 0, EXIT, SCOPE, span_of(0, span), portions % 2 ? A : C, counted += 7);
+                        settle(f, 0, counted += 3);
+                        portions++;
+                }
+                assert_true(portions > PATHS - 1);
+                books_assert_balance(f->books);
+                books_process_row(f->books, &process);
+                assert_true(process.balanced);
+                for (int c = 0; c < SHM_COUNTERS; c++) {
+                        assert_true(process.counters[c] <= counted * factor[c]);
+                        assert_true(process.self[c] <= process.counters[c]);
+                }
+        }
+        books_reset(f->books, 2000);
+        books_process_row(f->books, &process);
+        assert_four(process.counters, 0);
+        settle(f, 0, counted + 10);
+        books_process_row(f->books, &process);
+        assert_four(process.counters, 10);
+        assert_true(process.balanced);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(test_reset_and_marks),
                 TEST(test_reset_after_a_mark_without_an_event),
+                TEST(test_in_portions),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
