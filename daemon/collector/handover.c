@@ -20,6 +20,7 @@
 #define PAGE_UNDO    64u
 #define PER_PROCESS  3u /* descriptors, while it lives */
 #define OWN          2u /* the page's and the beacon's */
+#define RETRY_NS     (5 * NS_PER_S)
 
 /* The collector's own words.  Changed in batches, as books are.  Another version's page may end earlier or later: fields
  * are added at the end, and begin as zero.  Anything else is a new PAGE_VERSION, which others refuse. */
@@ -45,6 +46,7 @@ struct handover {
         bool inherited;                 /* the page is another collector's */
         bool whole;                     /* every process on that page was taken over */
         uint64_t reshaped, left_behind; /* now */
+        uint64_t retry_ns;              /* when a process that is not kept is put into the store again */
 };
 
 /* ------------------------------------------------------------------------------------------------- the store -- */
@@ -363,17 +365,12 @@ static void count_live(struct handover *handover, int by, int seen) {
         commit(handover);
 }
 
-int handover_keep(struct handover *handover, struct process *process, int segment_fd) {
+/* All three, or none.  0 or -errno. */
+static int put_process(struct handover *handover, struct process *process, int segment_fd) {
         struct handover_kept *kept = &process->part->kept;
-        struct log_peer peer;
         uint64_t number = process->number;
         int r;
 
-        /* Also of one that is not kept: a successor that misses it has not found all. */
-        count_live(handover, 1, 1);
-        kept->on_page = true;
-        if (!handover->store)
-                return 0;
         takeover_relabel(process);
         r = make_room(handover) ? put(handover, "segment", number, segment_fd) : -EDQUOT;
         kept->segment = r == 0;
@@ -384,17 +381,41 @@ int handover_keep(struct handover *handover, struct process *process, int segmen
                 r = put(handover, "books", number, books_fd(process->books));
         kept->books = r == 0;
         if (r == 0)
-                return 1;
+                return 0;
         handover_drop_pid(handover, process);
         if (kept->segment)
                 drop(handover, "segment", number);
         kept->segment = false;
+        handover->retry_ns = reactor_now(handover->collector->reactor) + RETRY_NS;
+        return r;
+}
+
+int handover_keep(struct handover *handover, struct process *process, int segment_fd) {
+        struct log_peer peer;
+        int r;
+
+        /* Also of one that is not kept: a successor that misses it has not found all. */
+        count_live(handover, 1, 1);
+        process->part->kept.on_page = true;
+        if (!handover->store)
+                return 0;
+        r = put_process(handover, process, segment_fd);
+        if (r == 0)
+                return 1;
         peer = process_peer(process);
         peer.reason = r == -EDQUOT ? "the service manager keeps no more descriptors; raise FileDescriptorStoreMax"
                                    : strerror(-r);
         log_event(LOG_UNKEPT, &peer, "process %d (%s) would not outlive a restart of the collector: %s", (int)peer.pid,
                   peer.comm, peer.reason);
         return 0;
+}
+
+void handover_retry(struct handover *handover, struct process *process) {
+        if (!handover->store || process->part->kept.books || !process->drain || process_segment_fd(process) < 0 ||
+            process_pidfd(process) < 0 || books_fd(process->books) < 0 ||
+            reactor_now(handover->collector->reactor) < handover->retry_ns)
+                return;
+        (void)put_process(handover, process, process_segment_fd(process));
 }
 
 int handover_barrier(struct handover *handover) {

@@ -81,6 +81,9 @@ uint64_t handover_next_number(struct handover *handover);
  * or no room in it; it will not outlive us. */
 int handover_keep(struct handover *handover, struct process *process, int segment_fd);
 int handover_barrier(struct handover *handover);
+/* Puts a living process that is not in the store there, unless the store had no room a moment ago.  A death in between
+ * leaves less than all three, which a successor throws away. */
+void handover_retry(struct handover *handover, struct process *process);
 /* Puts its end on the label. */
 void handover_end(struct handover *handover, struct process *process);
 void handover_drop_pid(struct handover *handover, struct process *process);

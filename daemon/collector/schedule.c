@@ -244,10 +244,13 @@ static void begin_tick(struct collector *collector, uint64_t now_ns) {
                 schedule->marked_ns = now_ns;
 }
 
-static void tend(struct schedule *schedule, struct process *process, uint64_t now_ns) {
+static void tend(struct collector *collector, struct process *process, uint64_t now_ns) {
+        struct schedule *schedule = &collector->schedule;
+
         process_tend(process, now_ns);
         process_autopsy(process, now_ns);
         limits_tend_process(process, now_ns);
+        handover_retry(collector->handover, process);
         schedule->tick_is_busy |= process->end == PROCESS_ALIVE || process_pidfd(process) >= 0;
 }
 
@@ -260,7 +263,7 @@ static bool go_on_with_tick(struct collector *collector, uint64_t now_ns) {
 
         while ((process = row_of_round(collector, round))) {
                 if (!round->is_tended)
-                        tend(schedule, process, now_ns);
+                        tend(collector, process, now_ns);
                 round->is_tended = true;
                 if (schedule->tick_marks && !mark(schedule, process, now_ns, end_ns))
                         return false;

@@ -99,6 +99,10 @@ int process_pidfd(const struct process *process) {
         return process->inside->pidfd;
 }
 
+int process_segment_fd(const struct process *process) {
+        return process->inside->share.segment_fd;
+}
+
 uint64_t process_start_ticks(const struct process *process) {
         return process->inside->start_ticks;
 }

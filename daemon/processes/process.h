@@ -92,6 +92,8 @@ void process_expel_because(struct process *process, const char *why);
 
 /* -1: it was closed, once it was known how the process ended. */
 int process_pidfd(const struct process *process);
+/* Borrowed; -1: it has ended, or there was none to be had. */
+int process_segment_fd(const struct process *process);
 uint64_t process_start_ticks(const struct process *process);
 /* True if it attached to an earlier collector. */
 bool process_is_inherited(const struct process *process);

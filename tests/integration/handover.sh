@@ -143,4 +143,33 @@ exec {end}>&-
 wait_for "their ends" has_rows 0
 compare three
 compare four
+stop_keeper
+
+note "what is not kept is kept as soon as there is room"
+start_keeper --max 8 -- "$DAEMON" --user --runtime-dir "$RUNTIME" --keep 3600
+exec {end}<>"$WORK/end"
+start_program six
+start_program seven
+wait_for "two programs" has_rows 2
+start_program eight
+wait_for "three programs" has_rows 3
+number=$(ps_field "$eight" process)
+kept() {
+        keeper names
+        [[ " $KEEPER_ANSWER " == *" books.$number "* ]]
+}
+! kept || fail "a store with room for two keeps three"
+kill -KILL "$six"
+wait_status "$six"
+wait_for -t 60 "the third to be kept" kept
+generation=$(json .status.generation status)
+keeper crash
+expect "generation" "$(json .status.generation status)" "$generation"
+writes_on "$eight"
+expect "rows of the third" "$(rows_of "$eight")" 1
+stop_program seven
+stop_program eight
+exec {end}>&-
+wait_for "their ends" has_rows 0
+compare eight
 pass
