@@ -27,6 +27,10 @@ static void print_losses(FILE *stream, const struct table *t) {
         if (table_uint(t, 0, "missed"))
                 fprintf(stream, "      Missed: %" PRIu64 " attach requests whose program had ended or given up\n",
                         table_uint(t, 0, "missed"));
+        if (table_uint(t, 0, "untrusted"))
+                fprintf(stream,
+                        "   Untrusted: %" PRIu64 " processes claim more than is possible; Refused is without them\n",
+                        table_uint(t, 0, "untrusted"));
         if (table_uint(t, 0, "evicted"))
                 fprintf(stream, "     Evicted: %" PRIu64 " open spans that the table had no room for\n",
                         table_uint(t, 0, "evicted"));

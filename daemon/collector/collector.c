@@ -314,39 +314,23 @@ size_t collector_process_count(const struct collector *collector) {
 
 /* ------------------------------------------------------------------------------------------------------ figures -- */
 
-/* What a client counts may be anything: a sum stays at its end. */
-static uint64_t plus(uint64_t a, uint64_t b) {
-        return a + b >= a ? a + b : UINT64_MAX;
-}
-
 static void add_process(struct collector_stats *stats, const struct process *process) {
-        struct books_process_row row;
-
-        if (!process->books)
+        if (!process->drain)
                 return;
-        books_process_lanes(process->books, &row);
-        stats->records += row.records;
-        stats->lost_alloc_bytes = plus(stats->lost_alloc_bytes, row.lost[SHM_ALLOC_BYTES]);
-        stats->evicted += row.evicted;
-        stats->refused = plus(stats->refused, process->drain ? drain_refused(process->drain) : process->refused);
-        stats->threads += process->drain ? drain_threads(process->drain) : 0;
-        if (process->drain && drain_fill_ppm(process->drain) > stats->ring_fill_ppm)
+        stats->threads += drain_threads(process->drain);
+        if (drain_fill_ppm(process->drain) > stats->ring_fill_ppm)
                 stats->ring_fill_ppm = drain_fill_ppm(process->drain);
 }
 
 void collector_stats(const struct collector *collector, struct collector_stats *ret) {
         const struct processes_stats *rows = processes_stats(collector->processes);
-        const struct process_sums *gone = &rows->forgotten;
+        struct process_sums sums = rows->forgotten;
         const struct process *process;
         struct schedule_stats schedule;
         struct collector_stats stats = {.started_ns = collector->started_ns,
                                         .processes = rows->live,
                                         .processes_ended = rows->ended,
                                         .processes_seen = rows->seen,
-                                        .records = gone->records,
-                                        .refused = gone->refused,
-                                        .lost_alloc_bytes = gone->lost_alloc_bytes,
-                                        .evicted = gone->evicted,
                                         .forked = rows->forked,
                                         .expelled = rows->expelled,
                                         .rejected = rows->rejected,
@@ -359,8 +343,15 @@ void collector_stats(const struct collector *collector, struct collector_stats *
         stats.generation = beacon_generation(collector->beacon);
         handover_stats(collector->handover, &stats);
         limits_sum(collector->processes, stats.limited);
-        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++)
+        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
+                processes_add(&sums, process, reactor_now(collector->reactor));
                 add_process(&stats, process);
+        }
+        stats.records = sums.records;
+        stats.refused = sums.refused;
+        stats.lost_alloc_bytes = sums.lost_alloc_bytes;
+        stats.evicted = sums.evicted;
+        stats.untrusted = sums.untrusted;
         *ret = stats;
 }
 

@@ -69,6 +69,7 @@ struct collector_stats {
         uint64_t started_ns; /* monotonic */
         uint64_t processes, processes_ended, processes_seen, threads;
         uint64_t records, refused, lost_alloc_bytes, evicted;
+        uint64_t untrusted; /* processes that claim more than is possible: the second and third are without them */
         double records_rate;
         uint64_t forked; /* of those seen, children of fork(3) */
         uint64_t expelled, rejected, missed, wakeups, passes;

@@ -34,6 +34,7 @@ struct page {
         uint64_t records, refused, lost_alloc_bytes, evicted; /* of the forgotten */
         uint64_t successions;
         uint64_t left_behind; /* books that no successor could take over */
+        uint64_t untrusted;   /* of the forgotten */
 };
 _Static_assert(sizeof(struct page) <= 4096, "what lies behind a shorter one is zero");
 
@@ -181,7 +182,8 @@ int handover_new(struct handover **ret, struct collector *collector, const struc
                 const struct process_sums forgotten = {.records = page->records,
                                                        .refused = page->refused,
                                                        .lost_alloc_bytes = page->lost_alloc_bytes,
-                                                       .evicted = page->evicted};
+                                                       .evicted = page->evicted,
+                                                       .untrusted = page->untrusted};
 
                 processes_set_history(collector->processes, page->seen, &forgotten);
         }
@@ -460,6 +462,7 @@ void handover_forget(struct handover *handover, struct process *process) {
         page->refused = forgotten->refused;
         page->lost_alloc_bytes = forgotten->lost_alloc_bytes;
         page->evicted = forgotten->evicted;
+        page->untrusted = forgotten->untrusted;
         page->forgetting = process->number;
         commit(handover);
         drop_all(handover, process);

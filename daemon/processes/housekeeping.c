@@ -224,22 +224,11 @@ void process_autopsy(struct process *process, uint64_t now_ns) {
         processes->owner->pidfd_closed(processes->userdata, process);
 }
 
-/* What a client counts may be anything: a sum stays at its end. */
-static uint64_t plus(uint64_t a, uint64_t b) {
-        return a + b >= a ? a + b : UINT64_MAX;
-}
-
 void process_forget(struct process *process) {
         struct processes *processes = process->inside->processes;
-        struct process_sums *forgotten = &processes->stats.forgotten;
-        struct books_process_row row;
 
         if (process->books) {
-                books_process_lanes(process->books, &row);
-                forgotten->records += row.records;
-                forgotten->lost_alloc_bytes = plus(forgotten->lost_alloc_bytes, row.lost[SHM_ALLOC_BYTES]);
-                forgotten->evicted += row.evicted;
-                forgotten->refused = plus(forgotten->refused, process->refused);
+                processes_add(&processes->stats.forgotten, process, reactor_now(processes->reactor));
                 processes->owner->forgotten(processes->userdata, process);
         }
         processes_remove(process);

@@ -2,11 +2,13 @@
 /* See processes.h. */
 #include "daemon/processes/processes.h"
 #include "daemon/books/books.h"
+#include "daemon/drain/drain.h"
 #include "daemon/loop/reactor.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "daemon/processes/announced.h"
 #include "daemon/processes/process_private.h"
@@ -157,6 +159,51 @@ const struct processes_stats *processes_stats(const struct processes *processes)
 void processes_set_history(struct processes *processes, uint64_t seen, const struct process_sums *forgotten) {
         processes->stats.seen = seen;
         processes->stats.forgotten = *forgotten;
+}
+
+/* More than any program does on a processor, in a nanosecond. */
+#define REFUSED_MOST 1u
+#define LOST_MOST    1024u /* bytes */
+
+/* To ask for it takes a system call or more. */
+static uint64_t processors(void) {
+        static uint64_t n;
+
+        if (!n)
+                n = (uint64_t)get_nprocs_conf();
+        return n;
+}
+
+/* The most that can be done at that rate by all processors for so long, and a second. */
+static uint64_t most(uint64_t rate, uint64_t age_ns) {
+        unsigned __int128 n = (unsigned __int128)rate * ((unsigned __int128)age_ns + NS_PER_S) * processors();
+
+        return n < UINT64_MAX ? (uint64_t)n : UINT64_MAX;
+}
+
+/* What a client counts may be anything.  What it cannot have done, and what no sum can hold, is in none: else one process
+ * would bring a sum over all to its end, and it would stay there. */
+static bool is_possible(const struct process_sums *sums, uint64_t refused, uint64_t lost, uint64_t age_ns) {
+        return refused <= most(REFUSED_MOST, age_ns) && lost <= most(LOST_MOST, age_ns) &&
+               sums->refused + refused >= refused && sums->lost_alloc_bytes + lost >= lost;
+}
+
+void processes_add(struct process_sums *sums, const struct process *process, uint64_t now_ns) {
+        uint64_t refused = process->drain ? drain_refused(process->drain) : process->refused;
+        uint64_t from_ns = process->inside->attached_ns, to_ns = process->drain ? now_ns : process->ended_ns;
+        struct books_process_row row;
+
+        if (!process->books)
+                return;
+        books_process_lanes(process->books, &row);
+        sums->records += row.records;
+        sums->evicted += row.evicted;
+        if (!is_possible(sums, refused, row.lost[SHM_ALLOC_BYTES], to_ns > from_ns ? to_ns - from_ns : 0)) {
+                sums->untrusted++;
+                return;
+        }
+        sums->refused += refused;
+        sums->lost_alloc_bytes += row.lost[SHM_ALLOC_BYTES];
 }
 
 void processes_count_rejected(struct processes *processes) {

@@ -60,9 +60,11 @@ struct process_owner {
         size_t part_size; /* of struct process_part */
 };
 
-/* Sums over processes whose rows are freed. */
+/* Sums over processes.  What one can claim without having done it (refused, lost_alloc_bytes) is summed of those only
+ * that may have done it. */
 struct process_sums {
         uint64_t records, refused, lost_alloc_bytes, evicted;
+        uint64_t untrusted; /* processes of which it is not */
 };
 
 struct processes_stats {
@@ -101,5 +103,7 @@ struct announced *processes_announced(const struct processes *processes);
 const struct processes_stats *processes_stats(const struct processes *processes);
 /* Takes over what an earlier collector counted. */
 void processes_set_history(struct processes *processes, uint64_t seen, const struct process_sums *forgotten);
+/* Adds what a process has at `now_ns`, or had at its end. */
+void processes_add(struct process_sums *sums, const struct process *process, uint64_t now_ns);
 void processes_count_rejected(struct processes *processes);
 void processes_count_missed(struct processes *processes);

@@ -71,6 +71,8 @@ static uint64_t status_number(const struct query *query, const struct collector_
                 return stats->rejected;
         case WIRE_STATUS_missed:
                 return stats->missed;
+        case WIRE_STATUS_untrusted:
+                return stats->untrusted;
         case WIRE_STATUS_evicted:
                 return stats->evicted;
         case WIRE_STATUS_follow_dropped:

@@ -202,7 +202,9 @@
         X(log_dropped, UINT, COUNT, "lines that the log had no room for")                                              \
         X(longest_turn_ns, UINT, DURATION, "processor time of the longest turn of its loop")                           \
         X(longest_turn, TEXT, NONE, "what took most of that turn")                                                     \
-        X(missed, UINT, COUNT, "attach requests whose program had ended or given up before it was their turn")
+        X(missed, UINT, COUNT, "attach requests whose program had ended or given up before it was their turn")         \
+        X(untrusted, UINT, COUNT,                                                                                      \
+          "processes that claim more than is possible: refused and lost_alloc_bytes are without them")
 
 /* ------------------------------------------------------------------------------------------- as data at run time -- */
 
