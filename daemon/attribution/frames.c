@@ -7,6 +7,8 @@
 #include "daemon/attribution/interval.h"
 #include "daemon/books/last_open.h"
 
+#define FINISH_PORTION 16384u /* paths that one call looks at */
+
 /* What frames_feed() does not hold in itself, so that what it does every time has the registers. */
 #define FRAMES_SELDOM __attribute__((cold, noinline))
 
@@ -249,6 +251,8 @@ void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
 }
 
 bool frames_finish(struct books *books, uint32_t *path) {
+        uint32_t left = FINISH_PORTION;
+
         if (*path == 1 && !books_are_finished(books)) {
                 last_open_prune(books);
                 last_open_note_all(books);
@@ -257,7 +261,7 @@ bool frames_finish(struct books *books, uint32_t *path) {
                 const struct tally *t = tally_of(books, *path);
                 uint64_t ended = t->closed + t->aborted, open = t->opened > ended ? t->opened - ended : 0;
 
-                if (books_batch_is_full(books))
+                if (!left-- || books_batch_is_full(books))
                         return false;
                 if (t->name && open)
                         tally_change(books, *path)->aborted += open;

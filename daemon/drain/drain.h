@@ -58,6 +58,9 @@ bool drain_check(const struct drain *drain, char *why, size_t size);
  * aborted. */
 int drain_finish(struct drain *drain, uint64_t now_ns);
 
+/* The same in portions: 1, it is to be called again; 0 or -errno, which stays so.  No pass comes after the first call. */
+int drain_finish_some(struct drain *drain, uint64_t now_ns);
+
 /* These books have no segment any more: ends what is open in them. */
 void drain_abandon(struct books *books, uint64_t now_ns);
 

@@ -107,7 +107,7 @@ static void settle_refused(struct drain *drain, bool is_dead) {
         books_set_forks(drain->books, segment_forks(&drain->reader));
         if (is_dead || (paths_may_differ(drain, &refused) && !drain->refused_left))
                 drain->refused_left = books_path_count(drain->books);
-        settle_refused_paths(drain, is_dead ? UINT32_MAX : PATHS_PORTION);
+        settle_refused_paths(drain, PATHS_PORTION);
 }
 
 static int settle(struct drain *drain, bool is_dead) {
@@ -129,6 +129,8 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
         bool any = false;
         int r = 0;
 
+        if (drain->finish != FINISH_LOOK)
+                return 0;
         drain->slice = DRAIN_SLICE;
         drain_begin(drain, now_ns);
         if (drain_has_closes(drain)) /* of the last pass's second look */
@@ -140,27 +142,69 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
         return r >= 0 && drain->refused_left ? DRAIN_CUT : r;
 }
 
-int drain_finish(struct drain *drain, uint64_t now_ns) {
-        uint32_t path = 1;
+static int finish_look(struct drain *drain) {
         bool any = false;
         int r;
 
         drain->is_unbounded = true;
-        drain_begin(drain, now_ns);
         r = drain->target_count ? drain_look(drain, &any) : 0; /* first what it is in the middle of */
         if (r >= 0)
                 r = drain_look(drain, &any);
         if (r >= 0)
                 r = settle(drain, true);
-        if (r >= 0) {
-                /* No thread writes any more: queued closes have nothing to wait for. */
-                for (int look = 0; look < 2; look++)
-                        while (!spans_apply_closes(drain->books))
-                                drain_next_batch(drain);
-                while (!frames_finish(drain->books, &path))
-                        drain_next_batch(drain);
+        return r;
+}
+
+/* No thread writes any more: queued closes have nothing to wait for.  True: both looks of them are applied. */
+static bool finish_closes(struct drain *drain) {
+        drain->finish_looks += spans_apply_closes(drain->books);
+        return drain->finish_looks == 2;
+}
+
+/* In a batch.  0: the step is over; 1: it goes on; or -errno. */
+static int finish_step(struct drain *drain) {
+        int r;
+
+        switch (drain->finish) {
+        case FINISH_LOOK:
+                r = finish_look(drain);
+                return r < 0 ? r : 0;
+        case FINISH_REFUSED:
+                settle_refused_paths(drain, PATHS_PORTION);
+                return drain->refused_left > 0;
+        case FINISH_CLOSES:
+                drain->finish_path = 1;
+                return !finish_closes(drain);
+        case FINISH_PATHS:
+                return !frames_finish(drain->books, &drain->finish_path);
+        case FINISH_DONE:
+                break;
         }
+        return 0;
+}
+
+int drain_finish_some(struct drain *drain, uint64_t now_ns) {
+        int r;
+
+        if (drain->finish == FINISH_DONE)
+                return drain->finish_result;
+        drain_begin(drain, now_ns);
+        r = finish_step(drain);
         drain_commit(drain);
+        if (r < 0) {
+                drain->finish_result = r;
+                drain->finish = FINISH_DONE;
+        } else if (r == 0) {
+                drain->finish++;
+        }
+        return r < 0 || drain->finish == FINISH_DONE ? r : 1;
+}
+
+int drain_finish(struct drain *drain, uint64_t now_ns) {
+        int r;
+
+        while ((r = drain_finish_some(drain, now_ns)) > 0)
+                ;
         return r;
 }
 

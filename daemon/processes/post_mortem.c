@@ -19,8 +19,9 @@
 #include "daemon/processes/process_private.h"
 #include "daemon/processes/process_text.h"
 
-#define SPANS_TOLD 5u
-#define NAMES_TOLD 3u
+#define SPANS_TOLD    5u
+#define NAMES_TOLD    3u
+#define RATES_PORTION 8192u /* paths */
 
 void post_mortem_watch(struct process *process) {
         (void)procinfo_oom_kills(process->cgroup, &process->inside->post_mortem.oom_kills);
@@ -75,37 +76,83 @@ static void list_spans(const struct books *books, char *buf, size_t size) {
         }
 }
 
-struct name_rate {
-        const char *name;
-        double rate;
+struct post_mortem_rates {
+        uint64_t now_ns;
+        uint32_t path; /* the last that is summed */
+        uint32_t names;
+        double of_name[]; /* bytes a second over a minute, by name; [0]: of all */
 };
 
-/* "4.0 MiB/s, query 3.9 MiB/s, parse 10 B/s" */
-static void list_rates(const struct books *books, uint64_t now_ns, char *buf, size_t size) {
-        struct name_rate top[NAMES_TOLD] = {0}, one;
-        char bytes[32];
-        double sum = 0, rate[3];
-        size_t at;
+bool post_mortem_rate_some(struct process *process, uint64_t now_ns) {
+        struct post_mortem *own = &process->inside->post_mortem;
+        const struct books *books = process->books;
+        double rate[3];
+        uint32_t name;
 
-        for (uint32_t name = 1; name <= books_name_count(books); name++) {
-                books_name_rates(books, name, now_ns, rate);
-                sum += rate[1];
-                one = (struct name_rate){books_name(books, name), rate[1]};
-                for (unsigned i = 0; i < NAMES_TOLD && one.rate > 0; i++)
-                        if (one.rate > top[i].rate) {
-                                struct name_rate other = top[i];
+        if (!own->rates) {
+                uint32_t names = books_name_count(books);
+
+                own->rates = calloc(1, sizeof *own->rates + (names + 1) * sizeof(double));
+                if (!own->rates)
+                        return true;
+                own->rates->now_ns = now_ns;
+                own->rates->names = names;
+        }
+        for (uint32_t n = 0; own->rates->path < books_path_count(books); n++) {
+                if (n == RATES_PORTION)
+                        return false;
+                name = books_path_name(books, ++own->rates->path);
+                if (!name || name > own->rates->names)
+                        continue;
+                books_path_rates(books, own->rates->path, own->rates->now_ns, rate);
+                own->rates->of_name[name] += rate[1];
+                own->rates->of_name[0] += rate[1];
+        }
+        return true;
+}
+
+void post_mortem_deinit(struct process *process) {
+        free(process->inside->post_mortem.rates);
+        process->inside->post_mortem.rates = NULL;
+}
+
+/* The names with the highest rates, the highest first; 0: no more. */
+static void find_top(const struct post_mortem_rates *rates, uint32_t top[NAMES_TOLD]) {
+        for (uint32_t name = 1; name <= rates->names; name++) {
+                uint32_t one = name;
+
+                for (unsigned i = 0; i < NAMES_TOLD && rates->of_name[one] > 0; i++)
+                        if (!top[i] || rates->of_name[one] > rates->of_name[top[i]]) {
+                                uint32_t other = top[i];
 
                                 top[i] = one;
                                 one = other;
+                                if (!one)
+                                        break;
                         }
         }
-        amount(bytes, sum);
+}
+
+/* "4.0 MiB/s, query 3.9 MiB/s, parse 10 B/s" */
+static void list_rates(struct process *process, char *buf, size_t size) {
+        const struct books *books = process->books;
+        const struct post_mortem_rates *rates;
+        uint32_t top[NAMES_TOLD] = {0};
+        char bytes[32];
+        size_t at;
+
+        while (!post_mortem_rate_some(process, process->ended_ns))
+                ;
+        rates = process->inside->post_mortem.rates;
+        if (rates)
+                find_top(rates, top);
+        amount(bytes, rates ? rates->of_name[0] : 0);
         at = add(buf, size, 0, bytes);
         at = add(buf, size, at, "/s");
-        for (unsigned i = 0; i < NAMES_TOLD && top[i].rate >= 0.5; i++) {
-                amount(bytes, top[i].rate);
+        for (unsigned i = 0; i < NAMES_TOLD && top[i] && rates->of_name[top[i]] >= 0.5; i++) {
+                amount(bytes, rates->of_name[top[i]]);
                 at = add(buf, size, at, ", ");
-                at = add(buf, size, at, top[i].name);
+                at = add(buf, size, at, books_name(books, top[i]));
                 at = add(buf, size, at, " ");
                 at = add(buf, size, at, bytes);
                 at = add(buf, size, at, "/s");
@@ -137,7 +184,7 @@ void post_mortem_skip(struct process *process) {
         process->inside->post_mortem.is_reported = true;
 }
 
-void post_mortem_report(struct process *process) {
+static void report(struct process *process) {
         char spans[1024], rates[512], ended[64];
         struct books_last last;
 
@@ -155,7 +202,7 @@ void post_mortem_report(struct process *process) {
         if (process->end == PROCESS_EXITED && !books_last_row(process->books, 0, &last))
                 return;
         list_spans(process->books, spans, sizeof spans);
-        list_rates(process->books, process->ended_ns, rates, sizeof rates);
+        list_rates(process, rates, sizeof rates);
         log_event(LOG_KILLED,
                   &(struct log_peer){.pid = process->pid,
                                      .uid = process->uid,
@@ -168,4 +215,9 @@ void post_mortem_report(struct process *process) {
                   "process %d (%s) of %s: %s, cause %s; open then: %.500s; last minute: %.200s", (int)process->pid,
                   process->comm, *process->unit ? process->unit : "no unit",
                   process_end_text(process, ended, sizeof ended), cause(process), *spans ? spans : "nothing", rates);
+}
+
+void post_mortem_report(struct process *process) {
+        report(process);
+        post_mortem_deinit(process);
 }

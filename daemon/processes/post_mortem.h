@@ -11,15 +11,19 @@ struct process;
 
 /* For post_mortem.c only. */
 struct post_mortem {
-        uint64_t oom_kills; /* of its cgroup, as far as deaths are attributed to them already */
-        bool maybe_oom;     /* There was one more of them when it died. */
-        bool is_reported;   /* Its last line was logged, or is not to be. */
+        uint64_t oom_kills;              /* of its cgroup, as far as deaths are attributed to them already */
+        bool maybe_oom;                  /* There was one more of them when it died. */
+        bool is_reported;                /* Its last line was logged, or is not to be. */
+        struct post_mortem_rates *rates; /* NULL, or what is summed for that line */
 };
 
 /* It lives: OOM kills of its cgroup from here on may be its own death. */
 void post_mortem_watch(struct process *process);
 /* It died this moment: reads what will not be there later. */
 void post_mortem_look(struct process *process);
+/* It is about to end: sums its rates for the last line, of a portion of its paths.  True: it is done. */
+bool post_mortem_rate_some(struct process *process, uint64_t now_ns);
+void post_mortem_deinit(struct process *process);
 bool post_mortem_is_reported(const struct process *process);
 /* Its last line is never to be logged. */
 void post_mortem_skip(struct process *process);

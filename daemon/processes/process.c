@@ -57,6 +57,7 @@ static void detach(struct process *process) {
 }
 
 void process_destroy(struct process *process) {
+        post_mortem_deinit(process);
         books_free(process->books);
         free((char *)process - offsetof(struct whole, process));
 }
@@ -190,16 +191,29 @@ void process_listen(struct process *process) {
 
 /* ---------------------------------------------------------------------------------------------------- draining -- */
 
+/* The end of a dead process, a portion of what takes a look at each of its paths. */
+static int finish(struct process *process, uint64_t now_ns) {
+        process->inside->watch.is_finishing = true;
+        reactor_work(process->inside->processes->reactor, "ends of processes");
+        if (drain_finish_some(process->drain, now_ns) > 0 || !post_mortem_rate_some(process, now_ns))
+                return DRAIN_CUT;
+        process_end(process, PROCESS_EXITED, 0);
+        return DRAIN_SOME;
+}
+
 int process_drain(struct process *process, uint64_t now_ns) {
         uint64_t before = limits_charged(process);
-        int r = drain_pass(process->drain, now_ns);
+        int r;
 
+        if (process->inside->watch.is_finishing)
+                return finish(process, now_ns);
+        r = drain_pass(process->drain, now_ns);
         if (r == DRAIN_SOME || r == DRAIN_MORE)
                 process_look_for_filters(process, now_ns, ACTIVE_LOOK_NS);
         if (r < 0)
                 process_expel(process, r);
         else if (process->inside->watch.died && r < DRAIN_MORE)
-                process_end(process, PROCESS_EXITED, 0);
+                r = finish(process, now_ns);
         limits_after_drain(process, before, r);
         return r;
 }
