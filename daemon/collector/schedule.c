@@ -291,12 +291,11 @@ static void on_tick(void *userdata, uint64_t now_ns) {
         }
         reactor_work(collector->reactor, "forgetting");
         next = processes_forget(processes, now_ns);
-        if (next == now_ns) {
+        if (next == now_ns || !announced_tend(processes_announced(processes), now_ns)) {
                 reactor_timer_set(schedule->tick_timer, now_ns);
                 return;
         }
         schedule->tick.is_on = false;
-        announced_tend(processes_announced(processes), now_ns);
         limits_tend(processes, now_ns);
         measure_rate(collector, now_ns);
         busy = schedule->tick_is_busy || !announced_is_empty(processes_announced(processes));

@@ -38,6 +38,7 @@ struct notice {
         uid_t uid;
         uint64_t start_ticks;
         uint64_t since_ns;
+        unsigned round; /* of announced_tend(), in which it was looked at last */
         char path[256];
         const char *why; /* NULL: the file could not be read */
 };
@@ -46,6 +47,7 @@ struct announced {
         struct processes *processes;
         struct notice *first; /* newest first */
         unsigned count;
+        unsigned round; /* of announced_tend(), from 1 */
 };
 
 static struct notice **find(struct announced *announced, pid_t pid) {
@@ -72,6 +74,7 @@ int announced_new(struct announced **ret, struct processes *processes) {
         if (!announced)
                 return -ENOMEM;
         announced->processes = processes;
+        announced->round = 1;
         *ret = announced;
         return 0;
 }
@@ -282,28 +285,41 @@ void announced_hear(struct announced *announced, struct process *process) {
             exec.flags & SHM_HELLO_SCRUBBED, exec.pid > 0, FILTERED);
 }
 
-void announced_tend(struct announced *announced, uint64_t now_ns) {
-        struct notice **at = &announced->first;
+/* True: it runs on, and has a row now, so that its notice is to go. */
+static bool tend(struct notice *notice, uint64_t now_ns) {
+        struct processes *processes = notice->announced->processes;
         struct procinfo_stat stat;
         struct process *former, *process;
 
+        if (now_ns - notice->since_ns < SHOWN_NS || procinfo_stat(notice->pid, &stat) < 0 || stat.state == 'Z' ||
+            !is_named_after(stat.comm, notice->path))
+                return false;
+        former = processes_by_pid(processes, notice->pid);
+        /* A program of the same name that has not called exec is still the one that announced it. */
+        if (former && former->drain && !drain_is_abandoned(former->drain))
+                return false;
+        if (former)
+                process_end(former, PROCESS_EXEC, 0);
+        (void)make_row(notice, true, &process);
+        return true;
+}
+
+bool announced_tend(struct announced *announced, uint64_t now_ns) {
+        struct notice **at = &announced->first;
+        uint64_t end_ns = reactor_slice_end();
+
         while (*at) {
                 struct notice *notice = *at;
+                bool is_new = notice->round != announced->round;
 
-                if (now_ns - notice->since_ns < SHOWN_NS || procinfo_stat(notice->pid, &stat) < 0 ||
-                    stat.state == 'Z' || !is_named_after(stat.comm, notice->path)) {
+                notice->round = announced->round;
+                if (is_new && tend(notice, now_ns))
+                        notice_free(at);
+                else
                         at = &notice->next;
-                        continue;
-                }
-                former = processes_by_pid(announced->processes, notice->pid);
-                /* A program of the same name that has not called exec is still the one that announced it. */
-                if (former && former->drain && !drain_is_abandoned(former->drain)) {
-                        at = &notice->next;
-                        continue;
-                }
-                if (former)
-                        process_end(former, PROCESS_EXEC, 0);
-                (void)make_row(notice, true, &process);
-                notice_free(at);
+                if (is_new && reactor_slice_is_over(end_ns))
+                        return false;
         }
+        announced->round++;
+        return true;
 }

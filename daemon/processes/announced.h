@@ -24,6 +24,6 @@ bool announced_drop(struct announced *announced, pid_t pid);
 /* `pid` has ended (wait_status as wait(2)'s, -1: unknown).  Where a program was announced and did run, the row of
  * what ran before ends as exec, and the program gets one of its own; returns true then. */
 bool announced_conclude(struct announced *announced, pid_t pid, int wait_status);
-/* Makes rows of those that run on without having attached. */
-void announced_tend(struct announced *announced, uint64_t now_ns);
+/* Makes rows of those that run on without having attached, in one slice.  False: it goes on at the next call. */
+bool announced_tend(struct announced *announced, uint64_t now_ns);
 bool announced_is_empty(const struct announced *announced);
