@@ -30,9 +30,9 @@ struct drain {
         uint64_t moved, moved_ns; /* what is refused and done by all threads; when that was last seen to differ */
         uint32_t refused_path;    /* whose refused enters were read last */
         uint32_t refused_left;    /* paths of which they are still to be read */
-        /* The next step of the end, the path that it is at, and how often it looked for closes. */
-        enum { FINISH_LOOK, FINISH_REFUSED, FINISH_CLOSES, FINISH_PATHS, FINISH_DONE } finish;
-        uint32_t finish_path;
+        /* The next step of the end, the lane and path that it is at, and how often it looked for closes. */
+        enum { FINISH_LOOK, FINISH_LANES, FINISH_REFUSED, FINISH_CLOSES, FINISH_PATHS, FINISH_DONE } finish;
+        uint32_t finish_lane, finish_path;
         unsigned finish_looks;
         int finish_result;
         uint64_t fill_ns; /* when fill[0] began */

@@ -110,18 +110,14 @@ static void settle_refused(struct drain *drain, bool is_dead) {
         settle_refused_paths(drain, PATHS_PORTION);
 }
 
-static int settle(struct drain *drain, bool is_dead) {
-        int r;
+static int settle_lanes(struct drain *drain) {
+        int r = drain_look_at_lanes(drain);
 
-        segment_ask_timing_of_all(&drain->reader, books_timing(drain->books));
-        r = drain_look_at_lanes(drain);
         for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++) {
                 if (books_batch_is_full(drain->books))
                         drain_next_batch(drain);
-                r = settle_lane(drain, i, is_dead);
+                r = settle_lane(drain, i, false);
         }
-        if (r >= 0)
-                settle_refused(drain, is_dead);
         return r;
 }
 
@@ -135,8 +131,11 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
         drain_begin(drain, now_ns);
         if (drain_has_closes(drain)) /* of the last pass's second look */
                 r = drain_look(drain, &any);
+        segment_ask_timing_of_all(&drain->reader, books_timing(drain->books));
         if (r >= 0)
-                r = settle(drain, false);
+                r = settle_lanes(drain);
+        if (r >= 0)
+                settle_refused(drain, false);
         drain_commit(drain);
         drain_publish_retired(drain);
         return r >= 0 && drain->refused_left ? DRAIN_CUT : r;
@@ -151,8 +150,23 @@ static int finish_look(struct drain *drain) {
         if (r >= 0)
                 r = drain_look(drain, &any);
         if (r >= 0)
-                r = settle(drain, true);
-        return r;
+                r = drain_look_at_lanes(drain);
+        return r < 0 ? r : 0;
+}
+
+/* A batch of them: each may have a whole stack that is aborted. */
+static int finish_lanes(struct drain *drain) {
+        for (; drain->finish_lane < drain->reader.lanes; drain->finish_lane++) {
+                int r;
+
+                if (books_batch_is_full(drain->books))
+                        return 1;
+                r = settle_lane(drain, drain->finish_lane, true);
+                if (r < 0)
+                        return r;
+        }
+        settle_refused(drain, true);
+        return 0;
 }
 
 /* No thread writes any more: queued closes have nothing to wait for.  True: both looks of them are applied. */
@@ -163,12 +177,11 @@ static bool finish_closes(struct drain *drain) {
 
 /* In a batch.  0: the step is over; 1: it goes on; or -errno. */
 static int finish_step(struct drain *drain) {
-        int r;
-
         switch (drain->finish) {
         case FINISH_LOOK:
-                r = finish_look(drain);
-                return r < 0 ? r : 0;
+                return finish_look(drain);
+        case FINISH_LANES:
+                return finish_lanes(drain);
         case FINISH_REFUSED:
                 settle_refused_paths(drain, PATHS_PORTION);
                 return drain->refused_left > 0;

@@ -203,18 +203,18 @@ static int finish(struct process *process, uint64_t now_ns) {
 
 int process_drain(struct process *process, uint64_t now_ns) {
         uint64_t before = limits_charged(process);
-        int r;
+        int outcome, r;
 
         if (process->inside->watch.is_finishing)
                 return finish(process, now_ns);
-        r = drain_pass(process->drain, now_ns);
+        r = outcome = drain_pass(process->drain, now_ns);
         if (r == DRAIN_SOME || r == DRAIN_MORE)
                 process_look_for_filters(process, now_ns, ACTIVE_LOOK_NS);
         if (r < 0)
                 process_expel(process, r);
         else if (process->inside->watch.died && r < DRAIN_MORE)
                 r = finish(process, now_ns);
-        limits_after_drain(process, before, r);
+        limits_after_drain(process, before, outcome);
         return r;
 }
 

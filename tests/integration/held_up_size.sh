@@ -26,7 +26,7 @@ as() {
 ask() {
         (as "$1" "$WORK/bin/spanallocctl" --socket "$QUERY" --json=short "${@:2}")
 }
-# load WHAT PROCESSES MAPPINGS NAMES THREADS [BELOW]
+# load WHAT PROCESSES MAPPINGS NAMES THREADS [BELOW [OPEN]]
 load() {
         local what=$1 count=$2 i pid
         shift
@@ -68,6 +68,7 @@ load "many mappings" 64 2500 1 1
 load "many names" 6 0 12000 2
 load "many paths" 1 0 1000 1 129
 load "many threads" 4 0 1 800
+load "many open spans" 1 0 1 800 0 60
 load "many processes" "${HELD_UP_PROCESSES:-400}" 0 3 1
 expect "the neighbour still runs" "$(ask $neighbour ps | jq '[.processes[] | select(.alive)] | length')" 1
 exec 7>&-

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * static_load PROCESSES MAPPINGS NAMES THREADS [BELOW]: so many processes, each with so many mappings, which attach, open
+ * static_load PROCESSES MAPPINGS NAMES THREADS [BELOW [OPEN]]: so many processes, each with so many mappings, which attach, open
  * and close a span of each of so many names on each of so many threads, in each of these spans one of each of the first
- * BELOW names, and say so.  Then they wait for the end of their input; with a line of input before that, they kill
+ * BELOW names, and say so, with OPEN spans open on each thread.  Then they wait for the end of their input; with a line of input before that, they kill
  * themselves.
  */
 #include <pthread.h>
@@ -16,15 +16,19 @@
 
 #include <spanalloc/spanalloc.h>
 
-static int names, below;
+static int names, below, left_open;
 static pthread_barrier_t barrier;
 
-static void do_span(int number, int children) {
-        spanalloc_span span;
+static spanalloc_span open_span(int number) {
         char name[32];
 
         snprintf(name, sizeof name, "name-%d", number);
-        span = spanalloc_open(spanalloc_site_intern(name));
+        return spanalloc_open(spanalloc_site_intern(name));
+}
+
+static void do_span(int number, int children) {
+        spanalloc_span span = open_span(number);
+
         spanalloc_enter(span);
         for (int i = 0; i < children; i++)
                 do_span(i, 0);
@@ -35,6 +39,8 @@ static void do_span(int number, int children) {
 static void *work(void *userdata) {
         for (int i = 0; i < names; i++)
                 do_span(i, below);
+        for (int i = 0; i < left_open; i++)
+                spanalloc_enter(open_span(i));
         pthread_barrier_wait(&barrier);
         while (pause())
                 ;
@@ -75,6 +81,7 @@ int main(int argc, char **argv) {
 
         names = argc > 3 ? atoi(argv[3]) : 1;
         below = argc > 5 ? atoi(argv[5]) : 0;
+        left_open = argc > 6 ? atoi(argv[6]) : 0;
         for (int i = 0; i < processes; i++) {
                 pid_t pid = fork();
 
