@@ -7,15 +7,8 @@
  */
 #include <stdlib.h>
 
+#include "base/radix_sort.h"
 #include "daemon/books/books_layout.h"
-
-static int compare(const void *a, const void *b) {
-        const struct books_threads *x = a, *y = b;
-
-        if (x->name != y->name)
-                return x->name < y->name ? -1 : 1;
-        return x->thread < y->thread ? -1 : x->thread > y->thread;
-}
 
 static size_t count_frames(const struct books *books) {
         size_t n = 0;
@@ -26,7 +19,7 @@ static size_t count_frames(const struct books *books) {
 }
 
 /* A thread is counted where the outermost frame of the name is. */
-static uint32_t list_frames(const struct books *books, struct books_threads *to) {
+static uint32_t list_frames(const struct books *books, struct radix_item *to) {
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < books->book->lanes; i++) {
@@ -34,38 +27,46 @@ static uint32_t list_frames(const struct books *books, struct books_threads *to)
 
                 for (uint32_t f = 0; f < lane->depth; f++)
                         if (lane->frames[f].flags & FRAME_OUTER_NAME)
-                                to[n++] = (struct books_threads){lane->frames[f].name, lane->thread, 1};
+                                to[n++] = (struct radix_item){.key = (uint64_t)lane->frames[f].name << 32 |
+                                                                     lane->thread};
         }
         return n;
 }
 
 /* Equal neighbours become one. */
-static uint32_t merge(struct books_threads *threads, uint32_t n) {
-        uint32_t last = 0;
+static uint32_t merge(const struct radix_item *frames, uint32_t n, struct books_threads *to) {
+        uint32_t count = 0;
 
-        for (uint32_t i = 1; i < n; i++)
-                if (compare(&threads[last], &threads[i]) == 0)
-                        threads[last].count += threads[i].count;
-                else
-                        threads[++last] = threads[i];
-        return n ? last + 1 : 0;
+        for (uint32_t i = 0; i < n; i++) {
+                if (!i || frames[i].key != frames[i - 1].key)
+                        to[count++] = (struct books_threads){(uint32_t)(frames[i].key >> 32), (uint32_t)frames[i].key,
+                                                             0};
+                to[count - 1].count++;
+        }
+        return count;
 }
 
 static void make_table(const struct books *books) {
         struct books_cache *cache = books->cache;
         uint64_t commit = atomic_load(&books->arena.header->commit);
+        struct radix_item *frames;
+        size_t most;
 
         if (cache->threads_in && cache->threads_in_commit == commit && !books->arena.in_batch)
                 return;
         free(cache->threads_in);
         cache->threads_in_count = 0;
         cache->threads_in_commit = commit;
-        cache->threads_in = calloc(count_frames(books) + 1, sizeof *cache->threads_in);
-        if (!cache->threads_in)
-                return;
-        cache->threads_in_count = list_frames(books, cache->threads_in);
-        qsort(cache->threads_in, cache->threads_in_count, sizeof *cache->threads_in, compare);
-        cache->threads_in_count = merge(cache->threads_in, cache->threads_in_count);
+        most = count_frames(books) + 1;
+        frames = reallocarray(NULL, most, 2 * sizeof *frames);
+        cache->threads_in = reallocarray(NULL, most, sizeof *cache->threads_in);
+        if (frames && cache->threads_in) {
+                uint32_t n = list_frames(books, frames);
+
+                radix_sort(frames, frames + most, n);
+                cache->threads_in_count = merge(frames, n, cache->threads_in);
+        }
+        free(frames);
 }
 
 uint32_t books_threads_in(const struct books *books, uint32_t name, const struct books_threads **ret) {
