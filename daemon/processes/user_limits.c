@@ -17,6 +17,7 @@
 
 #include "daemon/books/books.h"
 #include "daemon/drain/drain.h"
+#include "daemon/host/close_later.h"
 #include "daemon/host/log.h"
 #include "daemon/loop/reactor.h"
 #include "daemon/processes/process_private.h"
@@ -126,7 +127,7 @@ void limits_detach(struct process *process) {
         struct user_share *own = &process->inside->share;
 
         if (own->segment_fd >= 0)
-                close(own->segment_fd);
+                close_later(own->segment_fd); /* the last one of the file, where the process has ended */
         own->segment_fd = -1;
         if (own->in_quota)
                 quota_give(own->quota, QUOTA_PROCESSES, 1);
