@@ -151,8 +151,9 @@ static int method_reset(struct query *query, const struct query_peer *peer, cons
                 return query_fail(ret_error, EPERM, "ask as root or as a member of the group spanalloc",
                                   "reset is for those who may see all processes");
 
-        if (!collector_reset_some(query->collector, &query->job.next, &query->job.reset))
-                return QUERY_AGAIN;
+        while (!collector_reset_some(query->collector, &query->job.next, &query->job.reset))
+                if (query_is_late(query))
+                        return QUERY_AGAIN;
         wire_put_map(out, 1);
         wire_put_text(out, "processes");
         wire_put_uint(out, query->job.reset.count);

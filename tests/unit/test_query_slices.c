@@ -265,11 +265,28 @@ static void test_cancelled(void **state) {
         wire_buffer_deinit(&request);
 }
 
+/* What is asked for in one go is answered so, however long it takes. */
+static void test_in_one_go(void **state) {
+        static const char *const methods[] = {"spans", "tree", "ps", "status", "reset"};
+        struct wire_buffer request = WIRE_BUFFER_INIT(4096);
+        struct fixture *fixture = *state;
+
+        fixture->out.limit = 1 << 24;
+        is_late = true;
+        for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+                put(&request, methods[i], NULL);
+                wire_buffer_consume(&fixture->out, fixture->out.size);
+                assert_int_equal(query_answer(fixture->query, &all, request.data, request.size, &fixture->out),
+                                 QUERY_ANSWERED);
+        }
+        wire_buffer_deinit(&request);
+}
+
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup_many, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {TEST(test_the_same_answer), TEST(test_changes_meanwhile),
-                                           TEST(test_it_goes_meanwhile), TEST(test_cancelled)};
+                                           TEST(test_it_goes_meanwhile), TEST(test_cancelled), TEST(test_in_one_go)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
