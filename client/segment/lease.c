@@ -77,14 +77,17 @@ void sa_calls_end_undisturbed(struct sa_thread *self, uint64_t signals) {
         sa_calls_end(self);
 }
 
-void sa_filter_comes(enum sa_quiet reason) {
-        if (reason == SA_NOT_QUIET)
-                atomic_store(&expected, EXPECTED);
-        else
-                sa_set_quiet(reason);
-}
-
 void sa_settle_lease(void) {
         if (atomic_load(&expected))
                 (void)has_lease();
+}
+
+void sa_filter_comes(enum sa_quiet reason) {
+        if (reason != SA_NOT_QUIET) {
+                sa_set_quiet(reason);
+                return;
+        }
+        /* The looks count from now on: at the next system call this collector may be gone, and looks no more. */
+        atomic_store(&expected, EXPECTED);
+        sa_settle_lease();
 }
