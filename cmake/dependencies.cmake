@@ -20,4 +20,5 @@ endif()
 
 if(SPANALLOC_TESTS)
         pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+        pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 endif()

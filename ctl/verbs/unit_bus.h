@@ -21,6 +21,10 @@ struct unit_info {
         bool has_own_root;      /* RootDirectory= or RootImage= */
         bool lacks_sockets;     /* RestrictAddressFamilies= does not let it use AF_UNIX */
         char killing_call[32];  /* a system call of the library for which SystemCallFilter= kills; "": none */
+        char refused_call[32];  /* one that it answers with an errno, without which no program attaches; "": none */
+        bool loses_preload;     /* UnsetEnvironment= takes LD_PRELOAD away */
+        char hiding[32];        /* a setting that hides `hidden` from its programs; "": none */
+        char hidden[PATH_MAX];  /* the sockets' directory, or the library */
 };
 
 /* What went wrong: one sentence, and the exit status that goes with it. */
@@ -38,6 +42,9 @@ int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct unit_error *ret_
 int unit_bus_open(struct unit_bus **ret, bool user, struct unit_error *ret_error);
 struct unit_bus *unit_bus_free(struct unit_bus *bus);
 int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret, struct unit_error *ret_error);
+/* Sets `hiding` and `hidden` of a unit that was looked at, for one path; keeps what an earlier path has set. */
+void unit_bus_look_for(struct unit_bus *bus, const char *name, const char *file, bool is_library,
+                       struct unit_info *info);
 /* The manager reads its units anew. */
 int unit_bus_reload(struct unit_bus *bus, struct unit_error *ret_error);
 /* Returns when it has started. */

@@ -141,14 +141,41 @@ static bool is_broken_by_library(const struct subject *subject) {
 }
 
 static void warn_of_filter(const struct subject *subject) {
-        const char *call = subject->info.killing_call;
+        const struct unit_info *info = &subject->info;
 
-        if (call[0])
+        if (info->killing_call[0])
                 fprintf(stderr,
                         "spanallocctl: %s will not be counted: its SystemCallFilter= kills it for %s(), which the "
+                        "library calls; add SystemCallFilter=@system-service to it.\n",
+                        subject->name, info->killing_call);
+        else if (info->refused_call[0])
+                fprintf(stderr,
+                        "spanallocctl: %s will not be counted: its SystemCallFilter= refuses it %s(), which the "
                         "library "
-                        "calls; add SystemCallErrorNumber=EPERM or SystemCallFilter=@system-service to it.\n",
-                        subject->name, call);
+                        "calls; add SystemCallFilter=@system-service to it.\n",
+                        subject->name, info->refused_call);
+}
+
+static void warn_of_paths(struct subject *subject, const char *library) {
+        const char *runtime = subject->options->user ? getenv("XDG_RUNTIME_DIR") : "/run";
+        struct unit_info *info = &subject->info;
+        char directory[PATH_MAX];
+
+        if (info->loses_preload)
+                fprintf(stderr, "spanallocctl: %s will not be counted: its UnsetEnvironment= takes LD_PRELOAD away.\n",
+                        subject->name);
+        if (info->has_own_root)
+                return;
+        snprintf(directory, sizeof(directory), "%s/spanalloc", runtime ? runtime : "/run");
+        unit_bus_look_for(subject->bus, subject->name, directory, false, info);
+        unit_bus_look_for(subject->bus, subject->name, library, true, info);
+        if (!strcmp(info->hiding, "InaccessiblePaths") || !strcmp(info->hiding, "ProtectHome"))
+                fprintf(stderr, "spanallocctl: %s will not be counted: its %s= hides %s; take it out there.\n",
+                        subject->name, info->hiding, info->hidden);
+        else if (info->hiding[0])
+                fprintf(stderr, "spanallocctl: %s will not be counted: its %s= hides %s; add %s=%s to it.\n",
+                        subject->name, info->hiding, info->hidden,
+                        strcmp(info->hiding, "NoExecPaths") ? "BindReadOnlyPaths" : "ExecPaths", info->hidden);
 }
 
 static int enable(struct subject *subject) {
@@ -181,6 +208,7 @@ static int enable(struct subject *subject) {
                 return no_file(subject, r);
         warn(subject);
         warn_of_filter(subject);
+        warn_of_paths(subject, library);
         r = take_over(subject, &restarted);
         return r == CTL_OK ? report(subject, text, restarted) : r;
 }

@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 DEVELOPMENT=(libc6-dev libmsgpack-dev liburing-dev libsystemd-dev libncurses-dev libsmartcols-dev libjson-c-dev libinih-dev
-        zlib1g-dev libsqlite3-dev libcmocka-dev)
+        zlib1g-dev libsqlite3-dev libcmocka-dev libseccomp-dev)
 MSGPACK=libmsgpack-c2
 [ "$HOST_SUITE" != bookworm ] || MSGPACK=libmsgpackc2
 BUILD=/src/build/arm64

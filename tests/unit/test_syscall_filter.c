@@ -10,10 +10,11 @@
 #include "ctl/verbs/syscall_filter.h"
 
 static const char *const all[] = {
-        "access", "close",      "connect",    "faccessat",       "fcntl",      "fstat",   "fstatfs",
-        "futex",  "getcwd",     "geteuid",    "get_robust_list", "getsockopt", "madvise", "mmap",
-        "munmap", "nanosleep",  "newfstatat", "openat",          "ppoll",      "prctl",   "pread64",
-        "read",   "readlinkat", "recvmsg",    "rt_sigprocmask",  "sendto",     "socket",
+        "access",     "close",          "connect",  "faccessat",       "fcntl",   "fstat",      "fstatfs",
+        "futex",      "getcwd",         "geteuid",  "get_robust_list", "getpid",  "getsockopt", "gettid",
+        "madvise",    "mmap",           "mprotect", "mremap",          "munlock", "munmap",     "nanosleep",
+        "newfstatat", "openat",         "ppoll",    "prctl",           "pread64", "read",       "readlinkat",
+        "recvmsg",    "rt_sigprocmask", "sendto",   "sigaltstack",     "socket",  "tgkill",
 };
 #define ALL (sizeof(all) / sizeof(*all))
 
@@ -35,7 +36,17 @@ static void test_allow_list(void **state) {
                 assert_string_equal(syscall_filter_kills(&filter), all[i]);
                 filter.answers = true;
                 assert_null(syscall_filter_kills(&filter));
+                if (syscall_filter_refuses(&filter))
+                        assert_string_equal(syscall_filter_refuses(&filter), all[i]);
         }
+        /* What is answered with an errno in a list that kills for all else. */
+        filter = all_but(ALL);
+        syscall_filter_add(&filter, "sendto:EACCES");
+        assert_null(syscall_filter_kills(&filter));
+        assert_string_equal(syscall_filter_refuses(&filter), "sendto");
+        syscall_filter_add(&filter, "connect:kill");
+        filter.answers = true;
+        assert_string_equal(syscall_filter_kills(&filter), "connect");
 }
 
 static void test_deny_list(void **state) {
@@ -46,13 +57,18 @@ static void test_deny_list(void **state) {
         syscall_filter_add(&filter, "sock");
         syscall_filter_add(&filter, "sockets");
         assert_null(syscall_filter_kills(&filter));
+        assert_string_equal(syscall_filter_refuses(&filter), "sendto");
         syscall_filter_add(&filter, "socket:kill");
+        assert_string_equal(syscall_filter_kills(&filter), "socket");
+        filter.answers = true;
         assert_string_equal(syscall_filter_kills(&filter), "socket");
         filter = (struct syscall_filter){0};
         syscall_filter_add(&filter, "futex");
         assert_string_equal(syscall_filter_kills(&filter), "futex");
         filter.answers = true;
         assert_null(syscall_filter_kills(&filter));
+        /* A program attaches without it. */
+        assert_null(syscall_filter_refuses(&filter));
 }
 
 int main(void) {
