@@ -11,3 +11,7 @@ bool counting_is_missing(const char *counting) {
 
         return !strncmp(counting, nothing, strlen(nothing)) || !strncmp(counting, not_counted, strlen(not_counted));
 }
+
+bool counting_is_in_filter(const char *counting) {
+        return !counting_is_missing(counting) && strstr(counting, "; in a seccomp filter") != NULL;
+}

@@ -179,6 +179,11 @@ static void check_process(struct doctor *doctor, const struct table *ps, size_t 
                 doctor_add(doctor, "process", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: %s", comm, pid, counting);
                 doctor_advise(doctor, "start it with LD_PRELOAD=libspanalloc-malloc.so.0, or link "
                                       "libspanalloc-malloc; a static program can give a snapshot function of its own");
+        } else if (counting_is_in_filter(counting)) {
+                doctor_add(doctor, "process", DOCTOR_NOTE, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
+                doctor_advise(doctor,
+                              "nothing has to be done while this collector runs; after another one has taken its "
+                              "place, restart the program");
         } else {
                 doctor_add(doctor, "process", DOCTOR_OK, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
         }
@@ -257,6 +262,47 @@ static void program_lacks_trust(struct doctor *doctor, const struct program_fact
                               "collector in that user namespace");
 }
 
+/* The library makes no system call in a program that has installed a filter, nor in one that came with a filter, unless that
+ * is known not to kill: client/process/inherited_filter.h. */
+static void program_is_in_filter(struct doctor *doctor, const struct program_facts *facts) {
+        const char *comm = facts->comm, *suffix = strrchr(facts->unit, '.');
+        bool is_strict = facts->seccomp_mode == 1, is_service = suffix && !strcmp(suffix, ".service");
+        int pid = (int)facts->pid;
+
+        if (is_strict) {
+                doctor_add(doctor, "program", DOCTOR_PROBLEM,
+                           "%s[%d]: it is in seccomp's strict mode, and cannot attach any more", comm, pid);
+                doctor_advise(doctor, "restart it while the collector runs: it attaches before it shuts itself in");
+                return;
+        }
+        if (facts->calls_pass) {
+                doctor_add(doctor, "program", DOCTOR_NOTE,
+                           "%s[%d]: it has not attached, and is in a seccomp filter: it has shut itself in, and cannot "
+                           "any "
+                           "more, or the filter refuses what the library calls",
+                           comm, pid);
+                doctor_advise(doctor,
+                              "restart it while the collector runs: it attaches before it shuts itself in%s%s%s",
+                              is_service ? "; `spanallocctl enable --now " : "", is_service ? facts->unit : "",
+                              is_service ? "` says what its unit refuses" : "");
+                return;
+        }
+        doctor_add(doctor, "program", DOCTOR_PROBLEM,
+                   "%s[%d]: it is in a seccomp filter that may kill it, so the library in it does not attach", comm,
+                   pid);
+        if (is_service)
+                doctor_advise(
+                        doctor,
+                        "`spanallocctl enable --now %s` says whether its SystemCallFilter= lets it be counted; if "
+                        "the program installs the filter itself, restart it while the collector runs",
+                        facts->unit);
+        else
+                doctor_advise(doctor,
+                              "if it came with the filter, and that answers with an errno and does not kill, "
+                              "restart it with SPANALLOC_SECCOMP=allow; if it installs the filter itself, restart "
+                              "it while the collector runs");
+}
+
 void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
         const char *comm = facts->comm;
         int pid = (int)facts->pid;
@@ -269,6 +315,8 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
         } else if (facts->is_off) {
                 doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: it runs with SPANALLOC=0", comm, pid);
                 doctor_advise(doctor, "restart it without");
+        } else if (facts->seccomp_mode) {
+                program_is_in_filter(doctor, facts);
         } else if (!facts->socket_exists) {
                 program_lacks_socket(doctor, facts);
         } else if (facts->socket_is_other) {

@@ -4,6 +4,7 @@
  */
 #include "ctl/verbs/program.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -18,6 +19,7 @@
 
 #define OVERFLOW_UID ((uid_t)65534)
 #define SYSTEM_DIR   "/run/spanalloc"
+#define THREADS_MAX  64u /* that are looked at of one process */
 
 static FILE *open_file(pid_t pid, const char *name) {
         char path[64];
@@ -45,6 +47,10 @@ static int read_maps(struct program_facts *facts) {
 static void take_variable(struct program_facts *facts, const char *variable, char *runtime, size_t size) {
         if (!strcmp(variable, "SPANALLOC=0"))
                 facts->is_off = true;
+        else if (!strcmp(variable, "SPANALLOC_SECCOMP=allow"))
+                facts->calls_pass = true;
+        else if (!strncmp(variable, "container=", 10))
+                facts->says_container = true;
         else if (!strncmp(variable, "LD_PRELOAD=", 11))
                 facts->names_counters = strstr(variable, "libspanalloc-malloc") != NULL;
         else if (!strncmp(variable, "SPANALLOC_SOCKET=", 17))
@@ -118,6 +124,55 @@ static void compare_sockets(struct program_facts *facts, const char *query) {
                                  (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
 }
 
+/* Of its first threads: a filter may be of one thread only. */
+static uint32_t seccomp_mode(pid_t pid) {
+        struct procinfo_seccomp seccomp;
+        struct dirent *entry;
+        uint32_t mode = 0;
+        char path[64];
+        DIR *tasks;
+
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+        tasks = opendir(path);
+        for (unsigned n = 0; tasks && !mode && n < THREADS_MAX && (entry = readdir(tasks)); n++)
+                if (entry->d_name[0] != '.' &&
+                    procinfo_seccomp(pid, (uint32_t)strtoul(entry->d_name, NULL, 10), &seccomp) == 0)
+                        mode = seccomp.mode;
+        if (tasks)
+                closedir(tasks);
+        return mode;
+}
+
+/* Of the first process where `pid` lives; 0: not to be known. */
+static unsigned long filters_of_first(pid_t pid) {
+        unsigned long filters = 0;
+        char path[64], line[256];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%d/root/proc/1/status", (int)pid);
+        file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file))
+                if (sscanf(line, "Seccomp_filters: %lu", &filters) == 1)
+                        break;
+        if (file)
+                fclose(file);
+        return filters;
+}
+
+/* As the library judges it (client/process/inherited_filter.c). */
+static bool is_engines_filter(pid_t pid, bool says_container) {
+        static const char *const marks[] = {"/.dockerenv", "/run/.containerenv"};
+        struct procinfo_seccomp seccomp;
+        char path[64];
+
+        for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+                snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, marks[i]);
+                says_container |= access(path, F_OK) == 0;
+        }
+        return says_container && procinfo_seccomp(pid, 0, &seccomp) == 0 && seccomp.filters == 1 &&
+               filters_of_first(pid) == 1;
+}
+
 int program_look(struct program_facts *ret, pid_t pid, const char *query, uid_t collector) {
         struct program_facts facts = {.pid = pid};
         struct procinfo_stat stat;
@@ -131,11 +186,38 @@ int program_look(struct program_facts *ret, pid_t pid, const char *query, uid_t 
                 procinfo_unit(cgroup, facts.unit, sizeof(facts.unit));
         facts.seen = read_maps(&facts) == 0 && read_environment(&facts) == 0;
         if (facts.seen) {
+                facts.seccomp_mode = seccomp_mode(pid);
+                facts.calls_pass |= is_engines_filter(pid, facts.says_container);
                 read_uids(&facts, collector);
                 compare_sockets(&facts, query);
         }
         *ret = facts;
         return 0;
+}
+
+static bool has_library(pid_t pid) {
+        struct program_facts facts = {.pid = pid};
+
+        return read_maps(&facts) == 0 && (facts.has_spans || facts.has_counters);
+}
+
+void program_each_in_filter(const char *query, uid_t collector,
+                            bool (*found)(void *userdata, const struct program_facts *facts), void *userdata) {
+        DIR *processes = opendir("/proc");
+        struct program_facts facts;
+        struct dirent *entry;
+        bool goes_on = true;
+
+        while (processes && goes_on && (entry = readdir(processes))) {
+                pid_t pid = (pid_t)strtoul(entry->d_name, NULL, 10);
+
+                if (pid <= 0 || !seccomp_mode(pid) || !has_library(pid) ||
+                    program_look(&facts, pid, query, collector) < 0 || !facts.seen)
+                        continue;
+                goes_on = found(userdata, &facts);
+        }
+        if (processes)
+                closedir(processes);
 }
 
 /* ------------------------------------------------------------------------------------------------ attaching -- */

@@ -22,6 +22,9 @@ struct program_facts {
         bool socket_exists;           /* in its own root directory */
         bool socket_is_other;         /* another than the one beside the query socket that was asked */
         bool other_user_namespace;
+        uint32_t seccomp_mode; /* 1: a thread is in strict mode; 2: one is in a filter */
+        bool says_container;   /* container= */
+        bool calls_pass;       /* It came with SPANALLOC_SECCOMP=allow, or with the filter of a container engine. */
         uid_t uid;       /* its own, collector_uid and owner as it sees them: 65534 for what its user namespace lacks */
         uid_t collector; /* of the collector's socket */
         uid_t owner;     /* of its /run/spanalloc; -1: it has none */
@@ -29,6 +32,11 @@ struct program_facts {
 
 /* `query`: the path of the query socket; `collector`: the uid behind it, as seen here.  0, or -ESRCH. */
 int program_look(struct program_facts *ret, pid_t pid, const char *query, uid_t collector);
+
+/* Calls `found` for each process that has one of the libraries and is in a seccomp filter, as far as it may be looked into,
+ * until it returns false. */
+void program_each_in_filter(const char *query, uid_t collector,
+                            bool (*found)(void *userdata, const struct program_facts *facts), void *userdata);
 
 /* Says that a running program cannot be attached to, and which command counts it.  Returns an exit code. */
 int program_cannot_attach(uint64_t pid);

@@ -24,7 +24,7 @@
 
 #define GROUP "spanalloc"
 
-enum { INDENT = 17 /* of the text of a finding */ };
+enum { INDENT = 17 /* of the text of a finding */, STRANGERS_MAX = 100 /* that are told of one by one */ };
 
 static const char *const states[] = {[DOCTOR_OK] = "ok", [DOCTOR_NOTE] = "note", [DOCTOR_PROBLEM] = "problem"};
 
@@ -102,19 +102,53 @@ static bool has_alive(const struct table *ps) {
         return false;
 }
 
-/* Of --pid: a process that the collector does not know is looked into from here. */
-static int check_program(struct ctl *ctl, struct doctor *doctor, const struct table *ps) {
+static uid_t collector_uid(const struct ctl *ctl) {
         struct ucred cred = {.uid = (uid_t)-1};
         socklen_t size = sizeof(cred);
+
+        (void)getsockopt(client_fd(ctl->client), SOL_SOCKET, SO_PEERCRED, &cred, &size);
+        return cred.uid;
+}
+
+struct strangers {
+        struct doctor *doctor;
+        const struct table *ps;
+        unsigned left;
+};
+
+static bool add_stranger(void *userdata, const struct program_facts *facts) {
+        struct strangers *strangers = userdata;
+
+        for (size_t row = 0; row < strangers->ps->row_count; row++)
+                if (table_bool(strangers->ps, row, "alive") &&
+                    table_uint(strangers->ps, row, "pid") == (uint64_t)facts->pid)
+                        return true;
+        /* It was told not to, or is none of this collector's. */
+        if (facts->is_off || facts->socket_is_other)
+                return true;
+        doctor_program(strangers->doctor, facts);
+        return --strangers->left > 0;
+}
+
+/* Programs in a filter that the collector has no row of: the library in them cannot say so. */
+static void check_strangers(struct ctl *ctl, struct doctor *doctor, const struct table *ps) {
+        struct strangers strangers = {doctor, ps, STRANGERS_MAX};
+
+        program_each_in_filter(client_path(ctl->client), collector_uid(ctl), add_stranger, &strangers);
+        if (!strangers.left)
+                doctor_add(doctor, "program", DOCTOR_NOTE, "there may be more programs in filters");
+}
+
+/* Of --pid: a process that the collector does not know is looked into from here. */
+static int check_program(struct ctl *ctl, struct doctor *doctor, const struct table *ps) {
         struct program_facts facts;
 
         if (has_alive(ps)) {
                 doctor_processes(doctor, ps);
                 return CTL_OK;
         }
-        (void)getsockopt(client_fd(ctl->client), SOL_SOCKET, SO_PEERCRED, &cred, &size);
         if (ctl->options.pid > INT_MAX ||
-            program_look(&facts, (pid_t)ctl->options.pid, client_path(ctl->client), cred.uid) < 0) {
+            program_look(&facts, (pid_t)ctl->options.pid, client_path(ctl->client), collector_uid(ctl)) < 0) {
                 doctor_add(doctor, "program", DOCTOR_PROBLEM, "there is no process %" PRIu64, ctl->options.pid);
                 return CTL_NOT_FOUND;
         }
@@ -134,8 +168,10 @@ static int ask_collector(struct ctl *ctl, struct doctor *doctor) {
                 doctor_descriptors(doctor, status, descriptor_limit(table_uint(status, 0, "pid")));
                 if (ctl->options.pid)
                         r = check_program(ctl, doctor, ps);
-                else
+                else {
                         doctor_processes(doctor, ps);
+                        check_strangers(ctl, doctor, ps);
+                }
         }
         table_free(status);
         table_free(ps);

@@ -8,6 +8,7 @@
 
 #include "daemon/host/procinfo.h"
 #include "daemon/processes/process.h"
+#include "daemon/processes/sandbox_look.h"
 
 static const char *counting_by(const struct process *process, char *buf, size_t size) {
         if (process->unattached) {
@@ -47,6 +48,10 @@ const char *process_counting(const struct process *process, char *buf, size_t si
         if (process->refused_threads && n < size)
                 snprintf(buf + n, size - n, "; %llu threads have no place in the books",
                          (unsigned long long)process->refused_threads);
+        n = strlen(buf);
+        if (process->end == PROCESS_ALIVE && process_is_in_filter(process) && n < size)
+                snprintf(buf + n, size - n,
+                         "; in a seccomp filter: threads and processes that it starts there may not be counted");
         return buf;
 }
 

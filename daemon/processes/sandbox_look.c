@@ -55,3 +55,7 @@ void process_look_for_filters(struct process *process, uint64_t now_ns, uint64_t
         own->seen = has_filter(process, 0) || threads_have_filter(process);
         drain_tell_look(process->drain, own->seen);
 }
+
+bool process_is_in_filter(const struct process *process) {
+        return process->inside->sandbox_look.seen;
+}

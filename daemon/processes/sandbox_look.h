@@ -25,3 +25,5 @@ struct sandbox_budget {
 
 /* Looks at a living process, unless that was done in the last `age_ns`, or many were looked at in this turn. */
 void process_look_for_filters(struct process *process, uint64_t now_ns, uint64_t age_ns);
+/* True once a filter was seen that the process did not come with. */
+bool process_is_in_filter(const struct process *process);

@@ -141,6 +141,13 @@ static void test_processes(void **state) {
         doctor_processes(&doctor, ps);
         assert_int_equal(problems(&doctor), 0);
         assert_non_null(strstr(find(&doctor, "process", DOCTOR_OK)->text, "web[7]"));
+        fake_text(ps, 0, "counting",
+                  "libspanalloc-malloc; in a seccomp filter: threads and processes that it starts there may not be "
+                  "counted");
+        doctor_processes(&doctor, ps);
+        assert_int_equal(problems(&doctor), 0);
+        assert_non_null(strstr(find(&doctor, "process", DOCTOR_NOTE)->text, "in a seccomp filter"));
+        assert_non_null(strstr(find(&doctor, "process", DOCTOR_NOTE)->advice, "restart the program"));
         fake_text(ps, 0, "counting", "nothing: libspanalloc-malloc is not loaded");
         fake_cell(ps, 0, "balanced")->b = false;
         fake_uint(ps, 0, "coverage_ppm", 500000);
@@ -220,6 +227,17 @@ static void test_program(void **state) {
         facts.has_counters = facts.is_off = true;
         expect_program(&facts, DOCTOR_PROBLEM, "SPANALLOC=0", "without");
         facts.is_off = false;
+        facts.seccomp_mode = 2;
+        expect_program(&facts, DOCTOR_PROBLEM, "in a seccomp filter that may kill it", "enable --now job.service");
+        facts.calls_pass = true;
+        expect_program(&facts, DOCTOR_NOTE, "it has shut itself in", "enable --now job.service` says");
+        *facts.unit = 0;
+        expect_program(&facts, DOCTOR_NOTE, "it has shut itself in", "restart it while the collector runs");
+        facts.calls_pass = false;
+        expect_program(&facts, DOCTOR_PROBLEM, "in a seccomp filter that may kill it", "SPANALLOC_SECCOMP=allow");
+        facts.seccomp_mode = 1;
+        expect_program(&facts, DOCTOR_PROBLEM, "strict mode", "before it shuts itself in");
+        facts.seccomp_mode = 0;
         expect_program(&facts, DOCTOR_PROBLEM, "/x/ingest.sock, which is not there", "SPANALLOC_SOCKET=");
         facts.socket_exists = facts.socket_is_other = true;
         expect_program(&facts, DOCTOR_NOTE, "another one, at /x/ingest.sock", "--socket");
