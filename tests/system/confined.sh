@@ -100,5 +100,38 @@ unit no-exec NOT 'add ExecPaths=.*/libspanalloc-malloc' 'NoExecPaths=/usr/local/
 # Its own spans are in the books, without counters.
 unit unset NOT 'UnsetEnvironment= takes LD_PRELOAD' 'UnsetEnvironment=LD_PRELOAD SPANALLOC SPANALLOC_SECCOMP'
 unit small COUNTED - LimitAS=64M LimitNOFILE=8 LimitMEMLOCK=0 TasksMax=2
+
+note "a program that shuts itself in, and the next collector"
+boot_unit own.service < <(printf '[Service]\nType=exec\nExecStart=/opt/tests/span_confined seccomp 600\n')
+ctl enable own >/dev/null
+inside systemctl start own
+own=$(boot_main_pid own)
+says() {
+        json ".processes[] | select(.pid == $own and .alive) | .counting" ps | grep -q '^libspanalloc-malloc; in a seccomp filter'
+}
+closed() {
+        json "[.spans[] | select(.pid == $own) | .closed] | add // 0" spans
+}
+grows() {
+        [ "$(closed)" -gt "$1" ]
+}
+wait_for "ps to say that it is in a filter" says
+main=$(boot_main_pid spanallocd)
+inside systemctl restart spanallocd
+[ "$(boot_main_pid spanallocd)" != "$main" ] || fail "the collector was not restarted"
+wait_for "ps to say so after a restart, too" says
+wait_for "it to be counted on, in the segment that it has" grows "$(closed)"
+json_true "its books" ".processes[] | select(.pid == $own) | .balanced" ps
+# What the service manager keeps for a successor is gone after a stop.
+inside systemctl stop spanallocd spanallocd-ingest.socket spanallocd-query.socket
+inside systemctl start spanallocd-ingest.socket spanallocd-query.socket
+ctl status >/dev/null
+sleep 2
+if ! says; then
+        ctl --json=short doctor >"$WORK/doctor" || true
+        expect_match "doctor" "$(jq -r '.findings[] | "\(.text) -> \(.advice)"' "$WORK/doctor")" \
+                "\[$own\]: it has not attached, and is in a seccomp filter.* -> .*enable --now own.service"
+fi
+expect "it lives" "$(boot_property own ActiveState) $(boot_main_pid own)" "active $own"
 [ "$FAILED" = 0 ] || fail "$FAILED findings"
 pass
