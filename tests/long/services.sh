@@ -1,19 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Debian's own services, let count by `spanallocctl enable`, under load, in a booted system; and an upgrade of the collector
+# Debian's own services, let count by `spanallocctl enable`, under load, in a booted system, and its Chromium under `run`; and an upgrade of the collector
 # under programs that have the library of an older version, built from its commit.  What is checked is in
 # services_booted.sh and upgrade_booted.sh.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 OLD=d489281 # an earlier 0.1.0
 SERVICES=(redis-server redis-tools nginx-light postgresql postgresql-contrib apache2 apache2-utils php-fpm bind9
-        bind9-dnsutils openssh-server openssh-client memcached iproute2 curl)
+        bind9-dnsutils openssh-server openssh-client memcached iproute2 curl chromium chromium-sandbox)
+ROOT_NAME=services-$HOST_SUITE-$(printf '%s\n' "${SERVICES[@]}" | sha256sum | cut -c 1-8)
 MSGPACK=libmsgpack-c2
 [ "$HOST_SUITE" != bookworm ] || MSGPACK=libmsgpackc2
 
 # make_root: in the cache, once: a system with all of them, none of which starts by itself.
 make_root() {
-        local root=$CACHE/services-$HOST_SUITE
+        local root=$CACHE/$ROOT_NAME
         [ ! -d "$root" ] || return 0
         rm -rf --one-file-system "$root.new"
         debian_cached "services-$HOST_SUITE.base" --variant=minbase \
@@ -53,7 +54,7 @@ booted() {
                 "skipped "*) skipped=$((skipped + 1)) ;;
                 end) ended=yes ;;
                 esac
-        done < <(SPANALLOC_BUILD=$WORK/build SERVICES_ROOT=$CACHE/services-$HOST_SUITE DEBS=$WORK/build OLD_DEBS=$WORK/old \
+        done < <(SPANALLOC_BUILD=$WORK/build SERVICES_ROOT=$CACHE/$ROOT_NAME DEBS=$WORK/build OLD_DEBS=$WORK/old \
                 OLD_PROGRAMS=$WORK/old-programs bash "$SOURCE/tests/long/$1" 2>&1)
         [ "$ended" = yes ] || { echo "FAILED: $1 did not reach its end"; failed=$((failed + 1)); }
 }

@@ -60,6 +60,42 @@ service ssh 1000 'mkdir -p ~/.ssh && ssh-keygen -q -t ed25519 -N "" -f ~/.ssh/id
         for i in 1 2 3 4 5; do
                 [ "$(ssh -i ~/.ssh/id -o StrictHostKeyChecking=no -o BatchMode=yes 127.0.0.1 echo hello 2>/dev/null)" = hello ] || exit
         done'
+# Chromium has an allocator of its own, and sandboxes of namespaces and seccomp for most of its processes: it does what it
+# does without spanalloc, and each row that does not count says why.
+cat >"$(boot_file /opt/page.html)" <<'END'
+<html><body><p id="p">nothing</p><script>
+let words = [];
+for (let i = 0; i < 20000; i++) words.push("k" + i);
+document.getElementById("p").textContent = "sum " + words.join("").length;
+</script></body></html>
+END
+browse() { # PROFILE COMMAND…
+        local profile=/tmp/$1
+        shift
+        inside_as bob timeout 180 "$@" --headless --disable-gpu --disable-dev-shm-usage --user-data-dir="$profile" --dump-dom \
+                file:///opt/page.html 2>"$WORK/browser.err" | grep -o 'sum [0-9][0-9]*'
+}
+for sandbox in own none; do
+        switch=(chromium)
+        [ "$sandbox" = own ] || switch+=(--no-sandbox)
+        plain=$(browse "plain-$sandbox" "${switch[@]}") || {
+                echo "skipped chromium, sandbox: $sandbox: it does not work here without spanalloc: $(tail -n 1 "$WORK/browser.err")"
+                continue
+        }
+        status=0
+        with=$(browse "with-$sandbox" spanallocctl run --json=short -o "/tmp/$sandbox.json" -- "${switch[@]}") || status=$?
+        [ "$status $with" = "0 $plain" ] && echo "ok chromium, sandbox: $sandbox: $with, as without" ||
+                echo "not ok chromium, sandbox: $sandbox: ended with $status, '$with', should be '$plain': $(tail -n 2 "$WORK/browser.err" | tr '\n' ' ')"
+        rows=$(jq -r '[.processes[] | select(.exe | tostring | endswith("/chromium"))] |
+                "\(length) \(map(select(.counting | test("^(nothing|not counted): "))) | length) \(map(select(.balanced | not)) | length)
+                \(map(select(.ended | test("SIG(SYS|SEGV|ABRT|BUS|ILL|TRAP)"))) | length)"' "$(boot_file "/tmp/$sandbox.json")" | tr -s ' \n' ' ')
+        read -r all uncounted unbalanced crashed <<<"$rows"
+        [ "${all:-0}" -gt 3 ] && [ "$uncounted" = "$all" ] && [ "$unbalanced$crashed" = 00 ] &&
+                echo "ok chromium, sandbox: $sandbox: $all processes, each with its reason" ||
+                echo "not ok chromium, sandbox: $sandbox: of $all processes $uncounted have a reason, $unbalanced do not balance, $crashed crashed"
+        [ "$(jq .complete "$(boot_file "/tmp/$sandbox.json")")" = false ] && echo "ok chromium: the report is not complete, and says so" ||
+                echo "not ok chromium: the report says that it is complete"
+done
 [ "$(json '[.processes[] | select(.balanced | not)] | length' ps)" = 0 ] && echo "ok all books balance" ||
         echo "not ok some books do not balance"
 expect_status 0 ctl doctor || true
