@@ -325,6 +325,14 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
                 doctor_advise(doctor, "ask that one, with --socket");
         } else if (!trusts(facts)) {
                 program_lacks_trust(doctor, facts);
+        } else if (facts->no_new_privs) {
+                /* The library expects a filter, and the collector does not look for one: docs/decisions/sandboxes.md. */
+                doctor_add(doctor, "program", DOCTOR_NOTE,
+                           "%s[%d]: it has not attached, and cannot if it set no_new_privs while it had no collector",
+                           comm, pid);
+                doctor_advise(doctor,
+                              "if its next span and 64 allocations change nothing, restart it while the collector "
+                              "runs");
         } else {
                 doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: nothing keeps it from attaching to %s", comm, pid,
                            facts->socket);

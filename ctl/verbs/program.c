@@ -124,6 +124,19 @@ static void compare_sockets(struct program_facts *facts, const char *query) {
                                  (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
 }
 
+static bool has_no_new_privs(pid_t pid) {
+        FILE *file = open_file(pid, "status");
+        char line[256];
+        int value = 0;
+
+        while (file && fgets(line, sizeof(line), file))
+                if (sscanf(line, "NoNewPrivs: %d", &value) == 1)
+                        break;
+        if (file)
+                fclose(file);
+        return value != 0;
+}
+
 /* Of its first threads: a filter may be of one thread only. */
 static uint32_t seccomp_mode(pid_t pid) {
         struct procinfo_seccomp seccomp;
@@ -187,6 +200,7 @@ int program_look(struct program_facts *ret, pid_t pid, const char *query, uid_t 
         facts.seen = read_maps(&facts) == 0 && read_environment(&facts) == 0;
         if (facts.seen) {
                 facts.seccomp_mode = seccomp_mode(pid);
+                facts.no_new_privs = has_no_new_privs(pid);
                 facts.calls_pass |= is_engines_filter(pid, facts.says_container);
                 read_uids(&facts, collector);
                 compare_sockets(&facts, query);

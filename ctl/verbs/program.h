@@ -22,6 +22,7 @@ struct program_facts {
         bool socket_exists;           /* in its own root directory */
         bool socket_is_other;         /* another than the one beside the query socket that was asked */
         bool other_user_namespace;
+        bool no_new_privs;
         uint32_t seccomp_mode; /* 1: a thread is in strict mode; 2: one is in a filter */
         bool says_container;   /* container= */
         bool calls_pass;       /* It came with SPANALLOC_SECCOMP=allow, or with the filter of a container engine. */

@@ -101,6 +101,18 @@ if [ "$has_landlock" = yes ]; then
         wait_for "it to come to the next collector" eval '[ "$(json "[.processes[] | select(.alive and .pid == $pid)] | length" ps)" = 1 ]'
         wait_status "$pid"
         expect "its end ($(cat "$WORK/landlock.out"))" "$STATUS" 0
+        # Without a collector no process looks for the filter that no_new_privs may announce.
+        stop_collector
+        spawn counted "$PROGRAM" landlock 20 >"$WORK/landlock.out"
+        pid=$SPAWNED
+        wait_for "it to shut itself in" says "shut in" "$WORK/landlock.out"
+        start_collector
+        sleep 2
+        expect "its rows" "$(json "[.processes[] | select(.pid == $pid)] | length" ps)" 0
+        "$CTL" --socket "$QUERY" --json doctor --pid "$pid" >"$WORK/doctor" || true
+        [ -n "$outer" ] || expect_match "doctor" "$(jq -r '.findings[] | select(.check == "program") | .text' "$WORK/doctor")" \
+                "\[$pid\]: it has not attached, and cannot if it set no_new_privs"
+        kill "$pid"
 else
         note "Optional: this kernel has no landlock"
 fi
@@ -108,7 +120,7 @@ fi
 note "bubblewrap"
 bwrap=(bwrap --bind / / --dev /dev --proc /proc --unshare-pid --unshare-ipc --unshare-uts --unshare-net --die-with-parent)
 if "${bwrap[@]}" true 2>"$WORK/err"; then
-        before=$(json '[.processes[].pid] | join(",")' ps)
+        before=$(json '[0, .processes[].pid] | join(",")' ps)
         LD_PRELOAD=$PRELOAD "${bwrap[@]}" "$PROGRAM" none 0 >"$WORK/out" || fail "in bubblewrap: $?"
         newcomer() {
                 pid=$(json "[.processes[] | select(.comm == \"span_confined\" and .alive == false and (.pid | IN($before) | not)) |

@@ -254,6 +254,8 @@ static void test_program(void **state) {
         expect_program(&facts, DOCTOR_NOTE, "nothing keeps it", "64 allocations");
         facts.collector = 0;
         expect_program(&facts, DOCTOR_NOTE, "nothing keeps it", "64 allocations");
+        facts.no_new_privs = true;
+        expect_program(&facts, DOCTOR_NOTE, "set no_new_privs", "restart it while the collector runs");
 }
 
 int main(void) {
