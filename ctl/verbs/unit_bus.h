@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asking the service manager about a unit, and to start it again.  The one place of ctl that speaks with systemd.
+ * Asking the service manager about a unit, and to start it again.  unit_bus.c and unit_look.c are the one place of ctl that
+ * speaks with systemd.
  *
  * What does not live here: what is written for a unit (dropin.h).
  */
@@ -14,17 +15,18 @@ enum { UNIT_NAME_MAX = 256 };
 
 /* What there is to know of a service before its programs are to count. */
 struct unit_info {
-        char load_state[32];    /* "loaded", "not-found", "masked", … */
-        char active_state[32];  /* "active", … */
-        char program[PATH_MAX]; /* of its first ExecStart=; "": none */
-        char preload[4096];     /* LD_PRELOAD in its environment; "": none */
-        bool has_own_root;      /* RootDirectory= or RootImage= */
-        bool lacks_sockets;     /* RestrictAddressFamilies= does not let it use AF_UNIX */
-        char killing_call[32];  /* a system call of the library for which SystemCallFilter= kills; "": none */
-        char refused_call[32];  /* one that it answers with an errno, without which no program attaches; "": none */
-        bool loses_preload;     /* UnsetEnvironment= takes LD_PRELOAD away */
-        char hiding[32];        /* a setting that hides `hidden` from its programs; "": none */
-        char hidden[PATH_MAX];  /* the sockets' directory, or the library */
+        char load_state[32];       /* "loaded", "not-found", "masked", … */
+        char active_state[32];     /* "active", … */
+        char program[PATH_MAX];    /* of its first ExecStart=; "": none */
+        char preload[4096];        /* LD_PRELOAD in its environment; "": none */
+        bool has_own_root;         /* RootDirectory= or RootImage= */
+        bool lacks_sockets;        /* RestrictAddressFamilies= does not let it use AF_UNIX */
+        char killing_call[32];     /* a system call of the library for which SystemCallFilter= kills; "": none */
+        char refused_call[32];     /* one that it answers with an errno, without which no program attaches; "": none */
+        char overriding[PATH_MAX]; /* an EnvironmentFile= that sets LD_PRELOAD; "": none */
+        bool loses_preload;        /* UnsetEnvironment= takes LD_PRELOAD away */
+        char hiding[32];           /* a setting that hides `hidden` from its programs; "": none */
+        char hidden[PATH_MAX];     /* the sockets' directory, or the library */
 };
 
 /* What went wrong: one sentence, and the exit status that goes with it. */

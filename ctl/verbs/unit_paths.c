@@ -39,3 +39,19 @@ void unit_paths_show(struct unit_paths *paths, const char *above) {
 bool unit_paths_is_hidden(const struct unit_paths *paths) {
         return paths->for_good || paths->hidden > paths->shown;
 }
+
+bool unit_file_sets(const char *path, const char *variable) {
+        size_t length = strlen(variable);
+        FILE *file = fopen(path, "re");
+        char line[4096];
+        bool sets = false;
+
+        while (file && fgets(line, sizeof(line), file)) {
+                const char *word = line + strspn(line, " \t");
+
+                sets |= !strncmp(word, variable, length) && word[length + strspn(word + length, " \t")] == '=';
+        }
+        if (file)
+                fclose(file);
+        return sets;
+}

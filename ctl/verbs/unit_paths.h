@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a unit's settings hide a path from its programs: which of two settings is deeper in the tree.
+ * Whether a unit's settings hide a path from its programs: which of two settings is deeper in the tree; and files that a
+ * setting names.
  *
  * What does not live here: reading the settings (unit_bus.c).
  */
@@ -22,3 +23,6 @@ struct unit_paths {
 void unit_paths_hide(struct unit_paths *paths, const char *setting, const char *above, bool for_good);
 void unit_paths_show(struct unit_paths *paths, const char *above);
 bool unit_paths_is_hidden(const struct unit_paths *paths);
+
+/* True if a file of EnvironmentFile= sets the variable.  False, too, if it cannot be read. */
+bool unit_file_sets(const char *path, const char *variable);

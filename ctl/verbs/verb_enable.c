@@ -164,6 +164,11 @@ static void warn_of_paths(struct subject *subject, const char *library) {
         if (info->loses_preload)
                 fprintf(stderr, "spanallocctl: %s will not be counted: its UnsetEnvironment= takes LD_PRELOAD away.\n",
                         subject->name);
+        if (info->overriding[0])
+                fprintf(stderr,
+                        "spanallocctl: %s will not be counted: its EnvironmentFile= %s sets LD_PRELOAD; add %s to it "
+                        "there.\n",
+                        subject->name, info->overriding, library);
         if (info->has_own_root)
                 return;
         snprintf(directory, sizeof(directory), "%s/spanalloc", runtime ? runtime : "/run");

@@ -99,6 +99,9 @@ unit empty-run-but COUNTED - 'TemporaryFileSystem=/run' 'BindReadOnlyPaths=/run/
 unit no-exec NOT 'add ExecPaths=.*/libspanalloc-malloc' 'NoExecPaths=/usr/local/lib' 'ExecPaths=/usr/local/lib/libspanalloc.so.0'
 # Its own spans are in the books, without counters.
 unit unset NOT 'UnsetEnvironment= takes LD_PRELOAD' 'UnsetEnvironment=LD_PRELOAD SPANALLOC SPANALLOC_SECCOMP'
+mkdir -p "$(boot_file /etc/default)"
+echo 'LD_PRELOAD=libutil.so.1' >"$(boot_file /etc/default/own)"
+unit own-preload NOT 'EnvironmentFile= /etc/default/own sets LD_PRELOAD' 'EnvironmentFile=-/etc/default/own'
 unit small COUNTED - LimitAS=64M LimitNOFILE=8 LimitMEMLOCK=0 TasksMax=2
 
 note "a program that shuts itself in, and the next collector"

@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -57,10 +60,25 @@ static void test_deepest_is_named(void **state) {
         assert_string_equal(paths.by, "InaccessiblePaths");
 }
 
+static void test_file(void **state) {
+        char path[] = "/tmp/unit_paths.XXXXXX";
+        int fd = mkstemp(path);
+
+        assert_true(fd >= 0);
+        assert_int_equal(dprintf(fd, "# LD_PRELOAD=a\nLD_PRELOAD_PATH=b\n  NAME = c\nMALLOC_ARENA_MAX=1\n"), 63);
+        assert_false(unit_file_sets(path, "LD_PRELOAD"));
+        assert_true(unit_file_sets(path, "NAME"));
+        assert_true(unit_file_sets(path, "MALLOC_ARENA_MAX"));
+        assert_false(unit_file_sets("/nowhere/at/all", "NAME"));
+        close(fd);
+        unlink(path);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_depth),
                 cmocka_unit_test(test_deepest_is_named),
+                cmocka_unit_test(test_file),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
