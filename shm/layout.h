@@ -125,7 +125,8 @@ enum shm_flag {
         SHM_FLAG_MIGRATED = 1 << 1, /* EXIT: another thread called exit; this thread's next call writes it */
         SHM_FLAG_UNWOUND = 1 << 2,  /* EXIT: left by a jump over it */
         SHM_FLAG_SHARED = 1 << 3,   /* EXIT of a scope: its handle was read, so others may have entered it too.
-                                       ENTER: through such a handle */
+                                       ENTER: through such a handle; with SCOPE: a scope that was saved with its
+                                       stack, and is entered again */
         SHM_FLAG_TIMED = 1 << 4,    /* timestamp is meaningful */
         SHM_FLAG_LATE = 1 << 5,     /* ENTER, CLOSE: the span's opening found no room */
         SHM_FLAGS_ALL = (1 << 6) - 1,

@@ -107,11 +107,8 @@ static void leave_any(struct sa_thread *self, struct shm_lane *lane, spanalloc_s
         /* Only if a scope's handle was read can other frames of its span be on the same stack. */
         bool is_plain = !(state & (SHM_FRAME_SHARED | SHM_FRAME_BY_HANDLE)) ||
                         !(state & SHM_FRAME_SCOPE) == !(flags & SHM_FLAG_SCOPE);
-        /* spanalloc_stack_switch() has entered the scope again, as a handle does. */
-        bool is_taken = (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_BY_HANDLE);
 
-        if ((sa_attention(lane) & ~(uint32_t)SHM_ATTENTION_TIMING) || !is_top(lane, at, span.instance) || !is_plain ||
-            is_taken) {
+        if ((sa_attention(lane) & ~(uint32_t)SHM_ATTENTION_TIMING) || !is_top(lane, at, span.instance) || !is_plain) {
                 sa_slow_exit(self, lane, span, flags);
                 return;
         }

@@ -127,11 +127,8 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         uint32_t path = lane->stack[i].path;
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         uint64_t instance = atomic_load_explicit(&lane->stack[i].instance, memory_order_relaxed);
-        bool closes = (flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_BY_HANDLE);
         uint64_t timestamp;
 
-        if (closes) /* in the books its frame is none of a scope's */
-                flags &= (uint16_t)~SHM_FLAG_SCOPE;
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
                 head = sa_flush_lost(self, lane, head);
                 if (state & SHM_FRAME_SHARED)
@@ -146,8 +143,6 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
         }
         if ((state & SHM_FRAME_STATE_MASK) == SHM_FRAME_ACCEPTED) {
                 sa_move_down(lane);
-                if (closes)
-                        put_mark(self, lane, (spanalloc_span){instance, path, 0}, SHM_KIND_CLOSE);
         } else {
                 begin_moving(lane, i, depth - 1, head);
                 sa_move_down(lane);
@@ -155,7 +150,7 @@ static void take_out(struct sa_thread *self, struct shm_lane *lane, uint32_t i, 
                  * `lost_stretches`.  Without it: lost allocations are booked to the frame's parent. */
                 atomic_fetch_sub_explicit(&lane->refused_frames, 1, memory_order_release);
                 /* No record opened it, but other threads may have entered it by its handle. */
-                if (closes || ((flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_SHARED)))
+                if ((flags & SHM_FLAG_SCOPE) && (state & SHM_FRAME_SCOPE) && (state & SHM_FRAME_SHARED))
                         put_mark(self, lane, (spanalloc_span){instance, path, shm_handle_word(SHM_FLAG_LATE)},
                                  SHM_KIND_CLOSE);
         }
@@ -242,19 +237,20 @@ struct saved_stack {
         uint32_t count, beyond, beyond_scopes, reserved;
         struct {
                 uint64_t instance;
-                uint32_t path, flags; /* of an ENTER by handle; SHM_FLAG_SCOPE: a scope's frame */
+                uint32_t path, flags; /* of its next ENTER */
         } frames[SHM_DEPTH];
 };
 _Static_assert(sizeof(struct saved_stack) <= sizeof(struct spanalloc_stack), "");
 
-/* The flags of a handle of the frame, as spanalloc_current() gives it, and SCOPE. */
+/* The flags of a handle of the frame, as spanalloc_current() gives it; of a scope SCOPE and SHARED, too. */
 static uint32_t saved_flags(uint32_t state) {
+        uint32_t flags = state >> SHM_FRAME_FLAGS_SHIFT & (SHM_FLAG_SHARED | SHM_FLAG_LATE);
+
         if (!(state & SHM_FRAME_SCOPE))
-                return state >> SHM_FRAME_FLAGS_SHIFT & (SHM_FLAG_SHARED | SHM_FLAG_LATE);
-        if ((state >> SHM_FRAME_FLAGS_SHIFT & SHM_FLAG_LATE) ||
-            (!(state & SHM_FRAME_BY_HANDLE) && (state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED))
-                return SHM_FLAG_SCOPE | SHM_FLAG_LATE; /* no record has opened it */
-        return SHM_FLAG_SCOPE | SHM_FLAG_SHARED;
+                return flags;
+        if (!(state & SHM_FRAME_BY_HANDLE) && (state & SHM_FRAME_STATE_MASK) == SHM_FRAME_REFUSED)
+                flags |= SHM_FLAG_LATE; /* no record has opened it */
+        return flags | SHM_FLAG_SCOPE | SHM_FLAG_SHARED;
 }
 
 void sa_slow_save(struct sa_thread *self, struct shm_lane *lane, struct spanalloc_stack *save) {
@@ -295,11 +291,10 @@ void sa_slow_take(struct sa_thread *self, struct shm_lane *lane, struct spanallo
                 const spanalloc_span span = {saved->frames[i].instance, saved->frames[i].path, 0};
                 struct shm_frame *top;
 
-                sa_slow_enter(self, lane, span, (uint16_t)(saved->frames[i].flags & ~(uint32_t)SHM_FLAG_SCOPE));
+                sa_slow_enter(self, lane, span, (uint16_t)saved->frames[i].flags);
                 top = &lane->stack[atomic_load_explicit(&lane->depth, memory_order_relaxed) - 1];
-                /* No second opening in the record, but the frame is the one that the scope's end ends. */
                 if (saved->frames[i].flags & SHM_FLAG_SCOPE)
-                        shm_store(top->state, top->state | SHM_FRAME_SCOPE | SHM_FRAME_SHARED | SHM_FRAME_BY_HANDLE);
+                        shm_store(top->state, top->state | SHM_FRAME_SHARED);
         }
         if (saved->beyond) {
                 sa_counters_now(lane, at);

@@ -25,7 +25,7 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
                         flags &= ~(uint32_t)FRAME_OUTER_INSTANCE;
         }
         if (record->flags & SHM_FLAG_SCOPE)
-                flags |= FRAME_SCOPE;
+                flags |= record->flags & SHM_FLAG_SHARED ? FRAME_TAKEN : FRAME_SCOPE;
         touch_line(books, frame);
         frame->instance = record->instance;
         frame->path = record->path;
@@ -38,7 +38,7 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
 }
 
 static void enter(struct books *books, struct lane *lane, const struct shm_record *record) {
-        if (record->flags & SHM_FLAG_SCOPE)
+        if ((record->flags & (SHM_FLAG_SCOPE | SHM_FLAG_SHARED)) == SHM_FLAG_SCOPE)
                 spans_begin_scope(books, lane, record);
         else
                 spans_enter(books, &lane->frames[lane->depth - 1], record);
@@ -132,7 +132,7 @@ static int find_frame(const struct lane *lane, uint64_t instance, bool is_scopes
         for (int i = (int)lane->depth - 1; i >= 0; i--) {
                 if (lane->frames[i].instance != instance)
                         continue;
-                if (!(lane->frames[i].flags & FRAME_SCOPE) == !is_scopes_end)
+                if (!(lane->frames[i].flags & (FRAME_SCOPE | FRAME_TAKEN)) == !is_scopes_end)
                         return i;
                 if (other < 0)
                         other = i;

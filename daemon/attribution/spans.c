@@ -96,8 +96,15 @@ void spans_open(struct books *books, struct lane *lane, const struct shm_record 
         spans_saw_open(lane, record->instance);
 }
 
+/* A thread enters a scope by its handle, or again after a switch of stacks, before the scope's own EXIT was seen. */
+static bool is_on_its_scope(const struct books *books, const struct shm_record *record) {
+        if (!(record->flags & SHM_FLAG_SHARED))
+                return false;
+        return !(record->flags & SHM_FLAG_SCOPE) || scope_frame(books, record->instance);
+}
+
 void spans_enter(struct books *books, struct frame *frame, const struct shm_record *record) {
-        bool is_scopes = record->flags & SHM_FLAG_SHARED, is_late = record->flags & SHM_FLAG_LATE;
+        bool is_scopes = is_on_its_scope(books, record), is_late = record->flags & SHM_FLAG_LATE;
         uint64_t instance = record->instance;
         struct instance *entry;
 
@@ -191,8 +198,11 @@ void spans_exit(struct books *books, const struct cycle *cycle, unsigned end, en
                                        cycle->flags & FRAME_FOLLOWED);
         } else {
                 entry = open_spans_find_again(books, cycle->instance, cycle->entry);
-                if (!entry) /* evicted meanwhile */
+                if (!entry) { /* evicted meanwhile */
+                        if (end & CYCLE_CLOSES)
+                                spans_close(books, cycle->instance, cycle->path, 0, pass);
                         return;
+                }
                 open_spans_use(books, entry);
                 instance_leave(entry);
         }

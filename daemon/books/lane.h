@@ -15,6 +15,7 @@ enum frame_flag {
         FRAME_SCOPE = 1 << 2,
         FRAME_FOLLOWED = 1 << 4, /* a scope that others came to: it had an entry among the open spans */
         FRAME_STALE = 1 << 3,    /* its span is closed, or was never seen to open: no entry among the open spans */
+        FRAME_TAKEN = 1 << 6,    /* a scope that was saved with its stack, and entered again */
         FRAME_APART = 1 << 5,    /* `credit` and `credited` are not what `enter` and `entered` are */
 };
 

@@ -20,6 +20,11 @@ static spanalloc_span handles[SCHEDULE_SPANS]; /* of all */
 static spanalloc_span scopes[SCHEDULE_SPANS];  /* of scopes, for their own end */
 static spanalloc_span shared[SCHEDULE_SPANS];  /* for anybody's calls: a scope's only once it was read */
 static uint64_t instances[SCHEDULE_SPANS];
+static struct spanalloc_stack stacks[SCHEDULE_STACKS];
+
+static struct spanalloc_stack *stack_of(uint32_t i) {
+        return i && i < SCHEDULE_STACKS ? &stacks[i] : NULL;
+}
 
 void actors_init(void) {
         for (unsigned i = 1; i < SCHEDULE_NAMES; i++) {
@@ -82,6 +87,9 @@ static void perform(struct actor_call *call) {
                 for (uint32_t i = 1; span.instance && i < SCHEDULE_SPANS; i++)
                         if (handles[i].instance == span.instance)
                                 shared[i] = span;
+                break;
+        case ACT_SWITCH:
+                spanalloc_stack_switch(stack_of(a->span), stack_of(a->parent));
                 break;
         default:
                 break;

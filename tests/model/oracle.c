@@ -502,6 +502,60 @@ static void end_thread(struct oracle *o, struct oracle_life *life) {
         o->life_of[life->slot] = 0;
 }
 
+/* The cycles end, from the top down; no span is closed. */
+static void save_stack(struct oracle *o, struct oracle_life *life, struct oracle_stack *stack) {
+        if (stack)
+                *stack = (struct oracle_stack){
+                        .depth = life->depth, .beyond = life->beyond, .beyond_scopes = life->beyond_scopes};
+        life->beyond = life->beyond_scopes = 0;
+        while (life->depth) {
+                uint32_t i = life->depth - 1;
+
+                if (stack) {
+                        stack->frames[i].span = life->frames[i].span;
+                        stack->frames[i].scope = life->frames[i].scope;
+                        o->spans[life->frames[i].span].saved++;
+                }
+                if (life->frames[i].refused && life->frames[i].scope && !life->frames[i].taken)
+                        o->spans[life->frames[i].span].late = true; /* no record has opened it */
+                take_out(o, life, i, false, false);
+        }
+}
+
+/* Where one finds no room, those after it do not find any. */
+static bool take_stack(struct oracle *o, struct oracle_life *life, struct oracle_stack *stack,
+                       const struct outcome *out) {
+        uint32_t refused = (uint32_t)out->refused_enters;
+
+        if (refused > stack->depth)
+                return wrong(o, "%u of %u frames were refused", refused, stack->depth);
+        for (uint32_t i = 0; i < stack->depth; i++) {
+                const struct outcome one = {.refused_enters = i + refused >= stack->depth};
+                struct oracle_frame *frame;
+
+                o->hazards[HAZARD_SWITCH]++;
+                o->spans[stack->frames[i].span].saved--;
+                if (!enter(o, life, stack->frames[i].span, false, &one))
+                        return false;
+                frame = &life->frames[life->depth - 1];
+                frame->scope = frame->taken = stack->frames[i].scope;
+                frame->shared |= frame->taken;
+        }
+        life->beyond = stack->beyond;
+        life->beyond_scopes = stack->beyond_scopes;
+        *stack = (struct oracle_stack){0};
+        return true;
+}
+
+static bool switch_stack(struct oracle *o, struct oracle_life *life, const struct action *a,
+                         const struct outcome *out) {
+        struct oracle_stack *save = a->span < SCHEDULE_STACKS && a->span ? &o->stacks[a->span] : NULL;
+        struct oracle_stack *take = a->parent < SCHEDULE_STACKS && a->parent ? &o->stacks[a->parent] : NULL;
+
+        save_stack(o, life, save);
+        return !take || take_stack(o, life, take, out);
+}
+
 static bool call(struct oracle *o, struct oracle_life *life, const struct action *a, const struct outcome *out) {
         struct oracle_span *span = &o->spans[a->span];
 
@@ -534,6 +588,8 @@ static bool call(struct oracle *o, struct oracle_life *life, const struct action
                 break;
         case ACT_CURRENT:
                 return current(o, life, out);
+        case ACT_SWITCH:
+                return switch_stack(o, life, a, out);
         default:
                 break;
         }
@@ -648,7 +704,7 @@ static void abort_frame(struct oracle *o, struct oracle_life *life) {
         span->entered--;
         if (span->aborted)
                 return;
-        if (frame.scope) {
+        if (frame.scope && !frame.taken) {
                 span->aborted = true;
                 o->paths[span->path].aborted++;
         } else if (span->close_applied && !span->entered) {

@@ -55,12 +55,23 @@ struct oracle_span {
         bool counts;   /* as a call of its path, since the last reset */
         uint32_t home;
         uint32_t entered, cycles;
+        uint32_t saved; /* in stacks that were saved */
         uint64_t sums[4];
 };
 
 struct oracle_frame {
         uint32_t span;
         bool refused, scope, stale, shared;
+        bool taken; /* a scope that a switch of stacks has entered again */
+};
+
+/* What a switch of stacks has saved. */
+struct oracle_stack {
+        uint32_t depth, beyond, beyond_scopes;
+        struct {
+                uint32_t span;
+                bool scope;
+        } frames[ORACLE_DEPTH];
 };
 
 /* Work that was done and is not in the books yet: a thread's books are brought up to date by an accepted enter or exit,
@@ -92,6 +103,7 @@ struct oracle {
         struct oracle_path paths[ORACLE_PATHS];
         struct oracle_span spans[SCHEDULE_SPANS];
         struct oracle_life lives[ORACLE_LIVES];
+        struct oracle_stack stacks[SCHEDULE_STACKS];
         uint8_t life_of[SCHEDULE_THREADS]; /* index + 1; 0: the thread has not begun */
         uint64_t before[4], lost[4], outside[SCHEDULE_THREADS][4], counted[4];
         uint64_t refused_enters, refused_depth, refused_opens, refused_closes, unmatched, stale;

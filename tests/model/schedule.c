@@ -33,6 +33,7 @@ const char *const hazard_names[HAZARDS] = {
         [HAZARD_LIVE] = "open spans shown from live counters",
         [HAZARD_SHARED] = "scopes entered by handle",
         [HAZARD_DEATH] = "threads that end inside spans",
+        [HAZARD_SWITCH] = "spans taken up after a switch of stacks",
         [HAZARD_RACE] = "races of two threads",
 };
 
@@ -152,7 +153,7 @@ static bool is_enterable(const struct oracle_span *s) {
 }
 
 static bool is_open_explicit(const struct oracle_span *s) {
-        return is_enterable(s) && !s->is_scope;
+        return is_enterable(s) && !s->is_scope && !s->saved; /* what is closed while it is saved would be stale */
 }
 
 static bool is_idle(const struct oracle_span *s) {
@@ -258,6 +259,19 @@ static void put_scope_end(struct maker *m, unsigned thread) {
                 }
 }
 
+static void put_switch(struct maker *m, unsigned thread) {
+        const struct oracle_life *life = oracle_life_of(m->o, thread);
+        struct action *a;
+        uint32_t save = dice_below(m->dice, SCHEDULE_STACKS);
+
+        for (uint32_t i = 0; life && i < life->depth; i++)
+                if (m->o->spans[life->frames[i].span].close_called)
+                        return;
+        a = put(m, ACT_SWITCH, thread);
+        a->span = dice_permille(m->dice, 900) ? save : 0;
+        a->parent = dice_permille(m->dice, 900) ? dice_below(m->dice, SCHEDULE_STACKS) : 0;
+}
+
 static void put_step(struct maker *m, unsigned thread) {
         const struct oracle_life *life = oracle_life_of(m->o, thread);
         uint32_t kind = dice_below(m->dice, 1000), deep = life ? life->depth : 0;
@@ -282,8 +296,10 @@ static void put_step(struct maker *m, unsigned thread) {
                 put_exit(m, thread);
         else if (kind < 955)
                 put_close(m, thread);
-        else if (kind < 988)
+        else if (kind < 975)
                 put(m, ACT_CURRENT, thread);
+        else if (kind < 988)
+                put_switch(m, thread);
         else
                 put(m, ACT_END, thread);
 }
@@ -508,8 +524,8 @@ uint32_t schedule_next(struct dice *dice, const struct oracle *o, uint32_t *span
 /* --------------------------------------------------------------------------------------------------- on paper -- */
 
 static const char *const words[ACTS] = {
-        "work", "open",  "open_under", "enter", "exit",     "close", "scope", "scope_end", "current",
-        "end",  "drain", "check",      "reset", "parallel", "race",  "relay", "join",
+        "work",   "open", "open_under", "enter", "exit",  "close",    "scope", "scope_end", "current",
+        "switch", "end",  "drain",      "check", "reset", "parallel", "race",  "relay",     "join",
 };
 
 void schedule_print(FILE *to, const struct setup *s, const struct action *actions, uint32_t n) {

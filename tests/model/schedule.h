@@ -14,6 +14,7 @@
 #define SCHEDULE_NAMES   112u
 #define SCHEDULE_SPANS   6144u
 #define SCHEDULE_ACTIONS 12288u
+#define SCHEDULE_STACKS  6u
 
 enum act {
         ACT_WORK,       /* n[4] more on the thread's counters */
@@ -25,6 +26,7 @@ enum act {
         ACT_SCOPE,     /* `span` is a scope of `name`, begun here */
         ACT_SCOPE_END, /* … and ended */
         ACT_CURRENT,   /* reads the handle of the top */
+        ACT_SWITCH,    /* its stack is saved as `span`, and `parent` taken, of SCHEDULE_STACKS; 0 none */
         ACT_END,       /* the thread ends; its next action is another thread's */
         /* the collector's */
         ACT_DRAIN,
@@ -83,6 +85,7 @@ enum hazard {
         HAZARD_LIVE,   /* shown from live counters, inside an open span */
         HAZARD_SHARED, /* a scope entered by another */
         HAZARD_DEATH,  /* a thread ends inside spans */
+        HAZARD_SWITCH, /* a coroutine takes its spans up again */
         HAZARD_RACE,
         HAZARDS
 };

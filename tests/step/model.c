@@ -37,19 +37,23 @@ static void push(struct model *model, uint32_t thread, uint32_t slot, bool refus
         model->spans[slot].entered++;
 }
 
-static void take_out(struct model *model, uint32_t thread, uint32_t i) {
+/* `ends`: a scope is closed. */
+static void take_out(struct model *model, uint32_t thread, uint32_t i, bool ends) {
         struct model_thread *t = &model->threads[thread];
         uint32_t slot = t->frames[i].slot;
-        bool refused = t->frames[i].refused;
+        bool refused = t->frames[i].refused, is_closed = ends && model->spans[slot].scope;
 
         for (; i + 1 < t->depth; i++)
                 t->frames[i] = t->frames[i + 1];
         t->depth--;
-        if (refused)
+        if (refused) { /* a scope that was saved with its stack is known, if its next enter is not */
+                if (is_closed && model->spans[slot].told)
+                        end_span(model, slot);
                 return;
+        }
         counts_of(model, slot)->cycles++;
         model->spans[slot].entered--;
-        if (model->spans[slot].scope || (model->spans[slot].closing && !model->spans[slot].entered))
+        if (is_closed || (model->spans[slot].closing && !model->spans[slot].entered))
                 end_span(model, slot);
 }
 
@@ -70,7 +74,7 @@ static void attend(struct model *model, uint32_t thread) {
                 if (i < 0)
                         abort();
                 counts_of(model, slot)->migrated += !t->frames[i].refused;
-                take_out(model, thread, (uint32_t)i);
+                take_out(model, thread, (uint32_t)i, true);
         }
 }
 
@@ -88,8 +92,21 @@ static void leave(struct model *model, uint32_t thread, uint32_t slot) {
         }
         for (uint32_t j = t->depth - 1; j > (uint32_t)i; j--)
                 if (model->spans[t->frames[j].slot].scope)
-                        take_out(model, thread, j);
-        take_out(model, thread, (uint32_t)i);
+                        take_out(model, thread, j, true);
+        take_out(model, thread, (uint32_t)i, true);
+}
+
+static void switch_stack(struct model *model, uint32_t thread, const struct box *box) {
+        struct model_stack *save = &model->stacks[box->slot], *take = &model->stacks[box->name];
+        struct model_thread *t = &model->threads[thread];
+
+        for (save->depth = 0; save->depth < t->depth; save->depth++)
+                save->slots[save->depth] = t->frames[save->depth].slot;
+        while (t->depth)
+                take_out(model, thread, t->depth - 1, false);
+        for (uint32_t i = 0; box->name && i < take->depth; i++)
+                push(model, thread, take->slots[i], box->flags & STEP_REFUSED);
+        take->depth = 0;
 }
 
 /* The thread is dead: marks are ended cycles, the rest is cut off. */
@@ -142,6 +159,9 @@ void model_apply(struct model *model, uint32_t thread, const struct box *box) {
                         span->closing = true;
                 else
                         end_span(model, box->slot);
+                break;
+        case OP_SWITCH:
+                switch_stack(model, thread, box);
                 break;
         case OP_SPIN:
                 counts_of(model, box->slot)->cycles += box->turns;

@@ -128,6 +128,15 @@ static void current(void) {
         mark(MARK_DONE);
 }
 
+static void switch_stack(uint32_t save, uint32_t take, uint32_t flags) {
+        static struct spanalloc_stack stacks[STEP_STACKS];
+
+        box->name = take;
+        begin(OP_SWITCH, save, flags);
+        spanalloc_stack_switch(save ? &stacks[save] : NULL, take ? &stacks[take] : NULL);
+        mark(MARK_DONE);
+}
+
 /* The thread's first call.  With counters in place it is malloc that finds the lane; else the first open does. */
 static void claim_and_open(uint32_t slot, uint32_t name) {
         if (in_place) {
@@ -426,6 +435,50 @@ static void deep(void) {
         close_(2);
 }
 
+/* Two coroutines take turns; then one of them finds no room for its spans. */
+static void coroutines(void) {
+        policy(0);
+        open_(0, 0, 0);
+        open_(1, 1, 0);
+        policy(STEP_EACH);
+        enter(0, 0);
+        scope(2, 2, 0);
+        work(1);
+        switch_stack(1, 0, 0);
+        work(2);
+        scope(3, 3, 0);
+        work(3);
+        switch_stack(2, 1, 0);
+        work(4);
+        scope(4, 4, 0);
+        enter(0, 0);
+        work(5);
+        switch_stack(1, 2, 0);
+        work(6);
+        end(3);
+        switch_stack(0, 1, 0);
+        work(7);
+        leave(0);
+        work(8);
+        leave(0); /* a jump over both scopes, of which neither has an ENTER of its own on the stack */
+        work(9);
+        scope(5, 5, 0);
+        switch_stack(1, 0, 0);
+        policy(STEP_HOLD);
+        fill(1);
+        policy(STEP_EACH | STEP_HOLD);
+        switch_stack(0, 1, STEP_REFUSED);
+        work(10);
+        end(5); /* by the overflow list */
+        policy(STEP_EACH);
+        work(11);
+        enter(1, 0);
+        leave(1);
+        policy(0);
+        close_(0);
+        close_(1);
+}
+
 /* -------------------------------------------------------------------------------------- more than one thread -- */
 
 /* Exits what the main thread has entered, and goes. */
@@ -564,6 +617,11 @@ static void test_deep(void) {
         deep();
 }
 
+static void test_coroutines(void) {
+        settle_in();
+        coroutines();
+}
+
 static void test_migrated(void) {
         settle_in();
         migrated();
@@ -600,6 +658,7 @@ const struct script scripts[] = {
         BOTH("refusal, and room again", test_refused_below),
         BOTH("refusal unseen", test_refused_unseen),
         BOTH("too deep", test_deep),
+        BOTH("coroutines", test_coroutines),
         BOTH("migration, and the end of a thread", test_migrated),
         BOTH("a lane that changes hands unseen", takes_over_unseen),
         {"one after the other", false, everything},

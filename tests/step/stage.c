@@ -31,8 +31,8 @@
 struct step_stats stats;
 struct stage stage = {.listen = -1};
 
-static const char *const op_names[OPS] = {
-        "work", "claim", "open", "enter", "exit", "close", "begin", "end", "current", "spin", "the end of a thread"};
+static const char *const op_names[OPS] = {"work",  "claim", "open",    "enter",  "exit", "close",
+                                          "begin", "end",   "current", "switch", "spin", "the end of a thread"};
 
 /* ------------------------------------------------------------------------------------------------ failing -- */
 

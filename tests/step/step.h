@@ -24,6 +24,7 @@
 #define STEP_SLOTS   96 /* spans that the script knows by a number */
 #define STEP_THREADS 3  /* … ever; the first is the main thread */
 #define STEP_FRAMES  80
+#define STEP_STACKS  3 /* that are saved and taken; 0 is none */
 #define STEP_LANES   4
 #define STEP_RECORDS SHM_RING_RECORDS_MIN
 
@@ -39,6 +40,7 @@ enum step_op {
         OP_BEGIN,       /* a scope of `name`, into slot */
         OP_END,         /* the scope in slot */
         OP_CURRENT,     /* the current span's handle is read */
+        OP_SWITCH,      /* the stack of spans is saved as `slot`, and `name` is taken, of STEP_STACKS; 0 none */
         OP_SPIN,        /* slot is entered and exited `turns` times, with nothing counted in it; never stepped */
         OP_THREAD_ENDS, /* the thread returns from its function */
         OPS,
@@ -93,6 +95,10 @@ struct model_thread {
         uint32_t marks[4], mark_count; /* slots that another thread has exited */
 };
 
+struct model_stack {
+        uint32_t slots[STEP_FRAMES], depth;
+};
+
 struct model_counts {
         uint64_t opened, closed, cycles, migrated, aborted;
 };
@@ -101,6 +107,7 @@ struct model_counts {
 struct model {
         struct model_span spans[STEP_SLOTS];
         struct model_thread threads[STEP_THREADS];
+        struct model_stack stacks[STEP_STACKS];
         struct model_counts counts[STEP_NAMES];
         uint64_t refused;
 };
