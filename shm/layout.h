@@ -127,7 +127,7 @@ enum shm_flag {
         SHM_FLAG_SHARED = 1 << 3,   /* EXIT of a scope: its handle was read, so others may have entered it too.
                                        ENTER: through such a handle; with SCOPE: a scope that was saved with its
                                        stack, and is entered again */
-        SHM_FLAG_TIMED = 1 << 4,    /* timestamp is meaningful */
+        SHM_FLAG_TIMED = 1 << 4,    /* timestamp is a time */
         SHM_FLAG_LATE = 1 << 5,     /* ENTER, CLOSE: the span's opening found no room */
         SHM_FLAGS_ALL = (1 << 6) - 1,
 };
@@ -141,7 +141,7 @@ enum shm_flag {
  *     16      4   path        id of the span's path
  *     20      2   kind        enum shm_kind
  *     22      2   flags       enum shm_flag
- *     24      8   timestamp   CPU timestamp counter, 0 while timing is off
+ *     24      8   timestamp   CPU timestamp counter; without TIMED, of ENTER and EXIT, the stack pointer
  *     32     32   counters    the thread's four, cumulative (LOST: deltas)
  */
 struct shm_record {

@@ -62,9 +62,10 @@ static enum top_quality quality_of(const char *text, size_t size) {
                 [TOP_MIGRATED] = "migrated",
                 [TOP_LOST] = "lost",
                 [TOP_ESTIMATED] = "estimated",
+                [TOP_MIXED] = "mixed",
         };
 
-        for (int i = TOP_EXACT; i < TOP_ESTIMATED; i++)
+        for (int i = TOP_EXACT; i <= TOP_MIXED; i++)
                 if (strlen(names[i]) == size && !memcmp(names[i], text, size))
                         return (enum top_quality)i;
         return TOP_ESTIMATED;

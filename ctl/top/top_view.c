@@ -147,7 +147,8 @@ static const char *busy_text(const struct top_row *row, char buf[FORMAT_MAX]) {
 
 static const char *cell(const struct top_row *row, enum top_column column, char buf[FORMAT_MAX]) {
         static const char *const qualities[] = {
-                [TOP_EXACT] = "=", [TOP_MIGRATED] = "M", [TOP_LOST] = "L", [TOP_ESTIMATED] = "~", [TOP_UNCOUNTED] = "-",
+                [TOP_EXACT] = "=",     [TOP_MIGRATED] = "M", [TOP_LOST] = "L",
+                [TOP_ESTIMATED] = "~", [TOP_MIXED] = "X",    [TOP_UNCOUNTED] = "-",
         };
 
         switch (column) {

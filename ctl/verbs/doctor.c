@@ -217,6 +217,22 @@ void doctor_processes(struct doctor *doctor, const struct table *ps) {
         doctor_advise(doctor, "start one with LD_PRELOAD=libspanalloc-malloc.so.0, or try `spanallocctl demo`");
 }
 
+void doctor_spans(struct doctor *doctor, const struct table *spans) {
+        size_t n = 0, first = 0;
+
+        for (size_t row = 0; row < spans->row_count; row++)
+                if (!strcmp(table_text(spans, row, "quality"), "mixed") && !n++)
+                        first = row;
+        if (!n)
+                return;
+        doctor_add(doctor, "spans", DOCTOR_NOTE,
+                   "%zu rows of spans are mixed, \"%s\" of process %" PRIu64
+                   " among them: a thread left a scope by a jump, or went on with another coroutine",
+                   n, table_text(spans, first, "span"), table_uint(spans, first, "pid"));
+        doctor_advise(doctor, "call spanalloc_stack_switch() at each switch between coroutines, and end scopes before a "
+                              "longjmp(); `spanallocctl spans` shows the quality of each");
+}
+
 /* ------------------------------------------------------------------------------------------- one program -- */
 
 /* As client/segment/attach.c: a program trusts a collector of root, of its own user, or of the owner of /run/spanalloc. */

@@ -42,3 +42,5 @@ void doctor_descriptors(struct doctor *doctor, const struct table *status, uint6
 void doctor_program(struct doctor *doctor, const struct program_facts *facts);
 /* Each process: what counts it, what it lost, how its memory compares. */
 void doctor_processes(struct doctor *doctor, const struct table *ps);
+/* Spans whose numbers are mixed with others': rows with pid, span and quality. */
+void doctor_spans(struct doctor *doctor, const struct table *spans);

@@ -97,6 +97,13 @@ static void print_threads(const struct show *show, FILE *stream) {
         fputs(n ? "\n" : "\nThreads in it now: none\n", stream);
 }
 
+static bool has_quality(const struct show *show, const char *quality) {
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                if (!strcmp(table_text(show->spans, row, "quality"), quality))
+                        return true;
+        return false;
+}
+
 /* How far the numbers go: what is guessed, moved or missing in them. */
 static void print_quality(const struct show *show, FILE *stream) {
         uint64_t migrated = show_sum(show, "migrated"), aborted = show_sum(show, "aborted");
@@ -118,11 +125,12 @@ static void print_quality(const struct show *show, FILE *stream) {
                         "%" PRIu64 " enters or opens found no room in a ring: what ran in them is lost, and not in "
                         "these sums.\n",
                         refused);
-        for (size_t row = 0; row < show->spans->row_count; row++)
-                if (!strcmp(table_text(show->spans, row, "quality"), "estimated")) {
-                        fputs("Too many spans were open to follow each: bytes per call lack some.\n", stream);
-                        break;
-                }
+        if (has_quality(show, "estimated"))
+                fputs("Too many spans were open to follow each: bytes per call lack some.\n", stream);
+        if (has_quality(show, "mixed"))
+                fputs("A thread left a scope by a jump, or went on with another coroutine without\n"
+                      "spanalloc_stack_switch(): until the scope ended, it got what other spans did.\n",
+                      stream);
 }
 
 /* What net means and what it does not: where a block is freed later is not known here. */

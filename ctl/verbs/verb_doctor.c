@@ -158,11 +158,14 @@ static int check_program(struct ctl *ctl, struct doctor *doctor, const struct ta
 
 static int ask_collector(struct ctl *ctl, struct doctor *doctor) {
         struct client_params params = {.pid = (pid_t)ctl->options.pid};
-        struct table *status = NULL, *ps = NULL;
+        struct table *status = NULL, *ps = NULL, *spans = NULL;
         int r = ask_table(ctl, "status", NULL, &status);
 
         if (r == CTL_OK)
                 r = ask_table(ctl, "ps", &params, &ps);
+        params.columns = "pid,span,quality";
+        if (r == CTL_OK)
+                r = ask_table(ctl, "spans", &params, &spans);
         if (r == CTL_OK) {
                 doctor_collector(doctor, status, SPANALLOC_VERSION);
                 doctor_descriptors(doctor, status, descriptor_limit(table_uint(status, 0, "pid")));
@@ -172,9 +175,11 @@ static int ask_collector(struct ctl *ctl, struct doctor *doctor) {
                         doctor_processes(doctor, ps);
                         check_strangers(ctl, doctor, ps);
                 }
+                doctor_spans(doctor, spans);
         }
         table_free(status);
         table_free(ps);
+        table_free(spans);
         return r;
 }
 

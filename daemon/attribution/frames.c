@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "daemon/attribution/interval.h"
+#include "daemon/attribution/stacks.h"
 #include "daemon/books/last_open.h"
 
 #define FINISH_PORTION 16384u /* paths that one call looks at */
@@ -16,6 +17,9 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
                  uint64_t ticks) {
         uint32_t depth = lane->depth, name = tally_of(books, record->path)->name;
         uint32_t flags = FRAME_OUTER_NAME | FRAME_OUTER_INSTANCE;
+        /* A scope is taken up again from another stack than its own. */
+        bool is_placed = record->kind == SHM_KIND_ENTER && !(record->flags & SHM_FLAG_SHARED);
+        uint32_t page = is_placed ? stack_page(record) : 0;
         struct frame *frame = &lane->frames[depth];
 
         for (uint32_t i = 0; i < depth; i++) {
@@ -26,11 +30,13 @@ static void push(struct books *books, struct lane *lane, const struct shm_record
         }
         if (record->flags & SHM_FLAG_SCOPE)
                 flags |= record->flags & SHM_FLAG_SHARED ? FRAME_TAKEN : FRAME_SCOPE;
+        if (depth && __builtin_expect(stack_is_off(frame - 1, page, STACK_NEAR, STACK_NEAR), 0))
+                stacks_entered_off(books, lane, record->path, page);
         touch_line(books, frame);
         frame->instance = record->instance;
         frame->path = record->path;
         frame->name = name;
-        frame->flags = flags;
+        frame->flags = flags | page << FRAME_STACK_SHIFT;
         frame->entry = 0;
         counters_store(frame->enter, enter);
         frame->entered = ticks;
@@ -160,8 +166,13 @@ static void feed_exit(struct books *books, struct lane *lane, const struct shm_r
                 books_count_stale(books);
                 return;
         }
-        if (record->flags & SHM_FLAG_SCOPE)
+        if (record->flags & SHM_FLAG_SCOPE) {
                 end |= CYCLE_CLOSES;
+                if (stack_is_off(&lane->frames[i], stack_page(record), STACK_END_DOWN, STACK_END_UP))
+                        stacks_exited_off(books, lane, (uint32_t)i);
+        }
+        if (record->flags & SHM_FLAG_UNWOUND)
+                stacks_unwound(books, lane, (uint32_t)i);
         if (record->flags & SHM_FLAG_MIGRATED)
                 end |= CYCLE_MIGRATED;
         if (record->flags & SHM_FLAG_SHARED)

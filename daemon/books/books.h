@@ -103,7 +103,7 @@ struct books_time {
         double calls_rate;   /* a second, decayed over 10 s */
 };
 
-enum books_quality { BOOKS_EXACT, BOOKS_MIGRATED, BOOKS_LOST, BOOKS_ESTIMATED };
+enum books_quality { BOOKS_EXACT, BOOKS_MIGRATED, BOOKS_LOST, BOOKS_ESTIMATED, BOOKS_MIXED };
 
 /* A path, or the sum over several. */
 struct books_row {

@@ -74,7 +74,9 @@ static void add_path(const struct books *books, uint32_t path, struct base from,
         row->refused += minus(t->refused, base->refused);
         if (books->book->clock_rate) /* else none was timed, ever: see books_baseline_of() */
                 span_time_add_row(books, path, from.times, now_ns, &row->time);
-        if (t->estimated && row->quality < BOOKS_ESTIMATED)
+        if (t->mixed)
+                row->quality = BOOKS_MIXED;
+        else if (t->estimated && row->quality < BOOKS_ESTIMATED)
                 row->quality = BOOKS_ESTIMATED;
         else if ((t->lost_touches || t->refused) && row->quality < BOOKS_LOST)
                 row->quality = BOOKS_LOST;

@@ -18,6 +18,8 @@ enum frame_flag {
         FRAME_TAKEN = 1 << 6,    /* a scope that was saved with its stack, and entered again */
         FRAME_APART = 1 << 5,    /* `credit` and `credited` are not what `enter` and `entered` are */
 };
+/* Above the flags: where the thread's stack was (daemon/attribution/stacks.h). */
+#define FRAME_STACK_SHIFT 8
 
 struct frame {
         uint64_t instance;

@@ -27,7 +27,7 @@ struct tally {
         uint64_t born_ns;
         uint64_t refused;   /* as the client counts it */
         uint32_t next_path; /* of the same name */
-        uint32_t reserved;
+        uint32_t mixed;     /* 1: the counts of a thread went to the wrong path (daemon/attribution/stacks.h) */
         uint64_t this_tick; /* bytes that came since they were last decayed */
 
         struct hist hist;

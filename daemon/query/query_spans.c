@@ -60,6 +60,8 @@ const char *query_quality_text(enum books_quality quality) {
                 return "lost";
         case BOOKS_ESTIMATED:
                 return "estimated";
+        case BOOKS_MIXED:
+                return "mixed";
         }
         return "estimated";
 }

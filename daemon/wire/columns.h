@@ -38,7 +38,7 @@
         X(migrated, UINT, COUNT, "cycles that another thread ended")                                                   \
         X(aborted, UINT, COUNT, "spans that were open when their process or thread ended")                             \
         X(refused, UINT, COUNT, "enters and opens that found no room")                                                 \
-        X(quality, TEXT, NONE, "exact, lost, migrated or estimated: the worst that touched the row")                   \
+        X(quality, TEXT, NONE, "exact, migrated, lost, estimated or mixed: the worst that touched the row")            \
         X(per_call, MAP, BYTES, "bytes allocated by a closed span: count, p50, p90, p99, max")                         \
         X(paths, UINT, COUNT, "paths on which the name occurs")                                                        \
         X(site, TEXT, NONE, "file:line of the first site with that name, or empty")                                    \
@@ -82,7 +82,7 @@
         X(migrated, UINT, COUNT, "cycles that another thread ended")                                                   \
         X(aborted, UINT, COUNT, "spans that were open when their process or thread ended")                             \
         X(refused, UINT, COUNT, "enters and opens that found no room")                                                 \
-        X(quality, TEXT, NONE, "exact, lost, migrated or estimated: the worst that touched the path")                  \
+        X(quality, TEXT, NONE, "exact, migrated, lost, estimated or mixed: the worst that touched the path")           \
         X(per_call_p99, UINT, BYTES, "p99 of bytes allocated by a closed span; only when asked for")                   \
         X(busy_ns, UINT, DURATION, "time in the path's outermost cycles, while the process was timed")                 \
         X(timed_calls, UINT, COUNT, "spans that closed, timed from beginning to end")                                  \

@@ -93,6 +93,8 @@ static void differ_rate(struct verdict *v, const char *who, const struct oracle 
 }
 
 static enum books_quality quality_of(const struct oracle_path *p) {
+        if (p->mixed)
+                return BOOKS_MIXED;
         if (p->estimated)
                 return BOOKS_ESTIMATED;
         if (p->touched_by_loss || p->refused)

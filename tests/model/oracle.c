@@ -260,6 +260,18 @@ static bool take_out(struct oracle *o, struct oracle_life *life, uint32_t i, boo
         return closes && frame.scope && frame.shared;
 }
 
+/* A scope that does not end by itself: what came after it was left belongs to the frame below. */
+static void mix(struct oracle *o, const struct oracle_life *life, uint32_t i) {
+        if (life->frames[i].refused)
+                return;
+        o->paths[o->spans[life->frames[i].span].path].mixed = true;
+        while (i--)
+                if (!life->frames[i].refused) {
+                        o->paths[o->spans[life->frames[i].span].path].mixed = true;
+                        break;
+                }
+}
+
 /* The frame that an exit ends: a scope's end ends the scope's, any other exit first what was entered by hand. */
 static int find(const struct oracle_life *life, uint32_t span, bool is_scopes_end) {
         for (int want_scope = is_scopes_end; want_scope < 2; want_scope++)
@@ -285,6 +297,7 @@ static void exit_here(struct oracle *o, struct oracle_life *life, int at, bool i
                         if (!life->frames[j].scope)
                                 continue;
                         o->hazards[HAZARD_UNWOUND]++;
+                        mix(o, life, (uint32_t)j);
                         if (take_out(o, life, (uint32_t)j, false, true))
                                 late[n++] = span;
                 }

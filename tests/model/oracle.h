@@ -34,7 +34,7 @@ struct outcome {
 struct oracle_path {
         uint16_t name, parent, depth; /* depth: names from the root, this one included */
         bool known;                   /* a record led to it */
-        bool touched_by_loss, estimated;
+        bool touched_by_loss, estimated, mixed;
         uint64_t self[4], total[4]; /* shown */
         uint64_t cycles, opened, closed, aborted, migrated, refused;
         double decayed[3];

@@ -212,6 +212,24 @@ static void expect_program(const struct program_facts *facts, enum doctor_state 
         doctor_deinit(&doctor);
 }
 
+static void test_spans(void **state) {
+        struct table *t = fake_table("spans", 3, 0);
+        struct doctor doctor = {0};
+
+        fake_text(t, 0, "quality", "lost");
+        doctor_spans(&doctor, t);
+        assert_int_equal(doctor.count, 0);
+        for (size_t row = 1; row < 3; row++) {
+                fake_text(t, row, "span", "job");
+                fake_text(t, row, "quality", "mixed");
+        }
+        doctor_spans(&doctor, t);
+        assert_int_equal(doctor.count, 1);
+        assert_non_null(strstr(find(&doctor, "spans", DOCTOR_NOTE)->text, "2 rows of spans are mixed, \"job\""));
+        doctor_deinit(&doctor);
+        table_free(t);
+}
+
 /* Of several reasons the first that the program itself would meet. */
 static void test_program(void **state) {
         struct program_facts facts = {
@@ -262,6 +280,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_kernel), cmocka_unit_test(test_program),   cmocka_unit_test(test_collector),
                 cmocka_unit_test(test_memory), cmocka_unit_test(test_processes), cmocka_unit_test(test_drawings),
+                cmocka_unit_test(test_spans),
         };
 
         if (!setlocale(LC_CTYPE, "C.UTF-8"))
