@@ -36,6 +36,10 @@ service() (
         [ -z "$wrong" ] && echo "ok $1: all its processes are counted" || echo "not ok $1: $wrong"
         wrong=$(of_unit "$unit" '[.[] | select(.balanced | not) | .comm] | join(", ")')
         [ -z "$wrong" ] && echo "ok $1: its books balance" || echo "not ok $1: books of $wrong"
+        # What a process has: what it inherited, and allocated, and did not free; never less than nothing.
+        wrong=$(of_unit "$unit" '[.[] | select(.alive and .net_quality != "unknown") |
+                select(.net_bytes != ([.inherited_bytes + .alloc_bytes - .dealloc_bytes, 0] | max)) | .comm] | join(", ")')
+        [ -z "$wrong" ] && echo "ok $1: each has what it inherited and did not free" || echo "not ok $1: net of $wrong"
         inside systemctl stop "$1"
         result=$(boot_property "$unit" Result)
         [ "$result" = success ] && echo "ok $1: it ends well" || echo "not ok $1: $result"
