@@ -203,7 +203,8 @@ struct shm_refused {
         uint64_t doorbells;    /* times that it woke the collector */
 };
 
-#define SHM_PAST 16u
+#define SHM_PAST     16u
+#define SHM_PARTIALS 64u
 
 /* A thread as it moved into a lane. */
 struct shm_past {
@@ -233,6 +234,7 @@ _Static_assert(sizeof(struct shm_past) == 2 * SHM_LINE, "");
  *     line 9-10   lost       the deltas, twice: one is written while the other counts
  *     line 16-23  marks      of threads that exit a frame of this stack
  *     line 24-55  past       the lane's last occupants
+ *     line 56-63  partial    spans of which an enter was refused
  */
 struct shm_lane {
         /* line 0 */
@@ -277,10 +279,10 @@ struct shm_lane {
                                         `lost` holds has been said */
         uint64_t bell_tail;              /* `tail` + 1 when the bell was rung last */
         _Atomic uint32_t lost_turn;      /* which of `lost` counts: the thread writes the other one whole, then turns */
-        uint32_t reserved5;
-        _Atomic uint64_t taken;       /* the instance of a mark that was cleared, until its EXIT is written */
-        _Atomic uint64_t taken_until; /* the position after that EXIT, which is published once `head` is there */
-        uint64_t moving_head;         /* while a frame is taken out: `head` and `depth` after that */
+        _Atomic uint32_t partial_count;  /* how many were written to `partial`, ever */
+        _Atomic uint64_t taken;          /* the instance of a mark that was cleared, until its EXIT is written */
+        _Atomic uint64_t taken_until;    /* the position after that EXIT, which is published once `head` is there */
+        uint64_t moving_head;            /* while a frame is taken out: `head` and `depth` after that */
         uint32_t moving_depth;
         uint32_t moving; /* 1 + the frame that is overwritten next; 0: no frame is being taken out */
 
@@ -314,7 +316,8 @@ struct shm_lane {
          * faster than the collector reads a lane; by these it books their counters under their names. */
         struct shm_past past[SHM_PAST];
 
-        uint8_t reserved56[SHM_PAGE - 56 * SHM_LINE];
+        /* lines 56 to 63: the last known spans of which an enter was refused, entry partial_count % SHM_PARTIALS */
+        uint64_t partial[SHM_PARTIALS];
 
         /* the second page */
         struct shm_frame stack[SHM_DEPTH];
@@ -592,6 +595,8 @@ _Static_assert(offsetof(struct shm_lane, impatient) == 252, "");
 _Static_assert(offsetof(struct shm_lane, lost_until) == 328, "");
 _Static_assert(offsetof(struct shm_lane, bell_tail) == 336, "");
 _Static_assert(offsetof(struct shm_lane, lost_turn) == 344, "");
+_Static_assert(offsetof(struct shm_lane, partial_count) == 348, "");
+_Static_assert(offsetof(struct shm_lane, partial) == 56 * SHM_LINE, "");
 _Static_assert(offsetof(struct shm_lane, taken) == 352, "");
 _Static_assert(offsetof(struct shm_lane, taken_until) == 360, "");
 _Static_assert(offsetof(struct shm_lane, retired) == 520, "");

@@ -28,6 +28,21 @@ static void count_refused_path(uint32_t path) {
         sa_attachment_put(a);
 }
 
+/* The span is known to the books, and they will miss a cycle of it.  Of a span whose opening found no room they know that
+ * anyway, by LATE; a scope that is not taken up again has one cycle. */
+static void note_partial(struct shm_lane *lane, uint64_t instance, uint16_t flags) {
+        uint32_t n = atomic_load_explicit(&lane->partial_count, memory_order_relaxed);
+
+        if ((flags & SHM_FLAG_LATE) || (flags & (SHM_FLAG_SCOPE | SHM_FLAG_SHARED)) == SHM_FLAG_SCOPE)
+                return;
+        if (n && shm_load(lane->partial[(n - 1) % SHM_PARTIALS]) == instance)
+                return;
+        shm_store(lane->partial[n % SHM_PARTIALS], instance);
+        /* [P1] release of `partial_count`, pairs with the acquire in segment_partials().  Publishes: the entry.  Without
+         * it: an older span is taken for partial, and this one for whole. */
+        atomic_store_explicit(&lane->partial_count, n + 1, memory_order_release);
+}
+
 static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, const uint64_t at[SHM_COUNTERS]) {
         uint32_t depth = atomic_load_explicit(&lane->depth, memory_order_relaxed);
         bool scope = flags & SHM_FLAG_SCOPE, deep = lane->beyond || depth >= SHM_DEPTH;
@@ -45,6 +60,7 @@ static void refuse(struct shm_lane *lane, spanalloc_span span, uint16_t flags, c
                 shm_add(lane->refused.enters, 1);
                 sa_push(lane, depth, span.instance, span.path, sa_frame_state(SHM_FRAME_REFUSED, flags), at);
         }
+        note_partial(lane, span.instance, flags);
         count_refused_path(span.path);
 }
 

@@ -229,8 +229,9 @@ void doctor_spans(struct doctor *doctor, const struct table *spans) {
                    "%zu rows of spans are mixed, \"%s\" of process %" PRIu64
                    " among them: a thread left a scope by a jump, or went on with another coroutine",
                    n, table_text(spans, first, "span"), table_uint(spans, first, "pid"));
-        doctor_advise(doctor, "call spanalloc_stack_switch() at each switch between coroutines, and end scopes before a "
-                              "longjmp(); `spanallocctl spans` shows the quality of each");
+        doctor_advise(doctor,
+                      "call spanalloc_stack_switch() at each switch between coroutines, and end scopes before a "
+                      "longjmp(); `spanallocctl spans` shows the quality of each");
 }
 
 /* ------------------------------------------------------------------------------------------- one program -- */

@@ -15,12 +15,20 @@ uint64_t show_sum(const struct show *show, const char *column) {
         return total;
 }
 
-int64_t show_net(const struct show *show) {
+static int64_t sum_of(const struct show *show, const char *column) {
         uint64_t sum = 0;
 
         for (size_t row = 0; row < show->spans->row_count; row++)
-                sum += (uint64_t)table_int(show->spans, row, "net_bytes");
+                sum += (uint64_t)table_int(show->spans, row, column);
         return (int64_t)sum;
+}
+
+int64_t show_net(const struct show *show) {
+        return sum_of(show, "net_bytes");
+}
+
+int64_t show_calls_net(const struct show *show) {
+        return sum_of(show, "calls_net_bytes");
 }
 
 bool show_is_named(const struct show *show, size_t tree_row) {

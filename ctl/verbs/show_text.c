@@ -133,18 +133,20 @@ static void print_quality(const struct show *show, FILE *stream) {
                       stream);
 }
 
-/* What net means and what it does not: where a block is freed later is not known here. */
+/* What net means and what it does not: where a block is freed later is not known here.  Where parts of calls were refused,
+ * only by those of which nothing is missing. */
 static void print_meaning(const struct show *show, FILE *stream) {
-        int64_t net = show_net(show);
-        uint64_t closed = show_sum(show, "closed");
+        bool are_partial = show_sum(show, "refused") && show->per_call[SHOW_COUNT];
+        uint64_t calls = are_partial ? show->per_call[SHOW_COUNT] : show_sum(show, "closed");
+        int64_t net = are_partial ? show_calls_net(show) : show_net(show);
         char a[FORMAT_MAX], b[FORMAT_MAX];
 
         fputc('\n', stream);
         if (net > 0) {
                 fprintf(stream, "It allocates more than it frees on its own threads: %s",
                         format_bytes(a, (uint64_t)net));
-                if (closed)
-                        fprintf(stream, ",\nabout %s for each that closed", format_bytes(b, (uint64_t)net / closed));
+                if (calls)
+                        fprintf(stream, ",\nabout %s for each that closed", format_bytes(b, (uint64_t)net / calls));
                 fputs(".\nThe rest may be in use on purpose, or freed elsewhere: later, by another\n"
                       "span or thread.\n",
                       stream);

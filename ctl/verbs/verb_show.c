@@ -17,7 +17,7 @@
         "dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,self_dealloc_count,self_dealloc_bytes,"             \
         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,quality,per_call,"     \
         "paths,site,key,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,timed_call_max_ns," \
-        "timed_calls_per_1000s"
+        "timed_calls_per_1000s,calls_net_bytes"
 
 #define PS_COLUMNS "process,pid,ended,last_spans"
 

@@ -120,12 +120,28 @@ void spans_enter(struct books *books, struct frame *frame, const struct shm_reco
         } else {
                 bool is_known = !is_late && is_past(books, instance);
                 bool is_from_elsewhere = is_older(books, instance) || record->kind == SHM_KIND_RESYNC;
+                bool is_first = !entry || !(entry->flags & INSTANCE_COUNTED);
 
                 entry = open_instance(books, entry, instance, record->path, is_known || is_older(books, instance),
                                       !is_known && (is_late || is_from_elsewhere));
+                if (is_late && is_first) /* enters before this one may have been refused, too */
+                        entry->flags |= INSTANCE_PARTIAL;
         }
         instance_enter(entry);
         frame->entry = open_spans_number(books, entry);
+}
+
+bool spans_note_partial(struct books *books, uint64_t instance) {
+        struct instance *entry = open_spans_find(books, instance);
+        const struct frame *scope = entry ? NULL : scope_frame(books, instance);
+
+        if (scope) /* the next cycle was another thread's, by its handle */
+                entry = visit_scope(books, NULL, instance, scope->path);
+        if (!entry)
+                return is_seen(books, instance);
+        touch_line(books, entry);
+        entry->flags |= INSTANCE_PARTIAL;
+        return true;
 }
 
 static bool is_entered(const struct books *books, const struct instance *entry) {
@@ -140,13 +156,14 @@ static void close_instance(struct books *books, struct instance *entry) {
         memcpy(event.sums, entry->sums, sizeof event.sums);
         if (entry->flags & INSTANCE_PARTIAL) {
                 event.cycles = 0;
-                t->estimated = 1;
+                if (books_evicted(books))
+                        t->estimated = 1;
         }
         if (event.cycles && !(entry->flags & INSTANCE_UNTIMED)) {
                 event.ticks = entry->ticks;
                 span_time_call(books, entry->path, entry->ticks);
         }
-        tally_closed(books, t, entry->sums[SHM_ALLOC_BYTES], event.cycles);
+        tally_closed(books, t, counters_load(entry->sums), event.cycles);
         open_spans_remove(books, entry);
         /* As in the tracing layer: a span that completed no cycle emits nothing. */
         if (event.cycles)
@@ -257,7 +274,7 @@ bool spans_apply_closes(struct books *books) {
                 } else if (!(entry->flags & INSTANCE_OPENED)) {
                         /* Everything that was before the close has been seen now, and no opening was. */
                         if (books_evicted(books))
-                                tally_closed(books, tally_change(books, entry->path), 0, 0);
+                                tally_closed(books, tally_change(books, entry->path), (struct counters){0}, 0);
                         else if (!(entry->flags & INSTANCE_LATE) && !is_older(books, entry->instance))
                                 books_count_stale(books);
                         open_spans_remove(books, entry);

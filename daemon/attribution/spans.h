@@ -39,6 +39,8 @@ void spans_exit(struct books *books, const struct cycle *cycle, unsigned end, en
 
 /* A close.  flags: SHM_FLAG_LATE or 0. */
 void spans_close(struct books *books, uint64_t instance, uint32_t path, uint32_t flags, enum spans_pass pass);
+/* A cycle of the span was refused: it is no call that counts.  False if its opening was not seen yet. */
+bool spans_note_partial(struct books *books, uint64_t instance);
 /* Applies the closes that were queued before the second look.  False when the batch is full: commit, begin the next,
  * and go on. */
 bool spans_apply_closes(struct books *books);
@@ -63,7 +65,7 @@ static inline bool spans_is_whole_scope(const struct cycle *cycle, unsigned end)
 static inline void spans_end_scope(struct books *books, struct tally *t, const struct cycle *cycle) {
         if (cycle->is_timed)
                 span_time_call(books, cycle->path, cycle->ticks);
-        tally_closed(books, t, counters_alloc_bytes(cycle->sums), 1);
+        tally_closed(books, t, cycle->sums, 1);
         if (books_have_listener(books)) {
                 struct books_event event = {.instance = cycle->instance, .path = cycle->path, .cycles = 1};
 

@@ -112,6 +112,7 @@ struct books_row {
         uint64_t opened, closed, open, cycles, migrated, aborted, refused;
         double rate[3]; /* self bytes allocated a second over 10 s, 1 min, 10 min */
         struct books_per_call per_call;
+        int64_t calls_net; /* bytes that the calls of per_call allocated less what they freed */
         struct books_time time;
         enum books_quality quality;
 };

@@ -72,6 +72,8 @@ static void add_path(const struct books *books, uint32_t path, struct base from,
         row->migrated += minus(t->migrated, base->migrated);
         row->aborted += minus(t->aborted, base->aborted);
         row->refused += minus(t->refused, base->refused);
+        if (t->hist.epoch == books->book->hist_epoch)
+                row->calls_net = (int64_t)((uint64_t)row->calls_net + t->hist.net);
         if (books->book->clock_rate) /* else none was timed, ever: see books_baseline_of() */
                 span_time_add_row(books, path, from.times, now_ns, &row->time);
         if (t->mixed)

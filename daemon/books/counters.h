@@ -70,6 +70,12 @@ static inline uint64_t counters_alloc_bytes(struct counters c) {
 }
 _Static_assert(SHM_ALLOC_BYTES == 1, "in the first pair");
 
+/* As an int64_t. */
+static inline uint64_t counters_net_bytes(struct counters c) {
+        return c.allocs[1] - c.deallocs[1];
+}
+_Static_assert(SHM_DEALLOC_BYTES == 3, "in the second pair");
+
 /* a - b, where a is the larger; else 0. */
 struct counters counters_since_slow(struct counters a, struct counters b);
 

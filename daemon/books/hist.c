@@ -14,7 +14,7 @@ uint64_t hist_bucket_middle(unsigned bucket) {
 
 /* Of an earlier epoch.  Its first line is logged. */
 void hist_clear(struct books *books, struct hist *hist) {
-        hist->count = hist->max = 0;
+        hist->count = hist->max = hist->net = 0;
         hist->epoch = books->book->hist_epoch;
         for (unsigned o = 0; o < HIST_OCTAVES; o++) {
                 struct hist_chunk *chunk = &books->chunks[hist->octave[o]];

@@ -22,7 +22,8 @@ struct hist_chunk {
 struct hist {
         uint64_t count, max;
         uint64_t epoch; /* of the book, when something was added last; of an earlier one: empty */
-        uint64_t reserved[5];
+        uint64_t net;   /* of the same calls: bytes allocated less bytes freed, modulo 2^64 */
+        uint64_t reserved[4];
         uint32_t octave[HIST_OCTAVES]; /* index of a chunk, 0: none yet */
 };
 _Static_assert(sizeof(struct hist) == 256, "");

@@ -60,7 +60,8 @@ struct lane {
         uint64_t pending_lost[SHM_COUNTERS];   /* to be taken from the next interval */
         uint64_t pending_before[SHM_COUNTERS]; /* likewise */
 
-        uint32_t has_pending, reserved0;
+        uint32_t has_pending;
+        uint32_t partials_seen;          /* how many of the lane's `partial` are marked in the books */
         uint64_t gap_seen[SHM_COUNTERS]; /* as before_seen, of what no collector had booked */
         uint64_t timed_until;            /* the clock at the end of the last interval; 0: not timed */
         uint64_t reserved[2];

@@ -142,9 +142,9 @@ static void evict(struct books *books) {
                 if (!victim)
                         victim = take_close(books, &books->book->later_first, &books->book->later_last);
                 if ((victim->flags & INSTANCE_OPENED) || books->book->evicted)
-                        tally_closed(books, tally_change(books, victim->path), 0, 0);
+                        tally_closed(books, tally_change(books, victim->path), (struct counters){0}, 0);
         } else if (victim->flags & INSTANCE_CLOSING) { /* its end would be counted nowhere else */
-                tally_closed(books, tally_change(books, victim->path), 0, 0);
+                tally_closed(books, tally_change(books, victim->path), (struct counters){0}, 0);
         }
         touch(books, &books->book->evicted);
         books->book->evicted++;

@@ -11,14 +11,15 @@
 #include "daemon/books/batch.h"
 
 enum instance_flag {
-        INSTANCE_OPENED = 1 << 0,   /* its opening was seen, or is taken for granted */
-        INSTANCE_CLOSING = 1 << 1,  /* its close was seen: ends with the last exit */
-        INSTANCE_QUEUED = 1 << 2,   /* its close waits for the drain's second look */
-        INSTANCE_RECENT = 1 << 3,   /* active since the hand went by */
-        INSTANCE_SCOPE = 1 << 4,    /* a scope: on its own lane's stack it is entered without being counted here */
-        INSTANCE_ABORTED = 1 << 5,  /* counted as such: its close changes nothing any more */
-        INSTANCE_COUNTED = 1 << 8,  /* is in `opened` of its path */
-        INSTANCE_PARTIAL = 1 << 7,  /* came back after it was evicted: its sums lack what was before */
+        INSTANCE_OPENED = 1 << 0,  /* its opening was seen, or is taken for granted */
+        INSTANCE_CLOSING = 1 << 1, /* its close was seen: ends with the last exit */
+        INSTANCE_QUEUED = 1 << 2,  /* its close waits for the drain's second look */
+        INSTANCE_RECENT = 1 << 3,  /* active since the hand went by */
+        INSTANCE_SCOPE = 1 << 4,   /* a scope: on its own lane's stack it is entered without being counted here */
+        INSTANCE_ABORTED = 1 << 5, /* counted as such: its close changes nothing any more */
+        INSTANCE_COUNTED = 1 << 8, /* is in `opened` of its path */
+        INSTANCE_PARTIAL =
+                1 << 7, /* its sums lack a part: what was before it was evicted, or a cycle that was refused */
         INSTANCE_UNTIMED = 1 << 9,  /* a part of a cycle was not timed */
         INSTANCE_LATE = 1 << 6,     /* its opening found no room: a close may be all that is ever seen of it */
         INSTANCE_ENTERED = 1 << 10, /* one in the higher part of its count of frames: up to 2^22 of them */

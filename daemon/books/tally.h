@@ -74,10 +74,13 @@ static inline void tally_self(struct books *books, struct tally *t, struct count
         t->this_tick += bytes;
 }
 
-/* A span of the path is closed; `bytes` is what it allocated in all its `cycles`. */
-static inline void tally_closed(struct books *books, struct tally *t, uint64_t bytes, uint32_t cycles) {
+/* A span of the path is closed; `sums` is what it counted in all its `cycles`. */
+static inline void tally_closed(struct books *books, struct tally *t, struct counters sums, uint32_t cycles) {
         t->closed++;
         /* A span that completed no cycle says nothing about a call. */
-        if (cycles && !hist_add(books, &t->hist, bytes))
+        if (!cycles)
+                return;
+        if (!hist_add(books, &t->hist, counters_alloc_bytes(sums)))
                 t->estimated = 1;
+        t->hist.net += counters_net_bytes(sums);
 }

@@ -329,6 +329,23 @@ static int begin_second_look(struct drain *drain) {
         return r;
 }
 
+/* After the records of a look, so that a span that is closed in it is known as partial before its close is applied. */
+static void note_partials(struct drain *drain) {
+        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
+                struct lane *lane = books_lane(drain->books, i);
+                uint32_t from = lane->partials_seen, n, at = 0;
+                uint64_t spans[SHM_PARTIALS];
+
+                n = segment_partials(&drain->reader, i, &from, spans);
+                while (at < n && spans_note_partial(drain->books, spans[at]))
+                        at++;
+                if (from + at == lane->partials_seen)
+                        continue;
+                touch(drain->books, &lane->partials_seen);
+                lane->partials_seen = from + at;
+        }
+}
+
 static int second_look(struct drain *drain) {
         bool is_done = true;
         int r = 0;
@@ -340,6 +357,7 @@ static int second_look(struct drain *drain) {
         if (r < 0 || !is_done)
                 return r;
         drain->target_count = 0;
+        note_partials(drain);
         while (!spans_apply_closes(drain->books))
                 drain_next_batch(drain);
         return 0;
@@ -362,6 +380,8 @@ int drain_look(struct drain *drain, bool *any) {
                 open_spans_advance_queue(drain->books);
         take_overflow(drain, SPANS_FIRST_LOOK);
         r = first_look(drain, any);
+        if (r >= 0)
+                note_partials(drain);
         if (r >= 0 && open_spans_have_queued(drain->books))
                 r = begin_second_look(drain);
         if (r >= 0 && drain->target_count)

@@ -126,6 +126,10 @@ void segment_last_counters(const struct segment_reader *reader, uint32_t lane, u
 void segment_remains(const struct segment_reader *reader, uint32_t lane, uint64_t position,
                      const uint64_t live[SHM_COUNTERS], struct frames_remains *ret);
 void segment_refused(const struct segment_reader *reader, uint32_t lane, struct shm_refused *add);
+/* The spans of which the lane's thread was refused an enter, from the *from-th on, which is raised to the oldest that is
+ * kept.  Returns how many of `ret` were filled.  One that is overwritten meanwhile is another that was refused. */
+uint32_t segment_partials(const struct segment_reader *reader, uint32_t lane, uint32_t *from,
+                          uint64_t ret[SHM_PARTIALS]);
 uint64_t segment_refused_threads(const struct segment_reader *reader);
 enum shm_counting segment_counting(const struct segment_reader *reader);
 /* Says that the lane's books are closed up to `occupancy`. */

@@ -48,6 +48,7 @@ static const uint16_t span_numbers[WIRE_SPANS_COUNT] = {
         [WIRE_SPANS_timed_calls_ns] = AT(books.time.calls_ns),
         [WIRE_SPANS_timed_call_max_ns] = AT(books.time.longest_ns),
         [WIRE_SPANS_timed_calls_per_1000s] = AT(timed_calls_per_1000s),
+        [WIRE_SPANS_calls_net_bytes] = AT(books.calls_net),
 };
 
 const char *query_quality_text(enum books_quality quality) {
@@ -175,7 +176,7 @@ static const struct query_rows_class spans_class = {
         .table = "spans",
         .size = sizeof(struct span_row),
         .on_request = UINT64_C(1) << WIRE_SPANS_per_call_p99 | UINT64_C(1) << WIRE_SPANS_per_call_histogram |
-                      UINT64_C(1) << WIRE_SPANS_threads,
+                      UINT64_C(1) << WIRE_SPANS_threads | UINT64_C(1) << WIRE_SPANS_calls_net_bytes,
         .expand = query_spans_expand,
         .prefetch = span_prefetch,
         .numbers = span_numbers,

@@ -52,7 +52,8 @@
         X(timed_calls, UINT, COUNT, "spans that closed, timed from beginning to end")                                  \
         X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")                                               \
         X(timed_call_max_ns, UINT, DURATION, "of the longest of these since the last reset")                           \
-        X(timed_calls_per_1000s, UINT, COUNT, "these in a thousand seconds, as the last 10 s were")
+        X(timed_calls_per_1000s, UINT, COUNT, "these in a thousand seconds, as the last 10 s were")                    \
+        X(calls_net_bytes, INT, BYTES, "net bytes of the calls in per_call; only when asked for")
 
 /* A row of `tree`: one process and one path, parents before children. */
 #define WIRE_TREE_COLUMNS(X)                                                                                           \

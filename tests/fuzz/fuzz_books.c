@@ -71,7 +71,8 @@ static void put_spans(struct books *books) {
                 entry->flags |= INSTANCE_OPENED;
                 if (i % 5 == 1)
                         open_spans_queue_close(books, entry, i % 2);
-                tally_closed(books, tally_change(books, entry->path), (uint64_t)i << i, 1);
+                tally_closed(books, tally_change(books, entry->path),
+                             (struct counters){.allocs = {1, (uint64_t)i << i}}, 1);
         }
         for (uint32_t i = 0; i < SPANS; i += 5)
                 open_spans_remove(books, open_spans_find(books, 1 + i));

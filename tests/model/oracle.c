@@ -187,7 +187,7 @@ static void work(struct oracle *o, struct oracle_life *life, const uint64_t n[4]
 
 static void close_now(struct oracle *o, struct oracle_span *span) {
         span->closed = true;
-        span->counts = span->cycles > 0;
+        span->counts = span->cycles > 0 && !span->partial;
         o->paths[span->path].closed++;
 }
 
@@ -398,8 +398,10 @@ static bool enter(struct oracle *o, struct oracle_life *life, uint32_t id, bool 
         if (!is_scope)
                 note_entry(o, life, id);
         span->wandered |= life->lane != span->home;
-        if (deep || frame.refused)
+        if (deep || frame.refused) {
                 o->paths[span->path].refused++;
+                span->partial |= !is_scope && !span->closed;
+        }
         if (deep) {
                 o->refused_depth++;
                 o->hazards[HAZARD_DEPTH]++;
@@ -415,6 +417,7 @@ static bool enter(struct oracle *o, struct oracle_life *life, uint32_t id, bool 
                 know_path(o, span->path);
                 if (!span->known) {
                         span->known = true;
+                        span->partial |= !is_scope; /* it is late */
                         o->paths[span->path].opened++;
                 }
                 if (span->closed || span->aborted) {

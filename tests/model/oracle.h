@@ -45,6 +45,7 @@ struct oracle_span {
         uint16_t path;
         bool exists, is_scope;
         bool known;           /* the books were told of its opening, by whatever record */
+        bool partial;         /* the books lack a cycle of it, or may: it is no call */
         bool late;            /* its opening found no room: its handle says so */
         bool shared;          /* a scope whose handle was read */
         bool close_called;    /* by the program, whatever became of it */

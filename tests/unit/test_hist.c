@@ -195,7 +195,8 @@ static void test_no_chunk_left(void **state) {
         books_begin(books, 1);
         for (uint32_t path = 1; path < books->limits.paths; path++)
                 for (unsigned bit = 0; bit < 51; bit++) {
-                        tally_closed(books, tally_change(books, path), UINT64_C(1) << bit, 1);
+                        tally_closed(books, tally_change(books, path),
+                                     (struct counters){.allocs = {1, UINT64_C(1) << bit}}, 1);
                         failed += books->tallies[path].estimated;
                 }
         books_commit(books);
