@@ -409,6 +409,51 @@ static void test_more_cycles_than_32_bits_count(void **state) {
         assert_int_equal(row_of(f, A).per_call.count, 1);
 }
 
+/* A scope was taken up again after a switch of stacks, and its span entered by its handle above: each exit ends its own. */
+static void test_taken(void **state) {
+        struct fixture *f = *state;
+        uint64_t scope = span_of(0, 1), other = span_of(0, 2);
+
+        base(f, 0, 0, 0);
+        rec(f, 0, OPEN, 0, other, B, 0);
+        rec(f, 0, ENTER, SCOPE, scope, A, 0);
+        rec(f, 0, EXIT, 0, scope, A, 1);
+        rec(f, 0, ENTER, SCOPE | SHARED, scope, A, 10);
+        rec(f, 0, ENTER, 0, other, B, 12);
+        rec(f, 0, ENTER, SHARED, scope, A, 15);
+        rec(f, 0, EXIT, SCOPE | SHARED, scope, A, 20);
+        apply(f);
+        assert_spans(f, A, 1, 0, 0); /* entered by its handle */
+        settle(f, 0, 50);
+        assert_self(f, A, 1 + 2 + 5 + 30);
+        assert_self(f, B, 3);
+        rec(f, 0, EXIT, 0, scope, A, 60);
+        apply(f);
+        assert_spans(f, A, 1, 1, 0);
+        assert_cycles(f, A, 3, 0);
+        rec(f, 0, EXIT, 0, other, B, 100);
+        assert_self(f, B, 3 + 40);
+        assert_int_equal(f->books->book->stale, 0);
+}
+
+/* Another lane takes the scope up before its own lane's EXIT was read. */
+static void test_taken_early(void **state) {
+        struct fixture *f = *state;
+        uint64_t scope = span_of(1, 1);
+
+        base(f, 0, 0, 0);
+        base(f, 1, 0, 0);
+        rec(f, 1, ENTER, SCOPE, scope, A, 0);
+        rec(f, 0, ENTER, SCOPE | SHARED, scope, A, 0);
+        rec(f, 0, EXIT, SCOPE | SHARED, scope, A, 7);
+        rec(f, 1, EXIT, 0, scope, A, 3);
+        apply(f);
+        assert_spans(f, A, 1, 1, 0);
+        assert_self(f, A, 10);
+        assert_event(f, 0, scope, 2, 10);
+        assert_int_equal(f->books->book->stale, 0);
+}
+
 static bool note_partial(struct fixture *f, uint64_t span) {
         bool r;
 
@@ -475,6 +520,8 @@ int main(void) {
                 TINY(test_eviction_of_entered_ones),
                 TINY(test_close_of_an_evicted_one_before_its_last_cycle),
                 cmocka_unit_test_setup_teardown(test_partial, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_taken_early, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
