@@ -189,6 +189,7 @@ enum shm_attention {
         SHM_ATTENTION_DOORBELL = 1 << 3, /* the collector sleeps deeply: ring at the next record */
         SHM_ATTENTION_SNAPSHOT = 1 << 4, /* counters come from the program's own function */
         SHM_ATTENTION_WAIT = 1 << 5,     /* on a full ring, wait */
+        SHM_ATTENTION_LEFT = 1 << 6,     /* the thread may have counted in its former segment since it moved here */
 };
 
 /* What a lane could not record, each counted once, where it was decided.  Written by the lane's thread only. */

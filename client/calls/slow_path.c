@@ -13,6 +13,7 @@
 #include "client/lanes/room.h"
 #include "client/lanes/snapshot.h"
 #include "client/segment/attachments.h"
+#include "client/segment/left_behind.h"
 #include "shm/span.h"
 
 static void count_refused_path(uint32_t path) {
@@ -334,6 +335,8 @@ void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane) {
                 sa_ring_bell();
                 shm_add(lane->refused.doorbells, 1);
         }
+        if (bits & SHM_ATTENTION_LEFT)
+                sa_left_settle(self, false);
         if (!(bits & SHM_ATTENTION_FOREIGN))
                 return;
         /* [F2] acquire of `attention`, pairs with the release in mark().  Publishes: the marks.  Without it: the bit is

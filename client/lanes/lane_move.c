@@ -18,6 +18,7 @@
 #include "client/segment/attachments.h"
 #include "client/segment/fork.h"
 #include "client/segment/lease.h"
+#include "client/segment/left_behind.h"
 
 static void resync_frames(struct sa_thread *self, const struct shm_lane *from, struct shm_lane *to, uint32_t depth,
                           uint64_t head, const uint64_t at[SHM_COUNTERS]) {
@@ -170,6 +171,8 @@ static struct shm_lane *move_in(struct sa_thread *self, struct sa_attachment *a,
                 return NULL;
         }
         self->patience = 0;
+        if (old || taken[SHM_ALLOC_COUNT] || taken[SHM_DEALLOC_COUNT])
+                sa_left_note(self, lane, old);
         if (old) {
                 if (atomic_load_explicit(&old->depth, memory_order_relaxed)) /* its own */
                         self->ring = sa_ring_mapped(a, shm_span_lane(lane->next_instance));

@@ -20,6 +20,7 @@
 #include "client/malloc/next.h"
 #include "client/malloc/slots.h"
 #include "client/process/counting.h"
+#include "client/segment/left_behind.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -61,8 +62,10 @@ static sa_aside void *look(void *block) {
         const struct shm_beacon *beacon = atomic_load_explicit(&sa_beacon.now, memory_order_relaxed);
 
         /* Relaxed, as in sa_is_stale(). */
-        if (!sa_gate_epoch() || atomic_load_explicit(&beacon->generation, memory_order_relaxed) !=
-                                        atomic_load_explicit(&sa_gate.generation, memory_order_relaxed))
+        if (!sa_gate_epoch() ||
+            atomic_load_explicit(&beacon->generation, memory_order_relaxed) !=
+                    atomic_load_explicit(&sa_gate.generation, memory_order_relaxed) ||
+            atomic_load_explicit(&sa_left_count, memory_order_relaxed))
                 (void)sa_counters_slow();
         return block;
 }

@@ -3,11 +3,13 @@
 #include "client/process/counting.h"
 
 #include "client/gate/quick.h"
+#include "client/lanes/jumped.h"
 #include "client/lanes/lane_move.h"
 #include "client/process/library.h"
 #include "client/segment/attach.h"
 #include "client/segment/attaching.h"
 #include "client/segment/fork.h"
+#include "client/segment/left_behind.h"
 
 #define COUNTS_PATIENCE 64 /* allocations and frees between two reads of the clock while the process is not attached */
 
@@ -53,6 +55,17 @@ static void look_for_collector(struct sa_thread *self) {
         }
 }
 
+/* Malloc begins or ends here.  Not in a call that it interrupts. */
+static void settle_left(struct sa_thread *self) {
+        if (sa_is_busy(self))
+                return;
+        sa_set_busy(self);
+        atomic_signal_fence(memory_order_seq_cst);
+        sa_left_settle(self, true);
+        atomic_signal_fence(memory_order_seq_cst);
+        self->busy = 0;
+}
+
 _Atomic uint64_t *sa_counters_slow(void) {
         const struct sa_api *leader = sa_leader();
         struct sa_thread *self = &sa_self;
@@ -66,8 +79,11 @@ _Atomic uint64_t *sa_counters_slow(void) {
                         look_for_collector(self);
                 if (self->epoch != SA_NO_EPOCH || sa_gate_epoch()) {
                         lane = sa_lane_slow(self);
-                        if (lane)
+                        if (lane) {
+                                if (sa_unlikely(atomic_load_explicit(&sa_left_count, memory_order_relaxed)))
+                                        settle_left(self);
                                 return lane->live;
+                        }
                 }
         }
         /* Plain memory of this thread; the caller's accesses are relaxed. */

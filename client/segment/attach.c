@@ -21,6 +21,7 @@
 #include "client/segment/inherited.h"
 #include "client/segment/intern.h"
 #include "client/segment/lease.h"
+#include "client/segment/left_behind.h"
 #include "client/segment/listening.h"
 
 #define ASKED_TIMEOUT_MS 5000 /* where the program asks for it, or waits for room anyway */
@@ -44,6 +45,7 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         struct sa_attachment *a, *old;
         int r;
 
+        sa_left_reap();
         sa_attachments_reap(sa_inherited_keep);
         a = sa_attachments_vacant();
         if (!a)

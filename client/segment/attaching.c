@@ -7,8 +7,7 @@
 #include "client/gate/gate.h"
 #include "client/gate/quiet_process.h"
 
-/* True if the process has no such thread. */
-static bool is_gone(uint32_t tid) {
+bool sa_thread_is_gone(uint32_t tid) {
         return sa_call(SYS_tgkill, sa_call(SYS_getpid, 0, 0, 0, 0, 0, 0), tid, 0, 0, 0, 0) == -ESRCH;
 }
 
@@ -17,7 +16,7 @@ bool sa_attaching_begin(void) {
 
         if (atomic_compare_exchange_strong(&sa_gate.attaching, &holder, own))
                 return true;
-        return is_gone(holder) && atomic_compare_exchange_strong(&sa_gate.attaching, &holder, own);
+        return sa_thread_is_gone(holder) && atomic_compare_exchange_strong(&sa_gate.attaching, &holder, own);
 }
 
 void sa_attaching_end(void) {

@@ -7,7 +7,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* False if another thread attaches.  Makes system calls (quiet_process.h). */
 bool sa_attaching_begin(void);
 void sa_attaching_end(void);
+
+/* True if the process has no such thread.  Makes system calls. */
+bool sa_thread_is_gone(uint32_t tid);

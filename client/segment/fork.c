@@ -8,6 +8,7 @@
 #include "client/gate/root.h"
 #include "client/segment/attachments.h"
 #include "client/segment/inherited.h"
+#include "client/segment/left_behind.h"
 #include "client/segment/listening.h"
 
 void sa_after_fork(void) {
@@ -27,6 +28,7 @@ void sa_notice_fork_slow(void) {
                 return;
         sa_gate.child = was_attached;
         sa_attachments_forget();
+        sa_left_forget();
         sa_inherited_begin();
         sa_set_listening(0);
         atomic_store(&sa_root.next_try_ns, 0);

@@ -157,11 +157,7 @@ def check_sums(run, pid, entries):
             extra = row[c] - entries[0][c]
             # An operation that a fork came into is the parent's or the child's.
             slack = INTERRUPTED[c.endswith("bytes")] if entries[0]["is_child"] and where == "malloc" else 0
-            # A known gap (docs/security.md): a handler that moves its thread to another segment leaves the operation that
-            # it interrupted to the old one.
-            moved = deed == "handler" and state in ("restarted", "replaced") and where == "malloc"
-            missing = INTERRUPTED[c.endswith("bytes")] if moved else slack
-            if extra < -missing or (extra > slack and deed not in LIBC_ALLOCATES):
+            if extra < -slack or (extra > slack and deed not in LIBC_ALLOCATES):
                 fault("sums", run, f"{pid}: {c} is {row[c]} in the books, {entries[0][c]} in the ledger")
 
 

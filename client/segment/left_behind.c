@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* See left_behind.h. */
+#include "client/segment/left_behind.h"
+
+#include "client/gate/root.h"
+#include "client/segment/attaching.h"
+#include "client/segment/attachments.h"
+
+#define NOTES      64u  /* With none free, a move is not noted. */
+#define CALLS_OVER 256u /* A handler that interrupts a counting makes fewer long calls. */
+
+/* A note is written and read by its thread, and dropped by the thread that attaches once its own has ended. */
+static struct note {
+        _Atomic uint32_t tid; /* of the thread; 0: unused */
+        uint32_t calls;       /* that settled it */
+        uint32_t occupancy;   /* of the lane: with another one the lane is another thread's */
+        struct sa_attachment *attachment;
+        struct shm_lane *lane;          /* NULL: the thread's own memory */
+        uint64_t counted[SHM_COUNTERS]; /* in the lane, that the thread has taken along */
+} notes[NOTES];
+
+_Atomic uint32_t sa_left_count;
+
+static uint32_t tid_of(const struct shm_lane *lane) {
+        return shm_owner_word(lane) & SHM_OWNER_TID;
+}
+
+/* The attachment with this epoch, protected from unmapping. */
+static struct sa_attachment *attachment_of(uint32_t epoch) {
+        for (uint32_t i = 0; i < SA_ATTACHMENTS; i++) {
+                struct sa_attachment *a = sa_attachment_nth(i);
+
+                if (a && a->epoch == epoch)
+                        return a;
+                if (a)
+                        sa_attachment_put(a);
+        }
+        return NULL;
+}
+
+static struct note *unused(uint32_t tid) {
+        for (uint32_t i = 0; i < NOTES; i++) {
+                uint32_t none = 0;
+
+                if (atomic_compare_exchange_strong(&notes[i].tid, &none, tid))
+                        return &notes[i];
+        }
+        return NULL;
+}
+
+static void drop(struct note *note) {
+        struct sa_attachment *a = note->attachment;
+
+        atomic_store(&note->tid, 0);
+        atomic_fetch_sub(&sa_left_count, 1);
+        if (a)
+                sa_attachment_put(a);
+}
+
+void sa_left_note(const struct sa_thread *self, struct shm_lane *lane, struct shm_lane *old) {
+        struct note *note;
+
+        if (atomic_load(&sa_root.counting) != SHM_COUNTING_MALLOC || atomic_load(&sa_root.snapshot))
+                return;
+        note = unused(tid_of(lane));
+        if (!note)
+                return;
+        note->calls = 0;
+        note->lane = old;
+        note->attachment = old ? attachment_of(self->epoch) : NULL;
+        if (old) {
+                note->occupancy = atomic_load(&old->occupancy);
+                for (int i = 0; i < SHM_COUNTERS; i++)
+                        note->counted[i] = atomic_load_explicit(&old->live[i], memory_order_relaxed); /* its own */
+        }
+        atomic_fetch_add(&sa_left_count, 1);
+        atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_LEFT, memory_order_relaxed); /* its own thread's bit */
+}
+
+/* By fetch-and-add: malloc's counting in the lane may be interrupted as well. */
+static void add(struct shm_lane *lane, int i, uint64_t more) {
+        if (more)
+                atomic_fetch_add_explicit(&lane->live[i], more, memory_order_relaxed);
+}
+
+static void settle(struct note *note, struct shm_lane *lane) {
+        if (!note->lane || atomic_load(&note->lane->occupancy) != note->occupancy)
+                return;
+        for (int i = 0; i < SHM_COUNTERS; i++) {
+                /* Relaxed: this thread alone counts there. */
+                uint64_t now = atomic_load_explicit(&note->lane->live[i], memory_order_relaxed);
+                uint64_t more = now - note->counted[i];
+
+                note->counted[i] = now;
+                add(lane, i, more);
+        }
+}
+
+void sa_left_settle(struct sa_thread *self, bool is_over) {
+        struct shm_lane *lane = self->lane;
+        uint32_t own = tid_of(lane), left = 0;
+
+        for (int i = 0; i < SHM_COUNTERS; i++)
+                add(lane, i, __atomic_exchange_n(&self->pending[i], 0, __ATOMIC_RELAXED));
+        for (uint32_t i = 0; i < NOTES; i++) {
+                struct note *note = &notes[i];
+
+                if (atomic_load(&note->tid) != own)
+                        continue;
+                settle(note, lane);
+                if (is_over || ++note->calls >= CALLS_OVER)
+                        drop(note);
+                else
+                        left++;
+        }
+        if (!left)
+                atomic_fetch_and_explicit(&lane->attention, ~(uint32_t)SHM_ATTENTION_LEFT, memory_order_relaxed);
+}
+
+void sa_left_reap(void) {
+        for (uint32_t i = 0; i < NOTES && atomic_load(&sa_left_count); i++) {
+                uint32_t tid = atomic_load(&notes[i].tid);
+
+                if (tid && sa_thread_is_gone(tid))
+                        drop(&notes[i]);
+        }
+}
+
+void sa_left_forget(void) {
+        for (uint32_t i = 0; i < NOTES; i++)
+                atomic_store(&notes[i].tid, 0);
+        atomic_store(&sa_left_count, 0);
+}
