@@ -26,6 +26,7 @@
 
 #include "client/gate/thread.h"
 #include "client/malloc/objects.h"
+#include "client/malloc/readable.h"
 #include "client/malloc/target.h"
 #include "client/process/exec_notice.h"
 #include "client/segment/lease.h"
@@ -107,20 +108,49 @@ static bool can_run(const char *path) {
         return r == 0 || (r == -EPERM && path);
 }
 
-static void tell(pid_t pid, const char *path, char *const environment[]) {
+static void tell(pid_t pid, const char *path, bool scrubbed) {
         char buf[TOLD_PATH];
 
         /* The kernel looks at the pointer before we do. */
         if (can_run(path))
-                sa_root_tell_exec(pid, absolute(buf, path), !sa_target_preload(environment));
+                sa_root_tell_exec(pid, absolute(buf, path), scrubbed);
+}
+
+/* ------------------------------------------------------------------------------------------ what can be read -- */
+
+/* A pointer that the kernel or libc would answer with EFAULT is passed on as it is, and nothing is read or told.  A quiet
+ * process asks nobody: it reads its own environment only, and takes a path for readable. */
+static bool can_read_environment(char *const environment[]) {
+        struct sa_thread *self = &sa_self;
+        bool can;
+
+        if (!sa_may_call(self))
+                return environment == environ;
+        can = sa_can_read_list(environment);
+        sa_calls_end(self);
+        return can;
+}
+
+static bool can_read_path(const char *path) {
+        struct sa_thread *self = &sa_self;
+        bool can;
+
+        if (!path || !sa_may_call(self))
+                return path;
+        can = sa_can_read_text(path);
+        sa_calls_end(self);
+        return can;
 }
 
 /* Where execvp would find `file`; NULL: nowhere. */
 static const char *search(char buf[TOLD_PATH], const char *file) {
-        const char *directory = getenv("PATH"), *end, *found = NULL;
+        const char *directory, *end, *found = NULL;
 
+        if (!can_read_path(file) || !can_read_environment(environ))
+                return NULL;
         if (strchr(file, '/'))
                 return file;
+        directory = getenv("PATH");
         for (directory = directory ? directory : "/bin:/usr/bin"; directory && !found;
              directory = *end ? end + 1 : NULL) {
                 end = strchrnul(directory, ':');
@@ -149,46 +179,68 @@ static const char *path_of(char buf[TOLD_PATH], int fd, const char *path) {
 
 /* ------------------------------------------------------------------------------------------ what is in its way -- */
 
+/* An environment, as far as it can be read. */
+struct given {
+        char *const *environment;
+        bool is_known;
+        bool has_us;    /* in LD_PRELOAD; false, too, where it is not known */
+        bool is_wanted; /* The path of the program is needed, which `path_of` and `search` cost something to find. */
+};
+
+static struct given given(char *const environment[]) {
+        struct given g = {.environment = environment, .is_known = can_read_environment(environment)};
+
+        g.has_us = g.is_known && sa_target_preload(environment);
+        g.is_wanted = g.has_us || sa_root_is_eager();
+        return g;
+}
+
 /* Whether the program at `path`, if there is one, must be started without this library. */
-static bool is_in_the_way(const char *path, char *const environment[]) {
+static bool is_in_the_way(const struct given *g, const char *path) {
         struct sa_thread *self = &sa_self;
         bool is;
 
-        if (!path || sa_likely(!sa_target_preload(environment)) || !sa_may_call(self))
+        if (!path || !g->has_us || !sa_may_call(self))
                 return false;
         is = sa_target_is_sanitized(path);
         sa_calls_end(self);
         return is;
 }
 
-/* Whether the path of an exec is needed at all, which `path_of` and `search` cost something to find. */
-static bool is_wanted(char *const environment[]) {
-        return sa_root_is_eager() || sa_target_preload(environment);
-}
+/* Puts into `g`, where the program at `path` needs it, a copy of the environment on the caller's stack. */
+#define CLEAR_THE_WAY(g, path)                                                                                         \
+        do {                                                                                                           \
+                if (is_in_the_way(g, path)) {                                                                          \
+                        (g)->environment = sa_target_environment(alloca(sa_target_environment_size((g)->environment)), \
+                                                                 (g)->environment);                                    \
+                        (g)->has_us = false;                                                                           \
+                }                                                                                                      \
+        } while (0)
 
-/* The environment for `path`: `environment`, or a copy on the caller's stack. */
-#define ENVIRONMENT_FOR(path, environment)                                                                             \
-        (is_in_the_way(path, environment)                                                                              \
-                 ? sa_target_environment(alloca(sa_target_environment_size(environment)), environment)                 \
-                 : environment)
+/* `pid`: 0, this process.  `path`: NULL, unknown. */
+static void tell_if_asked(const struct given *g, pid_t pid, const char *path) {
+        if (path && sa_unlikely(sa_root_is_eager()))
+                tell(pid, path, g->is_known && !g->has_us);
+}
 
 /* ----------------------------------------------------------------------------------------------------- exec -- */
 
 static int do_execve(const char *path, char *const arguments[], char *const environment[]) {
-        environment = ENVIRONMENT_FOR(path, environment);
-        if (sa_unlikely(sa_root_is_eager()))
-                tell(0, path, environment);
-        return resolved()->execve(path, arguments, environment);
+        struct given g = given(environment);
+
+        CLEAR_THE_WAY(&g, path);
+        tell_if_asked(&g, 0, path);
+        return resolved()->execve(path, arguments, g.environment);
 }
 
 static int do_execvpe(const char *file, char *const arguments[], char *const environment[]) {
+        struct given g = given(environment);
         char buf[TOLD_PATH];
-        const char *path = is_wanted(environment) ? search(buf, file) : NULL;
+        const char *path = g.is_wanted ? search(buf, file) : NULL;
 
-        environment = ENVIRONMENT_FOR(path, environment);
-        if (path && sa_root_is_eager())
-                tell(0, path, environment);
-        return resolved()->execvpe(file, arguments, environment);
+        CLEAR_THE_WAY(&g, path);
+        tell_if_asked(&g, 0, path);
+        return resolved()->execvpe(file, arguments, g.environment);
 }
 
 EXPORT int execve(const char *path, char *const arguments[], char *const environment[]) {
@@ -208,26 +260,27 @@ EXPORT int execvp(const char *file, char *const arguments[]) {
 }
 
 EXPORT int fexecve(int fd, char *const arguments[], char *const environment[]) {
+        struct given g = given(environment);
         char buf[TOLD_PATH];
-        const char *path = is_wanted(environment) ? path_of(buf, fd, "") : NULL;
+        const char *path = g.is_wanted ? path_of(buf, fd, "") : NULL;
 
-        environment = ENVIRONMENT_FOR(path, environment);
-        if (path && sa_root_is_eager())
-                tell(0, path, environment);
-        return resolved()->fexecve(fd, arguments, environment);
+        CLEAR_THE_WAY(&g, path);
+        tell_if_asked(&g, 0, path);
+        return resolved()->fexecve(fd, arguments, g.environment);
 }
 
 /* Straight to the kernel, as libc's does: not every libc has one to pass on to. */
 EXPORT int execveat(int fd, const char *path, char *const arguments[], char *const environment[], int flags) {
-        bool is_absolute = fd == AT_FDCWD || *path == '/';
+        struct given g = given(environment);
         char buf[TOLD_PATH];
-        const char *file = is_absolute ? path : is_wanted(environment) ? path_of(buf, fd, path) : NULL;
+        const char *file = NULL;
         long r;
 
-        environment = ENVIRONMENT_FOR(file, environment);
-        if (file && sa_unlikely(sa_root_is_eager()))
-                tell(0, file, environment);
-        r = sa_raw_call(SYS_execveat, fd, (long)path, (long)arguments, (long)environment, flags, 0);
+        if (g.is_wanted && can_read_path(path))
+                file = fd == AT_FDCWD || *path == '/' ? path : path_of(buf, fd, path);
+        CLEAR_THE_WAY(&g, file);
+        tell_if_asked(&g, 0, file);
+        r = sa_raw_call(SYS_execveat, fd, (long)path, (long)arguments, (long)g.environment, flags, 0);
         errno = (int)-r;
         return -1;
 }
@@ -288,29 +341,31 @@ EXPORT int execle(const char *path, const char *first, ...) {
 /* ---------------------------------------------------------------------------------------------------- spawn -- */
 
 /* `path`: where the program is, as far as it is known. */
-static int do_spawn(spawn_fn *spawn, pid_t *ret_pid, const char *file, const char *path,
+static int do_spawn(spawn_fn *spawn, struct given *g, pid_t *ret_pid, const char *file, const char *path,
                     const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
-                    char *const arguments[], char *const environment[]) {
-        bool eager = sa_root_is_eager();
-        pid_t pid;
+                    char *const arguments[]) {
+        pid_t pid = 0;
         int error;
 
-        environment = ENVIRONMENT_FOR(path, environment);
-        error = spawn(eager && !ret_pid ? &pid : ret_pid, file, actions, attributes, arguments, environment);
-        if (sa_unlikely(eager) && !error && path)
-                tell(ret_pid ? *ret_pid : pid, path, environment);
+        CLEAR_THE_WAY(g, path);
+        error = spawn(ret_pid ? ret_pid : &pid, file, actions, attributes, arguments, g->environment);
+        if (!error)
+                tell_if_asked(g, ret_pid ? *ret_pid : pid, path);
         return error;
 }
 
 EXPORT int posix_spawn(pid_t *ret_pid, const char *path, const posix_spawn_file_actions_t *actions,
                        const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) {
-        return do_spawn(resolved()->posix_spawn, ret_pid, path, path, actions, attributes, arguments, environment);
+        struct given g = given(environment);
+
+        return do_spawn(resolved()->posix_spawn, &g, ret_pid, path, path, actions, attributes, arguments);
 }
 
 EXPORT int posix_spawnp(pid_t *ret_pid, const char *file, const posix_spawn_file_actions_t *actions,
                         const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) {
+        struct given g = given(environment);
         char buf[TOLD_PATH];
-        const char *path = is_wanted(environment) ? search(buf, file) : NULL;
+        const char *path = g.is_wanted ? search(buf, file) : NULL;
 
-        return do_spawn(resolved()->posix_spawnp, ret_pid, file, path, actions, attributes, arguments, environment);
+        return do_spawn(resolved()->posix_spawnp, &g, ret_pid, file, path, actions, attributes, arguments);
 }
