@@ -2,7 +2,7 @@
 /*
  * What a client and the collector say to each other over ingest.sock (SOCK_SEQPACKET), one datagram each way.
  *
- *     client:     struct shm_hello                                   (either kind)
+ *     client:     struct shm_hello                                   (of any kind)
  *     collector:  struct shm_welcome, with two descriptors           (answer to SHM_HELLO_ATTACH only):
  *                     [0] the sealed memfd of the segment, to be mapped read-write
  *                     [1] the beacon, to be mapped read-only
@@ -20,9 +20,10 @@
 #define SHM_WELCOME_MAGIC UINT64_C(0x31454d4f434c4557)
 
 enum shm_hello_kind {
-        SHM_HELLO_ATTACH = 1, /* give me a segment */
-        SHM_HELLO_EXEC = 2,   /* I, or my child `pid`, am about to run `path`; no answer.  Only with
+        SHM_HELLO_ATTACH = 1,   /* give me a segment */
+        SHM_HELLO_EXEC = 2,     /* I, or my child `pid`, am about to run `path`; no answer.  Only with
                                  SHM_OPTION_EAGER */
+        SHM_HELLO_UNMAPPED = 3, /* I could not map the segment that you gave me, for `error`; no answer */
 };
 
 enum shm_hello_flag {
@@ -43,6 +44,7 @@ struct shm_hello {
         union {
                 int32_t pid;      /* EXEC: which process, in the sender's pid namespace; 0: the sender */
                 uint32_t filters; /* ATTACH: so many seccomp filters let its system calls pass */
+                int32_t error;    /* UNMAPPED: a positive errno */
         };
         union {
                 char path[256];             /* EXEC: of the executable, zero terminated, its beginning */

@@ -58,6 +58,8 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         r = atomic_load(&sa_gate.attaching) ? sa_intern_map(a) : -EAGAIN;
         if (r < 0) {
                 sa_segment_unmap(&a->map);
+                if (r != -EAGAIN)
+                        sa_tell_unmapped(path, -r);
                 return r;
         }
 
@@ -72,6 +74,7 @@ static int attach(const char *path, uint32_t ring_kib, long timeout_ms) {
         r = sa_intern_copy(a);
         if (r < 0) {
                 atomic_store(&sa_gate.attachment, old);
+                sa_tell_unmapped(path, -r);
                 return r;
         }
         atomic_store(&sa_gate.generation, a->generation);

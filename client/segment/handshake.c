@@ -182,18 +182,31 @@ static int keep_segment(struct sa_attachment *former, const struct shm_welcome *
 }
 
 /* Receives the answer and maps the descriptors that came with it; closes them all. */
-static int take_welcome(struct sa_attachment *a, struct sa_attachment *former, int fd) {
+static int take_welcome(struct sa_attachment *a, struct sa_attachment *former, int fd, bool *ret_is_given) {
         struct shm_welcome welcome;
         int fds[2] = {-1, -1}, r;
 
         r = receive(fd, &welcome, fds);
         if (r >= 0 && (welcome.flags & SHM_WELCOME_KEEP))
                 r = keep_segment(former, &welcome, fds[0]);
-        else if (r >= 0)
+        else if (r >= 0) {
+                *ret_is_given = true;
                 r = fds[1] < 0 ? -EPROTO : map_segment(a, &welcome, fds);
+        }
         close_fd(fds[0]);
         close_fd(fds[1]);
         return r;
+}
+
+void sa_tell_unmapped(const char *path, int error) {
+        const struct shm_hello hello = {
+                .magic = SHM_HELLO_MAGIC, .version = SHM_VERSION, .kind = SHM_HELLO_UNMAPPED, .error = error};
+        int fd;
+
+        if (sa_connect(path, &fd) < 0)
+                return;
+        syscall(SYS_sendto, fd, &hello, sizeof hello, MSG_NOSIGNAL, NULL, 0);
+        close_fd(fd);
 }
 
 int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const char *path, uint32_t ring_kib,
@@ -208,6 +221,7 @@ int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const ch
                 .counting = atomic_load(&sa_root.counting),
                 .own.former = former ? former->header->process : 0,
         };
+        bool is_given = false;
         int fd = -1, r;
 
         sa_inherited_fill(&hello);
@@ -221,7 +235,9 @@ int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const ch
         if (r >= 0)
                 r = wait_readable(fd, timeout_ms);
         if (r >= 0)
-                r = take_welcome(a, former, fd);
+                r = take_welcome(a, former, fd, &is_given);
         close_fd(fd);
+        if (r < 0 && is_given)
+                sa_tell_unmapped(path, -r);
         return r;
 }

@@ -18,3 +18,6 @@ int sa_connect(const char *path, int *ret_fd);
  * beacon), or -errno.  No descriptor stays open. */
 int sa_handshake(struct sa_attachment *a, struct sa_attachment *former, const char *path, uint32_t ring_kib,
                  long timeout_ms);
+
+/* Says that the segment that was given could not be mapped, for this positive errno.  Waits for no answer. */
+void sa_tell_unmapped(const char *path, int error);

@@ -162,6 +162,22 @@ static void hear_exec(const struct guest *guest, const struct shm_hello *hello) 
                       hello->pid > 0);
 }
 
+/* Only of itself.  It may be heard again and again: each time it attaches again first, which is work of its user's. */
+static void hear_unmapped(const struct guest *guest, const struct shm_hello *hello) {
+        struct processes *processes = guest->ingest->collector->processes;
+        struct newcomer newcomer = {.pid = guest->cred.pid, .uid = guest->cred.uid};
+        struct log_peer peer = {.pid = newcomer.pid, .uid = newcomer.uid};
+        int error = hello->error > 0 && hello->error < 4096 ? hello->error : EPROTO;
+
+        newcomer.pidfd = open_peer(guest, &newcomer.start_ticks);
+        if (newcomer.pidfd < 0 || process_set_unmapped(processes, &newcomer, error) == -ESRCH)
+                return;
+        peer.reason = strerror(error);
+        processes_count_rejected(processes);
+        log_event(LOG_REJECTED, &peer, "process %d of user %u could not map its segment: %s", (int)peer.pid,
+                  (unsigned)peer.uid, peer.reason);
+}
+
 static bool guest_serve(struct guest *guest);
 static void guest_free(struct guest *guest);
 
@@ -209,6 +225,8 @@ static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t siz
                 attach(guest, hello);
         } else if (hello->kind == SHM_HELLO_EXEC)
                 hear_exec(guest, hello);
+        else if (hello->kind == SHM_HELLO_UNMAPPED)
+                hear_unmapped(guest, hello);
         else
                 reject(collector, guest->fd, &guest->cred, EPROTO, "it asked for something unknown");
 }

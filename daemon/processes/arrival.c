@@ -305,3 +305,27 @@ int process_add_unattached(struct processes *processes, const struct newcomer *n
         *ret = process;
         return 0;
 }
+
+int process_set_unmapped(struct processes *processes, const struct newcomer *newcomer, int error) {
+        struct process *process = processes_by_pid(processes, newcomer->pid), *row;
+        char exe[sizeof process->exe], why[sizeof process->why];
+        pid_t parent;
+        int r;
+
+        if (!process || process->end != PROCESS_ALIVE || process->unattached || is_another(process, newcomer) ||
+            drain_has_lanes(process->drain)) {
+                close(newcomer->pidfd);
+                return -ESRCH;
+        }
+        memcpy(exe, process->exe, sizeof exe);
+        parent = process->parent;
+        snprintf(why, sizeof why, "it could not map its segment: %s", strerror(error));
+        process_undo(process);
+        r = process_add_unattached(processes, newcomer, parent, exe, why, &row);
+        if (r == 0 && limits_admit(row) < 0) {
+                processes_remove(row);
+                process_free(row);
+                r = -EDQUOT;
+        }
+        return r;
+}

@@ -273,6 +273,8 @@ void process_end(struct process *process, enum process_end end, int status) {
         inside->watch.bell = waker_remove(inside->watch.bell);
         if (process->drain)
                 close_books(process, end);
+        else
+                limits_detach(process);
         process->threads = 0;
         process->end = end;
         process->end_status = status;

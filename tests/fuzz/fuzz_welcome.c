@@ -154,7 +154,7 @@ static void use(struct sa_attachment *a) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static struct sa_attachment a, former;
-        bool has_former = size && (data[0] & 0x80);
+        bool has_former = size && (data[0] & 0x80), is_given = false;
         int lowest, got, r;
 
         if (!offered[SEGMENT])
@@ -163,8 +163,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         close(lowest);
         answer(data, size);
         a.map = (struct sa_segment_map){0};
-        r = take_welcome(&a, has_former ? &former : NULL, ends[0]);
+        r = take_welcome(&a, has_former ? &former : NULL, ends[0], &is_given);
         REQUIRE(r <= 0 || (r == SA_KEPT && has_former));
+        REQUIRE(r != 0 || is_given);
         if (r == 0)
                 use(&a);
         if (r == SA_KEPT)

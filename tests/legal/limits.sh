@@ -56,21 +56,30 @@ for mib in 10 100 150 250; do
 done
 
 note "where the segment cannot be mapped"
+# The program leaves itself no address space, and the collector comes after that.
+stop_collector
 cat >"$WORK/busy.py" <<'END'
-import time
-end = time.time() + 8
-while time.time() < end:
+import resource, sys, time
+def work():
     blocks = [bytes(1000) for i in range(1000)]
+for i in range(20):
+    work()
+with open("/proc/self/statm") as statm:
+    size = int(statm.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+print("short", flush=True)
+end = time.time() + 9
+while time.time() < end:
+    work()
     time.sleep(0.05)
 END
-(
-        ulimit -v 60000
-        LD_PRELOAD=$PRELOAD exec "$PYTHON" "$WORK/busy.py"
-) &
+LD_PRELOAD=$PRELOAD MALLOC_TOP_PAD_=16777216 MALLOC_TRIM_THRESHOLD_=1073741824 "$PYTHON" "$WORK/busy.py" >"$WORK/busy.out" &
 pid=$!
+wait_for "the limit" grep -q short "$WORK/busy.out"
+start_collector
 sleep 7
 rows=$(json "[.processes[] | select(.pid == $pid)] | length" ps)
-[ "$rows" -le 1 ] || wrong "$rows rows for one process"
+[ "$rows" = 1 ] || wrong "$rows rows for one process"
 json "[.processes[] | select(.pid == $pid)]" ps >"$WORK/rows"
 if jq -e '[.[] | .ended] | any(. == "exec")' "$WORK/rows" >/dev/null; then
         wrong "its row says that it has executed another program: $(jq -c '[.[] | .ended] | unique' "$WORK/rows")"
@@ -80,6 +89,8 @@ if jq -e '[.[] | .counting | tostring | select(test("not loaded"))] | length > 0
 fi
 asked=$(grep -c "process $pid .*attached" "$WORK/collector.log" || true)
 [ "$asked" -le 4 ] || wrong "it was given a segment $asked times in 7 s"
+jq -e '.[0] | .alive and (.counting | test("could not map its segment: Cannot allocate memory"))' "$WORK/rows" >/dev/null ||
+        wrong "its row says: $(jq -c '[.[] | [.alive, .counting]]' "$WORK/rows")"
 # It counts, or a user reads that and why it does not.
 jq -e 'length > 0' "$WORK/rows" >/dev/null || ctl doctor | grep -qw "$pid" || wrong "neither ps nor doctor knows of it"
 wait_status "$pid"
