@@ -64,6 +64,7 @@ static void fill(struct spanalloc_stats *out) {
                 .other_paths = atomic_load(&sa_root.other_paths),
                 .truncated_names = atomic_load(&sa_root.truncated_names),
                 .quiet = quiet_reason(),
+                .abandoned = atomic_load(&sa_root.abandoned),
         };
         struct sa_attachment *a;
         uint32_t epoch;

@@ -225,6 +225,7 @@ static void go_on(void) {
         report->counters = counted;
         report->before = report->outside = 0;
         must(stats().unmatched_exits == 0);
+        must(stats().abandoned > 0 && stats().abandoned <= jumps);
         must(jumps > 500);
 }
 

@@ -35,6 +35,7 @@ struct spanalloc_stats {
         uint64_t other_paths;     /* spans shown as (other): too many paths, or a path too deep */
         uint64_t truncated_names; /* names longer than 159 bytes */
         uint32_t quiet, reserved; /* enum spanalloc_quiet: why the library makes no system call any more */
+        uint64_t abandoned;       /* calls that a signal handler jumped out of */
 };
 
 #endif
