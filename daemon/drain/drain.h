@@ -34,7 +34,7 @@ enum drain_outcome {
         DRAIN_CUT = 3,  /* likewise, and there is more than one call drains: the pass goes on with it */
 };
 
-#define DRAIN_SLICE 4096u /* of new names and paths one takes a microsecond and more */
+#define DRAIN_SLICE 2048u /* of new names and paths one takes a microsecond and more */
 
 /* One pass, begun and committed in as many batches as it needs.  It is bounded by the rings: a lane is drained to where
  * its head was when the pass came to it, or when it looked for the second time; and by what is left of the user's
