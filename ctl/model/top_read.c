@@ -58,11 +58,8 @@ static enum field field_of(const char *name, size_t size) {
 /* What is not known is told as a guess. */
 static enum top_quality quality_of(const char *text, size_t size) {
         static const char *const names[] = {
-                [TOP_EXACT] = "exact",
-                [TOP_MIGRATED] = "migrated",
-                [TOP_LOST] = "lost",
-                [TOP_ESTIMATED] = "estimated",
-                [TOP_MIXED] = "mixed",
+                [TOP_EXACT] = "exact",         [TOP_MIGRATED] = "migrated", [TOP_LOST] = "lost",
+                [TOP_ESTIMATED] = "estimated", [TOP_MIXED] = "mixed",
         };
 
         for (int i = TOP_EXACT; i <= TOP_MIXED; i++)

@@ -15,7 +15,14 @@ enum { TOP_HISTORY = 120 }; /* refreshes that are remembered */
 #define TOP_NONE UINT32_MAX
 
 /* In this order each is worse than the one before. */
-enum top_quality { TOP_EXACT, TOP_MIGRATED, TOP_LOST, TOP_ESTIMATED, TOP_MIXED, TOP_UNCOUNTED /* its sums say nothing */ };
+enum top_quality {
+        TOP_EXACT,
+        TOP_MIGRATED,
+        TOP_LOST,
+        TOP_ESTIMATED,
+        TOP_MIXED,
+        TOP_UNCOUNTED /* its sums say nothing */
+};
 
 struct top_sums {
         uint64_t alloc_count, alloc_bytes, closed, open;
