@@ -32,7 +32,7 @@ static bool is_glibc(void) {
                 return false;
         for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
                 if (!sa_object_has(&object, functions[i]))
-                        return false; /* somebody else's, or our own that looks after bootstrap memory */
+                        return false; /* another library's, or this one's wrapper that handles bootstrap memory */
         return true;
 }
 

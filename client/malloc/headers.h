@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sizes from glibc's own note of them: the word before each block, with three flags in its low bits.
+ * Block sizes from glibc's header: the word before each block, with three flags in its low bits.
  *
- * malloc_usable_size() reads the same word.  It is read here only after a proof at start-up that the next allocator is
- * glibc's, all of it, and that both ways give the same answer; else everybody asks malloc_usable_size().  So they do,
- * too, of a block that has a mapping of its own, whose answer is another.
+ * malloc_usable_size() reads the same word.  The library reads it directly only if a check at start-up has shown that
+ * all functions of the next allocator are glibc's and that both ways give the same size.  Otherwise, and for a block
+ * with a mapping of its own, it calls malloc_usable_size().
  */
 #pragma once
 
@@ -23,7 +23,8 @@ _Static_assert(SA_QUICK == SA_HEADER_IN_USE + sizeof(size_t), "of the word itsel
 /* Blocks from this address on have one: none until it was proven, then all but NULL. */
 extern uintptr_t sa_headers_from __attribute__((visibility("hidden")));
 
-/* Tries to.  Allocates and frees, uncounted, with the next allocator; keeps errno. */
+/* Checks that headers can be read, and sets sa_headers_from if so.  Allocates and frees, uncounted, with the next
+ * allocator; keeps errno. */
 void sa_headers_prove(void);
 
 static sa_inline size_t sa_header(const void *block) {

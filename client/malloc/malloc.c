@@ -224,7 +224,8 @@ EXPORT void *memalign(size_t alignment, size_t size) {
         return counted(sa_call_next(memalign)(alignment, size));
 }
 
-/* Where the next allocator lacks these two, libc's answer, and nobody here may ask for the size of such a block. */
+/* If the next allocator lacks these two, libc's are called, and the library must not ask for the size of such a
+ * block. */
 EXPORT void *valloc(size_t size) {
         void *block = sa_call_next(valloc)(size);
 

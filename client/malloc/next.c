@@ -94,8 +94,8 @@ static int first_posix_memalign(void **ret, size_t alignment, size_t size) {
         return 0;
 }
 
-/* While somebody resolves, every block that anybody can have is a bootstrap block: the program made no other before,
- * and the functions are published before the first other one is made. */
+/* While a thread resolves, every block of the process is a bootstrap block: the program made no other before, and the
+ * functions are published before the first other block is made. */
 static void first_free(void *block) {
         int error = errno;
 

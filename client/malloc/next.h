@@ -45,6 +45,6 @@ struct sa_next_facts {
 };
 extern struct sa_next_facts sa_next_facts __attribute__((visibility("hidden")));
 
-/* Makes the pointers lead straight to the next allocator.  False: somebody is at it, this thread further down its
- * stack or another one, so use the bootstrap memory.  Keeps errno. */
+/* Makes the pointers lead straight to the next allocator.  False: another thread resolves them, or this one further
+ * down its stack; the caller uses the bootstrap memory.  Keeps errno. */
 bool sa_next_resolve(void);

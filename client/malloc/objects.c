@@ -198,7 +198,8 @@ void *sa_next_function(const char *name) {
 
         if (function && sa_object_of(function, &object) && object.behind)
                 return function;
-        /* Before us: an answer from somebody else's place; or right, where we were loaded by dlopen. */
+        /* The result lies before this library: it was searched from another object's place.  It is right only if dlopen
+         * loaded this library. */
         sa_objects_find(&symbol, 1, true, NULL);
         if (symbol.address)
                 return symbol.address;

@@ -2,8 +2,8 @@
 /*
  * The objects that are loaded, in the loader's order, and what they export, read from their own tables.
  *
- * dlsym would do, if it did not allocate where it finds nothing, and if nobody ever put another one in its place.
- * Everything here takes the loader's lock, allocates nothing, and keeps errno.
+ * dlsym does not serve: it allocates when it finds nothing, and a program may replace it.  Everything here takes the
+ * loader's lock, allocates nothing, and keeps errno.
  */
 #pragma once
 
@@ -43,12 +43,13 @@ struct sa_symbol {
  * or of all but ours, and never the one that has `not_in` (NULL: any). */
 void sa_objects_find(struct sa_symbol symbols[], size_t n, bool behind, const void *not_in);
 
-/* What dlsym(RTLD_NEXT) is meant to find, whosever dlsym is called: never a function of ours, which would then call
- * itself for ever.  NULL: nobody has it. */
+/* The function that dlsym(RTLD_NEXT) should find, also where a program has replaced dlsym.  Never a function of this
+ * library: it would call itself without end.  NULL: no later object exports it. */
 void *sa_next_function(const char *name);
 
 /* The same of an allocator, whatever version its functions have: libc_malloc_debug's have one that dlsym does not find. */
 void *sa_next_allocator_function(const char *name);
 
-/* What the process calls by the name of a function of ours, where that is another one; NULL: it is ours. */
+/* The function that the process calls by the name of one of this library's, if it is another one; NULL: it is this
+ * library's. */
 void *sa_outer_function(const char *name);

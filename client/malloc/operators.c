@@ -2,17 +2,17 @@
 /*
  * C++'s replaceable operators new and delete, all 20 of the ABI, in C: nothing here needs a C++ run-time library.
  *
- * libstdc++'s and libc++'s call malloc and free, which are ours: there is nothing to do but to pass on, as is done to
- * any other library's, which may have a heap of its own.  But jemalloc, tcmalloc and mimalloc export operators that
- * reach their heap with no detour through malloc, some of them and some not.  In place of these, and where nobody
- * behind us has any (a program in C, whose plugins bring a C++ run-time along that only they can see), our own malloc,
- * memalign and free serve, which count.  Only what the allocator allocates for itself goes to its own operators:
- * tcmalloc does so in malloc_usable_size, which we call.
+ * The operators of libstdc++ and libc++ call malloc and free, which this library counts, so calls are passed on to
+ * them.  They are also passed on to any other library's operators, which may have a heap of their own.  But some
+ * operators of jemalloc, tcmalloc and mimalloc reach their heap without malloc.  In place of these, this library's
+ * malloc, memalign and free serve, and count.  They serve too if no later object exports operators: a program in C
+ * whose plugins load a C++ run-time library that only the plugins see.  What the allocator allocates for itself goes to
+ * its own operators: tcmalloc allocates in malloc_usable_size, which this library calls.
  *
  * A program's own operators come before all of this.
  *
- * When there is no memory, new has to call the new-handler until there is, or to throw; that is left to the run-time
- * library's operator, which asks malloc again.  So exceptions pass through here, and nothing here catches one.
+ * Without memory, new must call the new-handler until there is some, or throw.  The run-time library's operator does
+ * that, and calls malloc again.  So exceptions pass through these functions, and none catches one.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,7 +34,7 @@ static bool resolve(void);
 /* Where the next allocator is. */
 static struct { uintptr_t begin, size; } allocator;
 
-/* [B4] acquire fence, pairs with the releases in resolve(): whoever came here read a pointer that was stored there.
+/* [B4] acquire fence, pairs with the releases in resolve(): the caller has read a pointer that was stored there.
  * Publishes: `allocator`, and its operators.  Without it: its own allocations could count, or lead it back into itself.
  * Checked by: nothing but this argument. */
 #define SERVE_BEGIN() atomic_thread_fence(memory_order_acquire)
@@ -63,7 +63,7 @@ static sa_cold void *runtime_operator(const char *symbol) {
                 otherwise;                                                                                             \
         return runtime arguments;
 
-/* Nobody is there who could throw or catch: what a run-time library does with an exception that nobody catches. */
+/* No run-time library is loaded that could throw: aborts, as one does for an exception that is not caught. */
 #define NEW(...)                 OWN_NEW(malloc(size), abort(), __VA_ARGS__)
 #define NEW_ALIGNED(...)         OWN_NEW(memalign(alignment, size), abort(), __VA_ARGS__)
 #define NEW_NOTHROW(...)         OWN_NEW(malloc(size), return NULL, __VA_ARGS__)
