@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's socket: which path, what is said when nobody answers there, and waiting with a deadline.
+ * The client's socket: its path, the error text when no collector answers there, and waiting with a deadline.
  */
 #include "query/client_socket.h"
 

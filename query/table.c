@@ -2,8 +2,8 @@
 /*
  * Tables: reading cells, and decoding.
  *
- * A collector is trusted no further than a file would be: forms are checked, and texts are made fit for a terminal
- * here, once, so that whoever prints need not think of it.
+ * The collector is trusted no more than a file: formats are checked, and texts are made fit for a terminal here, once,
+ * so that code which prints need not do it.
  */
 #include "query/table_decode.h"
 

@@ -41,7 +41,7 @@ int top_samples_take(struct top_samples *samples, const struct table *table);
 struct top_member {
         uint64_t process, pid, alloc_bytes;
         const char *unit, *comm;
-        bool uncounted; /* nobody counts its heap */
+        bool uncounted; /* its heap is not counted */
         bool timed;     /* it writes timestamps */
 };
 
@@ -60,12 +60,12 @@ uint32_t top_members_find(const struct top_members *members, uint64_t process);
 struct top_summary {
         uint64_t time_ns; /* since the epoch; 0: no answer yet */
         uint64_t processes, threads, records_rate, refused;
-        uint64_t uncounted; /* processes alive whose heap nobody counts */
+        uint64_t uncounted; /* processes alive whose heap is not counted */
         uint64_t timed;     /* processes that write timestamps */
         uint64_t coverage_ppm, ring_fill_ppm;
         uint64_t alloc_bytes;        /* of all processes */
         uint64_t collector, started; /* its pid and generation: another one is another collector */
-        bool took_over;              /* … which went on with the sums of the one before */
+        bool took_over;              /* this collector took over the sums of the one before */
 };
 struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status);
 

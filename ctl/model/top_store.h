@@ -46,12 +46,12 @@ struct top_slot {
         uint32_t key, parent_key;
         uint32_t member;  /* which of the processes of the latest answer; TOP_NONE: none of them */
         uint32_t seen;    /* number of the answer that had it */
-        uint32_t born;    /* … and of the first */
-        uint32_t matched; /* number of the filter that was tried on it … */
-        bool matches;     /* … and whether it let it through */
+        uint32_t born;    /* number of the first answer that had it */
+        uint32_t matched; /* number of the last filter that was applied to it */
+        bool matches;     /* that filter accepted it */
         bool used;
-        bool still;     /* nothing is new of it since the answer before the latest: its rates say so already */
-        bool uncounted; /* nobody counts the heap of its process */
+        bool still;               /* unchanged since the answer before the latest: its rates are filled in already */
+        bool uncounted;           /* the heap of its process is not counted */
         enum top_quality quality; /* as it came */
         char *span, *path;        /* owned */
         struct top_sums sums;

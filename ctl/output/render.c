@@ -84,7 +84,7 @@ size_t render_row(struct render *render, size_t parent, const char *const *cells
         return scols_table_get_nlines(render->table) - 1;
 }
 
-/* smartcols pads the last column when it stands to the left; nobody wants these blanks in a pipe. */
+/* smartcols pads a last column that is aligned left; a pipe gets no such blanks. */
 static int print_without_trailing_blanks(char *text, FILE *stream) {
         for (char *line = text; line && *line;) {
                 char *end = strchrnul(line, '\n');

@@ -66,7 +66,7 @@ static void find_parents(struct ordering *ordering) {
                 uint64_t wanted = table_uint(tree, row - 1, "depth");
                 bool begins = row == 1 || table_uint(tree, row - 1, "process") != table_uint(tree, row - 2, "process");
 
-                /* A collector that skips a depth is not believed: there is nobody to be the parent. */
+                /* A depth that the collector skipped is lowered: no row could be the parent. */
                 depth = begins ? 0 : (wanted < depth ? (size_t)wanted : depth);
                 nodes[row].process = begins ? row : nodes[row - 1].process;
                 nodes[row].parent = depth ? above[depth - 1] : 0;

@@ -19,7 +19,8 @@ void progress_init(struct progress *progress, int fd) {
         *progress = (struct progress){.fd = fd};
 }
 
-/* Not when somebody else has it: an editor in raw mode, or a shell that put us into the background. */
+/* False while another program owns the terminal: an editor in raw mode, or a shell that put this one into the
+ * background. */
 static bool is_ours(const struct progress *progress) {
         const char *term = getenv("TERM");
         struct termios settings;

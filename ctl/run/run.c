@@ -36,8 +36,8 @@
 #include "daemon/query/query.h"
 #include "query/client.h"
 
-/* A death is reaped a moment later: until then its pid is nobody else's, and what the dead one had still said to the
- * collector is read first. */
+/* A dead child is reaped after this delay.  Until then the kernel does not reuse its pid, and its last messages to the
+ * collector are read. */
 #define REAP_DELAY_NS (1 * NS_PER_MS)
 #define END_CHECK_NS  (10 * NS_PER_MS)
 /* With no descendant left, the collector has only to read what they left in its socket. */
@@ -452,7 +452,7 @@ static int report(struct run *run) {
         struct query *query = NULL;
         int r;
 
-        signal(SIGPIPE, SIG_IGN); /* a report that nobody reads is an error to tell, not a death */
+        signal(SIGPIPE, SIG_IGN); /* a report without a reader is an error to print, and must not kill */
         collector_refresh(run->collector);
         collector_stats(run->collector, &stats);
         report.rejected = stats.rejected;

@@ -110,7 +110,7 @@ static char **make_shell_argv(const char *path, char *const *argv) {
         return result;
 }
 
-/* Waits for exec: 0, or its -errno.  The pipe closes with exec, whoever else was forked meanwhile. */
+/* Waits for exec: 0, or its -errno.  The pipe closes with exec, also if another child was forked meanwhile. */
 static int read_error(int fd, pid_t pid) {
         int error = 0;
         ssize_t n;

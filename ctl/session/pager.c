@@ -27,7 +27,7 @@ static int write_text(int fd, const char *text, size_t size) {
         return r == -EPIPE ? 0 : r;
 }
 
-/* The command to page with, or NULL when the text fits or nobody is there to turn pages. */
+/* The pager's command; NULL if the text fits, or if no pager is wanted or possible. */
 static const char *pager_command(const struct pager *pager, const struct options *options) {
         const char *command = getenv("PAGER");
         const char *term = getenv("TERM");

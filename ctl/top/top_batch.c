@@ -15,7 +15,7 @@
 #include "ctl/top/top_signals.h"
 
 enum { BATCH_WIDTH = 132, BATCH_RAW_WIDTH = 180 };
-/* Between the first two answers: the first screen has rates already, and does not let anybody wait. */
+/* The time between the first two answers: short, as the first screen already needs rates. */
 #define FIRST_DELAY_NS UINT64_C(500000000)
 
 static void wait_until(uint64_t at_ns) {
@@ -196,7 +196,7 @@ int top_batch(struct top *top) {
                 if (r < 0)
                         break;
         }
-        /* Whoever read this has read enough. */
+        /* The reader has closed the pipe: no error. */
         if (r == -EPIPE)
                 return CTL_OK;
         if (r < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page of character cells: text and how it is to look, whoever draws it.
+ * A page of character cells: text and attributes, independent of what draws it.
  *
  * Lines are filled from left to right.  What does not fit is cut, with a mark; what is not written is blank.
  */

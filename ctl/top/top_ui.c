@@ -146,7 +146,7 @@ static void open_sort(struct top_ui *ui) {
         ui->menu = top_model_sorted_by(ui->model);
 }
 
-/* Of the processes whose rows these are: what is done is done by whoever asks. */
+/* Asks to switch the timing of the selected row's processes: the session sends the request. */
 static void switch_timing(struct top_ui *ui) {
         struct top_row row;
 

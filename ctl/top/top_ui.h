@@ -72,7 +72,7 @@ struct top_ui {
         struct top_details details;
         struct top_timing timing;
 
-        /* Set by whoever asks. */
+        /* Set by the code that sends the queries. */
         bool connected, raw;
         char trouble[640];  /* why it is not connected */
         char restarted[64]; /* "": the collector was not started again lately */

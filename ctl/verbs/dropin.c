@@ -90,7 +90,7 @@ int dropin_text(char *buf, size_t size, const struct dropin_settings *settings) 
 
 /* ------------------------------------------------------------------------------------------------------ its file -- */
 
-/* 0: it is ours.  -EEXIST: it is somebody else's. */
+/* 0: this program wrote the file.  -EEXIST: something else did. */
 static int is_ours(const struct dropin *dropin) {
         char begin[sizeof(SIGNATURE)] = "";
         FILE *file = fopen(dropin->path, "re");
