@@ -26,7 +26,7 @@
 struct ingest;
 struct welcome;
 
-/* Who is told of what.  NULL: nobody. */
+/* The listeners of each kind of event.  NULL: none. */
 struct collector_listeners {
         collector_event_fn on_event;
         void *event_userdata;

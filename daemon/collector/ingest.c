@@ -2,9 +2,10 @@
 /*
  * See ingest.h.
  *
- * Anybody on the machine may connect.  A guest may say nothing, say junk, send descriptors, stop reading, or connect
- * again and again: it gets one datagram, a few seconds, and a place among a limited number of its user's; what it
- * sends beside the message is dropped by the kernel, since no room for it is offered.  Who it is, the kernel tells.
+ * Any process on the machine may connect.  A guest may send nothing, junk or descriptors, stop reading, or connect
+ * again and again.  It gets one datagram, a few seconds, and one of a limited number of places for its user.  The
+ * kernel drops descriptors that it sends, as the collector offers no room for them.  Its identity comes from the
+ * kernel.
  */
 #include "daemon/collector/ingest.h"
 #include "base/files.h"
@@ -43,7 +44,7 @@ struct guest_list {
         unsigned count;
 };
 
-/* Somebody who has not been heard yet. */
+/* A connection whose hello has not been read yet. */
 struct guest {
         struct ingest *ingest;
         struct guest *prev, *next;
@@ -329,7 +330,7 @@ static void on_guest(void *userdata, int fd, unsigned events) {
                 guest_free(guest);
 }
 
-/* Lets somebody in whose hello has not come yet. */
+/* Keeps a connection whose hello has not arrived yet. */
 static void guest_wait(struct guest *guest) {
         struct ingest *ingest = guest->ingest;
         struct reactor *reactor = ingest->collector->reactor;

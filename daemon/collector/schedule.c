@@ -2,10 +2,10 @@
 /*
  * See schedule.h.
  *
- * Between passes the collector sleeps 1 to 25 ms.  A bell, which a client rings when three eighths of a ring went by
- * while we slept, ends the sleep and halves the next; passes without one lengthen it.  After some passes that found
- * nothing it sleeps deeply, up to half a second, once every lane was asked to ring at its very next record.  With
- * nobody attached there is no timer at all.
+ * Between passes the collector sleeps 1 to 25 ms.  A client rings the bell when it has written three eighths of a ring
+ * during a sleep: that ends the sleep and halves the next.  Passes without a bell lengthen it.  After some passes that
+ * found nothing the collector asks every lane to ring at its next record, and sleeps up to half a second.  Without an
+ * attached process there is no timer.
  */
 #include "daemon/collector/schedule.h"
 
@@ -18,7 +18,7 @@
 
 #define SLEEP_MIN_NS     (1 * NS_PER_MS)
 #define SLEEP_MAX_NS     (25 * NS_PER_MS)
-#define SLEEP_GROWTH     64 /* that share of it is added by each pass that nobody rang for: a bell is to be rare */
+#define SLEEP_GROWTH     64              /* a pass without a bell adds the 64th part of the sleep: bells must be rare */
 #define SLEEP_BLIND_NS   (4 * NS_PER_MS) /* where no bell can be heard */
 #define SLEEP_DEEP_NS    (500 * NS_PER_MS)
 #define SLEEP_WATCHED_NS (125 * NS_PER_MS) /* where there is a listener for events: a new thread does not ring */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Books on disk, for a restart without anybody who keeps descriptors: a file for each process, written every so often
- * and at a clean end, read at the start.
+ * Books on disk, for a restart without a store of descriptors: one file for each process, written periodically and at a
+ * clean end, read at the start.
  *
- * What lives here: the files, the thread that writes them, and their way back into arenas.  What does not: what becomes
- * of an arena that came back (handover.h): it is a gift like one from the store, without a segment.
+ * What lives here: the files, the thread that writes them, and their way back into arenas.  What does not: an arena
+ * that was read back (handover.h), which is a gift like one from the store, without a segment.
  *
- * A file is replaced as a whole (written, synced, renamed), has a version and a checksum, and says which boot it is of:
- * of an earlier one the pids mean nothing, and it is removed.
+ * A file is replaced as a whole (written, synced, renamed).  It has a version, a checksum and a boot id.  A file of an
+ * earlier boot is removed, since its pids are void.
  *
  * Threads: the reactor's, and one that writes.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a program that was started with the counters preloaded did not load them: what its file tells.
+ * Why a program that was started with the counters preloaded did not load them, read from its file.
  *
- * What lives here: reading ELF headers of files that nobody vouches for.  What does not: processes (announced.c).
+ * What lives here: reading ELF headers of untrusted files.  What does not: processes (announced.c).
  */
 #pragma once
 

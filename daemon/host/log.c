@@ -176,8 +176,8 @@ static bool send_to_journal(enum log_message message, const struct log_peer *pee
                                  (const struct sockaddr *)&journal, sizeof journal) >= 0;
 }
 
-/* Whoever reads our log may have stopped.  A line that finds no room is dropped, and the next one that does says how many
- * were. */
+/* The reader of the log may have stopped.  A line that finds no room is dropped, and the next line that finds room
+ * reports the number. */
 static unsigned long long missing; /* since the last one */
 static uint64_t all_missing;       /* ever */
 
@@ -196,8 +196,8 @@ full:
         all_missing++;
 }
 
-/* Asked for beforehand, since O_NONBLOCK would be everybody's who has the same file.  What is ready has room for a page in a
- * pipe, and for more than a line in a socket. */
+/* Polls before it writes, since O_NONBLOCK would hold for every process that shares the open file.  A ready pipe has
+ * room for a page, a ready socket for more than a line. */
 static void say_to_stderr(const char *text) {
         struct pollfd stderr_room = {.fd = STDERR_FILENO, .events = POLLOUT};
         char line[1400], more[128] = "";

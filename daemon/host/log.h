@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The collector's voice: one line for each decision, to the journal with fields where there is one, else to stderr.
+ * The collector's log: one line for each decision, to the journal with fields where there is one, else to stderr.
  *
- * What lives here: the messages with their ids and priorities, the limit on how often one peer can make us speak, and
- * the only one who speaks to the journal.  What does not: what happened.  systemd/ holds the catalog that explains the ids.
+ * What lives here: the messages with their ids and priorities, the limit on lines for one peer, and the only writer to
+ * the journal.  What does not: the decisions.  systemd/ holds the catalog that explains the ids.
  */
 #pragma once
 
@@ -46,11 +46,11 @@ enum log_message {
                 LOG_MESSAGE_COUNT,
 };
 
-/* Whom the line is about, and on whose account its rate is; and what else is a field of the journal, if it is known:
+/* The process that the line concerns, whose rate it counts to, and further fields of the journal, where known:
  * PEER_PID, PEER_UID, SPANALLOC_COMM, SPANALLOC_UNIT, SPANALLOC_REASON, SPANALLOC_COUNT, and those named below.  The
  * catalog uses them. */
 struct log_peer {
-        pid_t pid; /* 0: of nobody in particular, and no fields PEER_… */
+        pid_t pid; /* 0: no process, and no fields PEER_… */
         uid_t uid;
         const char *comm, *unit, *reason; /* borrowed; NULL or "": no field */
         uint64_t count;                   /* 0: no field */
@@ -60,8 +60,8 @@ struct log_peer {
 
 /* Until this is called: warnings and worse, to stderr.  May be called again. */
 void log_open(enum log_level max);
-/* `peer` may be NULL.  One sentence, no newline.  Waits for nobody: where there is no room for a line it is dropped. */
+/* `peer` may be NULL.  One sentence, no newline.  Never waits: a line without room is dropped. */
 void log_event(enum log_message message, const struct log_peer *peer, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* How many were, ever. */
+/* The number of dropped lines since the start. */
 uint64_t log_missing(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What /proc and the cgroup tree tell about a process.
+ * What /proc and the cgroup tree hold about a process.
  *
  * What lives here: reading and parsing those files.  What does not: what is made of it (process.c).  A process can end
  * at any moment, and names itself as it likes: every function may fail, and every text comes out clean
@@ -62,7 +62,7 @@ uint64_t procinfo_rss(pid_t pid);
 /* Memory of a cgroup and its limit; 0 when unknown or none. */
 void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t *ret_limit);
 
-/* How often the kernel killed somebody in this cgroup because memory ran out.  -errno: not to be known. */
+/* How many processes of this cgroup the kernel killed because memory ran out.  -errno: unknown. */
 int procinfo_oom_kills(const char *cgroup, uint64_t *ret);
 /* Whether the kernel's log says that it killed `pid` for that, since `since_ns` (monotonic).  False where the log may not be
  * read.  Reads what the log got since the last call, and keeps it open. */

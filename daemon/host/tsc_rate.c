@@ -64,7 +64,7 @@ int rate_check(char *why, size_t size) {
         FILE *file = fopen(SOURCES, "re");
 
         if (!file)
-                return 0; /* a container without /sys: nobody says that it is not steady */
+                return 0; /* a container without /sys: nothing says that it is not steady */
         if (!fgets(sources, sizeof sources, file))
                 sources[0] = 0;
         fclose(file);

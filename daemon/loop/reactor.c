@@ -59,7 +59,7 @@ struct reactor {
 static void on_wake(void *userdata, int fd, unsigned events) {
         uint64_t count;
 
-        /* Only ends a sleep; whoever called reactor_wake left word elsewhere. */
+        /* Only ends a sleep: the caller of reactor_wake stores its reason elsewhere. */
         (void)!read(fd, &count, sizeof count);
 }
 

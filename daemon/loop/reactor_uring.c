@@ -114,7 +114,7 @@ static int cancel(struct uring_backend *backend, struct reactor_watch *watch) {
 }
 
 static int uring_set(void *userdata, struct reactor_watch *watch) {
-        /* A request that asks for more than is wanted may stay: the reactor drops what nobody asked for. */
+        /* A request for more events than wanted may stay: the reactor drops the others. */
         if (!watch->armed || (watch->events & ~watch->armed_events) == 0)
                 return 0;
         return cancel(userdata, watch);

@@ -24,7 +24,7 @@ struct fdstore {
 
 /* Takes what the manager handed over.  `max`: how many descriptors it keeps; 0: what $FDSTORE says.  0 or -errno. */
 int fdstore_init(struct fdstore *ret, uint32_t max);
-/* Closes what nobody took. */
+/* Closes the descriptors that no module took. */
 void fdstore_deinit(struct fdstore *fdstore);
 /* NULL: nothing keeps descriptors for us. */
 const struct handover_store *fdstore_store(const struct fdstore *fdstore);

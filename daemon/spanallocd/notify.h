@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The service manager's ear: sd_notify's datagrams, sent without ever waiting.
+ * Messages to the service manager: sd_notify's datagrams, sent without ever waiting.
  */
 #pragma once
 

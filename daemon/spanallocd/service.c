@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The watchdog is answered by work that was finished, never by a timer alone.  While a process is attached, that is a
- * pass over all of them, of which there are several a second: a daemon whose loop turns but whose passes do not end, or
- * never come, is replaced.  With nobody attached no pass is due and the daemon sleeps; twice in the watchdog's time it
- * looks whether that is still so.
+ * Finished work answers the watchdog, never a timer alone.  While a process is attached, the work is a pass over all
+ * processes, several a second: a daemon whose loop turns but whose passes do not end, or never begin, is replaced.
+ * Without an attached process no pass is due and the daemon sleeps; it checks that twice in the watchdog's time.
  *
- * STATUS= is told when its text changes, and at most every few seconds.
+ * STATUS= is sent when its text changes, at most every few seconds.
  */
 #include "daemon/spanallocd/service.h"
 
@@ -25,12 +24,12 @@ struct service {
         struct reactor *reactor;
         struct collector *collector;
         struct reactor_timer *timer;
-        uint64_t watchdog_ns; /* 0: nobody waits for an answer */
+        uint64_t watchdog_ns; /* 0: there is no watchdog */
         uint64_t answered_ns;
         char status[128];
         uint64_t told_ns;
-        int notify_fd; /* -1: nobody listens */
-        bool is_due;   /* the status has changed and was not told yet */
+        int notify_fd; /* -1: there is no service manager */
+        bool is_due;   /* the status has changed and was not sent yet */
 };
 
 static void set_timer(struct service *service) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the service manager hears of us while we run: that work gets done (the watchdog), and how much (STATUS=).
+ * What the running daemon reports to the service manager: that it works (the watchdog), and how much (STATUS=).
  *
- * What does not live here: readiness, reload and stop, which main.c tells, and what it keeps for us (fdstore.h).
+ * What does not live here: readiness, reload and stop, which main.c reports, and the store of descriptors (fdstore.h).
  */
 #pragma once
 
@@ -10,6 +10,6 @@
 
 struct service;
 
-/* Starts to tell.  Where nobody asked for it, by $NOTIFY_SOCKET and $WATCHDOG_USEC, nothing is told. */
+/* Begins to report.  Without $NOTIFY_SOCKET and $WATCHDOG_USEC nothing is sent. */
 int service_new(struct service **ret, struct reactor *reactor, struct collector *collector);
 struct service *service_free(struct service *service);

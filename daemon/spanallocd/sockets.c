@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who else may listen where we want to is found out by asking: only a socket that nobody answers is removed.
+ * A connect shows whether another daemon listens at the path: only a socket that does not answer is removed.
  */
 #include "daemon/spanallocd/sockets.h"
 
@@ -126,7 +126,7 @@ static bool is_dead(int fd) {
                errno == ESRCH;
 }
 
-/* Removes what a predecessor left.  -EADDRINUSE: somebody still listens there. */
+/* Removes a predecessor's socket.  -EADDRINUSE: a process still listens there. */
 static int remove_stale(const struct sockaddr_un *address, int type) {
         struct stat st;
         int fd, r;
@@ -188,7 +188,7 @@ static int listen_at(int *ret, struct socket_file *ret_file, const char *dir, co
         return 0;
 }
 
-/* On a whole machine everybody may ask, about his own processes; about all, a group, where there is one. */
+/* On a whole machine each user may query its own processes; a group, where it exists, may query all. */
 static void give_to_group(const char *dir) {
         const struct group *group = geteuid() == 0 ? getgrnam(GROUP) : NULL;
         struct sockaddr_un address;

@@ -3,8 +3,8 @@
  * Messages of the query socket: bytes that are written, checked and read.
  *
  * What lives here: a bounded buffer, framing, writing values, the scan that every foreign byte goes through, and
- * reading values.  What does not: sockets, and what the messages mean (docs/query-protocol.md).  The one home of
- * msgpack.h: nobody else includes it.
+ * reading values.  What does not: sockets, and what the messages mean (docs/query-protocol.md).  Only this module
+ * includes msgpack.h.
  *
  * A peer can send anything.  wire_scan() looks at each declared count before msgpack-c sees a byte, because its
  * decoder reserves memory for a count before it has read what is counted: five bytes could make it ask for 8 GiB.
@@ -31,7 +31,7 @@ enum wire_message { WIRE_MESSAGE_REQUEST = 0, WIRE_MESSAGE_ANSWER = 1, WIRE_MESS
 
 /* ---------------------------------------------------------------------------------------------------- buffer -- */
 
-/* Bytes that grow up to `limit`.  An error sticks: what is written after it goes nowhere, and wire_end tells. */
+/* Bytes that grow up to `limit`.  An error sticks: later writes are dropped, and wire_end returns it. */
 struct wire_buffer {
         unsigned char *data;
         size_t size, allocated;
@@ -75,7 +75,7 @@ void wire_put_int(struct wire_buffer *buffer, int64_t value);
 /* So many numbers, which lie at these offsets of `base`: as wire_put_uint() of each, with one look at the room for all. */
 void wire_put_uints(struct wire_buffer *buffer, const void *base, const uint16_t *offsets, size_t count);
 void wire_put_text_n(struct wire_buffer *buffer, const char *text, size_t size);
-/* NULL: empty.  Here, so that of a key, which is a literal, nobody counts the characters each time. */
+/* NULL: empty.  Inline, so that the compiler computes the length of a key, which is a literal. */
 static inline void wire_put_text(struct wire_buffer *buffer, const char *text) {
         wire_put_text_n(buffer, text, text ? strlen(text) : 0);
 }
