@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a `top` that somebody looks at costs, in a terminal of 40 lines.
+"""What a running `top` costs, in a terminal of 40 lines.
 
 usage: top.py COLLECTOR-PID SECONDS SPANALLOCCTL ARGUMENTS...     prints "NAME VALUE" lines: percent of a core, for both
 """

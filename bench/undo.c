@@ -72,8 +72,8 @@ static double run_undo(struct arena *arena, uint32_t entries) {
 
 /* The redo log's bookkeeping: where an entry's changed copy is in this batch. */
 struct redo {
-        uint32_t *tags;  /* for each entry, the batch in which it was copied … */
-        uint32_t *where; /* … and to which place of the log */
+        uint32_t *tags;  /* for each entry, the batch in which it was copied */
+        uint32_t *where; /* for each entry, its copy's place in the log */
         uint64_t *index;
         struct entry *copies;
         _Atomic uint64_t length, commit;

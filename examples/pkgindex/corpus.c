@@ -14,7 +14,7 @@
 enum {
         FEW_FILES = 8,
         MADE_FILES = 96,
-        INFLATED_MAX = 32 << 20, /* nobody's changelog; a bomb */
+        INFLATED_MAX = 32 << 20, /* no changelog is that large: it is a bomb */
         GZIP_WINDOW = 16 + MAX_WBITS,
 };
 

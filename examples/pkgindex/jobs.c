@@ -79,7 +79,7 @@ void job_begin(struct worker *worker, const char *file) {
                 abort();
         job->span = span;
         if (read_text(&job->text, file) == 0 && parse(job) == 0) {
-                /* From here on it is somebody else's; it may be closed before this thread has left it. */
+                /* From here on another worker owns the job; it may close the span before this thread exits it. */
                 pool_post(pool, hash(job->changelog.package) % pool->workers_count, (struct message){.job = job});
                 spanalloc_exit(span);
                 return;

@@ -2,8 +2,8 @@
 /*
  * The workers, and how work comes to them: new files from the corpus, and messages from other workers.
  *
- * Each worker owns one database, and only it touches that.  So a file's job begins with whoever is free and goes on
- * with the owner of the package's database; and a query goes to all of them.
+ * Each worker owns one database, and only it uses that.  So a file's job begins on any free worker and goes on with the
+ * owner of the package's database.  A query goes to all workers.
  */
 #pragma once
 
@@ -58,5 +58,5 @@ int pool_run(struct pool *pool);
 
 /* For jobs. */
 void pool_post(struct pool *pool, unsigned worker, struct message message);
-void pool_begin_work(struct pool *pool); /* one more job or query … */
-void pool_end_work(struct pool *pool);   /* … is done */
+void pool_begin_work(struct pool *pool); /* one more job or query begins */
+void pool_end_work(struct pool *pool);   /* a job or query is done */

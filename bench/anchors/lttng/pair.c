@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What two events with the payload of a span's two records cost in LTTng-UST: "lttng_pair NS", the median of many batches.
- * The session is whoever starts it's: scripts/bench's is a snapshot session, which drops the oldest.
+ * What two events with the payload of a span's two records cost in LTTng-UST: "lttng_pair NS", the median of many
+ * batches.  The starter of the program makes the session: scripts/bench makes a snapshot session, which drops the
+ * oldest.
  */
 #define LTTNG_UST_TRACEPOINT_CREATE_PROBES
 #define LTTNG_UST_TRACEPOINT_DEFINE
