@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Books that anything may have written: good ones, in which the input changes words anywhere.  What a checksum would find
- * is not there, as whoever changes a file can put its checksum right.
+ * Books that anything may have written: good ones, in which the input changes words anywhere.  Checksums are not
+ * tested: an attacker who changes a file can also correct its checksum.
  *
  * Either they are refused, or every query can be asked of them, and the next records, closes and the end can be booked.
  *

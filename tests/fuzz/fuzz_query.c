@@ -6,8 +6,8 @@
  * request is made, so that params and methods are reached without a fuzzer having to find msgpack.  The answers come
  * from real books (support/query_fixture.h).
  *
- * Whatever comes: no crash; a refusal, or one whole framed answer within the limits that decodes; and nobody is shown
- * another's process.
+ * Whatever comes: no crash; a refusal, or one whole framed answer within the limits that decodes; and no user sees
+ * another user's process.
  */
 #include <stdarg.h>
 #include <stdbool.h>

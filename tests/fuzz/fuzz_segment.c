@@ -35,7 +35,7 @@ static inline uint32_t hooked_load32(const _Atomic uint32_t *p, memory_order ord
         return atomic_load_explicit(p, order);
 }
 
-/* Torn in the middle, like any copy that somebody writes into. */
+/* Torn in the middle, like any copy of memory that is being written. */
 static inline void hooked_copy(void *to, const void *from, size_t n) {
         memmove(to, from, n / 2);
         peeked();
@@ -90,7 +90,7 @@ static struct quota quota;
 static uint64_t now_ns;
 
 static struct input waiting; /* steps that happen in the middle of a read */
-static unsigned reads_left;  /* … after so many; 0: none wait */
+static unsigned reads_left;  /* reads until `waiting` happens; 0: nothing waits */
 static uint32_t lanes_used;
 
 static void stranger(struct input *input);
@@ -212,7 +212,7 @@ static void write_raw(struct input *input) {
         uint64_t at = take(input, 4);
         size_t width = (size_t)1 << at % 4;
         uint64_t value = take(input, width);
-        /* The first lines of the header are only told to the client: nobody reads them here. */
+        /* The first lines of the header are for the client: the collector does not read them. */
         uint64_t offset = 2 * SHM_LINE + at / 4 % (geometry.segment_size - 2 * SHM_LINE - 8);
 
         if (offset >= geometry.lanes_offset)

@@ -18,7 +18,7 @@ static char site_names[SCHEDULE_NAMES][8];
 
 static spanalloc_span handles[SCHEDULE_SPANS]; /* of all */
 static spanalloc_span scopes[SCHEDULE_SPANS];  /* of scopes, for their own end */
-static spanalloc_span shared[SCHEDULE_SPANS];  /* for anybody's calls: a scope's only once it was read */
+static spanalloc_span shared[SCHEDULE_SPANS];  /* for calls of any thread: a scope's only once it was read */
 static uint64_t instances[SCHEDULE_SPANS];
 static struct spanalloc_stack stacks[SCHEDULE_STACKS];
 

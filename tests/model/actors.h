@@ -44,6 +44,7 @@ void actor_go(struct actor *actor);
 bool actor_is_done(struct actor *actor);
 void actor_await(struct actor *actor);
 void actor_stop(struct actor *actor);
-/* Of a span, once it was opened; and the other way round: 0 none, UINT32_MAX nobody's. */
+/* The instance of each span, once it was opened; and the span of an instance: 0 none, UINT32_MAX not of this
+ * schedule. */
 const uint64_t *actor_instances(void);
 uint32_t actor_span_of(uint64_t instance, uint32_t spans);

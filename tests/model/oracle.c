@@ -245,7 +245,7 @@ static void end_cycle(struct oracle *o, struct oracle_life *life, uint32_t i, bo
         else if (closes)
                 span->close_requested = true;
         else if (span->close_applied && !span->entered)
-                span->close_applied = false; /* at the next look, if nobody has entered it until then */
+                span->close_applied = false; /* at the next look, if no thread has entered it until then */
 }
 
 /* Takes a frame out, accepted or not.  True: a close of an unknown scope has to be sent after it. */
@@ -316,8 +316,8 @@ static void exit_here(struct oracle *o, struct oracle_life *life, int at, bool i
         }
 }
 
-/* Another thread that is in the span, and whose cycle nobody has ended yet: the lane that opened it is looked at first,
- * then those after it. */
+/* Another thread that is in the span with a cycle that has not been ended: the lane that opened the span is searched
+ * first, then those after it. */
 static struct oracle_life *find_elsewhere(struct oracle *o, const struct oracle_life *self, uint32_t span) {
         for (uint32_t k = 0; k < o->lanes; k++) {
                 uint32_t lane = (o->spans[span].home + k) % o->lanes;
@@ -743,7 +743,7 @@ static void bury(struct oracle *o, struct oracle_life *life) {
         }
         for (uint32_t i = 1; i < o->span_count; i++)
                 if (o->spans[i].close_requested && !o->spans[i].closed && !o->spans[i].entered)
-                        close_now(o, &o->spans[i]); /* nobody else's call is in the way */
+                        close_now(o, &o->spans[i]); /* no other thread's call is in between */
         while (life->depth)
                 abort_frame(o, life);
         life->in_use = false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What spanalloc must say about a program, worked out from what the program did.
+ * What spanalloc must report about a program, computed from what the program did.
  *
- * Slow and obvious: each unit of work is given, as it is done, to everybody to whom docs/semantics.md gives it.  There are
- * no records here, no counters to subtract, no rings and no lanes.  What only the library can know is told by an outcome:
+ * Slow and obvious: each unit of work is added at once to every sum that docs/semantics.md names.  There are no records
+ * here, no counters to subtract, no rings and no lanes.  What only the library can decide is an input, the outcome:
  * whether there was room, and which lane a thread has.
  *
  * A state is flat, so that it can be copied: where two threads race, there is a state for each order.
@@ -142,5 +142,5 @@ void oracle_finish(struct oracle *o); /* the process has ended */
 void oracle_reset(struct oracle *o);
 void oracle_advance(struct oracle *o, uint64_t now_ns);
 
-/* For whoever thinks up the next action. */
+/* For the maker of the next action. */
 const struct oracle_life *oracle_life_of(const struct oracle *o, unsigned slot);

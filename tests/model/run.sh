@@ -107,7 +107,7 @@ for model in "$@"; do
                 run "$model" $flags
         done
         [ $deep = no ] || continue
-        [ "${#mutants[@]}" -gt 0 ] || complain "${model##*/} has no mutant, so that nobody knows whether it could fail"
+        [ "${#mutants[@]}" -gt 0 ] || complain "${model##*/} has no mutant: it is unknown whether it can fail"
         for line in "${mutants[@]}"; do
                 # shellcheck disable=SC2086
                 mutant "$model" $line

@@ -345,7 +345,7 @@ static void put_chain(struct maker *m, unsigned thread) {
         }
 }
 
-/* More of the same than a ring holds, without anybody draining. */
+/* More records than a ring holds, without a drain in between. */
 static void put_flood(struct maker *m, unsigned thread) {
         uint32_t n = 100 + dice_below(m->dice, 200);
 

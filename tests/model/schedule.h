@@ -19,12 +19,12 @@
 enum act {
         ACT_WORK,       /* n[4] more on the thread's counters */
         ACT_OPEN,       /* `span` is opened by `name` */
-        ACT_OPEN_UNDER, /* … under `parent` */
+        ACT_OPEN_UNDER, /* the same, under `parent` */
         ACT_ENTER,
         ACT_EXIT,
         ACT_CLOSE,
         ACT_SCOPE,     /* `span` is a scope of `name`, begun here */
-        ACT_SCOPE_END, /* … and ended */
+        ACT_SCOPE_END, /* that scope ends */
         ACT_CURRENT,   /* reads the handle of the top */
         ACT_SWITCH,    /* its stack is saved as `span`, and `parent` taken, of SCHEDULE_STACKS; 0 none */
         ACT_END,       /* the thread ends; its next action is another thread's */
@@ -35,7 +35,7 @@ enum act {
         /* what follows, up to ACT_JOIN, runs on its threads at the same time */
         ACT_PARALLEL, /* nothing in it touches what another thread touches */
         ACT_RACE,     /* a few calls on the same spans: any order of them may be the one that was */
-        ACT_RELAY,    /* one after the other, as they stand; but nobody waits for the collector, nor it for them */
+        ACT_RELAY,    /* one after the other, in this order; but no thread waits for the collector, nor it for them */
         ACT_JOIN,
         ACTS
 };
@@ -54,8 +54,8 @@ struct setup {
         uint32_t threads, names;
         uint32_t name_capacity, path_capacity, close_capacity, instances;
         uint32_t drains;  /* of a thousand actions, so many are the collector's */
-        uint32_t deep;    /* … and so many begin a descent beyond 64 frames */
-        uint32_t relays;  /* … or are a relay */
+        uint32_t deep;    /* of a thousand actions, so many begin a descent beyond 64 frames */
+        uint32_t relays;  /* of a thousand actions, so many are a relay */
         bool is_evicting; /* instances are few: what is followed one by one is not compared */
         bool has_parallel;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs that nobody would write, and every number of their books against the oracle.
+ * Random programs, and every number of their books against the oracle.
  *
  *     test_oracle [--actions N] [--seed S]     so many actions in all (the default: a million), from this seed on
  *                 [--forever]                  until something differs

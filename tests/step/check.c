@@ -3,7 +3,7 @@
  * See stage.h.
  *
  * What is checked at each instruction at which the collector drains and settles:
- *   - the books balance, and nobody is expelled;
+ *   - the books balance, and the process is not expelled;
  *   - no sum and no count has fallen;
  *   - where the library lets the collector see its counters (no refused frame, nothing lost that waits), or has just
  *     written a record that ends an interval: self and total of every name, outside, lost and before are exactly what the

@@ -492,7 +492,7 @@ static void exits_for_others(void) {
         leave(10); /* the main thread's top */
         work(2);
         close_(10);
-        leave(11); /* … and one from below */
+        leave(11); /* a frame from below the top */
         work(3);
         leave(20);
         close_(20);
@@ -515,10 +515,10 @@ static void migrated(void) {
         work(1);
         start(1, exits_for_others);
         switch_to(1);
-        work(2);         /* still in 10: nobody has told this thread */
+        work(2);         /* still in 10: this thread has not read the mark yet */
         open_(13, 3, 0); /* takes out both; 12 moves down */
         work(3);
-        switch_to(1); /* … until it is dead */
+        switch_to(1); /* it runs until it is dead */
         join(1);
         work(4);
         close_(11);
@@ -551,7 +551,7 @@ static void takes_over(void) {
         close_(0);
 }
 
-/* Counts, opens nothing, and dies before anybody has looked at what it counted. */
+/* Counts, opens nothing, and dies before the collector has read what it counted. */
 static void leaves_counts(void) {
         me = 1;
         mark(MARK_READY);

@@ -22,7 +22,7 @@
 
 #define STEP_NAMES   6  /* "n0" … */
 #define STEP_SLOTS   96 /* spans that the script knows by a number */
-#define STEP_THREADS 3  /* … ever; the first is the main thread */
+#define STEP_THREADS 3  /* in the whole script; the first is the main thread */
 #define STEP_FRAMES  80
 #define STEP_STACKS  3 /* that are saved and taken; 0 is none */
 #define STEP_LANES   4
