@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arenas of other versions, whose records are longer or shorter: each byte that both know is where it belongs, all else is
- * zero; nothing that was a hole takes memory; whoever is interrupted leaves the old one.
+ * Arenas of other versions, whose records are longer or shorter: each byte that both versions have is in its place, and
+ * all others are zero; a hole takes no memory; an interrupted change leaves the old arena.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -283,7 +283,7 @@ static void test_again_and_again(void **unused) {
         check_all(fd, shapes, false, true);
 }
 
-/* Somebody died when the new arena was made, and had not taken the old one's place. */
+/* The collector died when the new arena was made, and had not replaced the old one. */
 static void test_interrupted(void **unused) {
         struct books_shape shapes[REGIONS];
         struct arena arena, half;

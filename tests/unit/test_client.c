@@ -131,7 +131,7 @@ static void unwinding(void) {
         spanalloc_enter(s);
         if (!setjmp(jump))
                 jumper(90); /* beyond the stack, too */
-        work(5);            /* as far as anybody can know, still in the jumpers */
+        work(5);            /* the library does not see the jump: still in the jumpers */
         spanalloc_exit(s);
         work(1);
         {

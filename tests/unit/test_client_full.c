@@ -18,7 +18,7 @@ SPANALLOC_SITE(site_t, "t");
 
 static spanalloc_span hundred[100];
 
-/* 1000 pairs while nobody drains: as many as the ring holds are told, the others are lost, exactly. */
+/* 1000 pairs without a drain: as many as the ring holds are recorded, the others are lost, exactly. */
 static void full_ring(void) {
         uint64_t accepted;
 
@@ -140,7 +140,7 @@ static void full_ring_opens_and_closes(void) {
         *expect("x") = (struct want){"x", 0, 0, 0, 0, opens - 1, 0, 0, 0, ANY, 1};
         report->refused = 300 - filled + 4;
         report->lost = 0;
-        report->stale = 0; /* the close of the one that was never entered is nobody's mistake */
+        report->stale = 0; /* the close of a span that was never entered is not stale */
         check();
         report->stale = 0;
 }

@@ -353,7 +353,7 @@ static void replaced(void) {
         look(); /* so far it is booked */
         collector_is_replaced();
         n = go_on_until_attached();
-        /* The last of these was counted there already, the others by nobody. */
+        /* The last of these was counted there already, the others were not counted at all. */
         work(3);
         spanalloc_exit(t);
         work(4);

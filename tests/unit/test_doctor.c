@@ -75,7 +75,7 @@ static void test_collector(void **state) {
         assert_non_null(strstr(find(&doctor, "drops", DOCTOR_PROBLEM)->text, "3.0M"));
         assert_non_null(strstr(find(&doctor, "drops", DOCTOR_PROBLEM)->advice, "--ring-kib"));
         assert_non_null(strstr(find(&doctor, "backend", DOCTOR_NOTE)->text, "not permitted"));
-        for (size_t i = 0; i < doctor.count; i++) /* whoever has a problem is told what to do */
+        for (size_t i = 0; i < doctor.count; i++) /* each problem comes with an advice */
                 assert_true(doctor.findings[i].state == DOCTOR_OK || *doctor.findings[i].advice);
         doctor_descriptors(&doctor, status, 0);
         assert_null(find(&doctor, "files", DOCTOR_OK));

@@ -274,10 +274,10 @@ static void test_check(void **unused) {
         /* What it has counted since is not in the books yet. */
         f.books->lanes[0].last[SHM_ALLOC_BYTES] -= 2;
         assert_true(drain_check(f.drain, why, sizeof why));
-        /* … but of one that has been settled for good everything is. */
+        /* Of a lane that has been settled for good everything is in the books. */
         f.books->lanes[0].retired = 2;
         assert_false(drain_check(f.drain, why, sizeof why));
-        /* While the next thread moves in, its words are nobody's. */
+        /* While the next thread moves in, the lane's words belong to no thread. */
         atomic_store(&lane_of(&f)->occupancy, 3);
         assert_true(drain_check(f.drain, why, sizeof why));
         end(&f);

@@ -142,7 +142,7 @@ static void fill(struct fixture *f) {
             50); /* aborted at the end, as span 3 of lane 2 is */
 }
 
-/* What comes when the books know everybody: nothing of it is logged for being new. */
+/* Records whose lanes, paths and spans the books already hold: nothing is logged for being new. */
 static void fill_more(struct fixture *f) {
         put(f, 0, SHM_KIND_ENTER, SHM_FLAG_SCOPE, span_of(0, 3), 2, 60);
         put(f, 0, SHM_KIND_EXIT, SHM_FLAG_SCOPE, span_of(0, 3), 2, 70);
@@ -364,7 +364,7 @@ static void assert_right(const struct numbers *sums) {
         assert_int_equal(query->per_call.count, 3);
 }
 
-/* … and of the second filling. */
+/* The sums are right after fill_more(), too. */
 static void assert_more_right(const struct numbers *sums) {
         const struct books_row *request = &sums->names[2], *query = &sums->names[3];
 

@@ -80,7 +80,7 @@ static void test_file(void **state) {
         assert_int_equal(dropin_remove(&dropin), 0);
         assert_int_equal(stat(dropin.directory, &st), -1);
 
-        /* Somebody else's is neither replaced nor removed. */
+        /* A file that another program wrote is neither replaced nor removed. */
         assert_int_equal(dropin_write(&dropin, "[Service]\n"), 0);
         assert_int_equal(dropin_write(&dropin, "# Written by `spanallocctl enable a.service`\n"), -EEXIST);
         assert_int_equal(dropin_remove(&dropin), -EEXIST);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and paths: the same id for the same path however it is asked for, by whom, and how many there are meanwhile; ids
- * that nobody shares; full tables.  Each case in a process of its own, since the tables are the process's.
+ * Names and paths: the same id for the same path, for any thread, any order and any number of others; no two paths
+ * share an id; full tables.  Each case in a process of its own, since the tables are the process's.
  *
  * Labels: tsan
  * Timeout: 120

@@ -70,7 +70,7 @@ static void assert_same(struct books *books, struct model *model) {
         assert_int_equal(found, model->count);
 }
 
-/* Whoever is missing now was evicted: it must have been allowed to. */
+/* A span that is missing now was evicted: it must have been one that may be. */
 static void follow_eviction(struct books *books, struct model *model) {
         unsigned gone = 0, queued = model->queued + model->waiting;
 

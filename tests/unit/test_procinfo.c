@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What /proc says about ourselves and a child, units from cgroup paths, and names that nobody should print as they are.
+ * What /proc says about this process and a child, units from cgroup paths, and names that must not be printed as they
+ * are.
  *
  * Labels: valgrind
  */

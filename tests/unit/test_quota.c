@@ -232,7 +232,7 @@ static void test_threads(void **state) {
         assert_int_equal(drain_lanes(f->drain), 2);
         assert_int_equal(drain_refused_threads(f->drain), 2);
         assert_true(f->quota.hits[QUOTA_THREADS] > 0);
-        /* What is never looked at keeps nobody awake. */
+        /* A lane that is never read keeps the collector from no sleep. */
         assert_false(drain_has_records(f->drain));
         /* Another process of the user has ended. */
         f->quota.limit[QUOTA_THREADS] = 3;

@@ -100,7 +100,7 @@ static void test_level(void **state) {
         assert_int_equal(reactor_watch(scene->reactor, &scene->watch, scene->fds[0], REACTOR_IN, count_three, scene),
                          0);
         assert_int_equal(write(scene->fds[1], "x", 1), 1);
-        assert_int_equal(reactor_run(scene->reactor), 0); /* nobody reads: it is told again and again */
+        assert_int_equal(reactor_run(scene->reactor), 0); /* the callback does not read, so it is called again */
         assert_int_equal(scene->calls, 3);
         assert_int_equal(scene->events, REACTOR_IN);
 }

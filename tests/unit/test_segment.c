@@ -240,7 +240,7 @@ static void test_other_descriptors(void **state) {
         assert_int_equal(size, 77); /* untouched on failure */
 }
 
-/* A page that nobody touched takes no memory. */
+/* A page that was never touched takes no memory. */
 static void test_sparse(void **state) {
         struct shm_geometry g;
         int fd;

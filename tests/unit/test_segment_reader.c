@@ -172,7 +172,7 @@ static void test_decent(void **state) {
         atomic_store(&lane(f, 2)->live[0], 41);
         lane(f, 2)->lost_stretches = 1;
         atomic_store(&lane(f, 3)->live[0], 41);
-        lane(f, 3)->occupancy = 3; /* somebody moves in */
+        lane(f, 3)->occupancy = 3; /* a thread moves in */
         assert_int_equal(drain_settle(f->drain, 1), 0);
         assert_int_equal(f->books->lanes[0].last[0], 41);
         for (uint32_t i = 1; i < LANES; i++)

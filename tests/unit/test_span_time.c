@@ -110,7 +110,7 @@ static void test_self_and_total(void **state) {
         assert_calls(f, A, 1, 45, 45);
         assert_int_equal(f->events, 2);
         assert_int_equal(books_to_ns(f->books, f->event.ticks), 45 * TICK_NS);
-        /* Outside any span nobody's time goes by. */
+        /* Time outside any span is added to no span. */
         enter(f, 0, span_of(0, 3), A, 500);
         leave(f, 0, span_of(0, 3), A, 501);
         assert_time(f, A, 16, 46);

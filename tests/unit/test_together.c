@@ -376,7 +376,7 @@ static void *work(void *userdata) {
         return NULL;
 }
 
-/* Comes into a lane that somebody else has died in, and dies there as well. */
+/* Claims a lane whose last owner died in it, and dies there as well. */
 static void *visit(void *userdata) {
         struct worker *w = userdata;
 

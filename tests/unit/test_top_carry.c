@@ -118,7 +118,7 @@ static void test_the_same_is_shown(void **state) {
                         snprintf(world.names[p][s], sizeof(world.names[p][s]), "span %d", (p + s) % 3);
         srandom(1);
         for (int round = 0; round < 3000; round++) {
-                /* It may come to be known of a process later that nobody counts it. */
+                /* That a process is not counted may become known later. */
                 whole->counting = part->counting = random() % 5 ? "libspanalloc-malloc"
                                                                 : "not counted: static executable";
                 step(&world);
