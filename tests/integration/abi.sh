@@ -7,7 +7,7 @@
 #     SPANALLOC_BUILD=build/release tests/integration/abi.sh renew
 #
 # What can't be kept needs another SOVERSION (client/CMakeLists.txt) and another package name, and then a renewal.
-# Optional: types are laid out otherwise on another architecture, which has no description until somebody renews it there.
+# Optional: another architecture lays out types differently, and has no description until one is made there.
 . "$(dirname "$0")/../support/lib.sh"
 need abidw abidiff
 

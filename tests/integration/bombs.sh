@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The query socket is fed with bombs and noise: each is answered with an error or the connection is closed, the
-# collector's memory grows by less than 1 MiB, and other queries are answered meanwhile.  And who may not ask, who asks
-# nobody, or asks for nonsense, gets one sentence.
+# collector's memory grows by less than 1 MiB, and other queries are answered meanwhile.  And a command that may not
+# ask, finds no collector, or asks for nonsense, prints one sentence.
 . "$(dirname "$0")/../support/lib.sh"
 
 start_collector

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Completions: every verb and option of the tables is in each of the three files, names and pids come from the
 # collector, and each shell takes its file.
-# Optional: zsh and fish need not be installed where somebody tests by hand
+# Optional: zsh and fish may be missing on a developer's machine
 . "$(dirname "$0")/../support/lib.sh"
 need jq
 

@@ -79,7 +79,7 @@ refused 3 . --socket "$WORK/$(printf 'x%.0s' $(seq 200))" status
 touch "$WORK/file"
 refused 3 "$WORK/file" --socket "$WORK/file" status
 
-# ------------------------------------------------------------- a socket with somebody else behind it, or nobody
+# ------------------------------------------------------------- a socket of another program, or of none
 if command -v python3 >/dev/null; then
         cat >"$WORK/other.py" <<'END'
 import os, socket, sys

@@ -80,7 +80,7 @@ has_ended() {
 wait_for "the thread's end" has_ended
 ! ctl show batch | grep -q "^  process $pid," || fail "show says that a living process has ended"
 json_true "it lives" ".processes[] | select(.pid == $pid) | .alive and .last_spans == {}" ps
-# Somebody may still close it.
+# Another thread may still close it.
 expect "batch" "$(span_field "$pid" batch open)" 1
 
 note "show says so, too, of those that were not in the midst of it"

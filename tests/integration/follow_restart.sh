@@ -46,7 +46,7 @@ unfollow() {
         wait_status "$human"
 }
 
-note "nobody there at first"
+note "no collector at first"
 expect_status 3 ctl follow
 
 start_collector

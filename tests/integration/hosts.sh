@@ -74,7 +74,7 @@ expect_files() {
         expect "$1: files" "$(find "$WORK/files" -type f | wc -l)" 64
         for file in "$WORK/files"/*; do
                 fd=${file##*.}
-                cmp "$file" <(for i in {0..19}; do echo "$i of $fd"; done) || fail "$1: somebody wrote into $file"
+                cmp "$file" <(for i in {0..19}; do echo "$i of $fd"; done) || fail "$1: another writer wrote into $file"
         done
         rm "$WORK/files"/*
 }

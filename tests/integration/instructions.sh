@@ -11,10 +11,10 @@
 # empty loop.
 declare -A stored=(
         [alone_pair]=200   # no collector: enter and exit of no span
-        [alone_scope]=1023 # … a scope, and the look for a collector now and then
+        [alone_scope]=1023 # a scope without a collector, and the search for one now and then
         [pair]=8900        # enter and exit: 81 in the two functions
         [scope]=11000      # the whole of a span in one block
-        [nested]=10949     # … one of four inside one another
+        [nested]=10949     # one of four nested scopes
         [turns]=39650      # two scopes, the inner one under another parent than the last time
         [life]=18700       # open, enter, exit, close
 )

@@ -76,7 +76,7 @@ expect "priority" "$(of STARTED .PRIORITY)" 5
 expect "what it says" "$(of STARTED .MESSAGE)" "spanallocd $(json .status.version status) serves $RUNTIME"
 expect "dropped" "$(json .status.log_dropped status)" 0
 
-note "nobody reads"
+note "no reader"
 before=$(entries)
 for _ in $(seq 12); do
         "$PROGRAMS/span_dies" exit || true
@@ -113,7 +113,7 @@ expect "fields" "$(of KILLED '"\(.OBJECT_PID == .PEER_PID) \(.SPANALLOC_COMM)"')
 expect "lines about a gap" "$(of MISSING .MESSAGE | wc -l)" 1
 expect "what went to stderr" "$(cat "$WORK/collector.log")" ""
 
-note "nobody reads at the end"
+note "no reader at the end"
 for _ in $(seq 12); do
         kill -HUP "$COLLECTOR_PID"
         json .status.pid status >/dev/null

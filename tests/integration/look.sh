@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The look before a call, in the header: nothing goes by it that somebody might record, however a program is compiled and
-# linked; and while nobody listens, next to nothing is called.
+# The check before a call, in the header: it skips no call that a collector could record, however a program is compiled
+# and linked; and without a collector almost no call reaches the library.
 # Timeout: 300
 . "$(dirname "$0")/../support/lib.sh"
 need gcc g++ clang clang++ musl-gcc jq
@@ -18,7 +18,7 @@ told() {
         shift
         note "$what"
         : >"$WORK/out"
-        # A program's input ends when 9 is closed: nobody else may have it.
+        # A program's input ends when 9 is closed: no other process may have it.
         "$@" <"$WORK/line" >"$WORK/out" 9<&- &
         SPAWNED=$!
         exec 9>"$WORK/line"
@@ -61,7 +61,7 @@ for kind in fixed pie pic clang c++ clang++ static wholly-static exported; do
         told "$kind" "$WORK/$kind" tell
 done
 told "its child" "$WORK/pie" child
-note "with musl, whose threads the kernel cannot tell of, nobody attaches"
+note "with musl, whose threads the kernel does not report, no process attaches"
 expect_status 0 "$WORK/musl" loop 1000
 
 note "two copies of the library"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A program that is killed because the memory of its cgroup ran out: ps says so, by the cgroup's events or by the kernel's
-# own message; and of the next one there, which somebody kills, it does not.
+# own message; and of the next one there, which a signal kills, it does not.
 # Optional: takes root, and a cgroup that it may limit.
 # Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
@@ -51,7 +51,7 @@ expect "how it ended" "$(ps_field "$pid" ended)" "killed by SIGKILL: out of memo
 expect_match "the line about it" "$(grep "process $pid.*open then" "$WORK/collector.log")" \
         'cause out of memory; open then: batch 4.9 KiB, request 1.1 KiB, request/query 1000 B, job 10 B'
 in_cgroup kill
-# Before Linux 6.15 nobody is told how.
+# Before Linux 6.15 the kernel does not report how.
 expect_match "how the next one ended" "$(ps_field "$pid" ended)" '^(killed by SIGKILL|exited)$'
 stop_collector
 pass

@@ -66,14 +66,14 @@ die() {
         wait "$1" 2>/dev/null || true
         wait_for "how it ended: $2" is_told "$1" "$2"
 }
-# Before Linux 6.15 nobody is told how.
+# Before Linux 6.15 the kernel does not report how.
 plain='killed by SIGKILL|exited'
 oom='killed by SIGKILL: out of memory'
 
 start
 expect "memory of its unit, and the limit" \
         "$(ps_field "$pid" unit_memory_bytes) $(ps_field "$pid" unit_memory_limit_bytes)" "12345678 87654321"
-note "somebody kills it"
+note "a signal kills it"
 die "$pid" "$plain"
 
 note "the kernel does, for want of memory"
@@ -82,7 +82,7 @@ killed 5
 die "$pid" "$oom"
 wait_for "the line about it" grep -q "process $pid .*cause out of memory" "$WORK/collector.log"
 
-note "somebody kills the next one"
+note "a signal kills the next one"
 start
 die "$pid" "$plain"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Whoever stalls, stalls alone: a stopped collector, one that never answers, askers that never read, a log that nobody reads.
+# A stall stops no other process: a stopped collector, one that never answers, clients that never read, a log without a
+# reader.
 # Programs run to their end without waiting, what was refused is counted, and the collector's memory stays bounded.
 # Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
@@ -161,7 +162,7 @@ kill "$silent"
 wait_status "$silent"
 rm -f "$INGEST"
 
-note "a log that nobody reads"
+note "a log without a reader"
 mkfifo "$WORK/log"
 exec 6<>"$WORK/log"
 filled=$(python3 -c '

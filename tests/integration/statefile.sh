@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Books on disk, where nobody keeps descriptors: after a kill the rows are there as they were saved last, a program that
+# Books on disk, without a store of descriptors: after a kill the rows are there as they were saved last, a program that
 # runs on has another one, and its books hold what lies between as lost; damaged files, a full disk, files of another boot.
 # Timeout: 180
 . "$(dirname "$0")/../support/lib.sh"

@@ -70,7 +70,7 @@ say end
 wait_for "its end" closed long 2
 expect "timed calls of it" "$(field long timed_calls)" 0
 
-# What is meant by nobody is told, and so is what is no word of it.
+# A pid that no process has is reported, and so is an unknown word.
 expect_status 4 "$CTL" --socket "$QUERY" timing on --pid 1
 expect_match "why not" "$(cat "$WORK/err")" 'No process that runs is meant by that'
 expect_status 2 "$CTL" --socket "$QUERY" timing perhaps

@@ -2,10 +2,10 @@
 /*
  * Preloaded, fails one call of many: the Nth from now of those that can find no memory, no descriptor or no space.
  *
- * The file named by FAULTS holds four 32-bit words: N (0: none fails), how many calls there were since it was set, how many
- * failed, and how many fail from the Nth on (0 is 1).  Whoever writes N sets the others to 0.  What fails with which error:
- * malloc and its like ENOMEM, what makes descriptors EMFILE or ENFILE, memfd_create and ftruncate ENOSPC, mmap ENOMEM,
- * pthread_create EAGAIN, sendmsg ENOBUFS.
+ * The file named by FAULTS holds four 32-bit words: N (0: none fails), how many calls there were since it was set, how
+ * many failed, and how many fail from the Nth on (0 is 1).  The writer of N sets the others to 0.  What fails with
+ * which error: malloc and its like ENOMEM, what makes descriptors EMFILE or ENFILE, memfd_create and ftruncate ENOSPC,
+ * mmap ENOMEM, pthread_create EAGAIN, sendmsg ENOBUFS.
  */
 #include <dlfcn.h>
 #include <errno.h>

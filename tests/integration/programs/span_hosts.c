@@ -154,7 +154,7 @@ static void reap(pid_t pid) {
         must(status == 0, "a child's end");
 }
 
-/* What a child may not record: it says so, and nobody has a row of it. */
+/* A child that may not record: it reports that, and no row shows it. */
 static void child_stays_out(void) {
         MUST(spanalloc_attach(NULL) < 0);
         for (int i = 0; i < 100; i++) {
@@ -292,7 +292,7 @@ static void close_all(void) {
                 close(fd);
 }
 
-/* Every number that the library may once have had is a file of ours now, and nobody else writes into it. */
+/* Opens a file at each descriptor number that the library may have had.  Only this program writes into these files. */
 static void reopen_all(void) {
         for (int fd = 0; fd < FDS; fd++) {
                 char path[512];

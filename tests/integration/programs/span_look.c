@@ -4,7 +4,7 @@
  *
  *     span_look tell       begins without a collector; prints "alone", and attaches when a line comes: from then on no span
  *                          of any thread or child may go by.  Prints "done", and waits for its standard input to end
- *     span_look child      the same in a child that its parent made while nobody listened
+ *     span_look child      the same in a child that its parent made without a collector
  *     span_look loop N     N scopes, and each other call once for each
  *     span_look wait       scopes, a hundred a second, until a collector has them; then as above
  */

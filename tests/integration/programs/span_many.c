@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many processes with many spans, for measuring whoever looks at them.
+ * Many processes with many spans, for measuring the commands that show them.
  *
  *     span_many PROCESSES SPANS PAUSE_MS
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * span_soak SECONDS PROCESSES THREADS EVERY COMMAND: keeps so many processes of so many threads running; each lives for less
- * than a second, and the next one takes its place at once.  After each EVERY that have ended, COMMAND is run, and nobody new
- * comes meanwhile.  At the end prints the ledger that the processes themselves kept, one line:
+ * span_soak SECONDS PROCESSES THREADS EVERY COMMAND: keeps so many processes of so many threads running; each lives for
+ * less than a second, and the next one takes its place at once.  After each EVERY that have ended, COMMAND is run, and
+ * no process is started meanwhile.  At the end prints the ledger that the processes themselves kept, one line:
  *
  *     processes spans alloc_count alloc_bytes dealloc_count dealloc_bytes
  *

@@ -106,7 +106,7 @@ static void *decent(void *userdata) {
 static void bytes(void) {
         for (unsigned i = 0;; i++) {
                 segment[128 + dice() % (size - 128)] = (char)dice();
-                /* Most of the segment is empty: as many where somebody looks. */
+                /* Most of the segment is empty: as many writes go to the lanes, which the collector reads. */
                 lane((uint32_t)(dice() % 4))[dice() % LANE_BYTES] = (char)dice();
                 if (i % 1000 == 0)
                         rest(1000000);
