@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Foreign text, made fit for terminals and documents.
+ * Cleans foreign text for terminals and documents.
  *
  * What lives here: the one UTF-8 decoder, and the one list of characters that foreign text may not hold: control
  * characters, line and paragraph separators, and the controls that turn the direction of writing.  What does not: the
@@ -21,6 +21,6 @@ size_t text_character(const char *s, size_t n, uint32_t *ret);
  * becomes "(unnamed)" where it fits. */
 size_t text_clean(char *to, size_t size, const char *from, size_t n);
 
-/* The same in place, for all of `n` bytes (a zero becomes '?'), and empty text stays empty.  text[n] can be written: it
- * ends the result at the latest. */
+/* The same in place, for all `n` bytes: a zero becomes '?', and empty text stays empty.  text[n] must be writable: the
+ * result ends there at the latest. */
 size_t text_clean_in_place(char *text, size_t n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a client and the collector say to each other over ingest.sock (SOCK_SEQPACKET), one datagram each way.
+ * The messages between a client and the collector over ingest.sock (SOCK_SEQPACKET): one datagram each way.
  *
  *     client:     struct shm_hello                                   (of any kind)
  *     collector:  struct shm_welcome, with two descriptors           (answer to SHM_HELLO_ATTACH only):

@@ -192,7 +192,8 @@ enum shm_attention {
         SHM_ATTENTION_LEFT = 1 << 6,     /* the thread may have counted in its former segment since it moved here */
 };
 
-/* What a lane could not record, each counted once, where it was decided.  Written by the lane's thread only. */
+/* Counts of what a lane could not record, each raised once, where the refusal was decided.  Written by the lane's
+ * thread only. */
 struct shm_refused {
         uint64_t enters;       /* ring full */
         uint64_t enters_depth; /* more than SHM_DEPTH frames */

@@ -9,7 +9,7 @@
 
 #include "shm/layout.h"
 
-/* What a collector wants a segment to hold. */
+/* The capacities that a collector wants in a segment. */
 struct shm_wish {
         uint32_t name_capacity;
         uint32_t path_capacity;
@@ -26,8 +26,8 @@ extern const struct shm_wish shm_wish_default;
 /* Lays out a segment.  Pure. */
 int shm_geometry_init(struct shm_geometry *ret, const struct shm_wish *wish);
 
-/* Whether `g` is a geometry that shm_geometry_init could have made: every region inside the segment, aligned, and
- * disjoint.  Pure; for a client, which checks what it was handed. */
+/* 0 if shm_geometry_init could have made `g`: every region inside the segment, aligned, and disjoint; else -errno.
+ * Pure; a client checks the received geometry by it. */
 int shm_geometry_check(const struct shm_geometry *g);
 
 /* Makes the memfd of a segment: sized, header written, sealed against resizing and further seals.  The caller owns
@@ -37,7 +37,8 @@ int shm_segment_create(int *ret_fd, const struct shm_geometry *g, uint64_t proce
 /* Writes into the header what counts the process's heap, as its hello says.  The client writes it again. */
 int shm_segment_set_counting(int fd, enum shm_counting counting);
 
-/* Whether `fd` is a memfd with exactly our seals and of the given size (0: any).  -EBADF, -EPERM. */
+/* Checks that `fd` is a memfd with exactly the seals of shm_segment_create() and of the given size (0: any).  -EBADF,
+ * -EPERM. */
 int shm_segment_check_fd(int fd, uint64_t size, uint64_t *ret_size);
 
 /* Maps it shared and writable, kept out of core dumps. */

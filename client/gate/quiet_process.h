@@ -2,9 +2,9 @@
 /*
  * The quiet process, in which the library makes no system call: a seccomp filter could kill the program for it.
  *
- * Quiet is one word in ordinary memory, which a forked child inherits, and it is never cleared.  Each system call of the
- * library after its start lies between sa_calls_begin() and sa_calls_end(), which lease.h calls for its callers.  What makes
- * a process quiet is interposed.c's, inherited_filter.h's and lease.h's.
+ * Quiet is one word in ordinary memory, which a forked child inherits, and it is never cleared.  Each system call of
+ * the library after its start lies between sa_calls_begin() and sa_calls_end(), which lease.h calls for its callers.
+ * interposed.c, inherited_filter.h and lease.h decide when a process becomes quiet.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ void sa_set_quiet(enum sa_quiet reason);
  * thread.  Marks the thread as busy. */
 bool sa_calls_begin(struct sa_thread *self);
 void sa_calls_end(struct sa_thread *self);
-/* Ends all that a handler has jumped out of. */
+/* Ends all system calls of this thread that a handler has jumped out of. */
 void sa_calls_abandon(struct sa_thread *self);
 
 /* A system call, between the two.  It returns -errno, and leaves errno alone. -EPERM in a quiet process. */
