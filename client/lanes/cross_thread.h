@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one thread does to another's lane, or to the segment: exits of frames on other stacks, and closes that found no
- * room.
+ * Writes of a thread outside its own lane: exits of frames on other stacks, and closes that found no room.
  */
 #pragma once
 
@@ -15,7 +14,7 @@ bool sa_foreign_exit(const struct shm_lane *own, uint64_t instance);
 /* The thread has moved its frames from one lane to another: moves the marks, too, also those that are set meanwhile. */
 void sa_foreign_move(struct shm_lane *from, struct shm_lane *to);
 
-/* Sets the exit that a call was about to do back to where it was marked: the call was left (jumped.h). */
+/* Restores the mark of an exit whose call was left before it wrote the EXIT (jumped.h). */
 void sa_foreign_settle(struct shm_lane *lane);
 
 /* Puts a close into the segment's overflow list.  False if that is full. */

@@ -6,7 +6,8 @@
 
 #include "client/gate/thread.h"
 
-/* Wakes the collector.  Enters the kernel.  False where it may not.  Keeps errno. */
+/* Wakes the collector by a system call.  False if no collector serves, or system calls are not allowed.  Keeps
+ * errno. */
 bool sa_ring_bell(void);
 
 /* So many records in the ring make its thread wake the collector, if that sleeps.  By default the rest of the ring

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that a signal handler jumps out of, by siglongjmp(3).  Such a call never returns, and the thread stays marked as
- * busy.  The thread's next long call finds that out by its stack pointer, and puts the lane right.
+ * Calls that a signal handler jumps out of, by siglongjmp(3).  Such a call never returns, and the thread stays marked
+ * as busy.  The thread's next long call detects that by its stack pointer, and repairs the lane.
  */
 #pragma once
 
@@ -33,6 +33,6 @@ static sa_inline bool sa_is_busy(const struct sa_thread *self) {
  * busy afterwards. */
 bool sa_is_nested(struct sa_thread *self);
 
-/* Moves the frames above the one that is being taken out down, and publishes its record: all that lane->moving says is
- * still to do. */
+/* Continues the removal of a frame from where lane->moving says: moves the frames above it down, and publishes its
+ * record. */
 void sa_move_down(struct shm_lane *lane);

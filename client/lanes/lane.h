@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claiming a lane: how a thread becomes the owner of a place in a segment.  Which segment, and what it takes along, is
- * lane_move.h's.
+ * Claiming a lane: how a thread becomes the owner of a place in a segment.  lane_move.h chooses the segment and moves
+ * frames and counts.
  */
 #pragma once
 
@@ -16,5 +16,5 @@ struct shm_lane *sa_lane_claim(struct sa_thread *self, struct sa_attachment *a, 
 /* Maps the ring of the thread's lane if it has none, for its first record.  False if that fails. */
 bool sa_lane_find_ring(struct sa_thread *self);
 
-/* Gives the lane up. */
+/* Ends the calling thread's ownership of the lane. */
 void sa_lane_leave(struct shm_lane *lane);

@@ -71,12 +71,12 @@ static sa_inline uint64_t sa_handle_half(spanalloc_span span) {
         return span.path | (uint64_t)span.reserved << 32;
 }
 
-/* What is beside the path in a record, and in a frame. */
+/* The kind and flags beside the path, in a record and in a frame. */
 static sa_inline uint64_t sa_kind_and_flags(uint16_t kind, uint16_t flags) {
         return (uint64_t)kind << 32 | (uint64_t)flags << 48;
 }
 
-/* What a record or a frame is of: a path, alone or as a handle's half with flags, and what is added to these. */
+/* The path of a record or frame, alone or as a handle's half with flags, and the kind and flags to add. */
 struct sa_what {
         uint64_t half;
         uint64_t added; /* by sa_kind_and_flags() */

@@ -9,5 +9,5 @@
 /* The thread's counters now, in the lane's terms. */
 void sa_counters_now(struct shm_lane *lane, uint64_t ret[SHM_COUNTERS]);
 
-/* What the calling thread has counted before it had a lane. */
+/* The counts of the calling thread from before it had a lane. */
 void sa_own_counters(const struct sa_thread *self, uint64_t ret_own[SHM_COUNTERS]);

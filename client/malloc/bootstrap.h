@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for allocations that are made while the next allocator is being looked up, since dlsym may allocate.
+ * Memory for allocations during the search for the next allocator, since dlsym may allocate.
  *
- * Bounded, static, never reused, and never handed to the next allocator.  With glibc 2.34 and later nothing comes here.
+ * Bounded, static, never reused, and never passed to the next allocator.  With glibc 2.34 and later it is not used.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A zeroed block; `alignment` is a power of two.  NULL with ENOMEM when there is no more.  *ret_closed, which may be
- * true only together with NULL: nothing is to come from here any more, the next allocator is there. */
+/* A zeroed block; `alignment` is a power of two.  NULL with ENOMEM when there is no more.  *ret_closed is true only
+ * with NULL: the bootstrap memory is closed, and the next allocator is known. */
 void *sa_bootstrap_alloc(size_t alignment, size_t size, bool *ret_closed);
 
 bool sa_bootstrap_owns(const void *block);
 
-/* Of a block of ours. */
+/* The usable size of a bootstrap block. */
 size_t sa_bootstrap_usable(const void *block);
 
-/* Ends it, if no block was ever given away.  True: no block of ours exists or ever will. */
+/* Closes the memory if no block was ever allocated.  True: no bootstrap block exists or ever will. */
 bool sa_bootstrap_close(void);

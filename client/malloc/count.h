@@ -12,5 +12,5 @@ size_t sa_size_of(void *block) __attribute__((visibility("hidden")));
 /* A block that the next allocator returned; NULL counts nothing.  Returns it. */
 void *sa_count_block(void *block) __attribute__((visibility("hidden")));
 
-/* A block of this size is free. */
+/* Counts a free of this size. */
 void sa_count_free(size_t bytes) __attribute__((visibility("hidden")));

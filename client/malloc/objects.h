@@ -19,9 +19,9 @@ struct sa_object {
 };
 
 struct dl_phdr_info;
-/* What the loader says of one object, but for its place in the order. */
+/* Reads the loader's data on one object, without its place in the order. */
 void sa_object_read(const struct dl_phdr_info *info, struct sa_object *ret);
-/* Whether it exports the function. */
+/* True if the object exports the function. */
 bool sa_object_defines(const struct dl_phdr_info *info, const char *name);
 
 /* The object that has `address`; false: none. */
@@ -31,7 +31,7 @@ static inline bool sa_object_has(const struct sa_object *object, const void *add
         return (uintptr_t)address >= object->begin && (uintptr_t)address < object->end;
 }
 
-/* Whether a function is of this very library. */
+/* True if the function is defined in this library. */
 bool sa_is_ours(const void *function);
 
 struct sa_symbol {

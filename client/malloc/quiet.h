@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this library makes others allocate at start-up, before there is a collector: it is taken back from the counters.
+ * Allocations that this library causes in others at start-up, before there is a collector: they are subtracted from the
+ * counters.
  */
 #pragma once
 

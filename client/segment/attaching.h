@@ -2,7 +2,7 @@
 /*
  * gate.attaching: one thread attaches at a time, and the others go on without waiting for it.
  *
- * It holds the number of that thread, since a thread can end anywhere, and another one must then be able to attach.
+ * It holds the number of that thread: the thread can end at any point, and another one must then be able to attach.
  */
 #pragma once
 

@@ -6,8 +6,8 @@
 
 #include "client/gate/gate.h"
 
-/* To be called before each use of the gate outside the hot paths.  A load and a branch, except once in a child.
- * Relaxed: the child has one thread. */
+/* Call before each use of the gate outside the hot paths.  A load and a branch, except once in a child.  Relaxed: the
+ * child has one thread. */
 void sa_notice_fork_slow(void);
 static inline void sa_notice_fork(void) {
         if (sa_unlikely(!atomic_load_explicit(&sa_gate.alive, memory_order_relaxed)))

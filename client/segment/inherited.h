@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process has of malloc's memory beyond the lanes of its segment: what was alive in the parent at the fork, and
- * what ended threads counted in earlier segments.
+ * Net bytes of a process that no lane of its segment holds: those alive in the parent at the fork, and those that ended
+ * threads counted in earlier segments.
  *
- * It is told to the collector in the hello.  The sums are net bytes, modulo 2^64.  They lie in ordinary memory: a
- * forked child inherits them.
+ * The hello carries both sums to the collector, modulo 2^64.  They lie in ordinary memory: a forked child inherits
+ * them.
  */
 #pragma once
 
@@ -14,9 +14,9 @@
 
 struct shm_hello;
 
-/* Before fork(3), in the parent: sums what the process has at this moment.  Async-signal-safe, as fork is. */
+/* Before fork(3), in the parent: sums the net bytes of the process at this moment.  Async-signal-safe, as fork is. */
 void sa_inherited_before_fork(void);
-/* After it, in the parent: counts it.  The result of the fork is not known here. */
+/* After fork(3), in the parent: counts the fork.  Its result is not known here. */
 void sa_inherited_after_fork(void);
 /* In the child, once: takes the parent's sum.  Without one (a raw clone) the child does not know what it inherited. */
 void sa_inherited_begin(void);

@@ -2,9 +2,9 @@
 /*
  * The lease: whether the library may make system calls now.
  *
- * A filter that is installed by way of libc makes the process quiet before (interposed.c).  One that is installed by the
- * processor's own instruction is not seen here: so the collector looks for filters, writes what it sees into the segment,
- * and the library reads that before each of its system calls.
+ * A filter that is installed by way of libc first makes the process quiet (interposed.c).  The library does not see one
+ * that is installed by a raw system call.  So the collector checks for filters, writes the result into the segment, and
+ * the library reads that before each of its system calls.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
  * sa_calls_end(). */
 bool sa_may_call(struct sa_thread *self);
 
-/* The same, and no handler runs, nor does a cancellation end the thread, until the end. */
+/* The same; until the end no handler runs and no cancellation ends the thread. */
 bool sa_may_call_undisturbed(struct sa_thread *self, uint64_t *ret_signals);
 void sa_calls_end_undisturbed(struct sa_thread *self, uint64_t signals);
 

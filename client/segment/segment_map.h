@@ -17,7 +17,8 @@ enum sa_region { SA_REGION_LANES, SA_REGION_NAMES, SA_REGION_PATHS, SA_REGION_CL
 
 #define SA_PARTS 24u /* 64 KiB, 22 times doubled, is more than the largest segment */
 
-/* Asked before parts are mapped later on: lease.h's sa_may_call() from the library's start on.  Ends by sa_calls_end(). */
+/* Called before a part is mapped later: lease.h's sa_may_call() once the library has started.  Ends by
+ * sa_calls_end(). */
 struct sa_thread;
 extern bool (*sa_may_map)(struct sa_thread *self) __attribute__((visibility("hidden")));
 
