@@ -2,15 +2,16 @@
 /*
  * The arena: flat memory that survives its process, changed in batches that happen wholly or not at all.
  *
- * What lives here: the mapping, and the undo log that makes a batch atomic.  What does not: what is in it (books.h).
+ * What lives here: the mapping, and the undo log that makes a batch atomic.  What does not: the data (books.h).
  *
  * Protocol.  A batch b = commit + 1 begins with an empty log.  Before a line (64 bytes) is first changed in the batch,
  * its old bytes go to the log, tagged b, and the log's length is raised.  The batch ends by storing commit = b.  A
  * process that is killed leaves a prefix of its stores in program order; its successor puts back, newest first, what is
  * tagged commit + 1.  docs/decisions/undo-log.md has the measurement against a redo log.
  *
- * An arena can move within its file: a successor that needs it in another shape makes that behind it, and the file's
- * first header says from then on where the arena begins.  So the keeper of the descriptor has nothing to change.
+ * An arena can move within its file: a successor that needs another layout writes a new arena behind the old one, and
+ * then sets its offset in the file's first header.  The descriptor stays the same, so the store that keeps it changes
+ * nothing.
  *
  * Threads: one.  The stores are ordered for the compiler only: a successor reads them after the writer's death.
  */
@@ -68,19 +69,19 @@ bool arena_release_some(struct arena *arena);
 
 /* Makes an arena as arena_init() does, in the file of `old`.  Until arena_move() a successor finds `old`, as it is. */
 int arena_init_beside(struct arena *arena, const struct arena *old, uint64_t data_size, uint64_t undo_capacity);
-/* From now on a successor finds `arena`, which goes on with the descriptor; what `old` took is given back, and it is
- * deinitialised.  0 or -errno, and nothing has changed. */
+/* From now on a successor finds `arena`, which takes the descriptor.  Frees the memory of `old` and deinitialises it.
+ * 0; or -errno, and nothing has changed. */
 int arena_move(struct arena *arena, struct arena *old);
 
 static inline void *arena_data(const struct arena *arena) {
         return arena->base + arena->header->data_offset;
 }
 
-/* Outside a batch: gives back the memory of the log, which the next batch takes again. */
+/* Outside a batch: frees the memory of the log.  The next batch allocates it again. */
 void arena_trim(struct arena *arena);
-/* Likewise of whole pages in [p, p + n) that hold nothing but zeros. */
+/* Frees the whole pages in [p, p + n) that hold only zeros. */
 void arena_drop(struct arena *arena, void *p, uint64_t n);
-/* What the arena takes, in bytes; what it took when it was last asked, once the descriptor is closed. */
+/* The memory of the arena in bytes; once the descriptor is closed, the last known value. */
 uint64_t arena_memory(struct arena *arena);
 
 void arena_begin(struct arena *arena);
@@ -103,23 +104,23 @@ static inline uint32_t *arena_mark(const struct arena *arena, const void *p) {
         return (uint32_t *)(arena->marks_origin + (uintptr_t)p / ARENA_LINE * sizeof(uint32_t));
 }
 
-/* Has the mark fetched that arena_touch() will look at for `p`. */
+/* Prefetches the mark that arena_touch() will read for `p`. */
 static inline void arena_expect(const struct arena *arena, const void *p) {
         __builtin_prefetch(arena_mark(arena, p), 1);
 }
 
-/* Whether the line that `p` is in was logged in this batch. */
+/* True if the line that holds `p` was logged in this batch. */
 static inline bool arena_is_touched(const struct arena *arena, const void *p) {
         return *arena_mark(arena, p) == arena->batch;
 }
 
-/* To be called before changing what lies in the one line that `p` is in. */
+/* Call before a change within the one line that holds `p`. */
 static inline void arena_touch_line(struct arena *arena, const void *p) {
         if (__builtin_expect(!arena_is_touched(arena, p), 0))
                 arena_log_line(arena, p);
 }
 
-/* To be called before changing [p, p + n) of the arena. */
+/* Call before a change of [p, p + n) of the arena. */
 static inline void arena_touch(struct arena *arena, const void *p, size_t n) {
         const char *line = (const char *)((uintptr_t)p / ARENA_LINE * ARENA_LINE), *end = (const char *)p + n;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An arena as the bytes of a file, and back: what is in it without its holes, with a version, a checksum, and the boot
- * that it is of.
+ * An arena as the bytes of a file, and back: its data without holes, a version, a checksum, and the boot id.
  */
 #pragma once
 
@@ -12,7 +11,7 @@
 
 #define ARENA_IMAGE_BOOT 40u /* bytes of a boot id, with zeros after it */
 
-/* Of a copy that is whole, which is used up.  From any thread.  *ret_bytes: from malloc. */
+/* The image of a whole copy, which is consumed.  From any thread.  *ret_bytes: from malloc. */
 int arena_image_of_copy(const struct arena_copy *copy, const char boot[ARENA_IMAGE_BOOT], char **ret_bytes,
                         size_t *ret_size);
 /* The same in one go, between two batches.  *ret_bytes: from malloc. */

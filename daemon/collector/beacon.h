@@ -2,7 +2,7 @@
 /*
  * The beacon: the collector's page that every client maps read-only (struct shm_beacon).
  *
- * What lives here: making it or taking over the one that a predecessor left, and its two words.
+ * What lives here: making it or taking over a predecessor's, and its two words.
  */
 #pragma once
 

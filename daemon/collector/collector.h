@@ -2,9 +2,9 @@
 /*
  * The collector: all processes of a machine, or of one `spanallocctl run`.
  *
- * What lives here: when processes are drained, how clients come to it, and what outlives it.  What does not: which
- * processes there are and how each ends (processes.h), how one is drained (drain.h), what is counted (books.h), how it
- * is shown (query.h).
+ * What lives here: when processes are drained, how clients connect, and the handover to the next collector.  What does
+ * not: the list of processes and their ends (processes.h), draining one (drain.h), the sums (books.h), answers
+ * (query.h).
  *
  * Threads: the reactor's only, but for the waiters of doorbell.h.
  */
@@ -53,8 +53,8 @@ void collector_set_options(struct collector *collector, const struct collector_o
 /* Serves a listening SOCK_SEQPACKET socket; the descriptor is consumed. */
 int collector_listen(struct collector *collector, int listen_fd);
 
-/* Drains and settles all processes: the moment before a query, or the end of a run.  Of each user's as much as the
- * user's share of a pass allows. */
+/* Drains and settles all processes, before a query or at the end of a run.  Each user's processes get at most the
+ * user's share of a pass. */
 void collector_refresh(struct collector *collector);
 /* The same from row *index on, for one user or with `all`, in one slice of a turn.  False: it goes on at *index. */
 bool collector_refresh_some(struct collector *collector, size_t *index, bool all, uid_t uid);
@@ -86,11 +86,11 @@ struct reactor *collector_reactor(struct collector *collector);
 /* Hands out each closed span as it is applied.  One listener, NULL: none; while there is one, no sleep is long. */
 typedef void (*collector_event_fn)(void *userdata, const struct process *process, const struct books_event *event);
 void collector_on_event(struct collector *collector, collector_event_fn fn, void *userdata);
-/* Told once when a process has ended and its books are final. */
+/* Called once, when a process has ended and its books are final. */
 typedef void (*collector_end_fn)(void *userdata, const struct process *process);
 void collector_on_end(struct collector *collector, collector_end_fn fn, void *userdata);
 
-/* Told when something was finished: a pass over all that are attached, or a round of housekeeping. */
+/* Called when work was finished: a pass over all attached processes, or a round of housekeeping. */
 enum collector_work { COLLECTOR_PASS, COLLECTOR_HOUSEKEEPING };
 typedef void (*collector_work_fn)(void *userdata, enum collector_work work, uint64_t now_ns);
 void collector_on_work(struct collector *collector, collector_work_fn fn, void *userdata);
@@ -103,8 +103,8 @@ void collector_announce(struct collector *collector, pid_t pid, const char *path
 /* The caller waited for this process, which ended with this status of wait(2); for `run`. */
 void collector_reaped(struct collector *collector, pid_t pid, int wait_status);
 
-/* Asks a process for timestamps, or no longer: it writes them from its next pass on.  The clock's rate is known from
- * here on.  0, -EOPNOTSUPP with `why`, or -ESRCH: it has ended. */
+/* Switches the timestamps of a process on or off, from its next pass on.  The clock's rate is known from here on.  0,
+ * -EOPNOTSUPP with `why`, or -ESRCH: it has ended. */
 int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size);
 
 /* How far a reset of all processes is; zero at first. */

@@ -5,9 +5,9 @@
  *
  *     collector.c    construction, the interface that others see
  *     schedule.c     when to drain, when to sleep
- *     ingest.c       connections that have not said hello
- *     welcome.c      what a newcomer is handed, and when
- *     handover.c     what is left to the next collector
+ *     ingest.c       connections before their hello was read
+ *     welcome.c      the answer to a hello, and when it is sent
+ *     handover.c     the descriptors kept for the next collector
  *     takeover.c     how one process is taken over from the last collector
  *     state_file.c   books on disk
  *     beacon.c       the page that all clients map

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a collector leaves to the next one: which descriptors are kept where its death does not reach, in which order,
- * and how a successor takes them over.
+ * What a collector leaves to the next one: the descriptors in a store that outlives it, their order, and how a
+ * successor takes them over.
  *
  * What lives here: the names in the store, the label on each process's books, the page with the collector's own words.
  * What does not: the store itself (a service manager's, spanallocd/fdstore.c), how a batch is undone (arena.h), what a
@@ -15,12 +15,12 @@
  *     pid.N         its pidfd                until it is known how it ended
  *
  * Order.  A process's three are in the store before its client gets the segment: the welcome waits for the store's
- * barrier.  At the end the label says so before segment and pidfd leave the store.  So after a death anywhere there is
- * either all that is needed to go on, or a label that says that nothing more is.
+ * barrier.  At the end the label says so before segment and pidfd leave the store.  So after a death at any point the
+ * store holds either everything that the successor needs, or a label that says that the process has ended.
  *
- * A successor that finds everything keeps the beacon's generation, and no client is disturbed.  Where one process cannot
- * be taken over, the generation is a new one: all clients say hello, those that were taken over are told to go on as
- * they are (SHM_WELCOME_KEEP), and the others get new segments.
+ * A successor that finds everything keeps the beacon's generation, and clients need not act.  If one process cannot be
+ * taken over, the successor sets a new generation: all clients send a hello, those that were taken over keep their
+ * segments (SHM_WELCOME_KEEP), and the others get new ones.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ struct handover;
 struct process;
 struct state;
 
-/* Where descriptors are kept.  Nothing in here may block. */
+/* A store of descriptors.  Its functions must not block. */
 struct handover_store {
         int (*put)(void *userdata, const char *name, int fd); /* the descriptor is borrowed.  0 or -errno */
         void (*drop)(void *userdata, const char *name);
@@ -44,13 +44,13 @@ struct handover_store {
         uint32_t capacity; /* descriptors that it keeps for us */
 };
 
-/* What of a process is kept.  For handover.c only. */
+/* The descriptors of a process that are kept.  For handover.c only. */
 struct handover_kept {
         bool books, segment, pidfd; /* These descriptors are in the store. */
         bool on_page;               /* It is counted among the living on the page. */
 };
 
-/* What the store gave back at the start. */
+/* A descriptor from the store, or from a state file, at the start. */
 struct handover_gift {
         const char *name;
         int fd;         /* consumed; -1 once it was taken */
@@ -69,16 +69,16 @@ int handover_take_beacon(struct handover *handover, struct handover_gift *gifts,
 /* The generation to go on with; 0: a new one is needed. */
 uint32_t handover_generation(const struct handover *handover);
 void handover_set_generation(struct handover *handover, uint32_t generation, int beacon_fd);
-/* The page's arena, for who copies it. */
+/* The page's arena, for state_file.c to copy. */
 struct arena;
 const struct arena *handover_page(const struct handover *handover);
-/* What this collector went on with: took_over, reshaped, left_behind. */
+/* Fills in took_over, reshaped and left_behind. */
 void handover_stats(const struct handover *handover, struct collector_stats *ret);
 
 /* The number for the next process. */
 uint64_t handover_next_number(struct handover *handover);
 /* Puts a newcomer into the store.  1: ask handover_barrier() before its client gets the segment.  0: there is no store,
- * or no room in it; it will not outlive us. */
+ * or no room in it; a successor will not have the process. */
 int handover_keep(struct handover *handover, struct process *process, int segment_fd);
 int handover_barrier(struct handover *handover);
 /* Puts a living process that is not in the store there, unless the store had no room a moment ago.  A death in between
@@ -87,7 +87,7 @@ void handover_retry(struct handover *handover, struct process *process);
 /* Puts its end on the label. */
 void handover_end(struct handover *handover, struct process *process);
 void handover_drop_pid(struct handover *handover, struct process *process);
-/* Adds its sums to those of the forgotten, and drops what is kept of it, as one. */
+/* Adds its sums to those of forgotten processes and drops its descriptors, in one step. */
 void handover_forget(struct handover *handover, struct process *process);
-/* It never had a client. */
+/* Drops a process that never had a client. */
 void handover_undo(struct handover *handover, struct process *process);

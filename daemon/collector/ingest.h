@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ingest socket: connections until they have said hello.
+ * The ingest socket: connections until their hello is read.
  */
 #pragma once
 

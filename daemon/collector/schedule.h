@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When to drain, when to sleep, and when to look after the rows.
+ * When the collector drains, sleeps, and does its housekeeping.
  */
 #pragma once
 
@@ -54,8 +54,8 @@ struct schedule_stats {
 
 int schedule_init(struct collector *collector);
 void schedule_deinit(struct collector *collector);
-/* There is, or may be, something to drain. */
+/* A ring may hold records: a pass is due soon. */
 void schedule_drain_soon(struct collector *collector);
-/* Rows came or went: housekeeping has something to do. */
+/* Rows were added or removed: housekeeping is due soon. */
 void schedule_tend_soon(struct collector *collector);
 void schedule_stats(const struct collector *collector, struct schedule_stats *ret);

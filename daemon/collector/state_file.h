@@ -22,7 +22,7 @@
 struct process;
 struct statefile;
 
-/* What of a process is on disk.  For state_file.c only. */
+/* The state of a process's file.  For state_file.c only. */
 struct statefile_saved {
         uint64_t changes;     /* books_change_count() of what its file holds */
         enum process_end end; /* how it had ended by then */
@@ -33,7 +33,7 @@ int statefile_new(struct statefile **ret, struct collector *collector, const cha
 /* Saves everything, now. */
 struct statefile *statefile_free(struct statefile *statefile);
 
-/* Adds the files' arenas to the gifts, where the store has not given the same.  *gifts: from malloc, or NULL. */
+/* Adds the files' arenas to the gifts, except those that the store has given already.  *gifts: from malloc, or NULL. */
 void statefile_load(struct statefile *statefile, struct handover_gift **gifts, size_t *count);
 /* How many files it could not read; `statefile` may be NULL. */
 uint64_t statefile_unreadable(const struct statefile *statefile);

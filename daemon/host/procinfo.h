@@ -2,9 +2,8 @@
 /*
  * What /proc and the cgroup tree hold about a process.
  *
- * What lives here: reading and parsing those files.  What does not: what is made of it (process.c).  A process can end
- * at any moment, and names itself as it likes: every function may fail, and every text comes out clean
- * (base/clean_text.h).
+ * What lives here: reading and parsing those files.  What does not: the rows (process.c).  A process can end at any
+ * moment and choose any name: every function may fail, and every text is cleaned (base/clean_text.h).
  */
 #pragma once
 
@@ -31,15 +30,15 @@ int procinfo_exe(pid_t pid, char *buf, size_t size);
 int procinfo_cgroup(pid_t pid, char *buf, size_t size);
 /* Its systemd unit, the innermost: "nginx.service", "session-3.scope"; "" when there is none. */
 void procinfo_unit(const char *cgroup, char *buf, size_t size);
-/* Whether its threads have other numbers where it lives than here. */
+/* True if it lives in another pid namespace, where its threads have other numbers. */
 bool procinfo_in_other_pidns(pid_t pid);
 struct procinfo_seccomp {
         uint32_t mode;    /* 0: none; 1: strict; 2: filters */
-        uint32_t filters; /* at least 1 where there are any: before Linux 5.9 their number is not told */
+        uint32_t filters; /* at least 1 if there are any: before Linux 5.9 the kernel does not report their number */
 };
 /* Of one thread; 0: of the first. */
 int procinfo_seccomp(pid_t pid, uint32_t tid, struct procinfo_seccomp *ret);
-/* Whether its root directory is not ours. */
+/* True if its root directory is another one than this process's. */
 bool procinfo_in_other_root(pid_t pid);
 int procinfo_thread_comm(pid_t pid, uint32_t tid, char buf[16]);
 
@@ -64,6 +63,6 @@ void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t 
 
 /* How many processes of this cgroup the kernel killed because memory ran out.  -errno: unknown. */
 int procinfo_oom_kills(const char *cgroup, uint64_t *ret);
-/* Whether the kernel's log says that it killed `pid` for that, since `since_ns` (monotonic).  False where the log may not be
- * read.  Reads what the log got since the last call, and keeps it open. */
+/* True if the kernel's log says that it killed `pid` for want of memory since `since_ns` (monotonic).  False if the log
+ * may not be read.  Reads the log from where the last call ended, and keeps it open. */
 bool procinfo_oom_told(pid_t pid, uint64_t since_ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A listening socket in the reactor: accepts connections, some in a turn, and pauses while descriptors are used up.
+ * A listening socket in the reactor: accepts a few connections in each turn, and pauses while no descriptor is free.
  *
  * What does not live here: which connection is admitted, and what it may ask for; the owner's function decides that.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the reactor and its backends: what a watch is, and what a backend has to do.
+ * The interface between the reactor and its backends: the watch, and the functions of a backend.
  *
- * A backend only waits.  It knows which descriptors to look at, and after a wait it leaves what is ready in
- * `watch->ready` and the watch on the reactor's list; timers, callbacks and lifetimes are the reactor's.
+ * A backend only waits.  It holds the set of descriptors.  After a wait it stores the ready events in `watch->ready`
+ * and puts the watch on the reactor's list.  The reactor owns timers, callbacks and lifetimes.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon was told: defaults, then the files in /etc/spanalloc, then the command line.
+ * The daemon's settings: defaults, then the files in /etc/spanalloc, then the command line.
  *
  * What lives here: the one table of options, from which the parser, the files' keys and --help are made.
  */
@@ -37,7 +37,7 @@ struct config {
 enum config_outcome {
         CONFIG_RUN = 0,
         CONFIG_DONE = 1,  /* --help or --version: it was printed */
-        CONFIG_USAGE = 2, /* a mistake: it was told on stderr */
+        CONFIG_USAGE = 2, /* a mistake: it was printed on stderr */
 };
 
 /* Reads the files and the command line; may be called again to read the files anew.  Returns a config_outcome. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The service manager's store of descriptors (systemd's FileDescriptorStoreMax=), and what it handed over at the start.
+ * The service manager's store of descriptors (systemd's FileDescriptorStoreMax=), and the descriptors it passed at the
+ * start.
  *
  * What lives here: sd_notify's datagrams for it, sent without ever waiting, and the descriptors of LISTEN_FDS sorted into
  * sockets and gifts.  What does not: what is kept there, and when (daemon/collector/handover.h).
@@ -26,5 +27,5 @@ struct fdstore {
 int fdstore_init(struct fdstore *ret, uint32_t max);
 /* Closes the descriptors that no module took. */
 void fdstore_deinit(struct fdstore *fdstore);
-/* NULL: nothing keeps descriptors for us. */
+/* NULL: there is no store. */
 const struct handover_store *fdstore_store(const struct fdstore *fdstore);

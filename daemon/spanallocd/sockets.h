@@ -11,7 +11,7 @@
 
 #include "daemon/spanallocd/config.h"
 
-/* A socket's file that we made; inode 0: we did not. */
+/* A socket's file that this process made; inode 0: it did not. */
 struct socket_file {
         dev_t device;
         ino_t inode;
@@ -24,8 +24,8 @@ struct sockets {
         int lock_fd; /* holds the lock of the directory until the process ends */
 };
 
-/* `fds`: what systemd handed over (consumed).  0, or -errno after telling on stderr or the journal what is wrong and what
- * to do. */
+/* `fds`: descriptors from systemd (consumed).  0, or -errno after a line on stderr or in the journal that says what is
+ * wrong and what to do. */
 int sockets_open(struct sockets *ret, const struct config *config, const int *fds, size_t count);
-/* Removes what was made here.  The descriptors are not touched. */
+/* Removes the files that sockets_open() made.  Leaves the descriptors alone. */
 void sockets_unlink(const struct sockets *sockets);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Within daemon/wire: the scan, with a count of the values that it saw.
+ * Within daemon/wire: the scan, with a count of the values.
  */
 #pragma once
 

@@ -42,7 +42,7 @@ struct wire_buffer {
 
 void wire_buffer_deinit(struct wire_buffer *buffer);
 int wire_buffer_append(struct wire_buffer *buffer, const void *bytes, size_t size);
-/* Removes `size` bytes from the front, and gives memory back when nothing is left of a large message. */
+/* Removes `size` bytes from the front, and frees memory once a large message is consumed. */
 void wire_buffer_consume(struct wire_buffer *buffer, size_t size);
 /* Makes room for `size` more bytes at data + size (for a read(2) that adds to .size itself).  NULL: no room. */
 void *wire_buffer_reserve(struct wire_buffer *buffer, size_t size);
@@ -55,8 +55,8 @@ size_t wire_begin(struct wire_buffer *buffer);
 int wire_end(struct wire_buffer *buffer, size_t mark);
 void wire_cancel(struct wire_buffer *buffer, size_t mark);
 
-/* Looks at the front of a stream.  1: a whole message, in ret_message and ret_size (without its length; the frame
- * takes WIRE_HEADER more).  0: it is not all there.  -EMSGSIZE: it is, or will be, longer than `max`, or empty. */
+/* Reads the frame at the front of a stream.  1: a whole message, in ret_message and ret_size (without its length; the
+ * frame takes WIRE_HEADER more).  0: it is not complete.  -EMSGSIZE: it is, or will be, longer than `max`, or empty. */
 int wire_frame(const void *bytes, size_t size, size_t max, const void **ret_message, size_t *ret_size);
 
 /* ---------------------------------------------------------------------------------------------------- writing -- */
@@ -121,8 +121,8 @@ static inline unsigned char *wire_pack_map(unsigned char *at, unsigned count) {
 
 /* ---------------------------------------------------------------------------------------------------- reading -- */
 
-/* Whether `bytes` are exactly one whole object, whose every count fits into the bytes that are left.  0, -EBADMSG, or
- * -ELOOP when it nests deeper than `max_depth`. */
+/* Checks that `bytes` are exactly one whole object in which every count fits into the remaining bytes.  0, -EBADMSG, or
+ * -ELOOP if it nests deeper than `max_depth`. */
 int wire_scan(const void *bytes, size_t size, unsigned max_depth);
 
 /* A decoded message; owns its memory and borrows nothing but `bytes`, which must outlive it (text points there). */
@@ -184,7 +184,7 @@ struct wire_item {
         size_t size;
 };
 
-/* The next value.  False: there is none, or it is no value, or it says that it holds more than there is. */
+/* Reads the next value.  False: there is none, it is malformed, or it claims more elements than there are bytes. */
 bool wire_cursor_next(struct wire_cursor *cursor, struct wire_item *ret);
-/* Goes over the next value with all that it holds. */
+/* Skips the next value with everything in it. */
 bool wire_cursor_skip(struct wire_cursor *cursor);
