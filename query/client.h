@@ -9,8 +9,8 @@
  * Returns: 0, -errno, or a positive outcome that is named.  After an error the ret_ arguments are as they were, but for
  * *ret_error, which is filled.  Arguments are borrowed for the call, unless another lifetime is named.
  *
- * Threads: a client belongs to one thread at a time; two clients know nothing of each other.  No call is safe in a signal
- * handler.  SIGPIPE is not raised.
+ * Threads: a client belongs to one thread at a time; two clients share nothing.  No call is safe in a signal handler.
+ * SIGPIPE is not raised.
  */
 #pragma once
 
@@ -67,7 +67,7 @@ const char *client_peer_version(const struct client *client);
 /* The socket, for poll(2) before client_next(); owned by the client.  -1 when local. */
 int client_fd(const struct client *client);
 
-/* What is asked for; zero and NULL members are not sent.  A method gets only those it knows (docs/query-protocol.md);
+/* The parameters of a query; zero and NULL members are not sent.  Each method takes only some (docs/query-protocol.md);
  * any other that is set is answered with an error. */
 struct client_params {
         uint64_t process;
@@ -87,7 +87,7 @@ int client_call(struct client *client, const char *method, const struct client_p
 /* The same without a table: *ret_result stands before the result, and is good until the next call with this client. */
 int client_call_raw(struct client *client, const char *method, const struct client_params *params,
                     struct wire_cursor *ret_result, struct client_error *ret_error);
-/* The error of a result that is not of the form it should have.  Returns -EBADMSG. */
+/* Fills in the error for a malformed result.  Returns -EBADMSG. */
 int client_fail_form(const struct client *client, struct client_error *ret_error);
 
 /* Asks for events.  From then on only client_next(), client_fd() and client_free().  0 or -errno; -EOPNOTSUPP when local. */

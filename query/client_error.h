@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Within the client: what went wrong, in one sentence that says what to do.
+ * Within the client: errors, each as one sentence that says what happened and what to do.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ int client_fail(struct client_error *ret_error, int code, enum client_error_kind
         __attribute__((format(printf, 4, 5)));
 /* No collector at `path`, nor at `other` ("": only one was tried).  `is_given`: the user named the path. */
 int client_fail_open(struct client_error *ret_error, int r, const char *path, const char *other, bool is_given);
-/* The connection ended, or what came over it is of no known form. */
+/* The connection ended, or a message was malformed. */
 int client_fail_lost(struct client_error *ret_error, int r, const char *path);
 /* The collector answered with an error. */
 int client_fail_answer(struct client_error *ret_error, struct wire_value error);

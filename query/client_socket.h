@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Within the client: where the socket is, connecting to it, and moving bytes before a deadline.
+ * Within the client: finding the socket, connecting, and moving bytes before a deadline.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #include "query/client.h"
 
 #define CLIENT_SYSTEM_PATH "/run/spanalloc/query.sock"
-/* Room for a path that is too long for a socket, so that the sentence can name it. */
+/* Longer than a socket's path can be, so that an error can name a path that is too long. */
 #define CLIENT_PATH_BYTES 256
 
 /* Tries what the options allow, in order.  ret_path: the one connected to, or the last that was tried. */

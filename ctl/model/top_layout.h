@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which columns of top there is room for, and where each begins.
+ * The columns of top that fit the width, and where each begins.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct top_layout {
         } columns[TOP_COLUMNS];
 };
 
-/* Which columns there may be, beside those that are always. */
+/* What decides on the optional columns. */
 struct top_wish {
         bool raw;   /* numbers of bytes are whole */
         bool tree;  /* units and processes stand in the span's column */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Within the model: which rows there are, in which order.
+ * Within the model: the list of rows and its order.
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * What top shows, without a terminal: answers in, rows out.
  *
  * What lives here: sorting, filter, search, grouping, the tree and its folding, and which row is selected.  What does
- * not: what is remembered from answer to answer (top_store.h), text (top_view.c), keys (top_ui.h), curses
- * (top_screen.c), asking (top.c).  Pure: no clock, no system call.
+ * not: what is kept from answer to answer (top_store.h), text (top_view.c), keys (top_ui.h), curses (top_screen.c),
+ * asking (top.c).  Pure: no clock, no system call.
  */
 #pragma once
 
@@ -39,7 +39,7 @@ enum top_shape { TOP_FLAT, TOP_BY_UNIT, TOP_TREE };
 
 enum top_kind { TOP_ROW_SPAN, TOP_ROW_GROUP, TOP_ROW_UNIT, TOP_ROW_PROCESS };
 
-/* A row as it is to be seen.  Text is borrowed from the model until the next answer. */
+/* A row as top shows it.  Text is borrowed from the model until the next answer. */
 struct top_row {
         enum top_kind kind;
         const char *unit, *span, *path, *comm;
@@ -61,16 +61,16 @@ struct top_model *top_model_free(struct top_model *model);
  * `tree` when that is the shape, else of `spans`.  0 or -ENOMEM. */
 int top_model_feed(struct top_model *model, const struct top_samples *samples, struct table *processes,
                    const struct table *status);
-/* Whether the texts of all these rows are known; otherwise they have to be asked for. */
+/* True if the model has the texts of all these rows; otherwise the caller must query them. */
 bool top_model_knows(const struct top_model *model, const struct top_samples *samples);
-/* The number of the latest answer to `spans`, whose rows are all known: what is unchanged since then need not come again; 0:
- * there is none. */
+/* The number of the latest answer to `spans` whose rows are all known: rows unchanged since then need not be sent
+ * again.  0: there is none. */
 uint64_t top_model_answer(const struct top_model *model);
-/* The answers before are no measure any more: the next ones have no rates, and no history. */
+/* Discards earlier answers: the next ones have no rates and no history. */
 void top_model_forget(struct top_model *model);
 
 const struct top_summary *top_model_summary(const struct top_model *model);
-/* Whether the times of spans are of interest: something is timed, or the rows are sorted by them. */
+/* True if the times of spans are needed: a process is timed, or the rows are sorted by time. */
 bool top_model_wants_time(const struct top_model *model);
 const struct table *top_model_processes(const struct top_model *model); /* NULL before the first answer */
 bool top_model_is_complete(const struct top_model *model);

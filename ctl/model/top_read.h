@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From answers to what top keeps: rows, processes, the collector.
+ * Reads answers into rows, processes and a summary of the collector.
  *
  * Rows are read in one pass from the message itself, because there may be tens of thousands each second; a table of
  * them (`--json`) can be read as well.
@@ -10,7 +10,7 @@
 #include "ctl/model/top_store.h"
 #include "query/table.h"
 
-/* A row as it came.  Texts are NULL when they were not asked for. */
+/* A row of an answer.  Texts are NULL if they were not queried. */
 struct top_sample {
         uint64_t process;
         uint32_t key, parent_key;
@@ -23,7 +23,7 @@ struct top_samples {
         bool complete;
         struct top_sample *rows;
         size_t count, room;
-        uint64_t answer; /* its number; 0: it has all rows, and says nothing of others */
+        uint64_t answer; /* its number; 0: it has all rows, and no list of unchanged processes */
         uint64_t *
                 unchanged; /* processes whose rows are those of the answer before, ascending, as all rows are by process */
         size_t unchanged_count, unchanged_room;
@@ -32,7 +32,7 @@ struct top_samples {
 };
 
 void top_samples_deinit(struct top_samples *samples);
-/* An answer to `spans` or `tree` with any columns.  0, -EBADMSG, -ENOMEM.  What was there before is replaced. */
+/* An answer to `spans` or `tree` with any columns.  0, -EBADMSG, -ENOMEM.  Replaces the earlier content. */
 int top_samples_read(struct top_samples *samples, struct wire_cursor answer);
 /* The same from a table, which has to outlive the samples. */
 int top_samples_take(struct top_samples *samples, const struct table *table);
@@ -69,7 +69,7 @@ struct top_summary {
 };
 struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status);
 
-/* The columns to ask for. */
+/* The columns to query. */
 #define TOP_COLUMNS_ROWS "process,key,alloc_count,alloc_bytes,net_bytes,open,closed,quality"
 #define TOP_COLUMNS_TEXT ",span,path"
 #define TOP_COLUMNS_TREE ",parent_key"

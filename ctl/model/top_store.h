@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What top remembers of each row from answer to answer: its sums, its rates, its last minutes.
+ * The state of each row from answer to answer: its sums, its rates, its last minutes.
  *
  * A row has a slot as long as it is in every answer; (process, key) says which row it is.  Rows come in nearly the same
- * order each time, so the slot after the last one is tried before the index is asked.  Pure: no clock, no system call.
+ * order each time, so the slot after the last one is tried before the index is searched.  Pure: no clock, no system
+ * call.
  */
 #pragma once
 
@@ -74,12 +75,12 @@ struct top_store {
 };
 
 void top_store_deinit(struct top_store *store);
-/* The rows before are no measure any more: forgets all of them. */
+/* Forgets all rows: earlier sums cannot be compared with the next ones. */
 void top_store_forget(struct top_store *store);
 
 /* An answer: begin, a put for each row, end.  0 or -ENOMEM; after that, forget. */
 void top_store_begin(struct top_store *store, uint64_t time_ns);
-/* Which slot the row has; TOP_NONE: it is new. */
+/* The slot of the row; TOP_NONE: it is new. */
 uint32_t top_store_find(const struct top_store *store, uint64_t process, uint32_t key);
 struct top_slot *top_store_put(struct top_store *store, uint64_t process, uint32_t key, const struct top_sums *sums,
                                const char *span, const char *path);
@@ -88,7 +89,7 @@ struct top_slot *top_store_put(struct top_store *store, uint64_t process, uint32
 int top_store_carry(struct top_store *store, uint64_t process, uint32_t member, bool uncounted);
 int top_store_end(struct top_store *store);
 
-/* Whose row it is: a process of the latest answer to `ps`. */
+/* Sets the process of the row, an index into the latest answer to `ps`. */
 static inline void top_slot_belong(struct top_slot *slot, uint32_t member, bool uncounted) {
         slot->member = member;
         if (slot->uncounted != uncounted)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spans of time as a person types them.
+ * Durations as typed by a user.
  */
 #pragma once
 

@@ -2,7 +2,8 @@
 /*
  * The verbs and the options of spanallocctl: one table of each, from which parsing and help are made.
  *
- * What does not live here: help (ctl/session/help.h), what a verb does.  Nothing here prints or ends the program, so that tests can parse.
+ * What does not live here: help (ctl/session/help.h), and the verbs (ctl/verbs/verbs.h).  Nothing here prints or ends
+ * the program, so that tests can parse.
  */
 #pragma once
 
@@ -48,7 +49,7 @@ enum json_mode { JSON_OFF, JSON_SHORT, JSON_PRETTY };
 
 enum { OPTIONS_COLUMNS_MAX = 64 };
 
-/* How long what the command of `run` left behind may still run before the report is made. */
+/* The time that processes left behind by the command of `run` may still run before the report. */
 #define OPTIONS_LINGER_NS NS_PER_S
 #define OPTIONS_MIN_PPM   10000
 
@@ -74,7 +75,7 @@ struct options {
         bool now;           /* enable, disable: restart what runs */
         uint64_t ring_kib;  /* 0: not given */
         uint64_t linger_ns; /* of run */
-        int argc;           /* what stood after the verb, without options; borrowed from the caller's argv */
+        int argc;           /* the arguments after the verb, without options; borrowed from the caller's argv */
         char **argv;
 };
 

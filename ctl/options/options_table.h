@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of options, for whatever is made from it: the parser, help, and later man page and completions.
+ * The table of options, from which the parser, help, man page and completions are made.
  */
 #pragma once
 

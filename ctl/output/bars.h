@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small drawings out of characters: levels and bars, in UTF-8 or plain.
+ * Small drawings from characters: levels and bars, in UTF-8 or ASCII.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the locale can show more than ASCII. */
+/* True if the locale can show more than ASCII. */
 bool bars_utf8(void);
 
 /* One column: how high, from 0 to 1. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether to use colours: --color first, then NO_COLOR, then whether a terminal is there that has some.
+ * Decides on colours: --color first, then NO_COLOR, then whether the terminal has colours.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process's books say beside what the kernel says of its memory, in one sentence where the two disagree.
+ * Compares a process's books with its memory by the kernel: one sentence if the two disagree.
  *
  * Pure; for `ps` and `doctor`.
  */
@@ -10,8 +10,8 @@
 
 #include "query/table.h"
 
-/* On a row of `ps`, or "": nothing to say.  Returns `buf`. */
+/* The sentence for a row of `ps`; "": the two agree.  Returns `buf`. */
 enum { MEMORY_TEXT_MAX = 512 };
 char *memory_of_process(const struct table *ps, size_t row, char buf[MEMORY_TEXT_MAX]);
-/* On the unit of that row, once: at the unit's first row. */
+/* The sentence for that row's unit, only at the unit's first row. */
 char *memory_of_unit(const struct table *ps, size_t row, char buf[MEMORY_TEXT_MAX]);

@@ -3,7 +3,7 @@
  * Tables for people.  The one home of libsmartcols.
  *
  * What lives here: columns, rows, tree lines, the width of the terminal, and how a cell of an answer is written.  What
- * does not: which columns a verb shows.
+ * does not: the choice of columns (view.h).
  */
 #pragma once
 
@@ -37,7 +37,7 @@ size_t render_row(struct render *render, size_t parent, const char *const *cells
 /* 0 or -errno. */
 int render_print(struct render *render, FILE *stream);
 
-/* A cell as people read it.  `buf` is used when need be; the result is good as long as both. */
+/* A cell as text for people.  May use `buf`; the result is valid as long as the table and `buf`. */
 enum { RENDER_CELL_MAX = 512 };
 const char *render_cell(const struct table *table, size_t row, const char *column, char buf[RENDER_CELL_MAX]);
 

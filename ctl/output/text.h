@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text on a grid of character cells: how wide it is, and how it is brought to a width.
+ * Text on a grid of character cells: its width, and cutting or padding it.
  *
- * Width is what the locale's characters take on a terminal, so names of any script stay aligned.  What the locale
+ * A width is in terminal columns of the locale, so names of any script stay aligned.  A character that the locale
  * cannot print becomes '?'.
  */
 #pragma once

@@ -6,6 +6,6 @@
 
 #include "query/table.h"
 
-/* `sort` is a column's name, with '-' before it for descending.  Processes keep their order, and so do siblings that
- * are alike.  A column that is not there changes nothing.  0 or -ENOMEM, then nothing has changed. */
+/* `sort` is a column's name, with '-' before it for descending.  Processes keep their order, and so do equal siblings.
+ * Without that column nothing changes.  0; or -ENOMEM, and nothing has changed. */
 int tree_order(struct table *tree, const char *sort);

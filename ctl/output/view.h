@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which columns of an answer a person sees: those asked for, else a choice that fits the terminal.
+ * Chooses the columns of an answer for a person: those that the options name, else as many as fit the terminal.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 
 struct view_column {
         const char *name;
-        unsigned rank;    /* those with the highest go first when room is short; 0: never */
+        unsigned rank;    /* the highest is left out first when room is short; 0: never left out */
         bool only_if_any; /* left out when it is empty in every row */
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line at the bottom of the terminal that says how far `run` is, while the command has the rest.
+ * A line at the bottom of the terminal with the progress of `run`; the command uses the rest.
  *
- * The terminal scrolls above the line only, so that what the command prints and what stands there do not meet.  It shows
- * after a second, and not at all where there is no terminal of the right kind, or a program has taken it over.
+ * The terminal scrolls above the line only, so the command's output does not overwrite it.  The line appears after a
+ * second, and never on a terminal that cannot show it or that another program has taken over.
  */
 #pragma once
 
@@ -18,5 +18,5 @@ struct progress {
 /* `fd`: the terminal, borrowed. */
 void progress_init(struct progress *progress, int fd);
 void progress_show(struct progress *progress, const char *text);
-/* Takes the line away. */
+/* Removes the line. */
 void progress_end(struct progress *progress);

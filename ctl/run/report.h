@@ -2,7 +2,7 @@
 /*
  * The report of `run`: what a command and everything it started allocated, for a person or as one document.
  *
- * What does not live here: where the numbers come from; they are the tables that a collector answers with.
+ * What does not live here: the numbers' source, which is the tables of a collector's answers.
  */
 #pragma once
 
@@ -14,11 +14,11 @@
 
 struct report {
         char *const *argv; /* the command, NULL terminated */
-        int status;        /* as a shell would have it */
+        int status;        /* in a shell's terms */
         int signal;        /* that ended it, or 0 */
         uint64_t elapsed_ns;
         uint64_t records, refused;
-        uint64_t collector_cpu_ns; /* processor time of this program: what measuring took beside the command */
+        uint64_t collector_cpu_ns; /* processor time of this program, beside the command */
         uint64_t command_cpu_ns;   /* processor time of the command and of its descendants that were waited for */
         uint64_t rejected;         /* attach requests that the collector turned down: processes that are missing */
         uint64_t forked;           /* children of fork(3) that have a row */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows that a person wants as one: the processes of one executable, a span over all processes, a thread's name.
+ * Rows added up into one: the processes of one executable, a span over all processes, threads of one name.
  *
  * What does not live here: how they are printed (report.c).  Sums only; the texts stay the tables'.
  */
@@ -33,7 +33,7 @@ enum fold_value {
 enum fold_key {
         FOLD_NAME,    /* program, span, or thread */
         FOLD_PROGRAM, /* executable, or the program that the span or thread is in */
-        FOLD_NOTE,    /* by what it is counted, or why not; "" when that goes without saying */
+        FOLD_NOTE,    /* what counts it, or why nothing does; "" for the usual case */
         FOLD_KEYS,
 };
 

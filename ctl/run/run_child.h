@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting the command of `run`: found as a shell would find it, and with everything as if it had been
- * started directly.
+ * Starting the command of `run`: found as a shell finds it, with the state of a direct start.
  *
- * What does not live here: waiting for it (run.c), and what it is given to count (run_preload.h).
+ * What does not live here: waiting for it (run.c), and its environment (run_preload.h).
  */
 #pragma once
 
@@ -12,7 +11,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* What this process changed for itself, and the command gets back. */
+/* State that this process changed for itself and restores in the command. */
 struct child_inherited {
         sigset_t mask;
         struct sigaction sigchld;

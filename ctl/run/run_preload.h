@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What makes a command count: the preload library, and the environment that asks for it.
+ * The preload library, and the environment that loads it into a command.
  *
- * What lives here: where libspanalloc-malloc is looked for, and which variables a command gets.  What does not:
- * starting it (run_child.h).
+ * What lives here: the search for libspanalloc-malloc, and the variables of a command.  What does not: starting it
+ * (run_child.h).
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 /* Finds libspanalloc-malloc: `given` if not NULL, else beside this program in a build tree or an installation.  The
  * path is absolute.  0, or -errno with one sentence in `error`: -ENOENT, or -EINVAL for a path that the dynamic loader
- * would take apart. */
+ * would split. */
 int preload_find(char ret_path[PATH_MAX], const char *given, char *error, size_t error_size);
 
 struct preload_settings {
@@ -22,7 +22,7 @@ struct preload_settings {
         const char *socket;  /* of the ingest socket */
         const char *on_full; /* NULL: as the environment has it */
         uint64_t ring_kib;   /* 0: as the environment has it */
-        bool omit_library;   /* the program would not bear it */
+        bool omit_library;   /* the program would fail with it */
 };
 
 /* A copy of `environment` that lets a program count: LD_PRELOAD has the library where preload_order() puts it.  To be freed with preload_environment_free.  0 or -ENOMEM. */

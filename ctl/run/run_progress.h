@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Telling, about once a second, how far a command of `run` is.
+ * Shows the progress of a command of `run`, about once a second.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct run_progress {
         uint64_t shown_ns, bytes; /* when it was last shown, and what had been allocated then */
 };
 
-/* On the terminal that stderr is; without one nothing is ever shown. */
+/* Shows on the terminal at stderr; without one nothing is ever shown. */
 void run_progress_begin(struct run_progress *progress, struct collector *collector, uint64_t started_ns);
-/* Takes the line away.  Takes a zeroed one, too. */
+/* Removes the line.  Accepts a zeroed struct, too. */
 void run_progress_end(struct run_progress *progress);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the verbs ask: parameters from the options, and failures told to the person.
+ * Queries of the verbs: parameters from the options, and errors printed for the user.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #include "ctl/session/fail.h"
 #include "query/client.h"
 
-/* pid, unit, filter, sort, limit and since, as given.  A verb clears what its method does not know. */
+/* pid, unit, filter, sort, limit and since, as given.  A verb clears those that its method does not take. */
 struct client_params ask_params(const struct options *options);
 /* For client_options.program. */
 #define ASK_PROGRAM "spanallocctl " SPANALLOC_VERSION
@@ -22,11 +22,11 @@ enum { COLUMNS_TEXT_MAX = 1024 };
 const char *ask_columns(const struct options *options, const struct view_column *view, size_t n_view,
                         char buf[COLUMNS_TEXT_MAX]);
 
-/* Connects if that has not been done.  0, or the exit status after a sentence on stderr; so the others here. */
+/* Connects unless connected.  0, or the exit status after a sentence on stderr, as all functions here. */
 int ask_connect(struct ctl *ctl);
 int ask_table(struct ctl *ctl, const char *method, const struct client_params *params, struct table **ret);
 
-/* When an answer for --pid is empty: whether there is such a process at all.  0 or CTL_NOT_FOUND. */
+/* Called when an answer for --pid is empty: 0 if the collector has the process, else CTL_NOT_FOUND. */
 int ask_pid_known(struct ctl *ctl);
 
 /* A table as one document, under `key`, with the columns that the options name. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every verb gets: the options as given, and the connection.
+ * The state of every verb: the options and the connection.
  *
- * What does not live here: parsing (options.h), asking (ask.h), failing (fail.h), what a verb does (ctl/verbs/verbs.h).
+ * What does not live here: parsing (options.h), queries (ask.h), errors (fail.h), the verbs (ctl/verbs/verbs.h).
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a verb fails: one sentence on stderr, and an exit status.
+ * Errors of a verb: one sentence on stderr, and an exit status.
  */
 #pragma once
 
@@ -22,5 +22,5 @@ int ctl_fail_client(const struct client_error *error);
 
 /* The exit status that goes with a kind of error. */
 int ctl_exit_of(const struct client_error *error);
-/* What of this program helps beside what the client advises; "" for nothing.  Continues the client's sentence. */
+/* This program's advice after the client's own; "" for none.  Continues the client's sentence. */
 const char *ctl_advice(const struct client_error *error);

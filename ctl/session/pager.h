@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a verb's text goes: gathered first, then shown at once, through a pager when it is longer than the terminal.
+ * The output of a verb: collected first, then shown at once, through a pager if it is longer than the terminal.
  */
 #pragma once
 
@@ -16,5 +16,5 @@ struct pager {
 
 /* 0 or -errno. */
 int pager_init(struct pager *pager);
-/* Shows what was written, and frees everything.  0 or -errno; that a reader left early is no error. */
+/* Shows the text and frees everything.  0 or -errno; a reader that closes the pipe early is no error. */
 int pager_show(struct pager *pager, const struct options *options);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `top`: the verb.  All else of this room is behind it.
+ * `top`: the verb.  The other files of this folder serve it.
  */
 #pragma once
 

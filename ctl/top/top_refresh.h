@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Within top: one answer, asked for and fed to the model.
+ * Within top: one query, and feeding its answer to the model.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct top {
         struct client_error error; /* why it is not connected */
 };
 
-/* Asks once, connecting first if need be, and feeds the model.  0 or -errno with top->error filled; the kind
+/* Sends one query, connecting first if needed, and feeds the model.  0 or -errno with top->error filled; the kind
  * CLIENT_ERROR_UNREACHABLE there means that the collector may come back. */
 int top_refresh(struct top *top);
 

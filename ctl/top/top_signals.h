@@ -8,5 +8,5 @@
 
 void top_signals(void);
 
-/* A signal asked for an end, and nothing else should be begun. */
+/* True once a signal has asked for an end: nothing else should begin. */
 bool top_interrupted(void);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the terminal can do.  By itself, because term.h defines names as common as `columns`.
+ * The terminal's abilities.  A file of its own, because term.h defines names as common as `columns`.
  */
 #pragma once
 
 #include <stdbool.h>
 
-/* Whether the terminal of $TERM is known and can move its cursor; curses would end the program over one that is not. */
+/* True if terminfo has the terminal of $TERM and its cursor can move; on any other, curses would end the program. */
 bool terminal_can_draw(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The person's side of top: which view is open, what a key does, and the page that is to be seen.
+ * The user interface of top: the open view, the meaning of each key, and the page to show.
  *
  * Keys in, pages out; no curses, no clock, no system call, so that tests can press keys and look at cells.
  */
@@ -42,7 +42,7 @@ enum top_mode {
         TOP_MODE_DETAILS
 };
 
-/* Which span the details are of, and the answers about it. */
+/* The span of the details, and the answers about it. */
 struct top_details {
         uint64_t process;
         uint32_t slot;
@@ -62,7 +62,7 @@ struct top_ui {
         struct top_model *model; /* borrowed */
         enum top_mode mode;
         bool paused, quit;
-        bool ask_now;     /* what is to be seen has not been asked for yet */
+        bool ask_now;     /* the view needs data that was not queried yet */
         size_t menu;      /* of the sort menu */
         size_t scroll;    /* of help, warnings and details */
         size_t page_rows; /* of the last page drawn */
@@ -99,7 +99,7 @@ extern const char *const top_help[];
 void top_panel_help(struct top_ui *ui, struct top_page *page);
 void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height);
 void top_panel_warnings(struct top_ui *ui, struct top_page *page);
-/* How many there are, or up to `index` sentences of them: the text of number `index`, or NULL. */
+/* The number of warnings; counting may end after warning `index`, whose text goes into `buf` (NULL: no text). */
 size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t size);
 void top_panel_details(struct top_ui *ui, struct top_page *page);
 

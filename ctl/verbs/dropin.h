@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The drop-in that lets the programs of a systemd unit count: what is in it, and its file.
+ * The drop-in that counts the programs of a systemd unit: its text and its file.
  *
  * What does not live here: the unit itself (unit_bus.h).
  */
@@ -16,20 +16,20 @@ struct dropin {
         char path[PATH_MAX];
 };
 
-/* Where it is, for the system or for this user.  0 or -errno: there is no home. */
+/* Sets the paths, for the system or for this user.  0, or -errno: there is no home. */
 int dropin_init(struct dropin *ret, const char *unit, bool user);
 
 struct dropin_settings {
         const char *unit;
         const char *library; /* absolute path of libspanalloc-malloc */
-        const char *preload; /* what the unit's programs preload already; "": nothing */
+        const char *preload; /* LD_PRELOAD of the unit's programs so far; "": nothing */
         uint64_t ring_kib;   /* 0: the collector's default */
         bool calls_pass;     /* the unit's filters do not kill for a system call of the library */
 };
 /* The text.  LD_PRELOAD has the library where preload_order() puts it.  0, -ENOMEM, or -ENAMETOOLONG. */
 int dropin_text(char *buf, size_t size, const struct dropin_settings *settings);
 
-/* Whole or not at all.  0 or -errno; -EEXIST: there is a file that is not of our making. */
+/* Writes the file whole or not at all.  0 or -errno; -EEXIST: there is a file that this program did not write. */
 int dropin_write(const struct dropin *dropin, const char *text);
-/* And its directory, if nothing else is in it.  0 or -errno, -ENOENT and -EEXIST as above. */
+/* Removes the file, and its directory if that is empty.  0 or -errno, -ENOENT and -EEXIST as above. */
 int dropin_remove(const struct dropin *dropin);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that runs already: what keeps it from being counted, seen from outside; and the sentence for a user who wants to
- * attach to it.
+ * A running program: why it is not counted, as far as /proc shows; and the sentence for a user who wants to attach to
+ * it.
  *
  * What does not live here: the findings (doctor.h).
  */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One span over all processes, as `show` has asked for it.
+ * One span over all processes: the answers for `show`.
  */
 #pragma once
 
 #include "ctl/session/ask.h"
 
-/* Of several processes, a percentile is the largest: that of the whole is not above it. */
+/* The percentile of several processes is the largest of theirs: that of all calls is not above it. */
 enum { SHOW_COUNT, SHOW_P50, SHOW_P90, SHOW_P99, SHOW_MAX, SHOW_PER_CALL };
 
 struct show {
         struct ctl *ctl;
         const char *name;
-        struct table *spans; /* rows of that very name */
+        struct table *spans; /* rows of exactly that name */
         struct table *tree;  /* rows with the name anywhere in their path */
         struct table *ps;    /* how processes ended */
         uint64_t per_call[SHOW_PER_CALL];

@@ -3,7 +3,7 @@
  * Asking the service manager about a unit, and to start it again.  unit_bus.c and unit_look.c are the one place of ctl that
  * speaks with systemd.
  *
- * What does not live here: what is written for a unit (dropin.h).
+ * What does not live here: the drop-in of a unit (dropin.h).
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 
 enum { UNIT_NAME_MAX = 256 };
 
-/* What there is to know of a service before its programs are to count. */
+/* The properties of a service that decide whether its programs can be counted. */
 struct unit_info {
         char load_state[32];       /* "loaded", "not-found", "masked", … */
         char active_state[32];     /* "active", … */
@@ -29,7 +29,7 @@ struct unit_info {
         char hidden[PATH_MAX];     /* the sockets' directory, or the library */
 };
 
-/* What went wrong: one sentence, and the exit status that goes with it. */
+/* An error: one sentence, and the exit status for it. */
 struct unit_error {
         int exit_status;
         char text[640];
@@ -37,7 +37,7 @@ struct unit_error {
 
 struct unit_bus;
 
-/* Completes what a person types to the name of a service.  0, or -EINVAL with one sentence. */
+/* Completes a typed name to the name of a service.  0, or -EINVAL with one sentence. */
 int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct unit_error *ret_error);
 
 /* Connects to the system's manager, or to this user's.  All return 0, or -errno with one sentence. */

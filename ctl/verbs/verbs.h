@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verbs of this room.  verb_top is in ctl/top/top.h, verb_run in ctl/run/run.h.
+ * The verbs of this folder.  verb_top is in ctl/top/top.h, verb_run in ctl/run/run.h.
  *
- * A verb gets what stood after its name, options taken out, and returns the program's exit status.
+ * A verb gets the arguments after its name, without options, and returns the program's exit status.
  */
 #pragma once
 
