@@ -10,7 +10,7 @@
 #define IN_CALLS      2u /* for each sa_calls_begin() */
 #define IN_CALLS_MASK 6u
 
-/* How long a filter waits for the other threads: longer than a collector may take to answer where the program asks. */
+/* How long a filter waits for the other threads: longer than a collector may take to answer a requested attach. */
 #define WAIT_PAUSE_NS 500000l
 #define WAIT_PAUSES   20000u
 

@@ -43,7 +43,7 @@ static bool mark(struct shm_lane *lane, uint64_t instance) {
         return false;
 }
 
-/* Marks a lane whose thread may move to another one meanwhile.  False if it has moved, with its frames. */
+/* Marks a lane whose thread may be moving to another one.  False if the thread has moved, with its frames. */
 static bool mark_on_its_way(struct shm_lane *lane, uint64_t instance) {
         if (!mark(lane, instance))
                 return false;

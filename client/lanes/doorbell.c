@@ -49,7 +49,7 @@ void sa_doorbell(struct sa_thread *self, struct shm_lane *lane) {
         /* [W1] seq_cst fence, pairs with the one in beacon_set_asleep().
          * Without it: the collector reads an old head while this thread reads an old `asleep`. */
         atomic_thread_fence(memory_order_seq_cst);
-        /* Once for each sleep: while the tail stands, the collector has not drained. */
+        /* Once for each sleep: while the tail is unchanged, the collector has not drained. */
         if (!atomic_load_explicit(&beacon->asleep, memory_order_relaxed) || lane->bell_tail == tail + 1)
                 return;
         lane->bell_tail = tail + 1;

@@ -2,12 +2,12 @@
 /*
  * See jumped.h.
  *
- * Frames of a handler lie below those of the call that it interrupted, with what the kernel saves between the two.  A call
- * whose stack pointer is higher than that is made after a jump.  A call further down may be either; it counts as nested,
- * until one comes that is high enough.
+ * Frames of a handler lie below those of the call that it interrupted, with the kernel's saved registers between the
+ * two.  A call with a higher stack pointer was made after a jump.  A call further down may be either, and counts as
+ * nested until a higher one is made.
  *
- * The call that was left has done the first part of its stores.  Each first part is a state that the collector reads
- * anyway, whenever it looks; here the stores are completed or taken back, such that stack and records agree again.
+ * The call that was left has done a first part of its stores.  The collector can read the lane after any such part.
+ * Here the stores are completed or undone, so that stack and records agree again.
  */
 #include "client/lanes/jumped.h"
 
@@ -29,7 +29,7 @@
 #define SIGNAL_FRAME_MIN 0
 #endif
 
-/* True, too, where that may not be asked. */
+/* True also if the system call for it is not allowed. */
 static bool is_on_signal_stack(struct sa_thread *self) {
         stack_t stack = {.ss_flags = 0};
         long r;
@@ -168,8 +168,8 @@ static void settle_refused(struct shm_lane *lane) {
         sa_reach_top(lane);
 }
 
-/* A record that is whole and stays unpublished must not be taken for the next call's.  In a full ring the slot holds one
- * that the collector has yet to read. */
+/* Clears a whole record that stays unpublished, so that no later call takes it for its own.  In a full ring the slot
+ * holds a record that the collector has not read yet. */
 static void forget_record(const struct sa_thread *self, const struct shm_lane *lane) {
         uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
         struct shm_record *record = ring_slot(self->ring, head, self->mask);

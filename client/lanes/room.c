@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looks for room in a ring, and waits for it where the program wants that; see room.h. */
+/* Checks for room in a ring, and waits for it if the program has asked for that; see room.h. */
 #include "client/lanes/room.h"
 
 #include <time.h>
@@ -12,7 +12,7 @@
 
 #define PAUSE_NS     100000l  /* the first pause; each one is twice as long as the last */
 #define PAUSE_MAX_NS 3200000l /* the longest: a hundred waiting threads must leave the collector a processor */
-#define PATIENCE_S   10       /* since the collector did anything: it looks at each process once a second */
+#define PATIENCE_S   10       /* since the collector's last sign of work: it visits each process once a second */
 #define LONGEST_S    60
 #define STALE_S      2 /* where another collector serves: if it has this segment, it drains it soon */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a thread's counters, or asks the program's function for them; see snapshot.h. */
+/* Reads a thread's counters, or calls the program's function for them; see snapshot.h. */
 #include "client/lanes/snapshot.h"
 
 #include <string.h>

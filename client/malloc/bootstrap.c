@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bootstrap memory: a bump allocator whose every block has its size in front of it.
+ * The bootstrap memory: a bump allocator.  Each block has its size before it.
  */
 #include "client/malloc/bootstrap.h"
 

@@ -43,7 +43,8 @@ static bool is_told(void *block) {
                sa_header_size(block) == sa_call_next(usable)(block);
 }
 
-/* By each way to get one, and with the one before it free or not, which a flag tells. */
+/* Compares both sizes for blocks from each function that allocates, with the block before free or in use, which a flag
+ * records. */
 static bool are_told(size_t size, size_t step) {
         void *blocks[12] = {NULL};
         size_t n = 0;
@@ -84,7 +85,7 @@ void sa_headers_prove(void) {
 
 #else
 
-/* Elsewhere blocks may be tagged, and the word before them be read only by who knows the tag. */
+/* On other processors pointers may be tagged, and the word before a block be readable only with the tag. */
 void sa_headers_prove(void) {
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The counting allocator: each function asks the next allocator, and counts what came of it.
+ * The counting allocator: each function calls the next allocator and counts the result.
  *
- * Bytes are usable sizes.  A realloc that returns a block is one deallocation of the old size and one allocation of
- * the new.  What fails counts nothing.  Operators new and delete come here, or stand in operators.c.
+ * Bytes are usable sizes.  A realloc that returns a block is one deallocation of the old size and one allocation of the
+ * new.  A failed call counts nothing.  Operators new and delete call these functions, or are in operators.c.
  *
- * malloc_usable_size is not here either: what calls it finds the next allocator's.
+ * malloc_usable_size is not defined here: its callers get the next allocator's.
  *
- * All of this runs in the host's every allocation, also in signal handlers that should not allocate, in constructors,
- * thread destructors and after main.  It allocates nothing itself and touches errno nowhere.
+ * This code runs in each allocation of the host: also in signal handlers that should not allocate, in constructors, in
+ * thread destructors and after main.  It allocates nothing itself and never changes errno.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -24,7 +24,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Declared here and not by <malloc.h>, so that no attribute of a header lets the compiler know what malloc does. */
+/* Declared here and not by <malloc.h>, so that the compiler gets no attribute of malloc from a header. */
 void *malloc(size_t size);
 void free(void *block);
 void *calloc(size_t count, size_t size);
@@ -36,7 +36,7 @@ void *memalign(size_t alignment, size_t size);
 void *valloc(size_t size);
 void *pvalloc(size_t size);
 
-/* Which allocations look whether there is a new collector: those of programs without spans, too. */
+/* One allocation of so many checks for a new collector: in programs without spans, too. */
 #define LOOK_MASK 63
 
 static sa_inline size_t size_of(void *block) {
@@ -57,7 +57,7 @@ static sa_inline bool is_time_to_look(const _Atomic uint64_t *counters) {
 #endif
 }
 
-/* Looks first itself at what it would be asked to look at, in a gate that was not wiped. */
+/* Calls the slow path only if the gate is closed or wiped, or the collector has been replaced. */
 static sa_aside void *look(void *block) {
         const struct shm_beacon *beacon = atomic_load_explicit(&sa_beacon.now, memory_order_relaxed);
 
@@ -97,8 +97,8 @@ static void count_dealloc(size_t bytes) {
         add_dealloc(sa_counters(), bytes);
 }
 
-/* Whether the quick way is good, and how many bytes it is then.  Nearly every call of nearly every program finds that it is,
- * by two comparisons: glibc below, a lane at hand, and a block of the usual kind. */
+/* True if the quick way may be taken, with the number of bytes.  Two comparisons decide that for nearly every call:
+ * glibc is the next allocator, the thread has a lane, and the block is an ordinary one. */
 static sa_inline bool is_quick(const struct sa_thread *self, const void *block, size_t *ret_bytes) {
         if (!sa_has_header(block))
                 return false;
@@ -124,7 +124,7 @@ static sa_inline void *counted(void *block) {
 
 /* ------------------------------------------------------------------------------------------------- the functions -- */
 
-/* By a name of its own too, which start.c can tell from whatever else is called malloc. */
+/* A second name of this malloc, by which start.c distinguishes it from any other malloc. */
 void *sa_malloc(size_t size);
 void *sa_malloc(size_t size) {
         return counted(sa_call_next(malloc)(size));
@@ -154,8 +154,8 @@ EXPORT void *calloc(size_t count, size_t size) {
         return counted(sa_call_next(calloc)(count, size));
 }
 
-/* realloc(block, 0): some allocators free the block and return NULL, some return a new one; and NULL may also mean
- * that there was no memory, which only errno tells. */
+/* realloc(block, 0): some allocators free the block and return NULL, some return a new one; and NULL may also mean that
+ * there was no memory, which only errno shows. */
 static sa_cold void *reallocate_to_nothing(void *block) {
         size_t old = size_of(block);
         int error = errno;
@@ -194,8 +194,8 @@ EXPORT void *realloc(void *block, size_t size) {
         return reallocate(block, size);
 }
 
-/* Not the next one's: jemalloc and tcmalloc have none, and libc's would call realloc, which is ours, or that of who
- * stands before us, whose block it then is. */
+/* Does not call the next allocator's: jemalloc and tcmalloc have none.  libc's would call the first realloc of the
+ * process, which is this library's, or that of an earlier library, which then owns the block. */
 EXPORT void *reallocarray(void *block, size_t count, size_t size) {
         size_t bytes;
 

@@ -31,7 +31,7 @@ enum {
 
 /* ------------------------------------------------------------------------- until the next allocator is known -- */
 
-/* Bootstrap memory, unless the next allocator turned up meanwhile. */
+/* Bootstrap memory, unless another thread has found the next allocator by now. */
 #define RETURN_BOOTSTRAP(alignment, size, function, ...)                                                               \
         do {                                                                                                           \
                 bool closed = false;                                                                                   \
@@ -192,7 +192,7 @@ static void look_up(void) {
         void *(*find)(const char *) = sa_next_function;
         struct sa_object object = {0};
 
-        /* Nearly always the same: asked once, as the answer costs a walk over all objects. */
+        /* Nearly always the same function, so it is searched once: a search walks over all objects. */
         found.malloc = sa_next_allocator_function("malloc");
         if ((void *)found.malloc != find("malloc"))
                 find = sa_next_allocator_function;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The allocator under ours: what sa_next_allocator_function() finds (objects.h).
+ * The next allocator: the functions that sa_next_allocator_function() finds (objects.h).
  *
- * What lives here: its functions, callable from the very first allocation of the process on, and what is known about
- * them.  What does not: counting (malloc.c), and the memory that serves while dlsym itself allocates (bootstrap.h).
+ * What lives here: its functions, callable from the first allocation of the process on, and facts about them.  What
+ * does not: counting (malloc.c), and the memory that serves while dlsym itself allocates (bootstrap.h).
  *
- * There is no "is it resolved yet" on any call: until it is, the pointers lead to functions that resolve, and then do
- * what they stand for.  Every pointer is good at any time, in any thread, whichever of its two values is read.
+ * No call checks whether the allocator has been resolved.  Until then each pointer leads to a function that resolves it
+ * and then does its work.  Every pointer is valid at any time, in any thread, whichever of its two values is read.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
 
 #define WORD_BITS (8 * sizeof(ElfW(Addr)))
 
-/* Any address of our own object. */
+/* An address inside this library. */
 static const char here;
 
 /* ------------------------------------------------------------------------------------------- one object's table -- */

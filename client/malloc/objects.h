@@ -39,8 +39,8 @@ struct sa_symbol {
         void *address; /* NULL: not found yet */
 };
 
-/* Fills in the address of each function that has none yet, from the first object that exports it: of those behind ours,
- * or of all but ours, and never the one that has `not_in` (NULL: any). */
+/* Fills in the address of each function that has none yet, from the first object that exports it: of those after this
+ * library, or of all others, and never the one that holds `not_in` (NULL: any). */
 void sa_objects_find(struct sa_symbol symbols[], size_t n, bool behind, const void *not_in);
 
 /* The function that dlsym(RTLD_NEXT) should find, also where a program has replaced dlsym.  Never a function of this

@@ -42,7 +42,7 @@ static struct { uintptr_t begin, size; } allocator;
 /* In an operator to which everything before was a jump: whether the allocator itself has called it. */
 #define IS_CALLED_BY_ALLOCATOR() ((uintptr_t)__builtin_return_address(0) - allocator.begin < allocator.size)
 
-/* The operator of a run-time library, wherever it is: neither ours nor the allocator's. */
+/* The operator of a run-time library, anywhere in the process: neither this library's nor the allocator's. */
 static sa_cold void *runtime_operator(const char *symbol) {
         struct sa_symbol wanted = {symbol, NULL};
 
@@ -107,9 +107,9 @@ static sa_cold void *runtime_operator(const char *symbol) {
         OPERATOR(DELETE, void, delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t",                    \
                  (void *block, size_t alignment, const void *tag), (block, alignment, tag))
 
-/* As in next.h, a pointer leads to what resolves, then to what serves, and is read relaxed: both are code.  While the
- * next allocator is being looked up, which may be in C++ as well, our own serve for the moment: their blocks are
- * bootstrap memory. */
+/* As in next.h, a pointer leads first to a function that resolves, then to the operator that serves.  It is read
+ * relaxed: both are code.  During the search for the next allocator, which may run C++ code, this library's operators
+ * serve: their blocks are bootstrap memory. */
 #define CALL(name) ((__typeof__(own_##name) *)atomic_load_explicit(&next_##name, memory_order_relaxed))
 #define DEFINE(own, result, name, symbol, parameters, arguments)                                                       \
         static result(*theirs_##name) parameters;                                                                      \

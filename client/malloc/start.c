@@ -26,9 +26,9 @@ extern __typeof__(dladdr1) dladdr1 __attribute__((weak));
 /* Tells this copy of the library from others in the process: it is the one that shall lead (client/process/election.c). */
 const char sa_counter_marker __attribute__((visibility("hidden"))) = 1;
 
-/* Whether the process's allocations come to us.  dlsym's answer is not always the function itself: an executable at a
- * fixed address that takes malloc's address has a jump to it that stands for it everywhere, as an undefined symbol with
- * a value (Debian's python3 is one).  Then another function of the family tells. */
+/* True if the process calls this library's malloc.  dlsym does not always return the function itself: an executable at
+ * a fixed address that takes malloc's address contains a jump to it, which represents malloc everywhere as an undefined
+ * symbol with a value (for example Debian's python3).  Then another function of the family decides. */
 static bool is_called(void) {
         static const char *const names[] = {"malloc", "calloc", "realloc", "memalign", "posix_memalign"};
         Dl_info ours, theirs;
@@ -48,7 +48,7 @@ static bool is_called(void) {
         return true;
 }
 
-/* Whether the malloc that stands before ours calls ours, as a preload that only watches does. */
+/* True if an earlier library's malloc calls this one, as a preload that only observes does. */
 static bool is_passed_on(void) {
         void *(*their_malloc)(size_t) = (void *(*)(size_t))sa_outer_function("malloc");
         void (*their_free)(void *) = (void (*)(void *))sa_outer_function("free");

@@ -24,7 +24,7 @@
 #include "client/segment/left_behind.h"
 #include "client/segment/listening.h"
 
-#define ASKED_TIMEOUT_MS 5000 /* where the program asks for it, or waits for room anyway */
+#define ASKED_TIMEOUT_MS 5000 /* if the program calls for it, or waits for room anyway */
 #define BACK_OFF_MAX_S   60u
 
 static uint64_t now_ns(void) {
@@ -155,7 +155,7 @@ static int attach_alone(const char *path, uint32_t ring_kib, long timeout_ms) {
         int r = 0;
 
         if (!is_current()) {
-                /* The others, too, do not ask again before this is over. */
+                /* Other threads do not try again before this time either. */
                 atomic_store(&sa_root.next_try_ns, now_ns() + UINT64_C(1000000000));
                 atomic_fetch_add(&sa_root.attach_attempts, 1);
                 r = !has_robust_list() ? -EOPNOTSUPP : attach(path, ring_kib, timeout_ms);
@@ -166,7 +166,7 @@ static int attach_alone(const char *path, uint32_t ring_kib, long timeout_ms) {
         return r;
 }
 
-/* Signals wait meanwhile: a handler could install a filter, fork, jump away, or end the thread in the middle. */
+/* Signals are blocked: a handler could install a filter, fork, jump out, or end the thread in the middle. */
 static int attach_undisturbed(const char *path, uint32_t ring_kib, long timeout_ms) {
         uint64_t signals;
         int r;

@@ -80,7 +80,7 @@ struct sa_attachment *sa_attachments_vacant(void) {
         for (uint32_t i = 0; i < SA_ATTACHMENTS; i++)
                 if (atomic_load(&attachments[i].in_use) == SA_UNUSED)
                         return &attachments[i];
-        /* A process whose forebears forked from each other, each of them attached, has the pages that they left. */
+        /* A process keeps the pages left by each attached ancestor in a chain of forks. */
         for (uint32_t i = 0; i < SA_ATTACHMENTS; i++) {
                 if (atomic_load(&attachments[i].in_use) != SA_LEFT)
                         continue;

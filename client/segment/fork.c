@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Resets in a forked child all that belonged to the parent; see fork.h. */
+/* Resets, in a forked child, the state that belonged to the parent; see fork.h. */
 #include "client/segment/fork.h"
 
 #include <string.h>

@@ -90,7 +90,7 @@ void sa_inherited_before_fork(void) {
         bool in_lane = self->lane && self->epoch != SA_NO_EPOCH;
 
         net += self->pending[SHM_ALLOC_BYTES] - self->pending[SHM_DEALLOC_BYTES];
-        /* Other threads go on counting, and those without a lane cannot be asked. */
+        /* Other threads count at the same time, and the counts of those without a lane cannot be read. */
         if (living > in_lane || (!in_lane && !is_single_threaded()))
                 flags |= SHM_HELLO_ESTIMATED;
         if (atomic_load(&sa_root.snapshot))

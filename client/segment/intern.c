@@ -40,7 +40,7 @@ _Static_assert(1u << (FIRST_BITS + TABLES - 1) >= 2 * SA_PATHS, "the last table 
 static struct shm_name names[SA_NAMES];
 static spanalloc_site sites[SA_NAMES]; /* of run-time names */
 static _Atomic uint32_t name_count = 1;
-static _Atomic uint32_t name_index[NAME_SLOTS]; /* an id, and above it what there is room for of the text's hash */
+static _Atomic uint32_t name_index[NAME_SLOTS]; /* an id, and above it as many bits of the text's hash as fit */
 
 static _Atomic uint64_t path_keys[SA_PATHS];
 static _Atomic uint32_t path_count = 1; /* entries [1, path_count) are in the index */
@@ -201,9 +201,9 @@ static void fill_name(struct shm_name *entry, const char *text, uint16_t n, cons
         entry->line = line;
 }
 
-/* The slot that is looked at as the `probe`-th: first some in the first page, so that a program of a few hundred
- * names has that one only in memory, then the whole of the index from the hash on.  What is in a slot stays, so for
- * each hash the slots before its own are taken. */
+/* The slot of the `probe`-th try: first some in the first page, so that a program of a few hundred names uses only that
+ * page, then the whole index from the hash on.  A slot never changes once it is set, so for each hash the slots before
+ * its own are occupied. */
 static uint32_t slot_of(uint32_t hash, uint32_t probe) {
         return (hash + probe) % (probe < FIRST_PROBES ? FIRST_SLOTS : NAME_SLOTS);
 }
@@ -308,11 +308,11 @@ static void index_path(uint32_t table, uint64_t word) {
                 if (there)
                         return;
         } while (!atomic_compare_exchange_strong_explicit(at, &there, word, memory_order_release, /* [N4] */
-                                                          memory_order_relaxed /* looked at again */));
+                                                          memory_order_relaxed /* read again */));
 }
 
-/* Among the paths with ids below `count`, of which all are there, and perhaps some more.  The last table has half of
- * them, and those that were asked for since it came into use: 0, or an id. */
+/* Searches all paths with ids below `count`, and perhaps some more: an id, or 0.  The last table holds half of them,
+ * and those that were searched for since it came into use. */
 static uint32_t find_path(uint32_t want, uint32_t count) {
         uint32_t last = table_for(count);
 

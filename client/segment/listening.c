@@ -10,7 +10,7 @@ extern uint32_t own_listening __attribute__((alias("spanalloc_listening_"), visi
 
 void sa_set_listening(uint32_t listening) {
         /* [G3] store of `listening` before the epoch's release in attach(), pairs with the load in
-         * spanalloc_is_alone_().  Without it: a thread that was told of the attachment reads 0, and its span is not
+         * spanalloc_is_alone_().  Without it: a thread that has learned of the attachment reads 0, and its span is not
          * recorded. */
         __atomic_store_n(&spanalloc_listening_, listening, __ATOMIC_SEQ_CST);
         __atomic_store_n(&own_listening, listening, __ATOMIC_SEQ_CST);
