@@ -210,7 +210,7 @@ int arena_move(struct arena *arena, struct arena *old) {
         /* One aligned word: it is there or it is not. */
         if (pwrite(fd, &at, sizeof at, offsetof(struct arena_header, moved_to)) != sizeof at)
                 return errno ? -errno : -EIO;
-        /* Of the first header only that word is looked at. */
+        /* Only that word of the first header is used. */
         (void)clear(fd, old->at ? old->at : PAGE_BYTES, old->at + old->size);
         old->fd = -1;
         arena_deinit(old);
@@ -269,9 +269,8 @@ void arena_log_line(struct arena *arena, const void *p) {
         uint32_t line = (uint32_t)((size_t)((const char *)p - arena->base) / ARENA_LINE);
 
         assert(arena->in_batch);
-        /* A step is bounded, so this is a fault of ours.  Nothing better is left: without its old bytes the line cannot
-         * be undone, and a commit here would keep half a step.  A successor undoes the batch and goes on from the last
-         * one. */
+        /* A step is bounded, so this is a bug, and only abort is left: without its old bytes the line cannot be undone,
+         * and a commit here would keep half a step.  A successor undoes the batch and goes on from the last one. */
         if (__builtin_expect(n >= arena->header->undo_capacity, 0))
                 abort();
         memcpy(arena->undo_lines[n], arena->base + (uint64_t)line * ARENA_LINE, ARENA_LINE);

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/pages.h"
 
-#define STEP        (UINT64_C(256) << 10) /* bytes between two looks at the clock */
-#define ROUNDS_MAX  16u                   /* then a round takes as long as it takes: the arena is changed very fast */
+#define STEP        (UINT64_C(256) << 10) /* bytes between two reads of the clock */
+#define ROUNDS_MAX  16u                   /* after these a round may exceed its slice: the arena is changed very fast */
 #define EXTENTS_MAX 65536u
 
 int arena_copy_init(struct arena_copy *copy, const struct arena *arena) {

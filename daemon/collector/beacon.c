@@ -2,8 +2,8 @@
 /*
  * The beacon's file or memfd, its mapping, and the two words in it.
  *
- * A file that is there already is taken over in place, since clients of the collector before us have it mapped and
- * wait for its generation to change; but only when it is ours: a regular file of our own user.
+ * An existing file is taken over in place, since clients of the collector before map it and wait for a new generation;
+ * but only if it is a regular file of this process's user.
  */
 #include "daemon/collector/beacon.h"
 
@@ -122,7 +122,7 @@ static int make_memory(struct beacon *beacon) {
         return r;
 }
 
-/* A number that no client has seen: it must differ from what earlier collectors said, of whom nothing is left. */
+/* A number that no client has seen: it must differ from those of earlier collectors, which are not recorded. */
 static int new_generation(uint32_t old, uint32_t *ret) {
         uint32_t generation;
 
@@ -163,7 +163,7 @@ int beacon_new(struct beacon **ret, const char *dir, int fd, uint32_t generation
         beacon->page->magic = SHM_BEACON_MAGIC;
         beacon->page->version = SHM_VERSION;
         atomic_store_explicit(&beacon->page->asleep, 0, memory_order_relaxed);
-        /* Relaxed: a client that sees it shakes hands with us before it does anything else, which orders everything. */
+        /* Relaxed: a client that reads it first does a handshake, which orders everything. */
         atomic_store_explicit(&beacon->page->generation, beacon->generation, memory_order_relaxed);
         *ret = beacon;
         return 0;

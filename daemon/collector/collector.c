@@ -288,7 +288,8 @@ bool collector_refresh_some(struct collector *collector, size_t *index, bool all
         if (!*index && !collector->refresh_slices)
                 limits_begin_pass(collector->processes);
         while ((process = processes_at(collector->processes, *index))) {
-                /* Passes between the slices give its user a new share each: a process that writes all the time has an end. */
+                /* Each pass between the slices gives its user a new share, so also a process that writes all the time
+                 * is done at some point. */
                 if (process->drain && (all || process->uid == uid) && !refresh(process, now_ns, end_ns) &&
                     ++collector->refresh_slices < REFRESH_SLICES)
                         return false;
@@ -409,7 +410,7 @@ int collector_set_timing(struct collector *collector, const struct process *proc
         if (on)
                 books_set_clock_rate(process->books, rate_measure(&collector->clock));
         books_commit(process->books);
-        /* It is settled, by which its threads are asked. */
+        /* Settling sets the bit that makes its threads write timestamps. */
         (void)refresh(processes_by_number(collector->processes, process->number), now_ns, UINT64_MAX);
         return 0;
 }

@@ -61,8 +61,8 @@ struct ingest {
         struct ingest *next;
         struct listener *listener;
         struct reactor_timer *timer; /* the oldest guest's time */
-        struct guest_list guests;    /* who have not said hello */
-        struct guest_list deferred;  /* who have, probably, but their user's share of this pass is used up */
+        struct guest_list guests;    /* connections without a hello yet */
+        struct guest_list deferred; /* connections with a hello, probably, whose user's share of this pass is used up */
 };
 
 /* ---------------------------------------------------------------------------------------------------- answers -- */
@@ -83,9 +83,9 @@ static bool is_dead(int pidfd) {
         return poll(&death, 1, 0) != 0;
 }
 
-/* A descriptor of the very process that connected, and when it started; or -errno.  The kernel gives a pidfd of a peer
- * since Linux 6.5, also of one that is dead, whose pid another process may have by now.  Before that there is the pid
- * alone, so its start time must be what it was at accept, and its user the one that connected. */
+/* A descriptor of the process that connected, and its start time; or -errno.  Since Linux 6.5 the kernel gives a pidfd
+ * of a peer, also of a dead one whose pid another process may have by now.  Before that there is only the pid: so the
+ * start time must equal that at accept, and the user that of the connection. */
 static int open_peer(const struct guest *guest, uint64_t *ret_start_ticks) {
         struct procinfo_stat stat;
         socklen_t size = sizeof(int);
@@ -182,8 +182,9 @@ static void hear_unmapped(const struct guest *guest, const struct shm_hello *hel
 static bool guest_serve(struct guest *guest);
 static void guest_free(struct guest *guest);
 
-/* A process announces its exec on one connection and attaches on the next.  The first may have been accepted before it
- * had said so; by now it has, and must be heard first, or the program would be taken for one that never attached. */
+/* A process announces its exec on one connection and attaches on the next.  The first may have been accepted before its
+ * message was sent.  By now it was, and must be read first; otherwise the program would count as one that never
+ * attached. */
 static void hear_earlier(const struct guest *guest) {
         struct guest *earlier, *next;
 
@@ -194,7 +195,7 @@ static void hear_earlier(const struct guest *guest) {
         }
 }
 
-/* Strangers at the door of `run` are sent away, uncounted: what they ask for is not missing in its report. */
+/* `run` refuses processes that are not its command's, and does not count that: they are not missing in its report. */
 static bool is_stranger(const struct guest *guest) {
         struct collector *collector = guest->ingest->collector;
         int r;
@@ -252,7 +253,7 @@ static void guest_unlink(struct guest *guest) {
         list->count--;
 }
 
-/* Behind those whose time is over earlier. */
+/* Inserts it after those with an earlier deadline. */
 static void guest_insert(struct guest *guest, struct guest_list *list) {
         struct guest *after = list->last, *before;
 
@@ -342,7 +343,7 @@ static void guest_wait(struct guest *guest) {
                 guest_free(guest);
 }
 
-/* Most have said it by the time that they are let in. */
+/* Most connections have sent their hello by the time they are accepted. */
 static void guest_hear(struct guest *guest) {
         if (guest_defer(guest))
                 return;

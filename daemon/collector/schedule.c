@@ -151,7 +151,7 @@ static void on_drain(void *userdata, uint64_t now_ns) {
 
         reactor_work(collector->reactor, "draining");
         schedule->drain_at_ns = 0;
-        if (collector_is_empty(collector)) { /* the next attach starts us again */
+        if (collector_is_empty(collector)) { /* the next attach starts passes again */
                 schedule->pass.is_on = false;
                 limits_begin_pass(collector->processes);
                 resume_ingest(collector);

@@ -49,7 +49,7 @@ struct statefile {
         struct reactor_watch *watch;
         int event_fd;
         struct job next_job; /* whose copy goes on in the next turn, where copy_timer is set */
-        size_t next;         /* how many files of this round were looked at: the page, then each row */
+        size_t next;         /* how many files of this round were done: the page, then each row */
         bool in_round;
         bool failed;    /* Something of this round was not saved. */
         bool is_logged; /* The log has a line on that, and no round has been without failure since. */

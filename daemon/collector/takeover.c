@@ -2,8 +2,8 @@
 /*
  * See takeover.h.
  *
- * The label is in the arena, which no client sees; the segment is in the hands of one.  So the segment is known by its
- * inode, and its geometry is the label's.
+ * The label is in the arena, which no client can read or write; a client can write to the segment.  So the segment is
+ * recognised by its inode, and its geometry is taken from the label.
  */
 #include "daemon/collector/takeover.h"
 #include "base/clean_text.h"

@@ -2,11 +2,10 @@
 /*
  * See welcome.h.
  *
- * A newcomer is handed its segment once that would survive the collector.  The service manager may be slow, or
- * stopped.  The reactor does not wait for it: the connection does, for less than a client's patience, and is answered
- * then all the same.  The descriptors are in the manager's queue by then; systemd
- * takes what is queued before it takes note that who sent it has died, so only its own death could lose them.  When it
- * still has not answered at WAIT_NS, the log says so.
+ * A newcomer gets its segment once that would survive the collector.  The service manager may be slow or stopped.  The
+ * reactor does not wait for it.  The connection waits, for less than a client's patience, and is then answered in any
+ * case: the descriptors are in the manager's queue.  systemd reads its queue before it handles the sender's death, so
+ * only systemd's own death could lose them.  If it has not answered by WAIT_NS, the log says so.
  */
 #include "daemon/collector/welcome.h"
 #include "base/files.h"
@@ -37,7 +36,7 @@ struct welcome {
         struct reactor_timer *timer;
 };
 
-/* The client may have gone, or read nothing: then it has no segment, and nothing of ours waits for it. */
+/* The client may have ended, or read nothing: then it has no segment, and the collector does not wait for it. */
 static int send_welcome(int fd, const struct shm_welcome *welcome, const int *fds, size_t n) {
         union {
                 struct cmsghdr align;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every offset and count in the file is a claim: each read is bounded by our own buffers, and by pread's answer.
+ * No offset or count in the file is trusted: each read is bounded by a buffer here, and by pread's result.
  */
 #include "daemon/host/elf_obstacle.h"
 
@@ -212,7 +212,7 @@ static int inspect(const char *path, int depth, const char **ret) {
         struct stat st;
         ssize_t n;
 
-        /* Without O_NONBLOCK a fifo of that name would stop us. */
+        /* Without O_NONBLOCK a fifo of that name would block. */
         fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;

@@ -47,7 +47,7 @@ static struct slot slots[SLOTS];
 static enum log_level max_level = LOG_LEVEL_WARNING;
 static bool to_journal;
 
-/* The journal is there when our stderr is its stream, and stderr was not turned elsewhere since. */
+/* True if stderr is the journal's stream and was not redirected since. */
 static bool stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         unsigned long long device, inode;

@@ -16,7 +16,7 @@
 
 #define SOURCES  "/sys/devices/system/clocksource/clocksource0/available_clocksource"
 
-/* Of several pairs the one between whose readings least happened: a thread may be interrupted between the two. */
+/* The closest of several pairs of readings: a thread may be interrupted between the two. */
 static struct rate both(void) {
         uint64_t least = UINT64_MAX;
         struct rate best = {0};

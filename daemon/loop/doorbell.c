@@ -2,9 +2,9 @@
 /*
  * Groups of up to 127 bells with a thread each.
  *
- * A group's mutex guards its bells, and every read of a bell's word: once waker_remove has had it, nothing in this
- * process reads the word any more.  The kernel may still be asked to wait on it, and answers an unmapped word with
- * EFAULT; the control word, moved at each change, makes the thread build its list anew.
+ * A group's mutex guards its bells, and every read of a bell's word: once waker_remove has held it, this process no
+ * longer reads the word.  A call may still tell the kernel to wait on it, which returns EFAULT for an unmapped word.
+ * The control word changes with the list, and makes the thread rebuild it.
  */
 #include "daemon/loop/doorbell.h"
 

@@ -2,8 +2,8 @@
 /*
  * The io_uring backend: one-shot poll requests, armed again before each wait.
  *
- * A one-shot request looks at the descriptor as it is armed, which gives level-triggered watches on every kernel that
- * has io_uring; multishot polls do not.  Arming all that fired, and the wait, are one system call.
+ * A one-shot request checks the descriptor when it is armed, which gives level-triggered watches on every kernel with
+ * io_uring; multishot polls do not.  One system call arms all requests that fired, and waits.
  *
  * The kernel names a watch by its address until the request's completion is seen; `armed` is that reference.
  */
@@ -22,7 +22,7 @@ struct uring_backend {
         struct reactor_watch *pending; /* to arm before the next wait */
 };
 
-/* A container's filter may let io_uring be set up and refuse the rest; so one request is made to go round. */
+/* A container's filter may allow the set-up of io_uring and refuse the rest, so one request is tried. */
 static int try_one(struct io_uring *ring) {
         struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
         struct io_uring_cqe *cqe;

@@ -129,7 +129,7 @@ enum { OPTION_HELP = 1000, OPTION_VERSION, OPTION_CONFIG, OPTION_FIRST };
 #define LIMIT(member) offsetof(struct config, limits.member)
 #define UID(kind)     offsetof(struct config, limits.uid_max[QUOTA_##kind])
 
-/* The table.  What has a setter or a range, and a value, may stand in a file under the same name. */
+/* The table.  An option with a value and a setter or a range may be set in a file by the same name. */
 static const struct {
         const char *name, *value, *help;
         setter_fn set;
@@ -261,7 +261,7 @@ static int on_pair(void *userdata, const char *section, const char *name, const 
         const char *wanted;
 
         if (context->mistake[0])
-                return 1; /* the first one is told */
+                return 1; /* only the first mistake is printed */
         if (section[0]) {
                 snprintf(context->mistake, sizeof context->mistake,
                          "there is no section [%.64s]; write options above all sections", section);
@@ -326,7 +326,7 @@ static void make_long_options(struct option long_options[OPTIONS + 1]) {
         long_options[OPTIONS] = (struct option){0};
 }
 
-/* One walk over the arguments.  `config` NULL: only looks for --help, --version and --config. */
+/* One walk over the arguments.  `config` NULL: only searches for --help, --version and --config. */
 static int walk(struct config *config, int argc, char *argv[], const char **ret_file) {
         struct option long_options[OPTIONS + 1];
         const char *wanted;

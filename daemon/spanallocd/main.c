@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spanallocd: puts a reactor, a collector and a query server together, and runs them until it is told to stop.
+ * spanallocd: makes a reactor, a collector and a query server, and runs them until a signal stops it.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -40,7 +40,7 @@ struct daemon {
         struct reactor_watch *signal_watch;
 };
 
-/* The least of the machine's memory and the limits of our cgroup and those above it. */
+/* The least of the machine's memory and the limits of this process's cgroup and its ancestors. */
 static uint64_t memory_to_have(void) {
         long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
         uint64_t memory = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0, used, limit;
@@ -230,8 +230,9 @@ static void tell_started(const struct daemon *daemon) {
         sd_notify(0, "READY=1");
 }
 
-/* What a process of many threads might need is a few large arrays, of which most use a page; an answer is megabytes once.
- * So that neither stays resident: from here on each is a mapping, which glibc would give up after the first large one. */
+/* Allocations of this size and more get a mapping of their own, so that they do not stay resident: the arrays for a
+ * process of many threads, most of which use a page, and answers of megabytes.  By default glibc raises the limit after
+ * the first large one. */
 #define MAPPED_BYTES 32768
 
 int main(int argc, char *argv[]) {

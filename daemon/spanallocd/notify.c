@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams are sent by hand and not by sd_notify(3), which waits for a manager that does not read: to be stopped by the
- * one that we depend upon is no reason to stop the programs that depend on us.
+ * Datagrams are sent without sd_notify(3), which waits for a manager that does not read: a stopped manager must not
+ * stop the programs that this daemon serves.
  */
 #include "daemon/spanallocd/notify.h"
 

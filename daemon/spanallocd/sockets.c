@@ -116,8 +116,8 @@ static int make_address(struct sockaddr_un *ret, const char *dir, const char *na
         return -ENAMETOOLONG;
 }
 
-/* Whether who listens behind this connection has ended: for a moment the kernel keeps a socket open that a ring of his
- * still held. */
+/* True if the process that listens behind this connection has ended: for a moment the kernel keeps its socket open, if
+ * its io_uring held it. */
 static bool is_dead(int fd) {
         struct ucred cred;
         socklen_t size = sizeof cred;
@@ -172,7 +172,7 @@ static int listen_at(int *ret, struct socket_file *ret_file, const char *dir, co
         fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return cannot_listen(&address, -errno);
-        /* By the mask and not by chmod: the directory's owner could have put a link there meanwhile. */
+        /* By the mask and not by chmod: the directory's owner could have put a link there after bind. */
         mask = umask(0777 & ~mode);
         r = bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
         umask(mask);
@@ -199,7 +199,7 @@ static void give_to_group(const char *dir) {
                           strerror(errno));
 }
 
-/* Which of our sockets a descriptor is, its type says, whatever its unit was called. */
+/* The type of a descriptor's socket says which socket it is, whatever its unit is called. */
 static void take_from_systemd(struct sockets *sockets, const int *fds, size_t count) {
         for (size_t i = 0; i < count; i++) {
                 int *place = NULL, fd = fds[i];
@@ -258,7 +258,7 @@ int sockets_open(struct sockets *ret, const struct config *config, const int *fd
         return 0;
 }
 
-/* Only what we made: another socket may be there by now. */
+/* Removes only this process's own file: another socket may be there by now. */
 static void unlink_own(const char *dir, const char *name, const struct socket_file *own) {
         struct sockaddr_un address;
         struct stat st;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading in one pass, without a document: for answers of very many rows, which are looked at once.
+ * Reading in one pass, without a document: for answers of very many rows, each read once.
  *
- * Like the scan it looks at each count and length before it believes it, allocates nothing, and knows no msgpack-c.
+ * Like the scan it checks each count and length before use, allocates nothing, and does not use msgpack-c.
  */
 #include "daemon/wire/wire.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reading half: a message that passed the scan, decoded by msgpack-c, behind handles of our own.
+ * Reading: a message that passed the scan, decoded by msgpack-c, behind this module's own handles.
  */
 #include <errno.h>
 #include <msgpack.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The look at every count before a decoder gets the bytes.
+ * The check of every count before a decoder gets the bytes.
  *
  * No recursion, no allocation, no msgpack-c.  Each value takes a byte at least, so a count that is larger than the
- * bytes left is a lie, and a message that passes makes a decoder reserve a small multiple of its own size.
+ * remaining bytes is false, and a message that passes makes a decoder reserve a small multiple of its own size.
  */
 #include "daemon/wire/scan.h"
 

@@ -134,8 +134,8 @@ int wire_frame(const void *bytes, size_t size, size_t max, const void **ret_mess
 
 /* ---------------------------------------------------------------------------------------------------- writing -- */
 
-/* A table has a few hundred thousand values, nearly all of them of one or two bytes: so they are written by hand, in the
- * shortest form, with one look at the room. */
+/* A table has a few hundred thousand values, nearly all of them of one or two bytes: so they are written without
+ * msgpack-c, in the shortest form, with one check for room. */
 static inline bool has_room(const struct wire_buffer *buffer, size_t size) {
         return buffer->error == 0 && buffer->size + size <= buffer->allocated && buffer->size + size <= buffer->limit;
 }

@@ -86,8 +86,8 @@ void wire_put_map(struct wire_buffer *buffer, uint32_t count);
 size_t wire_begin_array(struct wire_buffer *buffer);
 void wire_end_array(struct wire_buffer *buffer, size_t mark, uint32_t count);
 
-/* Without a look at the room, for what there is very much of: the caller has reserved it (wire_buffer_reserve), and adds what
- * was written to .size.  Each returns the end of that. */
+/* Writing without a check for room, for very many values: the caller has reserved the room (wire_buffer_reserve), and
+ * adds the length to .size.  Each returns the end of what it wrote. */
 #define WIRE_PACKED_NUMBER 9u /* bytes that have to be there for a number, whatever it takes of them */
 
 static inline unsigned char *wire_pack_uint(unsigned char *at, uint64_t value) {
