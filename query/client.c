@@ -30,12 +30,12 @@ struct client {
         char path[CLIENT_PATH_BYTES];
         char version[64];
         struct wire_buffer out, in;
-        size_t taken; /* bytes at the front of `in` that were handed out */
+        size_t taken; /* bytes at the front of `in` that were returned as a message */
 };
 
 /* ---------------------------------------------------------------------------------------------------- messages -- */
 
-/* The next whole message, good until the next one is asked for. */
+/* The next whole message, valid until the next call. */
 static int next_message(struct client *client, uint64_t deadline, bool interruptible, const void **ret_message,
                         size_t *ret_size) {
         ssize_t n;
@@ -154,7 +154,7 @@ static int transact(struct client *client, struct wire_document **ret_document, 
         return r < 0 ? r : decode_answer(client, message, *ret_size, ret_document, ret_result, ret_error);
 }
 
-/* Whether it is the answer to the last request, without an error; the cursor then stands before its result. */
+/* True if it is the answer to the last request, without an error; the cursor is then before its result. */
 static bool is_plain_answer(const struct client *client, struct wire_cursor *cursor) {
         struct wire_item root, kind, id, error;
 
@@ -374,7 +374,7 @@ int client_follow(struct client *client, const struct client_params *params, str
         return r;
 }
 
-/* A client_event; CLIENT_TIMEOUT for a notification of a kind that this program does not know. */
+/* A client_event; CLIENT_TIMEOUT for a notification of an unknown kind. */
 static int decode_event(struct wire_value root, size_t size, struct table **ret_table,
                         struct client_marker *ret_marker) {
         struct wire_value params = wire_at(root, 2);

@@ -222,7 +222,7 @@ static int decode_column(struct decoder *decoder, size_t index, const char *name
         return 0;
 }
 
-/* A column that this program does not know has the type of its first cell. */
+/* A column that is not in daemon/wire/columns.h gets the type of its first cell. */
 static void guess_types(struct table *table, const char *name) {
         const struct wire_columns *known = wire_columns(name);
 

@@ -175,7 +175,7 @@ struct by_text {
         const struct top_row *(*row)(struct top_model *, uint32_t);
 };
 
-/* The rows of two items may share one buffer, so the text is taken before the other one is asked for. */
+/* The rows of two items may share one buffer, so the text is copied before the other row is read. */
 static int compare_text(const void *a, const void *b, void *userdata) {
         const struct radix_item *x = a, *y = b;
         const struct by_text *by = userdata;

@@ -126,7 +126,7 @@ static int put_row(struct top_model *model, struct top_store *store, const struc
         return 0;
 }
 
-/* Those that stand before `process`. */
+/* Carries over the unchanged processes before `process`. */
 static int carry_rows(struct top_model *model, struct top_store *store, const struct top_samples *samples, size_t *at,
                       uint64_t process) {
         int r = 0;

@@ -55,7 +55,7 @@ static enum field field_of(const char *name, size_t size) {
         return FIELD_OTHER;
 }
 
-/* What is not known is told as a guess. */
+/* An unknown quality is shown as estimated. */
 static enum top_quality quality_of(const char *text, size_t size) {
         static const char *const names[] = {
                 [TOP_EXACT] = "exact",         [TOP_MIGRATED] = "migrated", [TOP_LOST] = "lost",

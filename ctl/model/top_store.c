@@ -59,7 +59,7 @@ static void index_add(struct top_store *store, uint32_t slot) {
         store->index[i] = slot + 1;
 }
 
-/* Made anew when rows went, which is simpler than taking them out one by one. */
+/* Rebuilt when rows were removed, which is simpler than removing entries one by one. */
 static void index_fill(struct top_store *store) {
         memset(store->index, 0, ((size_t)store->index_mask + 1) * sizeof(*store->index));
         for (uint32_t i = 0; i < store->capacity; i++)

@@ -40,8 +40,8 @@ static uint32_t count_processes(const struct top_store *store) {
         return n;
 }
 
-/* Units and processes that have a row, in the order of the answer.  Processes are numbered after the units, which are
- * not all known before: so they are first put where no unit can be. */
+/* Units and processes that have a row, in the order of the answer.  Processes are numbered after the units, whose
+ * number is not known yet, so processes first get numbers that no unit can have. */
 static void find_groups(struct tree *tree) {
         struct top_model *model = tree->model;
         const struct top_store *store = &model->tree;

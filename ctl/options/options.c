@@ -338,7 +338,7 @@ static int parse_sort(struct parser *parser) {
         return wire_columns_find(columns_of(parser->options->verb), name) < 0 ? no_column(parser, name) : 0;
 }
 
-/* What can be judged only when the verb is known, since options may stand before it. */
+/* Checks that need the verb, since options may precede it. */
 static int parser_check(struct parser *parser) {
         struct options *o = parser->options;
         const struct verb *verb = &verbs[o->verb];
@@ -381,7 +381,7 @@ int options_parse(struct options *ret, int argc, char **argv, char *error, size_
                 .argv = argv + 1,
         };
         struct parser parser = {.options = &options, .error = error, .error_size = error_size};
-        bool rest = false; /* nothing more is an option of ours, and getopt must not be called again */
+        bool rest = false; /* the rest holds no option of this program, and getopt must not be called again */
         int r = 0;
 
         parser_fill(&parser);

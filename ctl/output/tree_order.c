@@ -8,7 +8,7 @@
 
 #include "ctl/output/tree_order.h"
 
-/* Rows are told by their number from 1; 0 is none. */
+/* A row is named by its number from 1; 0 is none. */
 struct node {
         size_t process; /* the first row of its process */
         size_t parent;
@@ -88,7 +88,7 @@ static void find_places(struct ordering *ordering) {
         }
 }
 
-/* The row after `row`, depth first; 0 at the end.  Processes stand one after another, each with its roots first. */
+/* The row after `row`, depth first; 0 at the end.  Processes follow one another, each with its roots first. */
 static size_t next_row(const struct ordering *ordering, size_t row) {
         const struct node *nodes = ordering->nodes;
         size_t n = ordering->tree->row_count, next = 0;

@@ -86,7 +86,7 @@ int view_print(const struct options *options, const struct table *table, const s
         size_t width = render_width(options);
         size_t n = view_choose(options, table, view, n_view, width, columns);
 
-        /* Columns that were asked for and do not fit are left whole: a pager can move sideways. */
+        /* Columns that the options name are not cut if they do not fit: a pager can scroll sideways. */
         if (options->n_columns && view_least_width(table, columns, n) > width)
                 width = 0;
         return render_table(options, table, columns, n, width, stream);

@@ -157,7 +157,7 @@ static void print_cost(FILE *stream, const struct report *report, const struct f
         char a[FORMAT_MAX], b[FORMAT_MAX];
 
         fprintf(stream, "  coverage %s", format_ppm(a, share_ppm(all > lost ? all - lost : 0, all)));
-        /* Of these it is not known what they allocated. */
+        /* The allocations of these processes are unknown. */
         if (total->values[FOLD_UNCOUNTED])
                 fprintf(stream, " of what was counted; %" PRIu64 " of %" PRIu64 " %s not counted",
                         total->values[FOLD_UNCOUNTED], total->images,

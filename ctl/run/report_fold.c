@@ -10,7 +10,7 @@
 #include "ctl/output/counting.h"
 #include "ctl/run/report_fold.h"
 
-/* How `counting` begins in the row of a process that has counters of ours. */
+/* The beginning of `counting` for a process that libspanalloc-malloc counts. */
 #define COUNTED "libspanalloc-malloc"
 
 void fold_deinit(struct fold *fold) {

@@ -63,7 +63,7 @@ struct run {
         pid_t pid;
         bool ended;                              /* the command has ended: */
         int wait_status;                         /* so */
-        bool alone;                              /* no descendant is left, not even of those that it left behind */
+        bool alone;                              /* no descendant is left, including those that outlived the command */
         bool hurried;                            /* a signal asked for the report now */
         uint64_t started_ns, ended_ns, alone_ns; /* monotonic */
         struct run_progress progress;
@@ -88,8 +88,8 @@ static bool is_message_waiting(const struct run *run) {
         return poll(doors, 2, 0) > 0;
 }
 
-/* The report is made when the command and all its descendants are gone and their books closed, or when those that
- * it left behind have had their time. */
+/* True when the command and all its descendants have ended and their books are closed, or when the time for descendants
+ * that outlive the command is over. */
 static bool is_over(const struct run *run) {
         uint64_t now = clock_monotonic_ns();
 
@@ -144,8 +144,8 @@ static void on_reap_timer(void *userdata, uint64_t now) {
 
 /* -------------------------------------------------------------------------------------------------- signals -- */
 
-/* A signal from the terminal went to the whole foreground group, so to the command too; one that was sent to us alone
- * is passed on. */
+/* The terminal sends a signal to the whole foreground group, including the command.  A signal that was sent to this
+ * process alone is passed on. */
 static void on_signal(struct run *run, const struct signalfd_siginfo *info) {
         int signal = (int)info->ssi_signo;
 
@@ -167,7 +167,7 @@ static void on_signal_fd(void *userdata, int fd, unsigned events) {
                 on_signal(run, &info);
 }
 
-/* Blocked before any thread is made.  What was ignored when we came stays ignored, as nohup(1) wants it. */
+/* Blocks signals before any thread is made.  A signal that was ignored at the start stays ignored, for nohup(1). */
 static int take_signals(struct run *run) {
         static const int passed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
         struct sigaction action, default_action = {.sa_handler = SIG_DFL};
@@ -376,7 +376,7 @@ static int start(struct run *run) {
         return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "\"%s\" cannot be run: %s.", run->path, strerror(-r));
 }
 
-/* A loop that failed leaves the command as it is; its status is still wanted. */
+/* If the loop fails, the command goes on, and its status is still waited for. */
 static int loop(struct run *run) {
         int r;
 

@@ -23,8 +23,8 @@
 #define SPANALLOC_MULTIARCH ""
 #endif
 
-/* How long a process may wait for our answer when hundreds start at once.  Should this program die, they hear of it at
- * once. */
+/* How long a process may wait for the answer when hundreds start at once.  If this program dies, their connections end
+ * at once. */
 #define ATTACH_MS 20000
 
 #define LIBRARY   "libspanalloc-malloc.so.0"

@@ -37,7 +37,7 @@ const char *const top_help[] = {
         NULL,
 };
 
-/* A text too wide for the page goes on in the next line, at a blank. */
+/* A text wider than the page is wrapped at a blank. */
 static size_t put_wrapped(struct top_page *page, size_t y, enum top_style style, const char *text, size_t indent) {
         size_t width = page->width;
 
@@ -99,7 +99,7 @@ void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t h
 
 /* ------------------------------------------------------------------------------------------- warnings -- */
 
-/* Writes the sentence if it is the one that was asked for; counts it in any case. */
+/* Writes the sentence if its number is `index`; counts it in any case. */
 #define WARN(...)                                                                                                      \
         do {                                                                                                           \
                 if (n++ == index && buf)                                                                               \

@@ -33,7 +33,7 @@ static int connect_again(struct top *top) {
         return client_new(&top->ctl->client, &client, &top->error);
 }
 
-/* What a row needs is known before it is asked for: texts only of rows that are new, percentiles only to be shown. */
+/* Queries only the columns in use: texts only for new rows, percentiles only if they are shown. */
 static void choose_columns(const struct top *top, bool texts, char *buf, size_t size) {
         bool tree = top_model_shape(top->ui.model) == TOP_TREE;
         bool p99 = top_model_sorted_by(top->ui.model) == TOP_P99 || top->ctl->options.batch;
@@ -64,11 +64,11 @@ static int ask_rows(struct top *top, bool texts, uint64_t since_answer) {
         char columns[256];
         int r;
 
-        /* Sorted and limited here: what allocates fastest is known only after the answer. */
+        /* Sorted and limited by top itself: rates are known only after the answer. */
         params.sort = NULL;
         params.limit = 0;
         params.columns = columns;
-        /* A collector of another version may not know it. */
+        /* A collector of another version may not support it. */
         if (!tree && !strcmp(client_peer_version(top->ctl->client), SPANALLOC_VERSION))
                 params.since_answer = &since_answer;
         choose_columns(top, texts, columns, sizeof(columns));
@@ -79,7 +79,7 @@ static int ask_rows(struct top *top, bool texts, uint64_t since_answer) {
         return not_read(top, r);
 }
 
-/* Rows that are new are asked for again, with their texts. */
+/* Queries new rows again, with their texts. */
 static int ask_new_rows(struct top *top) {
         char columns[sizeof(top->columns)];
         uint64_t since_answer;
@@ -172,7 +172,7 @@ static void note_away(struct top *top) {
                 ui->mode = TOP_MODE_LIST; /* the process has another number when it comes back */
 }
 
-/* A collector that was started again begins its sums anew, and its numbers do not say so. */
+/* A restarted collector begins with new sums, and the sums alone do not show that. */
 static void note_restart(struct top *top, const struct top_summary *before) {
         const struct top_summary *now = top_model_summary(top->ui.model);
         bool had_any = before->collector || before->started;
@@ -185,7 +185,7 @@ static void note_restart(struct top *top, const struct top_summary *before) {
         top->restarts++;
 }
 
-/* What a key asked for.  That it is not possible is no reason to be gone. */
+/* Sends the request of a key.  If the request fails, top goes on. */
 static void set_timing(struct top *top) {
         struct top_timing wish = top->ui.timing;
         struct client_params params = {
@@ -205,7 +205,7 @@ static void set_timing(struct top *top) {
         table_free(table);
 }
 
-/* Asks for all that one screen shows, over a new connection if there is none. */
+/* Queries the data of one screen, over a new connection if there is none. */
 static int ask(struct top *top, struct table **ret_processes, struct table **ret_status) {
         int r = top->ctl->client ? 0 : connect_again(top);
 

@@ -14,7 +14,7 @@ enum { HEADING_FROM = 3, FOOTER_FROM = 6, HISTORY_FROM = 10, LINE_MAX = 2048 };
 
 /* ---------------------------------------------------------------------------------------------- header -- */
 
-/* Parts that do not fit are left out, and a shorter one after them may still stand. */
+/* A part that does not fit is left out; a shorter one after it may still fit. */
 static void add_part(char *line, size_t size, size_t width, const char *separator, const char *part) {
         size_t used = strlen(line), gap = used ? strlen(separator) : 0;
 
@@ -97,7 +97,7 @@ void top_view_heading(const struct top_layout *layout, const struct top_model *m
 
 /* ------------------------------------------------------------------------------------------------ rows -- */
 
-/* Never a zero where nothing is known. */
+/* Not "0" for an unknown number. */
 static const char *counted(const struct top_row *row, const char *text) {
         return row->sums.quality == TOP_UNCOUNTED ? "-" : text;
 }

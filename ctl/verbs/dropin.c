@@ -18,7 +18,7 @@
 #include "ctl/run/preload_order.h"
 
 #define FILE_NAME "spanalloc.conf"
-/* How a file of ours begins. */
+/* The first line of a file that this program wrote. */
 #define SIGNATURE "# Written by `spanallocctl enable"
 
 int dropin_init(struct dropin *ret, const char *unit, bool user) {

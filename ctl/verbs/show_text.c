@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * show for a person: what the numbers are, what they mean and do not mean, and what to look at next.
+ * show for a person: the numbers, their meaning and limits, and the next commands to run.
  */
 #include <errno.h>
 #include <inttypes.h>

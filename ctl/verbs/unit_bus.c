@@ -149,7 +149,7 @@ int unit_bus_restart(struct unit_bus *bus, const char *name, struct unit_error *
         const char *job;
         int r;
 
-        /* What the signal brings waits in the queue until we look, so none can be missed. */
+        /* The signal's messages wait in the queue until they are read, so none is missed. */
         r = sd_bus_match_signal(bus->bus, NULL, NULL, MANAGER_PATH, MANAGER_INTERFACE, "JobRemoved", on_job_removed,
                                 bus);
         if (r >= 0)

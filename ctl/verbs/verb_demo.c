@@ -85,7 +85,7 @@ static int make_directory(struct demo *demo) {
         return CTL_OK;
 }
 
-/* Quiet: the screen is top's.  It goes with us, however we end. */
+/* Without output, since top owns the screen.  The child ends with this process, however that ends. */
 static pid_t spawn(char *const *argv, char *const *environment) {
         pid_t parent = getpid(), pid = fork();
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctor: looks at everything that has to be right, and says what to do about what is not.
+ * doctor: checks everything that counting needs, and prints what to do about each problem.
  */
 #include <errno.h>
 #include <grp.h>
@@ -70,7 +70,7 @@ static int check_socket(struct ctl *ctl, struct doctor *doctor, struct client_er
         return ctl_exit_of(error);
 }
 
-/* The soft limit of the collector's descriptors; 0: it is in another namespace, or not ours to look at. */
+/* The soft limit of the collector's descriptors; 0: it is in another namespace, or may not be read. */
 static uint64_t descriptor_limit(uint64_t pid) {
         unsigned long long limit = 0;
         char path[64], line[256], comm[32] = "";

@@ -15,7 +15,7 @@
 #include "ctl/session/ask.h"
 #include "ctl/verbs/verbs.h"
 
-/* Reasons of markers that are our own; the collector knows of neither. */
+/* Reasons of markers that this program makes; the collector has neither. */
 #define RESTARTED    "restarted"
 #define DISCONNECTED "disconnected"
 
@@ -42,7 +42,7 @@ static int print_cell(const char *text, int width, bool last) {
         return printf("%*s%s", last && width <= 0 ? 0 : width, text, last ? "\n" : " ");
 }
 
-/* The path where there is room for it, else the name alone, cut if it must be. */
+/* The path if it fits, else the name alone, cut if needed. */
 static const char *fit_name(const struct options *options, const struct table *event, char buf[RENDER_CELL_MAX]) {
         const char *path = table_text(event, 0, "path"), *span = table_text(event, 0, "span");
         size_t width = render_width(options), room = width > BEFORE_NAME + 8 ? width - BEFORE_NAME : 8;
@@ -95,7 +95,7 @@ static int print_legend(const struct options *options) {
         return fflush(stdout) == EOF ? -errno : 0;
 }
 
-/* Always on one line, whatever form of JSON was asked for. */
+/* Always on one line, for every form of JSON. */
 static int print_span(const struct options *options, const struct table *event) {
         struct json_columns columns = {options->columns, options->n_columns};
         struct json *json = NULL;
@@ -139,7 +139,7 @@ static int print_marker(const struct options *options, const struct client_marke
         return r;
 }
 
-/* Asks for events, having asked who it is that answers. */
+/* Queries the collector's identity, then subscribes to its events. */
 static int begin(struct followed *followed, struct client_error *ret_error) {
         struct client_params params = ask_params(&followed->ctl->options);
         struct table *status = NULL;
@@ -150,11 +150,11 @@ static int begin(struct followed *followed, struct client_error *ret_error) {
         followed->pid = table_uint(status, 0, "pid");
         followed->generation = table_uint(status, 0, "generation");
         table_free(status);
-        params.limit = 0; /* an end of our own; the collector knows of none */
+        params.limit = 0; /* this program ends by itself; the collector has no such limit */
         return client_follow(followed->ctl->client, &params, ret_error);
 }
 
-/* Gone, and may come back: as opposed to one that is of another version, or does not let us. */
+/* True if the collector has ended and may come back; false if it is of another version or refuses this user. */
 static bool may_come_back(const struct client_error *error) {
         return error->kind == CLIENT_ERROR_UNREACHABLE && error->code != EBADMSG && error->code != EACCES &&
                error->code != EPERM;

@@ -11,7 +11,7 @@
 #include "ctl/verbs/show_text.h"
 #include "ctl/verbs/verbs.h"
 
-/* With what is sent only when it is asked for. */
+/* Includes the columns that are sent only if named. */
 #define COLUMNS                                                                                                        \
         "process,pid,uid,unit,span,path,opened,closed,open,cycles,alloc_count,alloc_bytes,dealloc_count,"              \
         "dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,self_dealloc_count,self_dealloc_bytes,"             \
