@@ -93,7 +93,7 @@ complete -c spanallocctl -n '__fish_seen_subcommand_from ps' -s f -l filter -x -
 complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree show' -l since -x -a '1m 5m 10m' -d 'Only the last so long'
 complete -c spanallocctl -n '__fish_seen_subcommand_from tree' -l min-percent -x -d 'Fold what is below N %'
 complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree top' -s s -l sort -x -a '(__spanallocctl_columns)' -d 'Sort by this column'
-complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree top follow' -l limit -x -d 'At most so many rows'
+complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree top follow' -l limit -x -d 'Print at most N rows'
 complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree follow' -s c -l columns -x -a 'all (__spanallocctl_columns)' -d 'Show these columns'
 set -l screens '__fish_seen_subcommand_from top demo'
 complete -c spanallocctl -n $screens -s b -l batch -d 'Plain screens'

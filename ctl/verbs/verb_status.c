@@ -35,7 +35,7 @@ static void print_losses(FILE *stream, const struct table *t) {
                 fprintf(stream, "     Evicted: %" PRIu64 " open spans that the table had no room for\n",
                         table_uint(t, 0, "evicted"));
         if (table_uint(t, 0, "log_dropped"))
-                fprintf(stream, "         Log: %" PRIu64 " lines found no room, as nobody reads it\n",
+                fprintf(stream, "         Log: %" PRIu64 " lines were dropped, as its reader does not read\n",
                         table_uint(t, 0, "log_dropped"));
         if (table_uint(t, 0, "left_behind"))
                 fprintf(stream,
