@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Books that anything may have written: good ones, in which the input changes words anywhere.  Checksums are not
- * tested: an attacker who changes a file can also correct its checksum.
+ * Untrusted books: good ones, in which the input changes words anywhere.  Checksums are not tested: an attacker who
+ * changes a file can also correct its checksum.
  *
- * Either they are refused, or every query can be asked of them, and the next records, closes and the end can be booked.
+ * Either the books are refused, or every query is answered from them, and the next records, closes and the end are
+ * booked.
  *
- * An input is a row of changes: where from the beginning of the data, in words of four bytes, and what.
+ * An input is a list of changes: the offset in the data, in words of four bytes, and the new value.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strangers at the ingest socket: connections that say nothing, junk, half a hello, an exec notice or a good hello, with
- * descriptors and without, read or do not read the answer, and hang up at any moment.
+ * Untrusted processes at the ingest socket: connections that send nothing, junk, half a hello, an exec notice or a good
+ * hello, with descriptors and without, read the answer or not, and end at any moment.
  *
- * A real collector with a real socket; ingest.c is compiled into this file, so that its turns can be taken one by one.
- * Whatever comes: no crash, what was sent beside a message is not kept, every guest is gone after its time, an answer is
- * well formed, and the collector's descriptors are as many as before once its processes are forgotten.
+ * A real collector with a real socket; ingest.c is compiled into this file, so that its turns run one by one.  For
+ * every input: no crash, no descriptor sent with a message is kept, every guest is removed after its time, each answer
+ * is well formed, and the collector has as many descriptors as before once its processes are forgotten.
  */
 #include <fcntl.h>
 #include <stdbool.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests of strangers, from the frame to the answer: who asks, what for, with which params.
+ * Untrusted requests, from the frame to the answer: the user, the method and the params come from the input.
  *
- * The input's first byte says who asks and how the rest is meant: as the bytes of a message, or as choices from which a
- * request is made, so that params and methods are reached without a fuzzer having to find msgpack.  The answers come
- * from real books (support/query_fixture.h).
+ * The input's first byte chooses the user, and how the rest is used: as the bytes of a message, or as choices from
+ * which a request is made, so that the fuzzer reaches params and methods without having to find msgpack.  The answers
+ * come from real books (support/query_fixture.h).
  *
- * Whatever comes: no crash; a refusal, or one whole framed answer within the limits that decodes; and no user sees
+ * For every input: no crash; a refusal, or one whole framed answer within the limits that decodes; and no user sees
  * another user's process.
  */
 #include <stdarg.h>

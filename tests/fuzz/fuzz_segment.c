@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A segment whose owner is hostile: what is in it, and what happens to it while it is being read, comes from the input.
+ * A segment with a hostile owner: its content, and its changes while it is read, come from the input.
  *
  * The input is a list of steps.  Some write into the segment (whole records and claims as the library makes them, so that
  * what lies behind the first checks is reached, and raw bytes anywhere); some have the collector drain, settle or finish;
  * one lies in wait: after so many more reads of the collector, in the middle of a copy too, further writes happen.  For
  * that the reader and the drain are compiled into this file with hooks in their loads and copies.
  *
- * Whatever comes: no crash, -EBADMSG or books that balance, and rows that can be shown.
+ * For every input: no crash, -EBADMSG or books that balance, and rows that can be shown.
  */
 #include <errno.h>
 #include <stdatomic.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A collector that is hostile, or none: what it answers to a hello, and which descriptors come with it, is the input's.
+ * A hostile collector, or another program: its answer to a hello, and the descriptors with it, come from the input.
  *
- * The client's own code takes the answer from a socket pair, checks it and maps what it was handed.  Whatever comes: no
- * crash, no descriptor and no mapping is left behind after a refusal, and what is accepted is sealed, of the size that it
- * says, and can be read to its last byte.
+ * The client's own code receives the answer from a socket pair, checks it and maps the segment.  For every input: no
+ * crash; no descriptor and no mapping stays after a refusal; and an accepted segment is sealed, has the stated size,
+ * and can be read to its last byte.
  */
 #include <fcntl.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The threads of a played program: each does what it is handed, by the real library, and writes down what came back.
+ * The threads of a played program: each runs its list of actions through the real library, and records the results.
  *
  * Threads: actor_go() hands the list over, actor_await() or actor_is_done() takes it back; in between it is the actor's.
  */

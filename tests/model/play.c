@@ -2,10 +2,11 @@
 /*
  * See play.h.
  *
- * One thread acts at a time, and what it came back with is told to the oracle, but for three kinds of blocks.  In a
- * relay the calls come one after the other as well, but the drain runs beside them, as fast as it can.  In a parallel one all threads run at once, each on spans of its own, and the drain beside them: whatever the order was, the
- * numbers are the same.  In a race two threads call on one span at once: then there is an oracle for each order of their
- * calls, and at the next look all but those that agree with the books are dropped.  One has to be left.
+ * One thread acts at a time, and its result goes to the oracle, except in three kinds of blocks.  In a relay the calls
+ * also follow one another, but the drain runs beside them, as fast as it can.  In a parallel block all threads run at
+ * once, each on spans of its own, with the drain beside them: the numbers do not depend on the order.  In a race two
+ * threads call on one span at once.  Then there is an oracle for each order of their calls, and at the next check all
+ * that differ from the books are dropped.  One must be left.
  */
 #include "tests/model/play.h"
 

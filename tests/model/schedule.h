@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a program does, step by step, for the oracle and for the real library alike; how such programs are thought up,
- * written down and read back.
+ * A program as a list of actions, for the oracle and for the real library; making such lists at random, writing and
+ * reading them.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The collector's side of a schedule: real books, filled by the real drain from the real segment of this very process.
- * When it drains is the schedule's affair.
+ * The collector's side of a schedule: real books, filled by the real drain from the segment of this process.  The
+ * schedule says when it drains.
  *
  * Threads: side_attach() beside a thread that attaches; the rest one at a time.
  */

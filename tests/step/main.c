@@ -4,12 +4,12 @@
  * drains at each instruction; and killed at each.
  *
  * Every script runs twice under the stepper: with a collector that drains and settles at each instruction, and with one
- * that looks rarely, so that a death finds much that it has not seen.  At each instruction of both, a copy of segment and
- * books is ended as if the program had been killed there.  Then the program is killed for real: before each instruction
- * at which none was killed yet, of the client, of the C library beneath it, and of the program itself.  Its books must be
- * those of the copy.  What is checked stands in check.c; that it can fail is shown by mutants.cmake.
+ * that drains rarely, so that much is undrained at a death.  At each instruction of both, a copy of segment and books
+ * is ended as if the program had been killed there.  Then the program is killed for real: before each instruction at
+ * which none was killed yet, of the client, of the C library beneath it, and of the program itself.  Its books must be
+ * those of the copy.  check.c has the checks; mutants.cmake shows that they can fail.
  *
- * Optional: it knows the breakpoint of x86-64 only.
+ * Optional: it sets breakpoints on x86-64 only.
  *
  * Timeout: 300
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See step.h.  docs/semantics.md in a few lines, for what a script does: a call has wholly happened or not at all.
+ * See step.h.  docs/semantics.md in a few lines, for the calls of a script: a call has wholly happened or not at all.
  *
- * Attribution needs no intervals here: whatever a thread counts belongs to what is on its stack at that moment.
+ * Attribution needs no intervals here: each count of a thread belongs to the frames on its stack at that moment.
  */
 #include "tests/step/step.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See step.h.  What the stepped program does.
+ * See step.h.  The stepped program.
  *
- * Each script names what it goes through.  The script knows for each call whether it will be refused: from the limits of
- * docs/shm-format.md, section 7, not from what the library says afterwards.
+ * Each script names its cases.  It states for each call whether it will be refused, by the limits of
+ * docs/shm-format.md, section 7, and not by the library's result.
  */
 #include "tests/step/step.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between stage.c, which runs the child, and check.c, which looks at the books.
+ * Between stage.c, which runs the child, and check.c, which checks the books.
  */
 #pragma once
 

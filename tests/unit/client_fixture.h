@@ -3,10 +3,10 @@
  * For tests of the client: the real library against the real collector, in two processes.
  *
  * Each scenario runs in a child of its own, forked before its first span; counters are scripted (work()).  The parent
- * runs the collector in its reactor, and between its turns does what the child asks for over a socket: compare every
- * number of the books with what the child says they must be, stop draining, be replaced.
+ * runs the collector in its reactor.  Between its turns it serves the child's requests over a socket: compare every
+ * number of the books with the child's numbers, stop draining, replace the collector.
  *
- * cmocka.h and what it needs are to be included before.
+ * Include cmocka.h and its headers first.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What scenarios of the client's tests share: two spans, three ways to wait for one another, and how a scenario is told.
- * cmocka.h and what it needs are to be included before.
+ * Shared by the scenarios of the client's tests: two spans, three ways to wait for one another, and the description of
+ * a scenario.  Include cmocka.h and its headers first.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An attachment that something comes into: a call of a signal handler, the end of the thread that attaches.
+ * An attachment that is interrupted: by a signal handler's call, or by the end of the thread that attaches.
  *
  * Wrap: sa_intern_copy
  */

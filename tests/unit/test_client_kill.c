@@ -2,8 +2,8 @@
 /*
  * A program that is killed at any moment: what it published is in the books, and `lost` is exact.
  *
- * Scopes count in units of 2^20, what is around them in units of 1; so whatever the moment was, the counters tell how much
- * of each there must be.  The ring is small: scopes are accepted and refused in turns.
+ * Scopes count in units of 2^20, the code around them in units of 1; so at any moment the counters show how much of
+ * each there must be.  The ring is small: scopes are accepted and refused in turns.
  *
  * Timeout: 240
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bells: that a ring wakes, that a removed bell may be unmapped at once, that a stranger who rings without end does not
- * keep us busy.
+ * Bells: a ring wakes, a removed bell may be unmapped at once, and a client that rings without end does not keep the
+ * collector busy.
  *
  * Labels: tsan
  */

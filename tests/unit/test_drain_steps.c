@@ -2,10 +2,11 @@
 /*
  * A collector that is killed after any instruction of a pass: its successor ends up with the same books.
  *
- * A child drains, settles and finishes a segment, one instruction at a time.  After each one that changed the arena or the
- * segment, both are copied, as a SIGKILL would leave them, and a successor takes the copies over and goes on to the end.
- * Every number must be what it is without a kill, the client must never have been told of more than was committed, and no
- * closed span may be told twice.  A reset in the same way: it has happened, or it has not.
+ * A child drains, settles and finishes a segment, one instruction at a time.  After each one that changed the arena or
+ * the segment, both are copied, as a SIGKILL would leave them, and a successor takes the copies over and goes on to the
+ * end.  Every number must be what it is without a kill.  The client must never have read a tail beyond what was
+ * committed, and no closed span may be sent to followers twice.  A reset in the same way: it has happened, or it has
+ * not.
  *
  * Timeout: 240
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The drop-in of `enable`: what it says, and what becomes of its file.
+ * The drop-in of `enable`: its text, and writing and removing its file.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From records to stacks, and to whom intervals go: what each record must change, also when it makes no sense.
+ * From records to stacks, and the owners of intervals: what each record must change, also when it makes no sense.
  *
  * Labels: valgrind
  */

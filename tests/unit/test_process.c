@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One pid, twice: the second is the same process after an exec, or another one that was given the pid of one that is
- * gone.  The clock of start times (100 Hz) cannot tell when both began in one tick; the first one's pidfd can.
+ * gone.  The clock of start times (100 Hz) does not distinguish two that began in one tick; the first one's pidfd does.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Followers: who gets which closed span, and what those are told who read too slowly.
+ * Followers: which follower gets which closed span, and the markers for one that reads too slowly.
  *
  * Labels: valgrind
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The query socket while one peer is always busy: whatever it does, the time of others passes.  The clock is the test's
+ * The query socket while one peer is always busy: the deadlines of other peers still expire.  The clock is the test's
  * own, and sockets are real.
  *
  * Wrap: clock_gettime accept4

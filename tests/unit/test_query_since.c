@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is unchanged since an answer need not come again: what the collector says of that, and how top reads it.
+ * Rows unchanged since an answer are not sent again: the collector's list of them, and its reading by top.
  *
  * Labels: valgrind
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sum by which malloc and free tell that they may count the quick way: that it is a size if everything is as it should
- * be, and never looks like one if anything is not.
+ * The sum that lets malloc and free count the quick way: it is a size if all three conditions hold, and never within
+ * the range of sizes otherwise.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring of a lane: what a producer publishes, a consumer copies whole and in order, while both run; and how many slots
- * are said to be free.
+ * The ring of a lane: a consumer copies published records whole and in order, while the producer runs; and the number
+ * of free slots.
  *
  * Labels: tsan valgrind
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segments of strangers: whatever they write, the collector neither crashes nor hangs.  It says -EBADMSG, or has books that
- * balance.
+ * Segments of untrusted clients: for any content, the collector neither crashes nor hangs.  It returns -EBADMSG, or has
+ * books that balance.
  *
  * Timeout: 180
  * Labels: valgrind

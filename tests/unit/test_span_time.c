@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time on paths: what is timed, from when to when, and whose it is.
+ * Time on paths: which cycles are timed, from when to when, and which path gets the time.
  *
  * The clock has 1000 ticks a second here, so that a tick is a millisecond.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Coroutines that tell the library when they switch: each has its own stack of spans, on whatever thread it runs. */
+/* Coroutines that report each switch to the library: each has its own stack of spans, on any thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rates of a path: a decayed sum, seen from a moment, whatever was asked for before.
+ * The rates of a path: a decayed sum at a moment, independent of earlier queries.
  *
  * Labels: valgrind
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers that say only what changed, beside answers that say all: top shows the same, whatever comes, goes and rests.
+ * Answers with changes only, against whole answers: top shows the same, for rows that are added, removed or unchanged.
  *
  * Labels: valgrind
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One answer of top, asked of a collector in this process: what is shown when it fails.
+ * One query of top to a collector in this process: what is shown when it fails.
  *
  * Labels: valgrind
  * Wrap: top_samples_read top_samples_take top_model_feed

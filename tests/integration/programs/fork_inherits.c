@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A parent of 50 MiB forks; the child frees what it inherited, and allocates.  At each step it writes a line to stdout
- * and waits for a byte from stdin.
+ * A parent with 50 MiB forks; the child frees the inherited blocks, and allocates.  At each step it writes a line to
+ * stdout and waits for a byte from stdin.
  *
  *     fork_inherits one       a parent with one thread
  *     fork_inherits threads   four more threads allocate and free all the time, at most THREAD_BYTES each

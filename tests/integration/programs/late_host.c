@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * late_host LIBRARY LEDGER: not linked with libspanalloc; loads it, works, unloads it as often as it may, and works on
- * through the pointers that it still has.  Writes a ledger like span_hosts'.
+ * late_host LIBRARY LEDGER: not linked with libspanalloc; loads it, works, unloads it as often as dlclose allows, and
+ * works on through the pointers that it has kept.  Writes a ledger like span_hosts'.
  */
 #include <dlfcn.h>
 #include <stdio.h>

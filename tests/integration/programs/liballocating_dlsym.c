@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A dlsym that allocates, as glibc's did before 2.34, to be preloaded behind the counters: their search for the next
- * allocator then comes back to them.  It resizes blocks, keeps some, and frees these only at exit.
+ * allocator then calls them again.  It resizes blocks, keeps some, and frees these only at exit.
  */
 #include <dlfcn.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A stranger's library, instrumented without a link to libspanalloc. */
+/* A third-party library, instrumented without a link to libspanalloc. */
 #define SPANALLOC_WEAK
 #include <spanalloc/spanalloc.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocates by a script, in every phase of a process's life, and keeps its own ledger of what that must have cost.
+ * Allocates by a script, in every phase of a process's life, and keeps its own ledger of the expected counts.
  *
  *     LEDGER_ROUNDS=n malloc_ledger
  *
@@ -8,8 +8,8 @@
  * allocate (libc starts threads, say), but the same ones for any number of rounds: so the counters of a run with n
  * rounds, less those of a run with 0, must be exactly this ledger.
  *
- * `observed` is a digest of what each call said: whether it gave a block, and errno behind it.  Allocators differ in
- * that, even on success; but one allocator's must be the same with the counters in front of it.
+ * `observed` is a digest of each call's result: whether it returned a block, and errno after it.  Allocators differ in
+ * that, even on success; but for one allocator it must be the same with and without the counters.
  */
 #include <errno.h>
 #include <malloc.h>

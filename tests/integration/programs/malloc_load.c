@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Load for an allocator, whose own statistics say what it did.
+ * Load for an allocator, compared with the allocator's own statistics.
  *
  *     malloc_load [SECONDS]
  *
@@ -9,7 +9,8 @@
  *
  *     ALLOCATOR moved BYTES held HELD allocs N
  *
- * BYTES is by how much the allocator says that its bytes in use rose, HELD what the program holds by usable size.
+ * BYTES is the growth of the allocator's bytes in use by its own statistics, HELD the usable size of the blocks that
+ * the program holds.
  */
 #include <dlfcn.h>
 #include <malloc.h>

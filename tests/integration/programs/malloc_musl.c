@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program for musl.sh, to be built with another libc: threads, fork, exec and every function that we stand before.
- * Ends with 41.
+ * A program for musl.sh, to be built with another libc: threads, fork, exec and every function that the library
+ * replaces.  Ends with 41.
  */
 #include <pthread.h>
 #include <spawn.h>

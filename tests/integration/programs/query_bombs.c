@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * query_bombs SOCKET ROUNDS: sends a collector's query socket what no client sends: msgpack headers that promise more
- * than follows, depth, wrong lengths, random bytes, with and without a hello before them; each on a connection of its
- * own.  Prints how many were answered and how many closed.  Ends with 1 when the collector neither answers nor closes.
+ * query_bombs SOCKET ROUNDS: sends malformed messages to a collector's query socket: msgpack headers with counts larger
+ * than the data, deep nesting, wrong lengths, random bytes, with and without a hello before them; each on a connection
+ * of its own.  Prints how many were answered and how many connections were closed.  Ends with 1 if the collector
+ * neither answers nor closes.
  */
 #include <poll.h>
 #include <stdint.h>

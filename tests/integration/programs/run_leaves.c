@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Leaves where it was started: another user, another root directory.
+ * Leaves its user or its root directory.
  *
  *     run_leaves user                becomes user 65534, forks a child that allocates
  *     run_leaves root DIR [PROGRAM]  the same after chroot to DIR; runs PROGRAM there

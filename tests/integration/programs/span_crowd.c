@@ -5,12 +5,12 @@
  *
  *     span_crowd THREADS PAIRS [LEDGER]
  *
- * LEDGER is a file of struct ledger, shared with who watches: it tells while the program runs how many records it has
- * written at least, and with PAIRS 0 when it is to stop.
+ * LEDGER is a file of struct ledger, shared with the test: while the program runs, it holds the least number of records
+ * written so far, and with PAIRS 0 the test stops the program by it.
  *
- * A pair is an enter with its exit.  Prints what must be in the books, one line: a name and its numbers
- * (closed cycles alloc_count alloc_bytes dealloc_count dealloc_bytes migrated), then how often the rings wrapped at
- * least, then waits for the end of its stdin.
+ * A pair is an enter with its exit.  Prints the expected books, one line: a name and its numbers (closed cycles
+ * alloc_count alloc_bytes dealloc_count dealloc_bytes migrated), then how often the rings wrapped at least, then waits
+ * for the end of its stdin.
  */
 #include <fcntl.h>
 #include <pthread.h>

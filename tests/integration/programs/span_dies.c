@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ends in the middle of its work, in the way that is asked for.
+ * Ends in the middle of its work, in the way HOW.
  *
  *     span_dies HOW
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hosts that do to themselves what programs do: fork in every way, close every descriptor, change user or root, take
- * signals in the middle of a record.  Counters are scripted; each process writes into LEDGER what its books have to say:
+ * Host programs that fork in every way, close every descriptor, change user or root, or get signals in the middle of a
+ * record.  Counters are scripted; each process writes its expected books into LEDGER:
  *
  *     span PID PATH OPENED CLOSED BYTES       one row of `spans`, BYTES of its own
  *     process PID ALL SELF BEFORE OUTSIDE     its row of `ps`, in bytes; nothing is lost

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes by the header's look, and what must not.  Also compiled by look.sh in other ways, and as C++.
+ * Calls that the header's check may skip, and calls that it must not.  look.sh also compiles this with other options
+ * and as C++.
  *
  *     span_look tell       begins without a collector; prints "alone", and attaches when a line comes: from then on no span
  *                          of any thread or child may go by.  Prints "done", and waits for its standard input to end

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shuts itself in while its threads are inside calls, in ways that tests/legal does not have.
+ * Installs a seccomp filter while its threads are inside calls, in ways that tests/legal does not have.
  *
  *     span_sandbox tsync      four threads open spans and claim lanes; another one installs a filter for all of them
  *     span_sandbox first      the filter comes before the first span
@@ -10,8 +10,8 @@
  *     span_sandbox probe      asks whether there is seccomp, as libseccomp does
  *     span_sandbox privileges sets no_new_privs only
  *
- * It ends with 0 if it lives to the end and spanalloc_stats() says why the library is quiet.  It works for a second before
- * and for six after, so that the collector may change meanwhile; a line says where it is.
+ * It ends with 0 if it lives to the end and spanalloc_stats() says why the library is quiet.  It works for a second
+ * before and for six after, so that the collector may be replaced in between; it prints a line at each step.
  */
 #include <errno.h>
 #include <linux/filter.h>

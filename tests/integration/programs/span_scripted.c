@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spans with scripted counters: the program's own snapshot function says what was allocated, so every number that the
- * collector shows follows from this file.  scripted.sh has the sums, worked out by hand.
+ * Spans with scripted counters: the program's own snapshot function returns the allocations, so every number that the
+ * collector shows follows from this file.  scripted.sh has the sums, computed by hand.
  *
  * Waits for a line on stdin before it begins, before its last span, and before it ends.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing but spans: opens, enters, exits and closes them, and allocates nothing.  Whatever is counted between "ready" and
- * "done" is the instrument's own.
+ * Only spans: opens, enters, exits and closes them, and allocates nothing.  All counts between "ready" and "done" come
+ * from the library.
  *
  *     span_silent plain|crowded ROUNDS THREADS
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spans whose collector is stopped or does not answer: whatever becomes of them, the program goes on.
+ * Spans whose collector is stopped or does not answer: the program goes on in every case.
  *
  *     span_stalled pairs THREADS PAIRS     so many pairs of enter and exit on each thread, with counters of its own
  *     span_stalled attempts N              spans until the library has tried N times to attach

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Works in spans, and measures the same with the clock: for timing.sh.
+ * Works in spans, and measures the same times with the clock: for timing.sh.
  *
  * Reads commands from stdin, a line each, and answers with a line:
  *

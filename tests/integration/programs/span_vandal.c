@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Overwrites its own segment, as a program does that writes where it should not; then lives on for a
- * minute.
+ * Overwrites its own segment, like a program with a stray write; then lives on for a minute.
  */
 #include <stdint.h>
 #include <stdio.h>

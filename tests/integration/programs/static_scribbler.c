@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * static_scribbler WAY: attaches as it should, and then does what no program may; until it is ended, or for ROUNDS.
+ * static_scribbler WAY: attaches by the rules, then breaks them in the way WAY, until it is ended or for ROUNDS.
  *
  *     bytes    random bytes anywhere in its segment
  *     back     moves the position of a ring back
