@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs one kind of call so many times, for valgrind to count instructions.
+ * Runs one kind of call N times, for valgrind to count instructions.
  *
  *     calls KIND N
  *
- * What a call costs is the difference between two runs, divided by the difference of their N; then start-up and end are
- * out of it.  N is to be so small that its records fit the ring.
+ * The cost of a call is the difference between two runs, divided by the difference of their N: that leaves out start
+ * and end.  N must be small enough for the records to fit the ring.
  */
 #include <spanalloc/spanalloc.h>
 #include <stdio.h>

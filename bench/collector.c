@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many records a second the collector's core takes on one processor: segments filled beforehand, drained and committed
- * as the daemon does it, records to frames to tallies to live spans.
+ * The number of records a second that the collector's core applies on one processor.  Segments are filled beforehand,
+ * then drained and committed as in the daemon: records to frames to tallies to live spans.
  *
  *     collector lane        one lane, scopes of eight paths
  *     collector crowd       100 processes of 8 threads, 100 paths each
  *     collector spans       a million open spans, entered and left in random order
  *
- * Filling is not in the figure: of many rounds the median, by processor time, as "NAME MILLIONS".
+ * The figure leaves out filling.  It is the median of many rounds, by processor time, printed as "NAME MILLIONS".
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A scope's beginning that does nothing, in a library of its own: what a call of one costs by itself. */
+/* An empty spanalloc_scope_begin() in a library of its own: the cost of the call alone. */
 #include <spanalloc/spanalloc.h>
 
 spanalloc_span bench_empty_begin(spanalloc_site *site);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the machine allows: two bare 64-byte records with four counters, each published by itself, through a ring in shared
- * memory to a thread on another processor that adds them up, and looks every 200 us.  No frames, no checks, no names.
+ * The machine's limit: two bare 64-byte records with four counters, each published by itself, through a ring in shared
+ * memory to a thread on another processor, which adds them up and reads the ring every 200 us.  No frames, no checks,
+ * no names.
  *
  *     limit        one line "NAME NS" each: the cost of two records, paced and saturated, with and without timestamps;
  *                  and how long single ones take, paced
  *
- * Paced is what bench/pair does: 200 pairs, then 200 us of other work, as at a million pairs a second, through a ring as
- * long as a thread's is by default.  Saturated needs a longer one, so that it is never full.
+ * Paced, as in bench/pair: 200 pairs, then 200 us of other work, as at a million pairs a second, through a ring of a
+ * thread's default length.  Saturated uses a longer ring, so that it is never full.
  */
 #include <pthread.h>
 #include <stdatomic.h>

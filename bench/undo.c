@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the commit of the books costs: updates of random 64-byte entries in batches, with no log, with the undo log that
+ * The cost of committing the books: updates of random 64-byte entries in batches, with no log, with the undo log that
  * the books use (daemon/arena/arena.h), and with a redo log, which keeps the changed entries of a batch aside, writes
  * them to a log at its end, and then to their places.
  *

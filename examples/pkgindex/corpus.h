@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which files there are to index, and how to get at what is in them. */
+/* The files to index, and reading them. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker does, and the spans around it.
+ * The work of a worker, and the spans around it.
  *
  *     job      one changelog, from file to index; begun by one worker, gone on with by the owner of its database
  *     query    one question to all databases; all workers are in it at the same time
  *
- * Each function is one stretch of work on one thread: it enters the span, does its part, exits.  The part that is
- * last closes it.
+ * Each function is one stretch of work on one thread: it enters the span, does its part, and exits.  The last part
+ * closes the span.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pkgindex: indexes the changelogs of the machine's packages, and answers questions about them while it does.
+ * pkgindex: indexes the changelogs of the machine's packages, and answers queries about them at the same time.
  *
- * What it is for: to be watched.  Its workers read, inflate, parse, index and search; its jobs stop on one thread and
- * go on on another.  Run it under the counting preload and look at `spanallocctl top`.
+ * It is an example to watch.  Its workers read, inflate, parse, index and search; its jobs stop on one thread and
+ * continue on another.  Run it under the counting preload and watch it in `spanallocctl top`.
  */
 #include <errno.h>
 #include <getopt.h>

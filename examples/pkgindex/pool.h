@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The workers, and how work comes to them: new files from the corpus, and messages from other workers.
+ * The workers and their input: new files from the corpus, and messages from other workers.
  *
  * Each worker owns one database, and only it uses that.  So a file's job begins on any free worker and goes on with the
  * owner of the package's database.  A query goes to all workers.
