@@ -163,7 +163,7 @@ int beacon_new(struct beacon **ret, const char *dir, int fd, uint32_t generation
         beacon->page->magic = SHM_BEACON_MAGIC;
         beacon->page->version = SHM_VERSION;
         atomic_store_explicit(&beacon->page->asleep, 0, memory_order_relaxed);
-        /* Relaxed: a client that reads it first does a handshake, which orders everything. */
+        /* Relaxed: a client that reads it does a handshake before anything else, which orders everything. */
         atomic_store_explicit(&beacon->page->generation, beacon->generation, memory_order_relaxed);
         *ret = beacon;
         return 0;

@@ -1,5 +1,5 @@
 /*
- * One lane, one thread after the other: each one's counts under its own name, and nobody clears what was not read.
+ * One lane, one thread after the other: each thread's counts under its own name, and unread counts are never cleared.
  *
  *   in the model               in the code
  *   begin                      claim_fresh() or claim_used(), begin(), lock_owner() in client/lanes/lane.c

@@ -87,7 +87,7 @@ byte exits = 1, exited;
 
 /* ------------------------------------------------------------------------------------------------ the owner -- */
 
-#define OWN(l) LATEST(l) /* nobody else writes it */
+#define OWN(l) LATEST(l) /* no other process writes it */
 
 inline push(instance) {
         store(OWNER, STACK(OWN(DEPTH)), PUSH_STORE, instance);

@@ -1,5 +1,5 @@
 /*
- * Settling: the collector books live counters between two records, and to nobody but who spent them.
+ * Settling: the collector books live counters between two records, and only to the frames that spent them.
  *
  *   in the model               in the code
  *   work                       sa_bump() in client/process/counting.h
@@ -141,7 +141,7 @@ inline drain(head) {
 
 /* ---------------------------------------------------------------------------------------------- the thread -- */
 
-#define OWN(l) LATEST(l) /* nobody else writes it */
+#define OWN(l) LATEST(l) /* no other process writes it */
 
 inline publish(what, f, c) {
         d_step {

@@ -11,7 +11,7 @@
  *   the note COPIED            not in the code: what the collector has copied, for who overwrites it (memory.pml)
  *
  * Bounds: a ring of 2 slots and RECORDS records, so that each slot is overwritten, and overwritten again after its
- * reader has been killed; one kill at any point, since a successor begins from the same state whoever was killed before.
+ * reader has been killed; one kill at any point, since a successor begins from the same state whichever was killed before.
  *
  * Mutant: WITHOUT_R1_RELEASE breaks torn_record
  * Mutant: WITHOUT_R1_ACQUIRE breaks torn_record

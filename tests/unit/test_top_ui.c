@@ -380,9 +380,9 @@ static void test_states(void **state) {
         draw(fake, 80, 12);
         assert_null(strstr(line(fake, 11), "started"));
         fake->ui.connected = false;
-        strcpy(fake->ui.trouble, "nobody is there");
+        strcpy(fake->ui.trouble, "no collector answers");
         draw(fake, 80, 12);
-        assert_string_equal(line(fake, 0), "Trying again: nobody is there");
+        assert_string_equal(line(fake, 0), "Trying again: no collector answers");
         press(fake, "q");
         assert_true(fake->ui.quit);
 }
