@@ -70,6 +70,7 @@ room daemon/host shm/
 room daemon/loop shm/ $host
 room daemon/arena shm/
 room daemon/books daemon/arena/ shm/
+room daemon/books/rows $books shm/
 room daemon/attribution $books shm/
 room daemon/drain daemon/attribution/ $books $host shm/
 room daemon/processes daemon/drain/ daemon/loop/ $books $host shm/
@@ -83,7 +84,8 @@ room ctl/session ctl/output/ ctl/options/ query/ $wire
 room ctl/model ctl/session/ ctl/output/ ctl/options/ query/
 room ctl/top ctl/model/ ctl/session/ ctl/output/ ctl/options/ query/
 room ctl/run ctl/session/ ctl/output/ ctl/options/ query/ daemon/query/ daemon/collector/ daemon/loop/ $host
-room ctl/verbs ctl/run/ ctl/top/ ctl/model/ ctl/session/ ctl/output/ ctl/options/ query/ daemon/host/
+room ctl/unit ctl/run/ ctl/session/ ctl/output/ ctl/options/ query/
+room ctl/verbs ctl/unit/ ctl/run/ ctl/top/ ctl/model/ ctl/session/ ctl/output/ ctl/options/ query/ daemon/host/
 may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'
 may_quote tests/integration/programs 'x^'
@@ -132,7 +134,7 @@ lives_in json-c 'json-c/' 'ctl/output/json[a-z_]*\.[ch]:'
 lives_in libsmartcols 'libsmartcols' 'ctl/output/render[a-z_]*\.[ch]:'
 lives_in ncurses '(ncurses[a-z]*/)?n?curses\.h' 'ctl/top/top_(screen|terminal)\.c:'
 lives_in inih 'ini\.h' 'daemon/spanallocd/config[a-z_]*\.[ch]:'
-lives_in libsystemd 'systemd/' 'daemon/spanallocd/[a-z_]+\.c:|ctl/verbs/unit_(look\.c|bus\.c|connection\.h):'
+lives_in libsystemd 'systemd/' 'daemon/spanallocd/[a-z_]+\.c:|ctl/unit/unit_(look\.c|bus\.c|connection\.h):'
 lives_in uthash 'ut(hash|list|array|string)\.h' 'daemon/'
 lives_in sqlite 'sqlite3\.h' 'examples/'
 lives_in zlib 'zlib\.h' 'examples/'

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "daemon/books/books_name_walk.h"
+#include "daemon/books/rows/books_name_walk.h"
 #include "daemon/query/query_private.h"
 
 /* What is kept of a row. */

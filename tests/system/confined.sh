@@ -9,7 +9,7 @@ boot_install
 inside systemctl start spanallocd-ingest.socket spanallocd-query.socket
 ctl status >/dev/null
 
-LIST=$SOURCE/ctl/verbs/syscall_filter.c
+LIST=$SOURCE/ctl/unit/syscall_filter.c
 needed=$(sed -n '/^} needed/,/^};/s/{"/\n"/gp' "$LIST" | sed -n 's/^"\([a-z0-9_]*\)".*/\1/p' | tr '\n' ' ')
 # What the program of the units calls by itself, and a shell.
 own='@default @file-system @basic-io @io-event @process @signal'

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/verbs/dropin.h"
+#include "ctl/unit/dropin.h"
 
 #define HEAD                                                                                                           \
         "# Written by `spanallocctl enable a.service`; `spanallocctl disable a.service` removes it.\n"                 \

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/verbs/syscall_filter.h"
+#include "ctl/unit/syscall_filter.h"
 
 static const char *const all[] = {
         "access",     "close",          "connect",  "faccessat",       "fcntl",   "fstat",      "fstatfs",

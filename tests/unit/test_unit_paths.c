@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/verbs/unit_paths.h"
+#include "ctl/unit/unit_paths.h"
 
 static void test_depth(void **state) {
         static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Holds a filter against what the library calls; see syscall_filter.h. */
-#include "ctl/verbs/syscall_filter.h"
+#include "ctl/unit/syscall_filter.h"
 
 #include <string.h>
 

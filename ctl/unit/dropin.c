@@ -2,7 +2,7 @@
 /*
  * The drop-in file of a unit: its path, its text, writing and removing it.  Talking to systemd is in unit_bus.c.
  */
-#include "ctl/verbs/dropin.h"
+#include "ctl/unit/dropin.h"
 
 #include <errno.h>
 #include <fcntl.h>

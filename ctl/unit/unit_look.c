@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "ctl/session/fail.h"
-#include "ctl/verbs/syscall_filter.h"
-#include "ctl/verbs/unit_bus.h"
-#include "ctl/verbs/unit_connection.h"
-#include "ctl/verbs/unit_paths.h"
+#include "ctl/unit/syscall_filter.h"
+#include "ctl/unit/unit_bus.h"
+#include "ctl/unit/unit_connection.h"
+#include "ctl/unit/unit_paths.h"
 
 static void get_text(sd_bus *bus, const char *path, const char *interface, const char *name, char *buf, size_t size) {
         char *text = NULL;

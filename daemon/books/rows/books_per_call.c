@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/books/books_name_walk.h"
+#include "daemon/books/rows/books_name_walk.h"
 
 void books_fill_per_call(const struct hist_sum *sum, struct books_per_call *ret) {
         ret->count = sum->count;

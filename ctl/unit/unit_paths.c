@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See unit_paths.h. */
-#include "ctl/verbs/unit_paths.h"
+#include "ctl/unit/unit_paths.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "daemon/books/books_layout.h"
-#include "daemon/books/books_name_walk.h"
+#include "daemon/books/rows/books_name_walk.h"
 
 static uint64_t minus(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;

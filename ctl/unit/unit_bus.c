@@ -2,7 +2,7 @@
 /*
  * Units by D-Bus: connecting, reload, restart.  The manager's own socket is tried first, so that no message bus has to run.
  */
-#include "ctl/verbs/unit_bus.h"
+#include "ctl/unit/unit_bus.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "ctl/session/fail.h"
-#include "ctl/verbs/unit_connection.h"
+#include "ctl/unit/unit_connection.h"
 
 int unit_fail(struct unit_error *ret_error, int r, int exit_status, const char *format, ...) {
         va_list args;
