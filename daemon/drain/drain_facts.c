@@ -50,12 +50,13 @@ uint64_t drain_refused(const struct drain *drain) {
 }
 
 uint64_t drain_refused_threads(const struct drain *drain) {
-        uint32_t claimed = segment_claimed(&drain->reader), seen = drain->reader.lanes;
+        uint32_t claimed = segment_claimed(&drain->reader), read = drain_claimed(drain);
         uint64_t refused;
 
         (void)books_refused(drain->books, &refused);
-        /* Threads that the client had no lane for, and lanes beyond its user's share. */
-        return refused + (claimed > seen && claimed <= books_limits(drain->books)->lanes ? claimed - seen : 0);
+        /* Threads that the client had no lane for, and lanes beyond its user's share.  A lane that was claimed since the
+         * last look is neither. */
+        return refused + (claimed > read && claimed <= books_limits(drain->books)->lanes ? claimed - read : 0);
 }
 
 uint64_t drain_activity(const struct drain *drain) {

@@ -241,11 +241,23 @@ static void test_threads(void **state) {
         assert_int_equal(drain_refused_threads(f->drain), 1);
 }
 
+/* A lane that was claimed since the last look has found its place. */
+static void test_new_thread(void **state) {
+        struct fixture *f = *state;
+        int outcome;
+
+        claim(f, 0);
+        put(f, 0, SHM_KIND_BASE, 0, 2, 0, 0);
+        pass(f, UINT64_MAX, &outcome);
+        claim(f, 1);
+        assert_int_equal(drain_refused_threads(f->drain), 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(test_share),           TEST(test_fair_lanes), TEST(test_finish),
-                TEST(test_names_and_paths), TEST(test_threads),
+                TEST(test_names_and_paths), TEST(test_threads),    TEST(test_new_thread),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
