@@ -8,6 +8,7 @@
 #include "client/lanes/doorbell.h"
 #include "client/lanes/lane.h"
 #include "client/lanes/record.h"
+#include "client/segment/attachments.h"
 #include "client/segment/lease.h"
 
 #define PAUSE_NS     100000l  /* the first pause; each one is twice as long as the last */
@@ -20,10 +21,27 @@ static bool has_patience(time_t waited_s, time_t waited_in_vain_s) {
         return waited_s < LONGEST_S && waited_in_vain_s < (sa_is_stale() ? STALE_S : PATIENCE_S);
 }
 
+/* How often a collector has read the state of this process by the thread's own segment: it moves as long as that collector
+ * works.  A later collector that does not have this segment does not drain the ring. */
+static uint32_t looks_at(const struct sa_thread *self) {
+        uint32_t looks = 0;
+
+        for (uint32_t i = 0; i < SA_ATTACHMENTS; i++) {
+                struct sa_attachment *a = sa_attachment_nth(i);
+
+                if (!a)
+                        continue;
+                if (a->epoch == self->epoch) /* Relaxed: how often, not what. */
+                        looks = atomic_load_explicit(&a->header->looks, memory_order_relaxed);
+                sa_attachment_put(a);
+        }
+        return looks;
+}
+
 static bool wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_t head, uint64_t need) {
         struct timespec pause = {.tv_nsec = PAUSE_NS};
         struct timespec begin, last, t;
-        uint32_t looks = sa_looks();
+        uint32_t looks = looks_at(self);
         bool room = false;
 
         if (sa_quiet())
@@ -44,8 +62,8 @@ static bool wait_for_room(struct sa_thread *self, struct shm_lane *lane, uint64_
                         pause.tv_nsec *= 2;
                 room = ring_has_room(lane, head, need, self->mask + 1);
                 clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-                if (looks != sa_looks() && !sa_is_stale()) {
-                        looks = sa_looks();
+                if (looks != looks_at(self)) {
+                        looks = looks_at(self);
                         last = t;
                 }
         } while (!room && has_patience(t.tv_sec - begin.tv_sec, t.tv_sec - last.tv_sec));

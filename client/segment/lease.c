@@ -40,17 +40,6 @@ static bool has_lease(void) {
         return may;
 }
 
-uint32_t sa_looks(void) {
-        uint32_t epoch, looks;
-        struct sa_attachment *a = sa_attachment_get(&epoch);
-
-        if (!a)
-                return 0;
-        looks = atomic_load_explicit(&a->header->looks, memory_order_relaxed);
-        sa_attachment_put(a);
-        return looks;
-}
-
 bool sa_may_call(struct sa_thread *self) {
         if (!sa_calls_begin(self))
                 return false;

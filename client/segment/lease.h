@@ -18,9 +18,6 @@ bool sa_may_call(struct sa_thread *self);
 bool sa_may_call_undisturbed(struct sa_thread *self, uint64_t *ret_signals);
 void sa_calls_end_undisturbed(struct sa_thread *self, uint64_t signals);
 
-/* How often the collector has looked at this process: it moves as long as the collector works.  0 without one. */
-uint32_t sa_looks(void);
-
 /* The program installs a filter next (`reason`), and the process becomes quiet.  Or it has set no_new_privs by itself, as
  * programs do before that (SA_NOT_QUIET): then the library makes no system call until the collector has looked twice more,
  * and has seen none. */
