@@ -332,7 +332,7 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
         } else if (facts->is_off) {
                 doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: it runs with SPANALLOC=0", comm, pid);
                 doctor_advise(doctor, "restart it without");
-        } else if (facts->seccomp_mode) {
+        } else if (facts->seccomp_mode == 1 || (facts->seccomp_mode && !facts->calls_pass)) {
                 program_is_in_filter(doctor, facts);
         } else if (!facts->socket_exists) {
                 program_lacks_socket(doctor, facts);
@@ -342,6 +342,8 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
                 doctor_advise(doctor, "ask that one, with --socket");
         } else if (!trusts(facts)) {
                 program_lacks_trust(doctor, facts);
+        } else if (facts->seccomp_mode) { /* which may be harmless: what is certain comes before it */
+                program_is_in_filter(doctor, facts);
         } else if (facts->no_new_privs) {
                 /* The library expects a filter, and the collector does not look for one: docs/decisions/sandboxes.md. */
                 doctor_add(doctor, "program", DOCTOR_NOTE,

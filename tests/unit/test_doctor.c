@@ -248,10 +248,16 @@ static void test_program(void **state) {
         facts.seccomp_mode = 2;
         expect_program(&facts, DOCTOR_PROBLEM, "in a seccomp filter that may kill it", "enable --now job.service");
         facts.calls_pass = true;
+        /* A filter that lets calls pass is named where nothing else is known to keep it. */
+        expect_program(&facts, DOCTOR_PROBLEM, "/x/ingest.sock, which is not there", "SPANALLOC_SOCKET=");
+        facts.socket_exists = true;
+        expect_program(&facts, DOCTOR_PROBLEM, "does not trust the collector", "/run/spanalloc");
+        facts.owner = facts.collector;
         expect_program(&facts, DOCTOR_NOTE, "it has shut itself in", "enable --now job.service` says");
         *facts.unit = 0;
         expect_program(&facts, DOCTOR_NOTE, "it has shut itself in", "restart it while the collector runs");
-        facts.calls_pass = false;
+        facts.calls_pass = facts.socket_exists = false;
+        facts.owner = (uid_t)-1;
         expect_program(&facts, DOCTOR_PROBLEM, "in a seccomp filter that may kill it", "SPANALLOC_SECCOMP=allow");
         facts.seccomp_mode = 1;
         expect_program(&facts, DOCTOR_PROBLEM, "strict mode", "before it shuts itself in");
