@@ -48,6 +48,7 @@ struct connection {
         bool ended;        /* it sends no more; what it asked for is still answered */
         bool waits;        /* for its user's turn */
         bool unfinished;   /* Its answer is in the making: `out` has a part of it. */
+        bool is_queued;    /* Its request waits for the end of another one's answer. */
         uint64_t took_ns;  /* by that answer so far */
 };
 
@@ -66,6 +67,7 @@ struct query_server {
         struct query_server_limits limits;
         struct turn turns[TURNS];
         struct reactor_timer *turn_timer;
+        struct reactor_timer *job_timer; /* the next slice of the unfinished answer */
         struct connection *connections;
         unsigned count;
 };
@@ -105,8 +107,21 @@ static void end_turn(struct query_server *server, const struct query_peer *peer,
 
 /* ------------------------------------------------------------------------------------------------ connections -- */
 
+static void set_events(struct connection *connection);
+
+/* The answer that was in the making is done, or given up. */
+static void wake_queued(struct query_server *server) {
+        for (struct connection *c = server->connections; c; c = c->next) {
+                if (!c->is_queued)
+                        continue;
+                c->is_queued = false;
+                set_events(c);
+        }
+}
+
 static void connection_free(struct connection *connection) {
         struct query_server *server = connection->server;
+        bool was_unfinished = connection->unfinished;
 
         query_cancel(server->query, connection);
         query_follow_remove(connection->follower);
@@ -124,6 +139,8 @@ static void connection_free(struct connection *connection) {
         free(connection);
         if (!server->count)
                 query_release(server->query);
+        if (was_unfinished)
+                wake_queued(server);
 }
 
 /* It broke a rule. */
@@ -159,8 +176,13 @@ static void set_events(struct connection *connection) {
         bool output = waiting(connection) || (!connection->follower && has_frame(connection));
         unsigned events = output ? REACTOR_OUT : REACTOR_IN;
 
-        if (connection->waits)
+        if (connection->waits || connection->is_queued)
                 events = waiting(connection) ? REACTOR_OUT : 0;
+        /* It goes on by a timer: whether the peer has room for more is not to decide how long others wait. */
+        if (connection->unfinished) {
+                events = 0;
+                reactor_timer_set(connection->server->job_timer, reactor_now(connection->server->reactor));
+        }
         if (connection->follower && !connection->ended)
                 events |= REACTOR_IN; /* to learn that it left */
         reactor_watch_set(connection->watch, events);
@@ -297,8 +319,10 @@ static bool serve(struct connection *connection) {
         }
         r = answer(connection, message, size);
         connection->took_ns += clock_monotonic_ns() - begun_ns;
-        if (connection->unfinished || r == QUERY_BUSY)
+        connection->is_queued = r == QUERY_BUSY;
+        if (connection->unfinished || connection->is_queued)
                 return true;
+        wake_queued(connection->server);
         end_turn(connection->server, &connection->peer, connection->took_ns);
         connection->took_ns = 0;
         if (r < 0) {
@@ -337,10 +361,7 @@ static bool is_over(const struct connection *connection) {
         return connection->ended && (connection->follower || (!waiting(connection) && !has_frame(connection)));
 }
 
-static void on_connection(void *userdata, int fd, unsigned events) {
-        struct connection *connection = userdata;
-
-        reactor_work(connection->server->reactor, "query");
+static void go_on(struct connection *connection, unsigned events) {
         if ((events & REACTOR_IN) && receive(connection) < 0) {
                 connection_free(connection);
                 return;
@@ -358,6 +379,24 @@ static void on_connection(void *userdata, int fd, unsigned events) {
                 return;
         }
         set_events(connection);
+}
+
+static void on_connection(void *userdata, int fd, unsigned events) {
+        struct connection *connection = userdata;
+
+        reactor_work(connection->server->reactor, "query");
+        go_on(connection, events);
+}
+
+static void on_job(void *userdata, uint64_t now_ns) {
+        struct query_server *server = userdata;
+        struct connection *connection = server->connections;
+
+        reactor_work(server->reactor, "query");
+        while (connection && !connection->unfinished)
+                connection = connection->next;
+        if (connection)
+                go_on(connection, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------------- door -- */
@@ -481,6 +520,8 @@ int query_server_new(struct query_server **ret, struct reactor *reactor, struct 
                 r = reactor_timer(reactor, &server->slow_timer, on_slow_timer, server);
         if (r == 0)
                 r = reactor_timer(reactor, &server->turn_timer, on_turn, server);
+        if (r == 0)
+                r = reactor_timer(reactor, &server->job_timer, on_job, server);
         if (r < 0) {
                 query_server_free(server);
                 return r;
@@ -501,6 +542,7 @@ struct query_server *query_server_free(struct query_server *server) {
         listener_free(server->listener);
         reactor_timer_free(server->slow_timer);
         reactor_timer_free(server->turn_timer);
+        reactor_timer_free(server->job_timer);
         free(server);
         return NULL;
 }

@@ -28,12 +28,14 @@
 #define MORE_PROCESSES 32
 
 static uint64_t now_ns = 1000 * NS_PER_S;
+static uint64_t step_ns; /* that pass with each look at the clock */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret) {
         if (clock != CLOCK_MONOTONIC)
                 return __real_clock_gettime(clock, ret);
+        now_ns += step_ns;
         *ret = (struct timespec){.tv_sec = (time_t)(now_ns / NS_PER_S), .tv_nsec = (long)(now_ns % NS_PER_S)};
         return 0;
 }
@@ -249,10 +251,54 @@ static void test_a_pause_ends_beside_a_busy_peer(void **state) {
         end(&scene);
 }
 
+static void send_request(const struct peer *peer, const char *message, size_t size) {
+        struct wire_buffer frame = WIRE_BUFFER_INIT(256);
+
+        put_frame(&frame, message, size);
+        assert_int_equal(send(peer->fd, frame.data, frame.size, MSG_NOSIGNAL), frame.size);
+        wire_buffer_deinit(&frame);
+}
+
+/* One peer has taken nothing, so that its socket has no room, and asks for what is made in slices: the others do not wait
+ * for its room. */
+static void test_an_answer_in_slices_does_not_wait_for_room(void **state) {
+        static const char status[] = "\x94\x00\x02\xa6status\x80", spans[] = "\x94\x00\x03\xa5spans\x80";
+        struct pollfd room = {.events = POLLIN};
+        struct peer deaf, other;
+        struct scene scene;
+        size_t size;
+
+        begin(&scene, state);
+        peer_begin(&deaf);
+        peer_begin(&other);
+        peer_connect(&deaf, &scene);
+        run_turns(&scene, 16);
+        send_request(&deaf, status, sizeof status - 1);
+        run_turns(&scene, 16);
+        room.fd = deaf.fd;
+        assert_int_equal(poll(&room, 1, 0), 1);
+        peer_connect(&other, &scene);
+        run_turns(&scene, 16);
+        assert_true(take(&other, &size));
+
+        step_ns = REACTOR_SLICE_NS; /* each look at the clock finds the slice to be over */
+        send_request(&deaf, spans, sizeof spans - 1);
+        run_turns(&scene, 4);
+        send_request(&other, spans, sizeof spans - 1);
+        run_turns(&scene, 20 * MORE_PROCESSES);
+        step_ns = 0;
+        assert_true(take(&other, &size));
+        assert_true(size > 0);
+        peer_end(&deaf);
+        peer_end(&other);
+        end(&scene);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_deaf_peer_is_dropped_beside_a_busy_one, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_pause_ends_beside_a_busy_peer, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_an_answer_in_slices_does_not_wait_for_room, setup, teardown),
         };
 
         return cmocka_run_group_tests_name("query_server", tests, NULL, NULL);
