@@ -336,6 +336,8 @@ static void note_partials(struct drain *drain) {
                 uint32_t from = lane->partials_seen, n, at = 0;
                 uint64_t spans[SHM_PARTIALS];
 
+                if (books_batch_is_full(drain->books))
+                        drain_next_batch(drain);
                 n = segment_partials(&drain->reader, i, &from, spans);
                 while (at < n && spans_note_partial(drain->books, spans[at]))
                         at++;
