@@ -206,7 +206,7 @@ struct shm_refused {
 };
 
 #define SHM_PAST     16u
-#define SHM_PARTIALS 64u
+#define SHM_PARTIALS 56u
 
 /* A thread as it moved into a lane. */
 struct shm_past {
@@ -318,8 +318,11 @@ struct shm_lane {
          * faster than the collector reads a lane; by these it books their counters under their names. */
         struct shm_past past[SHM_PAST];
 
-        /* lines 56 to 63: the last known spans of which an enter was refused, entry partial_count % SHM_PARTIALS */
+        /* lines 56 to 62: the last known spans of which an enter was refused, entry partial_count % SHM_PARTIALS */
         uint64_t partial[SHM_PARTIALS];
+
+        /* The frame below an empty stack: a client reads it as one of no span.  Never written. */
+        uint8_t reserved63[SHM_LINE];
 
         /* the second page */
         struct shm_frame stack[SHM_DEPTH];

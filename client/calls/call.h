@@ -97,8 +97,10 @@ static sa_inline struct shm_frame *top_of(struct shm_lane *lane, struct place at
         return sa_frame_at(lane, at.depth) - 1;
 }
 _Static_assert(offsetof(struct shm_lane, stack) - sizeof(struct shm_frame) >=
-                       offsetof(struct shm_lane, past) + sizeof((struct shm_lane *)0)->past,
+                       offsetof(struct shm_lane, partial) + sizeof((struct shm_lane *)0)->partial,
                "there is a frame's room before the stack");
+_Static_assert(offsetof(struct shm_lane, stack) - sizeof(struct shm_frame) == offsetof(struct shm_lane, reserved63),
+               "nothing is written there");
 
 /* The path of the innermost entered span; 0, no path, of an empty stack. */
 static sa_inline uint32_t top_path(struct shm_lane *lane, struct place at) {

@@ -140,7 +140,7 @@ static bool settle_moving(const struct sa_thread *self, struct shm_lane *lane) {
         if (!lane->moving)
                 return false;
         if (head != lane->moving_head) {
-                if (record->sequence != head) { /* no frame has moved before its record is whole */
+                if (!self->ring || record->sequence != head) { /* no frame has moved before its record is whole */
                         shm_store(lane->moving, 0);
                         return true;
                 }
@@ -179,9 +179,11 @@ static void forget_record(const struct sa_thread *self, const struct shm_lane *l
 }
 
 static void settle(const struct sa_thread *self, struct shm_lane *lane) {
-        if (!settle_moving(self, lane))
+        /* A thread that has no ring yet has written no record. */
+        if (!settle_moving(self, lane) && self->ring)
                 settle_record(self, lane);
-        forget_record(self, lane);
+        if (self->ring)
+                forget_record(self, lane);
         sa_lost_settle(lane);
         settle_refused(lane);
         sa_foreign_settle(lane);

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/gate/quiet_process.h"
+
 #define SCRIPT_DEPTH 5 /* as the kernel's */
 #define HEADERS_MAX  64
 
@@ -34,6 +36,11 @@ static bool is_sanitizer(const char *name) {
         return false;
 }
 
+/* As pread(2), which is a cancellation point: exec is none. */
+static ssize_t read_at(const struct file *file, void *to, size_t n, off_t offset) {
+        return (ssize_t)sa_call(SYS_pread64, file->fd, (long)to, (long)n, (long)offset, 0, 0);
+}
+
 /* Where in the file that is which is mapped at `address`; -1: nowhere. */
 static off_t offset_of(const struct file *file, ElfW(Addr) address) {
         for (unsigned i = 0; i < file->n; i++) {
@@ -49,7 +56,7 @@ static off_t offset_of(const struct file *file, ElfW(Addr) address) {
 static bool next_entry(const struct file *file, const ElfW(Phdr) * dynamic, ElfW(Sxword) tag, size_t *at,
                        ElfW(Dyn) * ret) {
         for (; *at + sizeof *ret <= dynamic->p_filesz; *at += sizeof *ret) {
-                if (pread(file->fd, ret, sizeof *ret, (off_t)(dynamic->p_offset + *at)) != sizeof *ret ||
+                if (read_at(file, ret, sizeof *ret, (off_t)(dynamic->p_offset + *at)) != sizeof *ret ||
                     ret->d_tag == DT_NULL)
                         return false;
                 if (ret->d_tag == tag) {
@@ -71,7 +78,7 @@ static bool needs_sanitizer(const struct file *file, const ElfW(Phdr) * dynamic)
         strings = offset_of(file, entry.d_un.d_ptr);
         at = 0;
         while (strings >= 0 && next_entry(file, dynamic, DT_NEEDED, &at, &entry)) {
-                ssize_t n = pread(file->fd, name, sizeof name - 1, strings + (off_t)entry.d_un.d_val);
+                ssize_t n = read_at(file, name, sizeof name - 1, strings + (off_t)entry.d_un.d_val);
 
                 name[n > 0 ? n : 0] = '\0';
                 if (is_sanitizer(name))
@@ -90,7 +97,7 @@ static bool is_sanitized(struct file *file, const char *start, size_t size) {
                 return false;
         file->n = header->e_phnum;
         bytes = file->n * sizeof *file->segments;
-        if (pread(file->fd, file->segments, bytes, (off_t)header->e_phoff) != (ssize_t)bytes)
+        if (read_at(file, file->segments, bytes, (off_t)header->e_phoff) != (ssize_t)bytes)
                 return false;
         for (unsigned i = 0; i < file->n; i++)
                 if (file->segments[i].p_type == PT_DYNAMIC)
@@ -119,13 +126,14 @@ bool sa_target_is_sanitized(const char *path) {
                 ssize_t n;
 
                 /* Without O_NONBLOCK a fifo of that name would stop us. */
-                file.fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+                file.fd = (int)sa_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                                       0, 0, 0);
                 if (file.fd < 0)
                         break;
-                n = pread(file.fd, start, sizeof start - 1, 0);
+                n = read_at(&file, start, sizeof start - 1, 0);
                 start[n > 0 ? n : 0] = '\0';
                 is = is_sanitized(&file, start, n > 0 ? (size_t)n : 0);
-                close(file.fd);
+                sa_call(SYS_close, file.fd, 0, 0, 0, 0, 0);
                 path = interpreter_of(start);
         }
         errno = error;

@@ -30,12 +30,13 @@ static void before_fork(void) {
 }
 
 static uint32_t start(void) {
-        if (sa_is_switched_off())
-                return SA_OFF;
+        /* Also where it is switched off: an exec makes system calls to see what it starts. */
         if (sa_filter_may_kill(&sa_root.filters)) {
                 sa_set_quiet(SA_QUIET_INHERITED);
                 return SA_OFF;
         }
+        if (sa_is_switched_off())
+                return SA_OFF;
         if (madvise(&sa_gate_page, sizeof sa_gate_page, MADV_WIPEONFORK) < 0)
                 return SA_OFF;
         atomic_store(&sa_gate.alive, 1);

@@ -19,6 +19,10 @@ static bool is_expected(const struct shm_header *header) {
 
         if (was == EXPECTED && atomic_compare_exchange_strong(&expected, &was, SINCE + looks))
                 return true;
+        if (was >= SINCE && looks + SINCE < was) { /* of another segment */
+                atomic_compare_exchange_strong(&expected, &was, SINCE + looks);
+                return true;
+        }
         if (was < SINCE || looks + SINCE - was < LOOKS_AFTER)
                 return was != 0;
         atomic_compare_exchange_strong(&expected, &was, 0);

@@ -6,7 +6,8 @@
 #include "client/segment/attaching.h"
 #include "client/segment/attachments.h"
 
-#define NOTES      64u  /* With none free, a move is not noted. */
+#define NOTES      64u /* With none free, a move is not noted. */
+#define TRIES      4096u
 #define CALLS_OVER 256u /* A handler that interrupts a counting makes fewer long calls. */
 
 /* A note is written and read by its thread, and dropped by the thread that attaches once its own has ended. */
@@ -25,10 +26,11 @@ static uint32_t tid_of(const struct shm_lane *lane) {
         return shm_owner_word(lane) & SHM_OWNER_TID;
 }
 
-/* The attachment with this epoch, protected from unmapping. */
+/* The attachment with this epoch, protected from unmapping.  A thread that attaches may just look whether it can be
+ * unmapped: then it is not found for a moment. */
 static struct sa_attachment *attachment_of(uint32_t epoch) {
-        for (uint32_t i = 0; i < SA_ATTACHMENTS; i++) {
-                struct sa_attachment *a = sa_attachment_nth(i);
+        for (unsigned n = 0; n < TRIES * SA_ATTACHMENTS; n++) {
+                struct sa_attachment *a = sa_attachment_nth(n % SA_ATTACHMENTS);
 
                 if (a && a->epoch == epoch)
                         return a;
@@ -51,6 +53,8 @@ static struct note *unused(uint32_t tid) {
 static void drop(struct note *note) {
         struct sa_attachment *a = note->attachment;
 
+        note->attachment = NULL;
+        note->lane = NULL;
         atomic_store(&note->tid, 0);
         atomic_fetch_sub(&sa_left_count, 1);
         if (a)
@@ -66,9 +70,9 @@ void sa_left_note(const struct sa_thread *self, struct shm_lane *lane, struct sh
         if (!note)
                 return;
         note->calls = 0;
-        note->lane = old;
         note->attachment = old ? attachment_of(self->epoch) : NULL;
-        if (old) {
+        note->lane = note->attachment ? old : NULL; /* else it could be unmapped */
+        if (note->lane) {
                 note->occupancy = atomic_load(&old->occupancy);
                 for (int i = 0; i < SHM_COUNTERS; i++)
                         note->counted[i] = atomic_load_explicit(&old->live[i], memory_order_relaxed); /* its own */
@@ -102,7 +106,8 @@ void sa_left_settle(struct sa_thread *self, bool is_over) {
 
         for (int i = 0; i < SHM_COUNTERS; i++)
                 add(lane, i, __atomic_exchange_n(&self->pending[i], 0, __ATOMIC_RELAXED));
-        for (uint32_t i = 0; i < NOTES; i++) {
+        /* In a child that was forked in the middle of this call the lane reads as zeros, and there are no notes. */
+        for (uint32_t i = 0; own && i < NOTES; i++) {
                 struct note *note = &notes[i];
 
                 if (atomic_load(&note->tid) != own)
@@ -127,7 +132,10 @@ void sa_left_reap(void) {
 }
 
 void sa_left_forget(void) {
-        for (uint32_t i = 0; i < NOTES; i++)
+        for (uint32_t i = 0; i < NOTES; i++) {
+                notes[i].attachment = NULL;
+                notes[i].lane = NULL;
                 atomic_store(&notes[i].tid, 0);
+        }
         atomic_store(&sa_left_count, 0);
 }
