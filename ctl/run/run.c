@@ -42,6 +42,8 @@
 #define END_CHECK_NS  (10 * NS_PER_MS)
 /* With no descendant left, the collector has only to read what they left in its socket. */
 #define SETTLE_NS (2 * NS_PER_S)
+/* The service's default.  Without it a process whose rings are always full keeps a pass from its end. */
+#define RECORDS_IN_PASS 262144
 
 extern char **environ;
 
@@ -252,6 +254,7 @@ static int make_collector(struct run *run) {
         options.keep_max = UINT32_MAX;
         options.processes_max = UINT32_MAX;
         memset(options.uid_max, 0, sizeof(options.uid_max));
+        options.uid_max[QUOTA_RECORDS] = RECORDS_IN_PASS;
         if (run->options->ring_kib > options.ring_kib_max)
                 options.ring_kib_max = (uint32_t)run->options->ring_kib;
         r = reactor_new(&run->reactor, REACTOR_AUTO);

@@ -473,4 +473,6 @@ void handover_forget(struct handover *handover, struct process *process) {
 void handover_undo(struct handover *handover, struct process *process) {
         count_live(handover, -1, -1);
         drop_all(handover, process);
+        if (handover->collector->statefile)
+                statefile_forget(handover->collector->statefile, process->number);
 }

@@ -158,14 +158,11 @@ static int make_row(struct notice *notice, bool alive, struct process **ret) {
         return process_add_unattached(notice->announced->processes, &newcomer, notice->parent, notice->path, why, ret);
 }
 
-bool announced_conclude(struct announced *announced, pid_t pid, int wait_status) {
+static bool conclude(struct announced *announced, pid_t pid, int wait_status) {
         struct processes *processes = announced->processes;
-        struct process *former = processes_by_pid(processes, pid), *process;
-        struct notice **at;
+        struct process *former, *process;
+        struct notice **at = find(announced, pid);
 
-        if (former)
-                announced_hear(announced, former);
-        at = find(announced, pid);
         if (!*at)
                 return false;
         if (!did_run(*at)) {
@@ -184,6 +181,14 @@ bool announced_conclude(struct announced *announced, pid_t pid, int wait_status)
         }
         notice_free(at);
         return true;
+}
+
+bool announced_conclude(struct announced *announced, pid_t pid, int wait_status) {
+        struct process *former = processes_by_pid(announced->processes, pid);
+
+        if (former)
+                announced_hear(announced, former);
+        return conclude(announced, pid, wait_status);
 }
 
 static void on_death(void *userdata, int fd, unsigned events) {
@@ -261,8 +266,9 @@ static void add(struct announced *announced, pid_t pid, pid_t parent, uid_t uid,
                 notice->why = "its environment was scrubbed of LD_PRELOAD";
         if (else_why && (!notice->why || !*notice->why))
                 notice->why = else_why;
+        /* Without hearing again: a segment that says something else at each look would make that endless. */
         if (notice->pidfd < 0)
-                (void)announced_conclude(announced, pid, -1);
+                (void)conclude(announced, pid, -1);
         else
                 announced->processes->owner->tend_soon(announced->processes->userdata);
 }

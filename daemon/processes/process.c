@@ -17,7 +17,9 @@
 
 /* Between two looks for a filter at a process that writes records: as long as the collector sleeps at most while it is
  * busy. */
-#define ACTIVE_LOOK_NS (25 * NS_PER_MS)
+#define ACTIVE_LOOK_NS     (25 * NS_PER_MS)
+
+#define PASSES_AFTER_DEATH 256u /* each drains a user's whole share: far more than its rings hold */
 
 /* One allocation: the row, its private part, and behind them the owner's. */
 struct whole {
@@ -201,6 +203,10 @@ static int finish(struct process *process, uint64_t now_ns) {
         return DRAIN_SOME;
 }
 
+static bool is_late(struct process *process) {
+        return process->inside->watch.passes++ >= PASSES_AFTER_DEATH;
+}
+
 int process_drain(struct process *process, uint64_t now_ns) {
         uint64_t before = limits_charged(process);
         int outcome, r;
@@ -212,7 +218,7 @@ int process_drain(struct process *process, uint64_t now_ns) {
                 process_look_for_filters(process, now_ns, ACTIVE_LOOK_NS);
         if (r < 0)
                 process_expel(process, r);
-        else if (process->inside->watch.died && r < DRAIN_MORE)
+        else if (process->inside->watch.died && (r < DRAIN_MORE || (r == DRAIN_MORE && is_late(process))))
                 r = finish(process, now_ns);
         limits_after_drain(process, before, outcome);
         return r;

@@ -44,7 +44,8 @@ struct process_segment {
 struct process_watch {
         struct reactor_watch *death;
         struct waker_bell *bell;
-        bool died;         /* It ends once its rings are drained. */
+        bool died;         /* It ends once its rings are drained, or after some passes. */
+        unsigned passes;   /* since it died: another process may write into its segment without end */
         bool is_finishing; /* They are, and its end is in the making. */
 };
 
