@@ -217,6 +217,7 @@ struct query_job {
         uint64_t end_ns; /* of the slice */
         bool is_fresh;   /* All rows were refreshed. */
         bool is_begun;   /* The method was called before. */
+        bool is_read;    /* All rows are read: a process that attaches from here on is not in this answer. */
         size_t next;     /* the process that comes next, first to be refreshed, then to be read; it is held */
         uint32_t count;  /* of processes that the method changed */
         struct collector_reset reset;

@@ -319,8 +319,11 @@ int query_method_ps(struct query *query, const struct query_peer *peer, const st
                         return -ENOMEM;
                 job->is_begun = true;
         }
-        r = add_processes(job, peer);
-        if (r != 0)
-                return r;
+        if (!job->is_read) {
+                r = add_processes(job, peer);
+                if (r != 0)
+                        return r;
+                job->is_read = true;
+        }
         return query_rows_put(&job->rows, out) ? 0 : QUERY_AGAIN;
 }

@@ -315,9 +315,12 @@ int query_method_spans(struct query *query, const struct query_peer *peer, const
                         return r;
                 job->is_begun = true;
         }
-        r = add_processes(job, peer);
-        if (r != 0)
-                return r;
+        if (!job->is_read) {
+                r = add_processes(job, peer);
+                if (r != 0)
+                        return r;
+                job->is_read = true;
+        }
         if (!query_rows_put(&job->rows, out))
                 return QUERY_AGAIN;
         if (job->rows.more_keys)

@@ -244,6 +244,55 @@ static void test_it_goes_meanwhile(void **state) {
         wire_buffer_deinit(&request);
 }
 
+static unsigned comes_at;
+
+static void add_one(struct fixture *fixture, unsigned slice) {
+        struct process *process;
+
+        if (slice != comes_at)
+                return;
+        process = new_process(fixture->collector, 900, 0, "late.service");
+        new_books(process);
+        play(fixture, process->books);
+}
+
+/* In whatever step of the answer a process attaches: each row is of a process. */
+static void test_one_comes_meanwhile(void **state) {
+        struct wire_buffer request = WIRE_BUFFER_INIT(4096), out = WIRE_BUFFER_INIT(1 << 24);
+        struct fixture *fixture = *state;
+
+        fixture->out.limit = 1 << 24;
+        for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+                unsigned slices;
+
+                put(&request, requests[i].method, requests[i].key, requests[i].value, NULL);
+                wire_buffer_consume(&out, out.size);
+                slices = answer_in_slices(fixture, &request, &out, NULL);
+                if (!strcmp(requests[i].key ? requests[i].key : "", "columns"))
+                        continue; /* without pid */
+                for (unsigned k = 0; k < 12; k++) {
+                        struct table *table;
+                        struct process *process;
+
+                        comes_at = slices < 12 ? k : slices - 1 - slices * k / 12;
+                        wire_buffer_consume(&out, out.size);
+                        answer_in_slices(fixture, &request, &out, add_one);
+                        table = decode(fixture, requests[i].method, &out);
+                        assert_true(table->row_count > 0);
+                        for (size_t row = 0; row < table->row_count; row++)
+                                assert_in_range(table_uint(table, row, "pid"), 100, 900);
+                        table_free(table);
+                        process = processes_by_pid(fixture->collector->processes, 900);
+                        if (process) {
+                                processes_remove(process);
+                                process_free(process);
+                        }
+                }
+        }
+        wire_buffer_deinit(&out);
+        wire_buffer_deinit(&request);
+}
+
 /* One that leaves in the middle of its answer leaves nothing. */
 static void test_cancelled(void **state) {
         struct wire_buffer request = WIRE_BUFFER_INIT(4096), out = WIRE_BUFFER_INIT(1 << 24);
@@ -285,8 +334,9 @@ static void test_in_one_go(void **state) {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup_many, teardown)
 
 int main(void) {
-        const struct CMUnitTest tests[] = {TEST(test_the_same_answer), TEST(test_changes_meanwhile),
-                                           TEST(test_it_goes_meanwhile), TEST(test_cancelled), TEST(test_in_one_go)};
+        const struct CMUnitTest tests[] = {TEST(test_the_same_answer),   TEST(test_changes_meanwhile),
+                                           TEST(test_it_goes_meanwhile), TEST(test_one_comes_meanwhile),
+                                           TEST(test_cancelled),         TEST(test_in_one_go)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
