@@ -26,6 +26,10 @@ int main(void) {
         const struct timespec pause = {.tv_nsec = 2000000};
 
         for (int burst = 0; burst < 300; burst++) {
+                /* So that the ring is full at another place of a task each time. */
+                for (int i = 0; i < burst % 29; i++) {
+                        SPANALLOC_SCOPE("shift");
+                }
                 for (int round = 0; round < 4 + burst % 3; round++) {
                         spanalloc_span tasks[TASKS];
                         void *volatile blocks[TASKS];
