@@ -206,7 +206,7 @@ struct shm_refused {
 };
 
 #define SHM_PAST     16u
-#define SHM_PARTIALS 56u
+#define SHM_PARTIALS 64u
 
 /* A thread as it moved into a lane. */
 struct shm_past {
@@ -236,7 +236,7 @@ _Static_assert(sizeof(struct shm_past) == 2 * SHM_LINE, "");
  *     line 9-10   lost       the deltas, twice: one is written while the other counts
  *     line 16-23  marks      of threads that exit a frame of this stack
  *     line 24-55  past       the lane's last occupants
- *     line 56-63  partial    spans of which an enter was refused
+ *     line 15, 56-62  partial  spans of which an enter was refused
  */
 struct shm_lane {
         /* line 0 */
@@ -308,7 +308,9 @@ struct shm_lane {
                 uint64_t since[SHM_COUNTERS];   /* where the one began that lasts, if a refused frame is the top */
         } lost[2];
 
-        uint8_t reserved11[5 * SHM_LINE];
+        uint8_t reserved11[4 * SHM_LINE];
+
+        uint64_t partial_last[8]; /* line 15: the last entries of `partial` */
 
         /* lines 16 to 23: mark[i] holds an instance for which another thread called exit.  That thread sets it from
          * 0; the lane's thread clears it.  The index only spreads the marks. */
@@ -318,8 +320,9 @@ struct shm_lane {
          * faster than the collector reads a lane; by these it books their counters under their names. */
         struct shm_past past[SHM_PAST];
 
-        /* lines 56 to 62: the last known spans of which an enter was refused, entry partial_count % SHM_PARTIALS */
-        uint64_t partial[SHM_PARTIALS];
+        /* lines 56 to 62: the last known spans of which an enter was refused, entry partial_count % SHM_PARTIALS; see
+         * shm_partial() */
+        uint64_t partial[SHM_PARTIALS - 8];
 
         /* The frame below an empty stack: a client reads it as one of no span.  Never written. */
         uint8_t reserved63[SHM_LINE];
@@ -327,6 +330,12 @@ struct shm_lane {
         /* the second page */
         struct shm_frame stack[SHM_DEPTH];
 };
+
+/* Entry `n` % SHM_PARTIALS. */
+static inline uint64_t *shm_partial(struct shm_lane *lane, uint32_t n) {
+        n %= SHM_PARTIALS;
+        return n < SHM_PARTIALS - 8 ? &lane->partial[n] : &lane->partial_last[n - (SHM_PARTIALS - 8)];
+}
 
 /* -------------------------------------------------------------------------------------------------- tables -- */
 

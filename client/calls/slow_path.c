@@ -36,9 +36,9 @@ static void note_partial(struct shm_lane *lane, uint64_t instance, uint16_t flag
 
         if ((flags & SHM_FLAG_LATE) || (flags & (SHM_FLAG_SCOPE | SHM_FLAG_SHARED)) == SHM_FLAG_SCOPE)
                 return;
-        if (n && shm_load(lane->partial[(n - 1) % SHM_PARTIALS]) == instance)
+        if (n && shm_load(*shm_partial(lane, n - 1)) == instance)
                 return;
-        shm_store(lane->partial[n % SHM_PARTIALS], instance);
+        shm_store(*shm_partial(lane, n), instance);
         /* [P1] release of `partial_count`, pairs with the acquire in segment_partials().  Publishes: the entry.  Without
          * it: an older span is taken for partial, and this one for whole. */
         atomic_store_explicit(&lane->partial_count, n + 1, memory_order_release);

@@ -358,14 +358,14 @@ void segment_refused(const struct segment_reader *reader, uint32_t i, struct shm
 }
 
 uint32_t segment_partials(const struct segment_reader *reader, uint32_t i, uint32_t *from, uint64_t ret[SHM_PARTIALS]) {
-        const struct shm_lane *lane = lane_at(reader, i);
+        struct shm_lane *lane = lane_at(reader, i);
         /* [P1] acquire of `partial_count`, pairs with the release in note_partial(). */
         uint32_t count = atomic_load_explicit(&lane->partial_count, memory_order_acquire);
 
         if (count - *from > SHM_PARTIALS)
                 *from = count - SHM_PARTIALS;
         for (uint32_t at = *from, n = 0; at != count; at++)
-                ret[n++] = shm_load(lane->partial[at % SHM_PARTIALS]);
+                ret[n++] = shm_load(*shm_partial(lane, at));
         return count - *from;
 }
 
