@@ -305,13 +305,15 @@ static void spin(uint64_t ns) {
                 ;
 }
 
+static uint64_t much_ns;
+
 static void work_then_read(void *userdata, int fd, unsigned events) {
         struct scene *scene = userdata;
 
         reactor_work(scene->reactor, "little");
         spin(MS / 10);
         reactor_work(scene->reactor, "much");
-        spin(3 * MS);
+        spin(much_ns);
         read_one(scene, fd, events);
 }
 
@@ -323,9 +325,13 @@ static void test_longest_turn(void **state) {
         run_for(scene, 1 * MS);
         assert_int_equal(reactor_watch(scene->reactor, &scene->watch, scene->fds[0], REACTOR_IN, work_then_read, scene),
                          0);
-        assert_int_equal(write(scene->fds[1], "x", 1), 1);
-        run_for(scene, 20 * MS);
-        assert_int_equal(scene->calls, 1);
+        /* Where another program takes the processor in the middle of a turn, the name may be that of another work. */
+        for (unsigned n = 1; n <= 20 && strcmp(reactor_longest(scene->reactor).work, "much") != 0; n++) {
+                much_ns = n * 3 * MS;
+                assert_int_equal(write(scene->fds[1], "x", 1), 1);
+                run_for(scene, 20 * MS + much_ns);
+                assert_int_equal(scene->calls, n);
+        }
         assert_string_equal(reactor_longest(scene->reactor).work, "much");
         assert_true(reactor_longest(scene->reactor).ns > 0);
 }
