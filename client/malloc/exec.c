@@ -119,7 +119,7 @@ static void tell(pid_t pid, const char *path, bool scrubbed) {
 /* ------------------------------------------------------------------------------------------ what can be read -- */
 
 /* A pointer that the kernel or libc would answer with EFAULT is passed on as it is, and nothing is read or told.  A quiet
- * process asks nobody: it reads its own environment only, and takes a path for readable. */
+ * process makes no system call: it reads its own environment only, and takes a path for readable. */
 static bool can_read_environment(char *const environment[]) {
         struct sa_thread *self = &sa_self;
         bool can;

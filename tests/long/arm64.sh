@@ -61,7 +61,7 @@ make_initramfs() {
         cp "$ROOT$BUILD/CMakeCache.txt" "$root$BUILD"
         cp "$SOURCE/tests/long/arm64_guest.sh" "$root/init"
         chmod +x "$root/init"
-        dpkg-deb -x "$(echo "$ROOT"/root/linux-image-*.deb)" "$WORK/deb" && cp "$WORK"/deb/boot/vmlinuz-* "$WORK/kernel" &&
+        dpkg-deb -x "$(find "$ROOT" -maxdepth 2 -name 'linux-image-*.deb' -print -quit)" "$WORK/deb" && cp "$WORK"/deb/boot/vmlinuz-* "$WORK/kernel" &&
                 (cd "$root" && find . -print0 | cpio -0 -o -H newc --quiet) >"$WORK/initramfs" && rm -rf "$root"
 }
 run_guest() {
