@@ -65,7 +65,7 @@ static sa_aside void *look(void *block) {
         if (!sa_gate_epoch() ||
             atomic_load_explicit(&beacon->generation, memory_order_relaxed) !=
                     atomic_load_explicit(&sa_gate.generation, memory_order_relaxed) ||
-            atomic_load_explicit(&sa_left_count, memory_order_relaxed))
+            atomic_load_explicit(&sa_left_used, memory_order_relaxed))
                 (void)sa_counters_slow();
         return block;
 }

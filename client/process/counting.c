@@ -80,7 +80,7 @@ _Atomic uint64_t *sa_counters_slow(void) {
                 if (self->epoch != SA_NO_EPOCH || sa_gate_epoch()) {
                         lane = sa_lane_slow(self);
                         if (lane) {
-                                if (sa_unlikely(atomic_load_explicit(&sa_left_count, memory_order_relaxed)))
+                                if (sa_unlikely(atomic_load_explicit(&sa_left_used, memory_order_relaxed)))
                                         settle_left(self);
                                 return lane->live;
                         }

@@ -6,13 +6,15 @@
 #include "client/segment/attaching.h"
 #include "client/segment/attachments.h"
 
-#define NOTES      64u /* With none free, a move is not noted. */
+#define NOTES      64u /* a bit of sa_left_used each, set once the note is made; with none free, a move is not noted */
 #define TRIES      4096u
 #define CALLS_OVER 256u /* A handler that interrupts a counting makes fewer long calls. */
 
-/* A note is written and read by its thread, and dropped by the thread that attaches once its own has ended. */
+/* A note is written and read by its thread, and dropped by the thread that attaches once its own has ended.  A forked child
+ * forgets all by their bits and tids alone: a call that the fork interrupted may be at any instruction here, and goes on
+ * with what it has read, on memory that is no longer a segment's. */
 static struct note {
-        _Atomic uint32_t tid; /* of the thread; 0: unused */
+        _Atomic uint32_t tid; /* of the thread; 0: free */
         uint32_t calls;       /* that settled it */
         uint32_t occupancy;   /* of the lane: with another one the lane is another thread's */
         struct sa_attachment *attachment;
@@ -20,7 +22,11 @@ static struct note {
         uint64_t counted[SHM_COUNTERS]; /* in the lane, that the thread has taken along */
 } notes[NOTES];
 
-_Atomic uint32_t sa_left_count;
+_Atomic uint64_t sa_left_used;
+
+static bool is_used(uint32_t i) {
+        return atomic_load(&sa_left_used) >> i & 1;
+}
 
 static uint32_t tid_of(const struct shm_lane *lane) {
         return shm_owner_word(lane) & SHM_OWNER_TID;
@@ -40,33 +46,36 @@ static struct sa_attachment *attachment_of(uint32_t epoch) {
         return NULL;
 }
 
-static struct note *unused(uint32_t tid) {
-        for (uint32_t i = 0; i < NOTES; i++) {
-                uint32_t none = 0;
+static bool claim(struct note *note, uint32_t tid) {
+        uint32_t none = 0;
 
-                if (atomic_compare_exchange_strong(&notes[i].tid, &none, tid))
+        return atomic_compare_exchange_strong(&note->tid, &none, tid);
+}
+
+static struct note *unused(uint32_t tid) {
+        for (uint32_t i = 0; i < NOTES; i++)
+                if (claim(&notes[i], tid))
                         return &notes[i];
-        }
         return NULL;
 }
 
+/* In a forked child the bit is clear already, and stays so. */
 static void drop(struct note *note) {
         struct sa_attachment *a = note->attachment;
 
-        note->attachment = NULL;
-        note->lane = NULL;
+        atomic_fetch_and(&sa_left_used, ~((uint64_t)1 << (note - notes)));
         atomic_store(&note->tid, 0);
-        atomic_fetch_sub(&sa_left_count, 1);
         if (a)
                 sa_attachment_put(a);
 }
 
 void sa_left_note(const struct sa_thread *self, struct shm_lane *lane, struct shm_lane *old) {
+        uint32_t own = tid_of(lane); /* 0: forked in the middle of this call */
         struct note *note;
 
-        if (atomic_load(&sa_root.counting) != SHM_COUNTING_MALLOC || atomic_load(&sa_root.snapshot))
+        if (!own || atomic_load(&sa_root.counting) != SHM_COUNTING_MALLOC || atomic_load(&sa_root.snapshot))
                 return;
-        note = unused(tid_of(lane));
+        note = unused(own);
         if (!note)
                 return;
         note->calls = 0;
@@ -77,7 +86,7 @@ void sa_left_note(const struct sa_thread *self, struct shm_lane *lane, struct sh
                 for (int i = 0; i < SHM_COUNTERS; i++)
                         note->counted[i] = atomic_load_explicit(&old->live[i], memory_order_relaxed); /* its own */
         }
-        atomic_fetch_add(&sa_left_count, 1);
+        atomic_fetch_or(&sa_left_used, (uint64_t)1 << (note - notes));
         atomic_fetch_or_explicit(&lane->attention, SHM_ATTENTION_LEFT, memory_order_relaxed); /* its own thread's bit */
 }
 
@@ -88,11 +97,13 @@ static void add(struct shm_lane *lane, int i, uint64_t more) {
 }
 
 static void settle(struct note *note, struct shm_lane *lane) {
-        if (!note->lane || atomic_load(&note->lane->occupancy) != note->occupancy)
+        const struct shm_lane *old = note->lane;
+
+        if (!old || atomic_load(&old->occupancy) != note->occupancy)
                 return;
         for (int i = 0; i < SHM_COUNTERS; i++) {
                 /* Relaxed: this thread alone counts there. */
-                uint64_t now = atomic_load_explicit(&note->lane->live[i], memory_order_relaxed);
+                uint64_t now = atomic_load_explicit(&old->live[i], memory_order_relaxed);
                 uint64_t more = now - note->counted[i];
 
                 note->counted[i] = now;
@@ -106,11 +117,11 @@ void sa_left_settle(struct sa_thread *self, bool is_over) {
 
         for (int i = 0; i < SHM_COUNTERS; i++)
                 add(lane, i, __atomic_exchange_n(&self->pending[i], 0, __ATOMIC_RELAXED));
-        /* In a child that was forked in the middle of this call the lane reads as zeros, and there are no notes. */
+        /* In a child that was forked in the middle of this call the lane reads as zeros, and no note is used. */
         for (uint32_t i = 0; own && i < NOTES; i++) {
                 struct note *note = &notes[i];
 
-                if (atomic_load(&note->tid) != own)
+                if (!is_used(i) || atomic_load(&note->tid) != own)
                         continue;
                 settle(note, lane);
                 if (is_over || ++note->calls >= CALLS_OVER)
@@ -123,19 +134,17 @@ void sa_left_settle(struct sa_thread *self, bool is_over) {
 }
 
 void sa_left_reap(void) {
-        for (uint32_t i = 0; i < NOTES && atomic_load(&sa_left_count); i++) {
+        for (uint32_t i = 0; i < NOTES && atomic_load(&sa_left_used); i++) {
                 uint32_t tid = atomic_load(&notes[i].tid);
 
-                if (tid && sa_thread_is_gone(tid))
+                /* Used and free: the thread was making this note when the fork made this process. */
+                if (is_used(i) && (tid ? sa_thread_is_gone(tid) : claim(&notes[i], UINT32_MAX)))
                         drop(&notes[i]);
         }
 }
 
 void sa_left_forget(void) {
-        for (uint32_t i = 0; i < NOTES; i++) {
-                notes[i].attachment = NULL;
-                notes[i].lane = NULL;
+        atomic_store(&sa_left_used, 0);
+        for (uint32_t i = 0; i < NOTES; i++)
                 atomic_store(&notes[i].tid, 0);
-        }
-        atomic_store(&sa_left_count, 0);
 }

@@ -12,8 +12,8 @@
 
 #include "client/gate/thread.h"
 
-/* How many moves are noted, of all threads. */
-extern _Atomic uint32_t sa_left_count __attribute__((visibility("hidden")));
+/* Which notes are used, a bit each: 0 while no move of any thread is noted. */
+extern _Atomic uint64_t sa_left_used __attribute__((visibility("hidden")));
 
 /* The thread moves to `lane` from `old` (NULL: from its own memory), with all that was counted there.  Before self->epoch
  * changes, and before the old lane is given up. */
