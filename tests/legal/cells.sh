@@ -80,7 +80,7 @@ firsts() {
         no.call)
                 case $DEED in
                 handler) echo 3 20 40 60 80 100 400 ;;
-                thread_exit | siglongjmp) echo 3 40 200 400 800 1200 1600 ;; # also in the middle of an attachment
+                thread_exit | siglongjmp | fork | clone) echo 3 40 200 400 800 1200 1600 ;; # also in the middle of an attachment
                 *) echo 3 40 400 ;;
                 esac
                 ;;
