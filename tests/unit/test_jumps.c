@@ -3,7 +3,7 @@
  * A signal handler jumps out of a call, at each of the call's instructions.  After that the thread is recorded as before, and
  * the books agree with what the calls that followed found on the stack.
  *
- * The child steps itself: by the processor's trap flag, and a handler that counts.
+ * The child steps itself; see stepping.h.
  *
  * Optional: the trap flag is x86's.
  *
@@ -18,26 +18,7 @@
 
 #include "client/process/counting.h"
 #include "tests/unit/client_scenes.h"
-
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define IS_STEPPED 1
-/* Below the red zone, in which the compiler may keep something. */
-#define SET_TRAP_FLAG(instruction, operand)                                                                            \
-        __asm__ volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\t" instruction " " operand                               \
-                         ", (%%rsp)\n\tpopfq\n\tleaq 128(%%rsp), %%rsp" ::                                             \
-                                 : "memory", "cc")
-#else
-#define IS_STEPPED                          0
-#define SET_TRAP_FLAG(instruction, operand) ((void)0)
-#endif
-/* What is not optimised has far more instructions, and each jump steps through all before it. */
-#ifdef __OPTIMIZE__
-#define STRIDE 1
-#else
-#define STRIDE 7
-#endif
-#define BEGIN_STEPS() SET_TRAP_FLAG("orq", "$0x100")
-#define END_STEPS()   SET_TRAP_FLAG("andq", "$~0x100")
+#include "tests/unit/stepping.h"
 
 static sigjmp_buf landing;
 static volatile long steps_left;
