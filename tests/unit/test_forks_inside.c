@@ -169,6 +169,7 @@ static void forks_everywhere(void) {
         uint64_t cycles = 0, closed = 0, entered = 0;
         pthread_t thread;
 
+        alarm(280); /* a million traps, on a machine that may be busy */
         init();
         sa_root_set_counting(SHM_COUNTING_MALLOC);
         count(1);
