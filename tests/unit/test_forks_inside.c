@@ -23,6 +23,9 @@
 #include "tests/unit/client_scenes.h"
 #include "tests/unit/stepping.h"
 
+/* Each place in a move takes a new collector. */
+#define MOVE_STRIDE (STRIDE * 97)
+
 static volatile long steps_left;
 static volatile bool in_child;
 static uint64_t counted, forks;
@@ -30,16 +33,25 @@ static spanalloc_span span;
 static struct shm_lane *other;
 SPANALLOC_SITE(site_p, "p");
 
+static bool by_libc(void) {
+        return forks % 2;
+}
+
 /* By libc, and without it: then no handler of pthread_atfork() runs. */
 static pid_t fork_in_turn(void) {
-        return forks % 2 ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+        return by_libc() ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+/* What is no fault of the program's comes as a signal that can be blocked, as the library does while it attaches. */
+static bool is_blocked(void *context) {
+        return sigismember(&((ucontext_t *)context)->uc_sigmask, SIGUSR1);
 }
 
 static void on_trap(int number, siginfo_t *info, void *context) {
         int status = -1;
         pid_t pid;
 
-        if (steps_left-- != 0)
+        if (steps_left < 0 || (steps_left == 0 && is_blocked(context)) || steps_left-- != 0)
                 return;
         pid = fork_in_turn();
         must(pid >= 0);
@@ -200,9 +212,73 @@ static void forks_everywhere(void) {
         check();
 }
 
+/* ---------------------------------------------------------------------------------- a new collector is found -- */
+
+static void work_attached(void) {
+        for (int i = 0; i < 20; i++) {
+                SPANALLOC_SCOPE("s");
+                count(1);
+        }
+}
+
+/* The child finds the new collector as well, but not without a list of robust mutexes, which libc's fork() makes. */
+static _Noreturn void attach_in_child(void) {
+        int r = spanalloc_attach(NULL);
+
+        must(r == (by_libc() ? 0 : -EOPNOTSUPP));
+        work_attached();
+        must(stats().attached == by_libc());
+        _exit(0);
+}
+
+static void attach(void) {
+        int r = spanalloc_attach(NULL);
+
+        must(r == 0 || in_child);
+}
+
+/* Forks before the instruction with this number of an attach, or of the thread's first call after it. */
+static bool fork_in_move(long number, bool is_attached) {
+        collector_is_replaced();
+        if (is_attached)
+                attach();
+        steps_left = number;
+        BEGIN_STEPS();
+        if (is_attached)
+                scope();
+        else
+                attach();
+        END_STEPS();
+        if (in_child)
+                attach_in_child();
+        work_attached();
+        return steps_left < 0;
+}
+
+static void forks_in_moves(void) {
+        alarm(280);
+        init();
+        sa_root_set_counting(SHM_COUNTING_MALLOC);
+        count(1);
+        sigaction(SIGTRAP, &(struct sigaction){.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO}, NULL);
+        for (long number = 0; fork_in_move(number, false); number += MOVE_STRIDE)
+                ;
+        must(forks > 20);
+        for (long number = 0; fork_in_move(number, true); number += MOVE_STRIDE)
+                ;
+        must(forks > 50);
+        collector_is_replaced();
+        attach();
+        work_attached();
+        *expect("s") = (struct want){"s", 20, 20, 20, 0, 20, 20, 0, 20, 1, ANY};
+        report->counters = counted;
+        check();
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 SCENARIO(forks_everywhere, .in_place = true),
+                SCENARIO(forks_in_moves, .in_place = true),
         };
 
         if (!IS_STEPPED)
