@@ -56,10 +56,15 @@ static const int allowed[] = {
         SYS_fstat,
         SYS_newfstatat,
         SYS_pread64,
-        SYS_arch_prctl,
-        SYS_access,
+        SYS_faccessat,
         SYS_getrandom,
         SYS_set_tid_address,
+#ifdef SYS_arch_prctl
+        SYS_arch_prctl,
+#endif
+#ifdef SYS_access
+        SYS_access,
+#endif
 };
 #define ALLOWED (sizeof allowed / sizeof *allowed)
 
