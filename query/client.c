@@ -107,7 +107,7 @@ static int exchange(struct client *client, const void **ret_message, size_t *ret
         r = wire_end(&client->out, 0);
         if (r == -EMSGSIZE)
                 return client_fail(ret_error, EMSGSIZE, CLIENT_ERROR_REFUSED,
-                                   "the request is too long: give shorter filters");
+                                   "the request is too long; give shorter filters");
         if (r >= 0)
                 r = send_request(client, deadline);
         /* A collector that refuses a connection says so and closes: what it said counts, not that it closed. */
@@ -210,7 +210,7 @@ int client_new(struct client **ret, const struct client_options *options, struct
         client = client_alloc();
         if (!client)
                 return client_fail(ret_error, ENOMEM, CLIENT_ERROR_FAILED,
-                                   "out of memory: end other programs and try again");
+                                   "out of memory; end other programs and try again");
 
         if (!options)
                 options = &defaults;
@@ -364,7 +364,7 @@ int client_follow(struct client *client, const struct client_params *params, str
 
         if (client->answer)
                 return client_fail(ret_error, EOPNOTSUPP, CLIENT_ERROR_FAILED,
-                                   "there are no events without a daemon: start spanallocd");
+                                   "there are no events without a daemon; start spanallocd");
 
         begin_request(client, "follow");
         put_params(&client->out, params);

@@ -34,7 +34,7 @@ enum client_error_kind {
 struct client_error {
         int code; /* positive errno */
         enum client_error_kind kind;
-        char text[640]; /* one sentence without a full stop: what happened, a colon, what to do */
+        char text[640]; /* one line without a full stop: what happened; what to do */
 };
 
 /* Which collector: this user's if it answers, else the system's; or only one of them. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's sentences, and the kind of each error.  What a program does about a kind is for that program.
+ * The client's error texts, and the kind of each error.  What a program does about a kind is for that program.
  */
 #include "query/client_error.h"
 
@@ -69,30 +69,31 @@ int client_fail_open(struct client_error *ret_error, int r, const char *path, co
         case ENOENT:
         case ENOTDIR:
         case ECONNREFUSED:
-                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE, "no collector at %s%s%s: start one with %s",
+                return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE, "no collector at %s%s%s; start one with %s",
                                    other, other[0] ? " or " : "", path,
                                    start_command(command, sizeof(command), path, is_given));
         case EACCES:
         case EPERM:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "no permission to use %s: join the group spanalloc and log in again, or ask as root",
+                                   "no permission to use %s; join the group spanalloc and log in again, or ask as root",
                                    path);
         case EAGAIN:
         case ETIMEDOUT:
-                return client_fail(ret_error, ETIMEDOUT, CLIENT_ERROR_UNREACHABLE,
-                                   "the collector at %s does not take connections: look whether it is stopped or busy, "
-                                   "or start it again",
-                                   path);
+                return client_fail(
+                        ret_error, ETIMEDOUT, CLIENT_ERROR_UNREACHABLE,
+                        "the collector at %s does not accept connections; check whether it is stopped or busy, "
+                        "or start it again",
+                        path);
         case ENAMETOOLONG:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "%s is too long for a socket: give a path of at most %zu bytes", path,
+                                   "%s is too long for a socket; give a path of at most %zu bytes", path,
                                    sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
         case EPROTOTYPE:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "%s is not for questions: give the path of a query.sock", path);
+                                   "%s is not a query socket; give the path of a query.sock", path);
         default:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "cannot connect to %s (%s): give the path of a collector's query.sock", path,
+                                   "cannot connect to %s: %s; give the path of a collector's query.sock", path,
                                    strerror(-r));
         }
 }
@@ -101,22 +102,22 @@ int client_fail_lost(struct client_error *ret_error, int r, const char *path) {
         switch (-r) {
         case ETIMEDOUT:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "the collector at %s does not answer: look whether it is stopped or busy, or start "
+                                   "the collector at %s does not answer; check whether it is stopped or busy, or start "
                                    "it again",
                                    path);
         case ENOMEM:
-                return client_fail(ret_error, -r, CLIENT_ERROR_FAILED, "out of memory: ask for fewer rows");
+                return client_fail(ret_error, -r, CLIENT_ERROR_FAILED, "out of memory; ask for fewer rows");
         case EBADMSG:
         case EMSGSIZE:
         case ELOOP:
         case E2BIG:
                 return client_fail(ret_error, EBADMSG, CLIENT_ERROR_UNREACHABLE,
-                                   "what answers at %s is no collector of this version: install spanallocd and "
+                                   "the peer at %s is no collector of this version; install spanallocd and "
                                    "this program in the same version",
                                    path);
         default:
                 return client_fail(ret_error, -r, CLIENT_ERROR_UNREACHABLE,
-                                   "the collector at %s closed the connection: look into its log for the reason, or "
+                                   "the collector at %s closed the connection; read its log for the reason, or "
                                    "try again",
                                    path);
         }
@@ -155,5 +156,5 @@ int client_fail_answer(struct client_error *ret_error, struct wire_value error) 
                 code = EIO;
         client_copy_clean(message, sizeof(message), wire_get(error, "message"));
         client_copy_clean(hint, sizeof(hint), wire_get(error, "hint"));
-        return client_fail(ret_error, (int)code, kind_of((int)code), "%s%s%s", message, hint[0] ? ": " : "", hint);
+        return client_fail(ret_error, (int)code, kind_of((int)code), "%s%s%s", message, hint[0] ? "; " : "", hint);
 }

@@ -78,8 +78,8 @@ static int parse_verb(struct parser *parser, const char *name) {
         for (int i = 0; i < VERB_COUNT; i++)
                 suggest_offer(&suggest, verbs[i].name);
         if (suggest.best)
-                return wrong(parser, "There is no verb \"%s\"; did you mean \"%s\"?", name, suggest.best);
-        return wrong(parser, "There is no verb \"%s\"; \"spanallocctl help\" lists them.", name);
+                return wrong(parser, "there is no verb \"%s\"; did you mean \"%s\"?", name, suggest.best);
+        return wrong(parser, "there is no verb \"%s\"; `spanallocctl help` lists them", name);
 }
 
 static int parse_number(struct parser *parser, int id, const char *text, uint64_t min, uint64_t *ret) {
@@ -89,7 +89,7 @@ static int parse_number(struct parser *parser, int id, const char *text, uint64_
         errno = 0;
         value = strtoull(text, &end, 10);
         if (errno || *end || *text < '0' || *text > '9' || value < min)
-                return wrong(parser, "--%s wants a whole number%s, not \"%s\".", options_table[id].name,
+                return wrong(parser, "--%s must be a whole number%s, not \"%s\"", options_table[id].name,
                              min ? " from 1" : "", text);
         *ret = value;
         return 0;
@@ -99,7 +99,7 @@ static int parse_time(struct parser *parser, int id, const char *text, uint64_t 
         uint64_t ns;
 
         if (duration_parse(text, &ns) < 0 || !ns)
-                return wrong(parser, "--%s wants a time such as 30s or 5m, not \"%s\".", options_table[id].name, text);
+                return wrong(parser, "--%s must be a time such as 30s or 5m, not \"%s\"", options_table[id].name, text);
         *ret_ns = ns;
         return 0;
 }
@@ -110,7 +110,7 @@ static int parse_since(struct parser *parser, const char *text) {
         int r = parse_time(parser, OPTION_SINCE, text, &ns);
 
         if (r == 0 && ns > 10 * 60 * NS_PER_S)
-                return wrong(parser, "--since is at most 10m, not \"%s\": the collector remembers no more.", text);
+                return wrong(parser, "--since is at most 10m, not \"%s\"; the collector keeps no more", text);
         if (r == 0)
                 parser->options->since_ns = ns;
         return r;
@@ -122,7 +122,7 @@ static int parse_ring(struct parser *parser, const char *text) {
         int r = parse_number(parser, OPTION_RING_KIB, text, 1, &kib);
 
         if (r == 0 && (kib < 16 || kib > 65536))
-                return wrong(parser, "--ring-kib is from 16 to 65536, not \"%s\".", text);
+                return wrong(parser, "--ring-kib must be from 16 to 65536, not \"%s\"", text);
         if (r == 0)
                 parser->options->ring_kib = kib;
         return r;
@@ -138,7 +138,7 @@ static int parse_json(struct parser *parser, const char *text) {
                         parser->options->json = (enum json_mode)i;
                         return 0;
                 }
-        return wrong(parser, "--json is off, short or pretty, not \"%s\".", text);
+        return wrong(parser, "--json must be off, short or pretty, not \"%s\"", text);
 }
 
 static int parse_percent(struct parser *parser, const char *text) {
@@ -146,7 +146,7 @@ static int parse_percent(struct parser *parser, const char *text) {
         double percent = strtod(text, &end);
 
         if (end == text || *end || strspn(text, "0123456789.") != strlen(text) || !(percent <= 100))
-                return wrong(parser, "--min-percent wants a number from 0 to 100, not \"%s\".", text);
+                return wrong(parser, "--min-percent must be a number from 0 to 100, not \"%s\"", text);
         parser->options->min_ppm = (uint64_t)(percent * 10000 + 0.5);
         return 0;
 }
@@ -159,7 +159,7 @@ static int parse_color(struct parser *parser, const char *text) {
                         parser->options->color = (enum color_mode)i;
                         return 0;
                 }
-        return wrong(parser, "--color is auto, always or never, not \"%s\".", text);
+        return wrong(parser, "--color must be auto, always or never, not \"%s\"", text);
 }
 
 static int parse_option(struct parser *parser, int id, const char *text) {
@@ -177,7 +177,7 @@ static int parse_option(struct parser *parser, int id, const char *text) {
                 return 0;
         case OPTION_SOCKET:
                 o->socket = text;
-                return *text ? 0 : wrong(parser, "--socket wants the path of a query.sock.");
+                return *text ? 0 : wrong(parser, "--socket needs the path of a query.sock");
         case OPTION_JSON:
                 return parse_json(parser, text);
         case OPTION_NO_PAGER:
@@ -239,7 +239,7 @@ static int parse_option(struct parser *parser, int id, const char *text) {
         case OPTION_ON_FULL:
                 o->on_full = text;
                 if (strcmp(text, "refuse") && strcmp(text, "wait"))
-                        return wrong(parser, "--on-full is refuse or wait, not \"%s\".", text);
+                        return wrong(parser, "--on-full must be refuse or wait, not \"%s\"", text);
                 return 0;
         case OPTION_RING_KIB:
                 return parse_ring(parser, text);
@@ -266,17 +266,17 @@ static int parse_getopt(struct parser *parser, int value, char *word) {
                 if (value != '?' && value != ':' && options_table[i].letter == value)
                         return parse_option(parser, i, optarg);
         if (value == ':')
-                return wrong(parser, "%s wants an argument; see \"spanallocctl help\".", word);
+                return wrong(parser, "%s needs an argument; see `spanallocctl help`", word);
         if (optopt >= VALUE_BASE)
-                return wrong(parser, "--%s takes no argument.", options_table[optopt - VALUE_BASE].name);
+                return wrong(parser, "--%s takes no argument", options_table[optopt - VALUE_BASE].name);
         if (optopt)
-                return wrong(parser, "There is no option -%c; see \"spanallocctl help\".", optopt);
+                return wrong(parser, "there is no option -%c; see `spanallocctl help`", optopt);
         suggest.word = word + strspn(word, "-");
         for (int i = 0; i < OPTIONS_N; i++)
                 suggest_offer(&suggest, options_table[i].name);
         if (suggest.best)
-                return wrong(parser, "There is no option %s; did you mean --%s?", word, suggest.best);
-        return wrong(parser, "There is no option %s; see \"spanallocctl help\".", word);
+                return wrong(parser, "there is no option %s; did you mean --%s?", word, suggest.best);
+        return wrong(parser, "there is no option %s; see `spanallocctl help`", word);
 }
 
 /* top sorts by the columns of spans, of which its rows are made. */
@@ -291,8 +291,8 @@ static int no_column(struct parser *parser, const char *name) {
         for (size_t i = 0; i < known->count; i++)
                 suggest_offer(&suggest, known->columns[i].name);
         if (suggest.best)
-                return wrong(parser, "There is no column \"%s\"; did you mean \"%s\"?", name, suggest.best);
-        return wrong(parser, "There is no column \"%s\"; \"spanallocctl help %s\" lists them.", name,
+                return wrong(parser, "there is no column \"%s\"; did you mean \"%s\"?", name, suggest.best);
+        return wrong(parser, "there is no column \"%s\"; `spanallocctl help %s` lists them", name,
                      verbs[parser->options->verb].name);
 }
 
@@ -304,7 +304,7 @@ static int add_column(struct parser *parser, const char *name) {
         if (index < 0)
                 return no_column(parser, name);
         if (o->n_columns == OPTIONS_COLUMNS_MAX)
-                return wrong(parser, "--columns takes at most %d columns.", OPTIONS_COLUMNS_MAX);
+                return wrong(parser, "--columns takes at most %d columns", OPTIONS_COLUMNS_MAX);
         o->columns[o->n_columns++] = known->columns[index].name;
         return 0;
 }
@@ -348,16 +348,15 @@ static int parser_check(struct parser *parser) {
                 return 0;
         for (int i = 0; i < OPTIONS_N; i++)
                 if ((parser->given & UINT64_C(1) << i) && !(options_table[i].verbs & 1u << o->verb))
-                        return wrong(parser, "--%s is not for %s; see \"spanallocctl help %s\".", options_table[i].name,
-                                     verb->name, verb->name);
+                        return wrong(parser, "--%s is not an option of %s; see `spanallocctl help %s`",
+                                     options_table[i].name, verb->name, verb->name);
         if (o->help)
                 return 0;
         if (o->argc < verb->arguments_min)
-                return wrong(parser, "%s wants %s; see \"spanallocctl help %s\".", verb->name, verb->arguments,
+                return wrong(parser, "%s needs %s; see `spanallocctl help %s`", verb->name, verb->arguments,
                              verb->name);
         if (verb->arguments_max >= 0 && o->argc > verb->arguments_max)
-                return wrong(parser, "%s does not know what to do with \"%s\".", verb->name,
-                             o->argv[verb->arguments_max]);
+                return wrong(parser, "%s takes no argument \"%s\"", verb->name, o->argv[verb->arguments_max]);
         if (o->sort && parse_sort(parser) < 0)
                 return -EINVAL;
         return parser->columns ? parse_columns(parser) : 0;

@@ -304,16 +304,15 @@ static int prepare(struct run *run) {
 
         r = child_resolve(run->path, name);
         if (r == -ENOENT)
-                return ctl_fail(RUN_EXIT_NOT_FOUND, "There is no command \"%s\".", name);
+                return ctl_fail(RUN_EXIT_NOT_FOUND, "there is no command \"%s\"", name);
         if (r < 0)
-                return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "\"%s\" cannot be run: %s.", name, strerror(-r));
+                return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "cannot run \"%s\": %s", name, strerror(-r));
         if (preload_find(run->library, run->options->preload, error, sizeof(error)) < 0)
                 return ctl_fail(RUN_EXIT_FAILURE, "%s", error);
         if (run->options->output) {
                 run->output = fopen(run->options->output, "we");
                 if (!run->output)
-                        return ctl_fail(RUN_EXIT_FAILURE, "%s cannot be written: %s.", run->options->output,
-                                        strerror(errno));
+                        return ctl_fail(RUN_EXIT_FAILURE, "cannot write %s: %s", run->options->output, strerror(errno));
         }
         return 0;
 }
@@ -324,20 +323,20 @@ static int make(struct run *run) {
         take_files(run);
         r = take_signals(run);
         if (r < 0)
-                return ctl_fail(RUN_EXIT_FAILURE, "Signals cannot be received: %s.", strerror(-r));
+                return ctl_fail(RUN_EXIT_FAILURE, "cannot receive signals: %s", strerror(-r));
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         r = make_directory(run);
         if (r < 0)
                 return ctl_fail(RUN_EXIT_FAILURE,
-                                "No directory can be made for the collector's socket: %s; set TMPDIR to a short path "
-                                "that can be written.",
+                                "cannot make a directory for the collector's socket: %s; set TMPDIR to a short path "
+                                "that can be written",
                                 strerror(-r));
         r = make_collector(run);
         if (r == 0)
                 r = make_socket(run, false);
         if (r == 0)
                 r = make_socket(run, true); /* which is there after a chroot too */
-        return r < 0 ? ctl_fail(RUN_EXIT_FAILURE, "No collector can be made: %s.", strerror(-r)) : 0;
+        return r < 0 ? ctl_fail(RUN_EXIT_FAILURE, "cannot make a collector: %s", strerror(-r)) : 0;
 }
 
 /* --------------------------------------------------------------------------------------------------- running -- */
@@ -362,7 +361,7 @@ static int start(struct run *run) {
 
         r = preload_environment(&environment, environ, &settings);
         if (r < 0)
-                return ctl_fail(RUN_EXIT_FAILURE, "Out of memory.");
+                return ctl_fail(RUN_EXIT_FAILURE, "out of memory");
         run->started_ns = clock_monotonic_ns();
         r = child_start(&run->pid, run->path, run->argv, environment, &run->inherited);
         preload_environment_free(environment);
@@ -372,11 +371,11 @@ static int start(struct run *run) {
                 return 0;
         }
         if (r == -ENOENT)
-                return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "\"%s\" cannot be run: its interpreter is not there.",
+                return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "cannot run \"%s\": its interpreter does not exist",
                                 run->path);
         if (r == -EAGAIN || r == -ENOMEM)
-                return ctl_fail(RUN_EXIT_FAILURE, "\"%s\" cannot be run: %s.", run->path, strerror(-r));
-        return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "\"%s\" cannot be run: %s.", run->path, strerror(-r));
+                return ctl_fail(RUN_EXIT_FAILURE, "cannot run \"%s\": %s", run->path, strerror(-r));
+        return ctl_fail(RUN_EXIT_NOT_EXECUTABLE, "cannot run \"%s\": %s", run->path, strerror(-r));
 }
 
 /* If the loop fails, the command goes on, and its status is still waited for. */
@@ -391,7 +390,7 @@ static int loop(struct run *run) {
         if (r < 0) {
                 while (!run->ended && waitpid(run->pid, &run->wait_status, 0) < 0 && errno == EINTR)
                         ;
-                return ctl_fail(RUN_EXIT_FAILURE, "The collector failed: %s.", strerror(-r));
+                return ctl_fail(RUN_EXIT_FAILURE, "the collector failed: %s", strerror(-r));
         }
         return 0;
 }
@@ -419,7 +418,7 @@ static int write_report(struct run *run, struct report *report, struct client *c
                 if (r == 0 && fflush(stream) == EOF)
                         r = -errno;
                 if (r < 0)
-                        r = ctl_fail(RUN_EXIT_FAILURE, "The report cannot be written: %s.", strerror(-r));
+                        r = ctl_fail(RUN_EXIT_FAILURE, "cannot write the report: %s", strerror(-r));
         }
         table_free(spans);
         table_free(processes);
@@ -466,7 +465,7 @@ static int report(struct run *run) {
         r = query_new(&query, run->collector);
         if (r == 0)
                 r = client_new_local(&client, answer_all, query);
-        r = r < 0 ? ctl_fail(RUN_EXIT_FAILURE, "The report cannot be made: %s.", strerror(-r))
+        r = r < 0 ? ctl_fail(RUN_EXIT_FAILURE, "cannot make the report: %s", strerror(-r))
                   : write_report(run, &report, client);
         client_free(client);
         query_free(query);
@@ -484,7 +483,7 @@ int verb_run(struct ctl *ctl, int argc, char **argv) {
         int r;
 
         if (!run.argv)
-                return ctl_fail(RUN_EXIT_FAILURE, "Out of memory.");
+                return ctl_fail(RUN_EXIT_FAILURE, "out of memory");
         memcpy(run.argv, argv, (size_t)argc * sizeof(*argv));
         r = prepare(&run);
         if (r == 0)

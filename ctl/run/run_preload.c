@@ -47,17 +47,17 @@ static int check_path(const char *path, char *error, size_t error_size) {
         if (stat(path, &st) < 0 || access(path, R_OK) < 0) {
                 int r = -errno;
 
-                snprintf(error, error_size, "%s cannot be preloaded: %s.", path, strerror(-r));
+                snprintf(error, error_size, "cannot preload %s: %s", path, strerror(-r));
                 return r;
         }
         if (!S_ISREG(st.st_mode)) {
-                snprintf(error, error_size, "%s cannot be preloaded: it is not a file.", path);
+                snprintf(error, error_size, "cannot preload %s: it is not a file", path);
                 return -EINVAL;
         }
         if (path[strcspn(path, " :")]) {
                 snprintf(error, error_size,
-                         "%s cannot be preloaded: the dynamic loader splits LD_PRELOAD at spaces and colons; give a "
-                         "path without them with --preload, a symbolic link will do.",
+                         "cannot preload %s: the dynamic loader splits LD_PRELOAD at spaces and colons; give a "
+                         "path without them with --preload, such as a symbolic link",
                          path);
                 return -EINVAL;
         }
@@ -87,7 +87,7 @@ static int find_given(char ret_path[PATH_MAX], const char *given, char *error, s
         int r = make_absolute(path, given);
 
         if (r < 0) {
-                snprintf(error, error_size, "%s cannot be preloaded: %s.", given, strerror(-r));
+                snprintf(error, error_size, "cannot preload %s: %s", given, strerror(-r));
                 return r;
         }
         r = check_path(path, error, error_size);
@@ -119,7 +119,7 @@ int preload_find(char ret_path[PATH_MAX], const char *given, char *error, size_t
                 return find_given(ret_path, given, error, error_size);
         if (own_directory(directory) < 0)
                 *directory = 0;
-        used = (size_t)snprintf(error, error_size, LIBRARY " was not found; name it with --preload.  Looked at:");
+        used = (size_t)snprintf(error, error_size, LIBRARY " was not found; name it with --preload; searched:");
         for (int i = 0; i < PLACES; i++) {
                 bool relative = places[i][0] != '/';
 

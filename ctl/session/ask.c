@@ -84,12 +84,12 @@ int ask_pid_known(struct ctl *ctl) {
         if (rows)
                 return CTL_OK;
         return ctl_fail(CTL_NOT_FOUND,
-                        "The collector knows no process %" PRIu64 "; \"spanallocctl ps\" lists those that it knows.",
+                        "the collector has no process %" PRIu64 "; `spanallocctl ps` lists those that it has",
                         ctl->options.pid);
 }
 
 int ask_printed(int r) {
-        return r < 0 ? ctl_fail(CTL_FAILURE, "Cannot write the answer: %s.", strerror(-r)) : CTL_OK;
+        return r < 0 ? ctl_fail(CTL_FAILURE, "cannot write the answer: %s", strerror(-r)) : CTL_OK;
 }
 
 int ask_print_row(const struct ctl *ctl, const char *key, const struct table *table) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Failing: the sentence on stderr, and which exit status goes with which kind of client error.  The client's own sentences are
- * in query/client_error.c.
+ * The line on stderr of a verb that fails, and the exit status of each kind of client error.  The client's own texts are in
+ * query/client_error.c.
  */
 #include "ctl/session/fail.h"
 

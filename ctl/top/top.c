@@ -24,7 +24,7 @@ static int choose_sort(struct top *top) {
                 return ctl_fail(CTL_USAGE,
                                 "top cannot sort by \"%s\"; it can by unit, pid, span, alloc_bytes_rate_10s, "
                                 "alloc_count, alloc_bytes, net_bytes, open, closed, per_call, timed_calls_ns, "
-                                "busy_ns and quality.",
+                                "busy_ns and quality",
                                 sort + descending);
         top_model_sort(top->ui.model, (enum top_column)column);
         if (sort)
@@ -54,7 +54,7 @@ int verb_top(struct ctl *ctl, int argc, char **argv) {
         int r = top_model_new(&top.ui.model);
 
         if (r < 0)
-                return ctl_fail(CTL_FAILURE, "Out of memory.");
+                return ctl_fail(CTL_FAILURE, "out of memory");
         top.ui.raw = ctl->options.raw;
         r = run(&top);
         top_ui_deinit(&top.ui);

@@ -200,6 +200,6 @@ int top_batch(struct top *top) {
         if (r == -EPIPE)
                 return CTL_OK;
         if (r < 0)
-                return ctl_fail(CTL_FAILURE, "The screen cannot be written: %s.", strerror(-r));
+                return ctl_fail(CTL_FAILURE, "cannot write the screen: %s", strerror(-r));
         return top->ui.connected ? CTL_OK : CTL_UNREACHABLE;
 }

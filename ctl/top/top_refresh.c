@@ -45,7 +45,7 @@ static void choose_columns(const struct top *top, bool texts, char *buf, size_t 
 }
 
 static int no_memory(struct top *top) {
-        top->error = (struct client_error){ENOMEM, CLIENT_ERROR_FAILED, "Out of memory."};
+        top->error = (struct client_error){ENOMEM, CLIENT_ERROR_FAILED, "out of memory"};
         return -ENOMEM;
 }
 

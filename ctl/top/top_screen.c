@@ -237,7 +237,7 @@ int top_screen(struct top *top) {
         }
         end(&screen);
         if (r < 0)
-                return ctl_fail(CTL_FAILURE, "Out of memory.");
+                return ctl_fail(CTL_FAILURE, "out of memory");
         if (!top->ui.connected && top->error.kind != CLIENT_ERROR_UNREACHABLE)
                 return ctl_fail_client(&top->error);
         return CTL_OK;

@@ -34,14 +34,14 @@ int unit_name(char ret[UNIT_NAME_MAX], const char *text, struct unit_error *ret_
         if (!length || length + sizeof ".service" > UNIT_NAME_MAX || text[0] == '.' || text[0] == '-' ||
             strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@") != length)
                 return unit_fail(ret_error, -EINVAL, CTL_USAGE,
-                                 "\"%.64s\" is no name of a unit; \"systemctl list-units\" shows them.", text);
+                                 "\"%.64s\" is not the name of a unit; `systemctl list-units` lists them", text);
         for (size_t i = 0; dot && i < sizeof(others) / sizeof(*others); i++)
                 if (!strcmp(dot, others[i]))
                         return unit_fail(ret_error, -EINVAL, CTL_USAGE,
-                                         "%s runs no programs of its own; name a service.", text);
+                                         "%s runs no programs of its own; name a service", text);
         if (at && (!at[1] || at + 1 == (whole ? dot : NULL)))
                 return unit_fail(ret_error, -EINVAL, CTL_USAGE,
-                                 "%s is a template; name one of its instances, such as %.*sNAME.", text,
+                                 "%s is a template; name one of its instances, such as %.*sNAME", text,
                                  (int)(at - text + 1), text);
         snprintf(ret, UNIT_NAME_MAX, "%s%s", text, whole ? "" : ".service");
         return 0;
@@ -79,7 +79,7 @@ int unit_bus_open(struct unit_bus **ret, bool user, struct unit_error *ret_error
         int r;
 
         if (!bus)
-                return unit_fail(ret_error, -ENOMEM, CTL_FAILURE, "out of memory.");
+                return unit_fail(ret_error, -ENOMEM, CTL_FAILURE, "out of memory");
         bus->user = user;
         r = open_private(&bus->bus, user);
         if (r < 0) {
@@ -90,9 +90,9 @@ int unit_bus_open(struct unit_bus **ret, bool user, struct unit_error *ret_error
         }
         if (r < 0) {
                 unit_bus_free(bus);
-                return unit_fail(ret_error, r, CTL_FAILURE, "cannot speak with %s: %s; %s",
+                return unit_fail(ret_error, r, CTL_FAILURE, "cannot connect to %s: %s; %s",
                                  user ? "your systemd" : "systemd", strerror(-r),
-                                 user ? "log in, or set XDG_RUNTIME_DIR." : "is this machine run by it?");
+                                 user ? "log in, or set XDG_RUNTIME_DIR" : "this needs a machine that systemd runs");
         }
         sd_bus_set_allow_interactive_authorization(bus->bus, 1);
         *ret = bus;
@@ -116,7 +116,7 @@ int unit_bus_reload(struct unit_bus *bus, struct unit_error *ret_error) {
 
         r = sd_bus_call_method(bus->bus, MANAGER, MANAGER_PATH, MANAGER_INTERFACE, "Reload", &error, NULL, NULL);
         if (r < 0)
-                unit_fail(ret_error, r, CTL_FAILURE, "systemd does not read its units again: %s.",
+                unit_fail(ret_error, r, CTL_FAILURE, "systemd did not reload its units: %s",
                           error.message ? error.message : strerror(-r));
         sd_bus_error_free(&error);
         return r < 0 ? r : 0;
@@ -162,11 +162,11 @@ int unit_bus_restart(struct unit_bus *bus, const char *name, struct unit_error *
                 r = bus->job ? wait_for_job(bus) : -ENOMEM;
         }
         if (r < 0)
-                unit_fail(ret_error, r, CTL_FAILURE, "%s cannot be restarted: %s.", name,
+                unit_fail(ret_error, r, CTL_FAILURE, "cannot restart %s: %s", name,
                           error.message ? error.message : strerror(-r));
         else if (strcmp(bus->result, "done"))
                 r = unit_fail(ret_error, -EIO, CTL_FAILURE,
-                              "%s did not start again (%s); \"systemctl%s status %s\" says why.", name, bus->result,
+                              "%s did not start again: %s; `systemctl%s status %s` shows why", name, bus->result,
                               bus->user ? " --user" : "", name);
         sd_bus_error_free(&error);
         sd_bus_message_unref(reply);

@@ -234,7 +234,7 @@ int unit_bus_look(struct unit_bus *bus, const char *name, struct unit_info *ret,
 
         r = load_unit(bus, name, &reply, &path, &error);
         if (r < 0) {
-                unit_fail(ret_error, r, CTL_FAILURE, "systemd tells nothing of %s: %s.", name,
+                unit_fail(ret_error, r, CTL_FAILURE, "cannot read the properties of %s from systemd: %s", name,
                           error.message ? error.message : strerror(-r));
         } else {
                 get_text(bus->bus, path, UNIT_INTERFACE, "LoadState", ret->load_state, sizeof(ret->load_state));

@@ -242,17 +242,17 @@ int program_cannot_attach(uint64_t pid) {
         struct procinfo_stat stat;
 
         if (pid > INT_MAX || procinfo_stat((pid_t)pid, &stat) < 0)
-                return ctl_fail(CTL_NOT_FOUND, "There is no process %" PRIu64 ".", pid);
+                return ctl_fail(CTL_NOT_FOUND, "there is no process %" PRIu64, pid);
         if (procinfo_cgroup((pid_t)pid, cgroup, sizeof(cgroup)) == 0)
                 procinfo_unit(cgroup, unit, sizeof(unit));
         suffix = strrchr(unit, '.');
         if (suffix && !strcmp(suffix, ".service"))
                 return ctl_fail(CTL_USAGE,
-                                "Cannot count %s[%" PRIu64 "], which runs already; restart it with \"spanallocctl "
-                                "enable --now %s\".",
+                                "cannot count %s[%" PRIu64 "]: it runs already; restart it with `spanallocctl "
+                                "enable --now %s`",
                                 stat.comm, pid, unit);
         return ctl_fail(CTL_USAGE,
-                        "Cannot count %s[%" PRIu64 "], which runs already; restart it with \"spanallocctl run -- "
-                        "COMMAND\", or with LD_PRELOAD=libspanalloc-malloc.so.0.",
+                        "cannot count %s[%" PRIu64 "]: it runs already; restart it with `spanallocctl run -- "
+                        "COMMAND`, or with LD_PRELOAD=libspanalloc-malloc.so.0",
                         stat.comm, pid);
 }

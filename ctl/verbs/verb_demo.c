@@ -57,12 +57,11 @@ static int find_all(struct demo *demo, const struct options *options) {
         char error[PATH_MAX + 1024];
 
         if (find_beside(demo->collector, collectors) < 0)
-                return ctl_fail(CTL_FAILURE, "There is no spanallocd beside this program: install the package "
-                                             "spanallocd.");
+                return ctl_fail(CTL_FAILURE, "there is no spanallocd beside this program; install the package "
+                                             "spanallocd");
         if (find_beside(demo->workload, workloads) < 0)
-                return ctl_fail(CTL_FAILURE,
-                                "The example workload, pkgindex, is not installed: build spanalloc's "
-                                "examples, or watch a program of your own with `spanallocctl run -- CMD`.");
+                return ctl_fail(CTL_FAILURE, "the example workload, pkgindex, is not installed; build spanalloc's "
+                                             "examples, or watch a program of your own with `spanallocctl run -- CMD`");
         if (preload_find(demo->library, options->preload, error, sizeof(error)) < 0)
                 return ctl_fail(CTL_FAILURE, "%s", error);
         return CTL_OK;
@@ -76,9 +75,8 @@ static int make_directory(struct demo *demo) {
         snprintf(demo->directory, sizeof(demo->directory), "%s/spanalloc-demo.XXXXXX", base);
         if (!mkdtemp(demo->directory)) {
                 *demo->directory = '\0';
-                return ctl_fail(CTL_FAILURE,
-                                "No directory can be made in %s: %s; set TMPDIR to one that can be written.", base,
-                                strerror(errno));
+                return ctl_fail(CTL_FAILURE, "cannot make a directory in %s: %s; set TMPDIR to one that can be written",
+                                base, strerror(errno));
         }
         snprintf(demo->query, sizeof(demo->query), "%s/query.sock", demo->directory);
         snprintf(demo->ingest, sizeof(demo->ingest), "%s/ingest.sock", demo->directory);
@@ -114,14 +112,14 @@ static int start_collector(struct ctl *ctl, struct demo *demo) {
         snprintf(state, sizeof(state), "%s/state", demo->directory);
         demo->collector_pid = spawn(argv, environ);
         if (demo->collector_pid < 0)
-                return ctl_fail(CTL_FAILURE, "The collector cannot be started: %s.", strerror(errno));
+                return ctl_fail(CTL_FAILURE, "cannot start the collector: %s", strerror(errno));
         for (int i = 0; i < ANSWER_TRIES; i++) {
                 if (client_new(&ctl->client, &options, &error) == 0)
                         return CTL_OK;
                 if (waitpid(demo->collector_pid, NULL, WNOHANG) == demo->collector_pid) {
                         demo->collector_pid = 0;
                         return ctl_fail(CTL_FAILURE,
-                                        "The collector ended at once; `%s --user --runtime-dir %s` says why.",
+                                        "the collector ended at once; `%s --user --runtime-dir %s` shows why",
                                         demo->collector, "DIR");
                 }
                 usleep(TRY_US);
@@ -135,10 +133,10 @@ static int start_workload(struct demo *demo) {
         char **environment = NULL;
 
         if (preload_environment(&environment, environ, &settings) < 0)
-                return ctl_fail(CTL_FAILURE, "Out of memory.");
+                return ctl_fail(CTL_FAILURE, "out of memory");
         demo->workload_pid = spawn(argv, environment);
         preload_environment_free(environment);
-        return demo->workload_pid < 0 ? ctl_fail(CTL_FAILURE, "The workload cannot be started: %s.", strerror(errno))
+        return demo->workload_pid < 0 ? ctl_fail(CTL_FAILURE, "cannot start the workload: %s", strerror(errno))
                                       : CTL_OK;
 }
 
@@ -161,7 +159,7 @@ static int wait_for_spans(struct ctl *ctl, const struct demo *demo) {
                         break;
                 usleep(TRY_US);
         }
-        return ctl_fail(CTL_FAILURE, "The workload, %s, does not work: run it by hand to see why.", demo->workload);
+        return ctl_fail(CTL_FAILURE, "the workload, %s, does not work; run it by hand to see why", demo->workload);
 }
 
 static void end(pid_t pid) {

@@ -62,8 +62,8 @@ static int check_socket(struct ctl *ctl, struct doctor *doctor, struct client_er
                 check_group(doctor, client_path(ctl->client));
                 return CTL_OK;
         }
-        /* The client's sentence: what happened, a colon, what to do. */
-        split = strstr(error->text, ": ");
+        /* The client's text: what happened; what to do. */
+        split = strstr(error->text, "; ");
         doctor_add(doctor, "socket", DOCTOR_PROBLEM, "%.*s", split ? (int)(split - error->text) : 400, error->text);
         if (split)
                 doctor_advise(doctor, "%s%s", split + 2, ctl_advice(error));

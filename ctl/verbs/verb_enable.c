@@ -37,7 +37,7 @@ static int subject_init(struct subject *ret, const struct ctl *ctl, const char *
         if (unit_name(ret->name, unit, &ret->error) < 0)
                 return failed(ret);
         if (dropin_init(&ret->dropin, ret->name, ctl->options.user) < 0)
-                return ctl_fail(CTL_FAILURE, "There is no place for drop-ins of this user: set HOME.");
+                return ctl_fail(CTL_FAILURE, "there is no directory for drop-ins of this user; set HOME");
         if (unit_bus_open(&ret->bus, ctl->options.user, &ret->error) < 0 ||
             unit_bus_look(ret->bus, ret->name, &ret->info, &ret->error) < 0)
                 return failed(ret);
@@ -53,12 +53,13 @@ static int no_file(const struct subject *subject, int r) {
         const char *path = subject->dropin.path;
 
         if (r == -EEXIST)
-                return ctl_fail(CTL_FAILURE, "%s was not written by spanallocctl; look at it, and remove it by hand.",
+                return ctl_fail(CTL_FAILURE, "%s was not written by spanallocctl; read it, and remove it by hand",
                                 path);
         if ((r == -EACCES || r == -EPERM) && !subject->options->user)
                 return ctl_fail(CTL_FAILURE,
-                                "No permission for %s: run this as root, or with --user for a unit of yours.", path);
-        return ctl_fail(CTL_FAILURE, "%s: %s.", path, strerror(-r));
+                                "no permission to change %s; run this as root, or with --user for a unit of yours",
+                                path);
+        return ctl_fail(CTL_FAILURE, "cannot change %s: %s", path, strerror(-r));
 }
 
 static bool is_running(const struct subject *subject) {
@@ -119,16 +120,15 @@ static void warn(const struct subject *subject) {
         const char *obstacle = "";
 
         if (info->has_own_root)
-                fprintf(stderr,
-                        "spanallocctl: %s has a root directory of its own; the library has to be in there, too.\n",
+                fprintf(stderr, "spanallocctl: %s has a root directory of its own; the library must be in there, too\n",
                         subject->name);
         else if (info->program[0] && elfinfo_obstacle(info->program, &obstacle) == 0 && obstacle[0])
-                fprintf(stderr, "spanallocctl: %s will not be counted: it is %s; only what it starts may be.\n",
+                fprintf(stderr, "spanallocctl: %s will not be counted: it is %s; only programs that it starts can be\n",
                         info->program, obstacle);
         if (info->lacks_sockets)
                 fprintf(stderr,
                         "spanallocctl: %s may not use sockets of AF_UNIX and will not reach the collector; add "
-                        "RestrictAddressFamilies=AF_UNIX to it.\n",
+                        "RestrictAddressFamilies=AF_UNIX to it\n",
                         subject->name);
 }
 
@@ -146,13 +146,13 @@ static void warn_of_filter(const struct subject *subject) {
         if (info->killing_call[0])
                 fprintf(stderr,
                         "spanallocctl: %s will not be counted: its SystemCallFilter= kills it for %s(), which the "
-                        "library calls; add SystemCallFilter=@system-service to it.\n",
+                        "library calls; add SystemCallFilter=@system-service to it\n",
                         subject->name, info->killing_call);
         else if (info->refused_call[0])
                 fprintf(stderr,
                         "spanallocctl: %s will not be counted: its SystemCallFilter= refuses it %s(), which the "
                         "library "
-                        "calls; add SystemCallFilter=@system-service to it.\n",
+                        "calls; add SystemCallFilter=@system-service to it\n",
                         subject->name, info->refused_call);
 }
 
@@ -162,12 +162,12 @@ static void warn_of_paths(struct subject *subject, const char *library) {
         char directory[PATH_MAX];
 
         if (info->loses_preload)
-                fprintf(stderr, "spanallocctl: %s will not be counted: its UnsetEnvironment= takes LD_PRELOAD away.\n",
+                fprintf(stderr, "spanallocctl: %s will not be counted: its UnsetEnvironment= removes LD_PRELOAD\n",
                         subject->name);
         if (info->overriding[0])
                 fprintf(stderr,
                         "spanallocctl: %s will not be counted: its EnvironmentFile= %s sets LD_PRELOAD; add %s to it "
-                        "there.\n",
+                        "there\n",
                         subject->name, info->overriding, library);
         if (info->has_own_root)
                 return;
@@ -175,10 +175,10 @@ static void warn_of_paths(struct subject *subject, const char *library) {
         unit_bus_look_for(subject->bus, subject->name, directory, false, info);
         unit_bus_look_for(subject->bus, subject->name, library, true, info);
         if (!strcmp(info->hiding, "InaccessiblePaths") || !strcmp(info->hiding, "ProtectHome"))
-                fprintf(stderr, "spanallocctl: %s will not be counted: its %s= hides %s; take it out there.\n",
+                fprintf(stderr, "spanallocctl: %s will not be counted: its %s= hides %s; remove it there\n",
                         subject->name, info->hiding, info->hidden);
         else if (info->hiding[0])
-                fprintf(stderr, "spanallocctl: %s will not be counted: its %s= hides %s; add %s=%s to it.\n",
+                fprintf(stderr, "spanallocctl: %s will not be counted: its %s= hides %s; add %s=%s to it\n",
                         subject->name, info->hiding, info->hidden,
                         strcmp(info->hiding, "NoExecPaths") ? "BindReadOnlyPaths" : "ExecPaths", info->hidden);
 }
@@ -195,19 +195,18 @@ static int enable(struct subject *subject) {
         int r;
 
         if (!strcmp(subject->info.load_state, "not-found"))
-                return ctl_fail(CTL_NOT_FOUND,
-                                "There is no unit %s%s; \"systemctl %slist-unit-files\" shows what there is.",
+                return ctl_fail(CTL_NOT_FOUND, "there is no unit %s%s; `systemctl %slist-unit-files` lists them",
                                 subject->name, options->user ? " of this user" : "", options->user ? "--user " : "");
         if (strcmp(subject->info.load_state, "loaded"))
-                return ctl_fail(CTL_FAILURE, "%s cannot be started as it is (%s); see \"systemctl %sstatus %s\".",
-                                subject->name, subject->info.load_state, options->user ? "--user " : "", subject->name);
+                return ctl_fail(CTL_FAILURE, "cannot start %s: it is %s; see `systemctl %sstatus %s`", subject->name,
+                                subject->info.load_state, options->user ? "--user " : "", subject->name);
         if (preload_find(library, options->preload, error, sizeof(error)) < 0)
                 return ctl_fail(CTL_FAILURE, "%s", error);
         if (is_broken_by_library(subject))
-                return ctl_fail(CTL_FAILURE, "%s is " ELF_OBSTACLE_SANITIZER "; it does not start with the library.",
+                return ctl_fail(CTL_FAILURE, "%s is " ELF_OBSTACLE_SANITIZER "; it does not start with the library",
                                 subject->info.program);
         if (dropin_text(text, sizeof(text), &settings) < 0)
-                return ctl_fail(CTL_FAILURE, "LD_PRELOAD of %s is too long.", subject->name);
+                return ctl_fail(CTL_FAILURE, "the LD_PRELOAD of %s is too long", subject->name);
         r = dropin_write(&subject->dropin, text);
         if (r < 0)
                 return no_file(subject, r);
@@ -236,7 +235,7 @@ static int disable(struct subject *subject) {
         int r = dropin_remove(&subject->dropin);
 
         if (r == -ENOENT || r == -ENOTDIR)
-                return ctl_fail(CTL_NOT_FOUND, "%s is not enabled: there is no %s.", subject->name,
+                return ctl_fail(CTL_NOT_FOUND, "%s is not enabled: there is no %s", subject->name,
                                 subject->dropin.path);
         if (r < 0)
                 return no_file(subject, r);

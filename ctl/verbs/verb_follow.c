@@ -219,7 +219,7 @@ int verb_follow(struct ctl *ctl, int argc, char **argv) {
                 return ctl_fail_client(&error);
         followed.socket = strdup(client_path(ctl->client));
         if (!followed.socket)
-                return ctl_fail(CTL_FAILURE, "Out of memory: end other programs and try again.");
+                return ctl_fail(CTL_FAILURE, "out of memory; end other programs and try again");
         if (!ctl->options.json && !ctl->options.no_legend)
                 r = ask_printed(print_legend(&ctl->options));
         while (r == CTL_OK && (!ctl->options.limit || followed.seen < ctl->options.limit))

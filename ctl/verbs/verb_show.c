@@ -123,10 +123,10 @@ static int not_found(const struct show *show) {
         for (size_t row = 0; row < all->row_count; row++)
                 suggest_offer(&suggest, table_text(all, row, "span"));
         if (suggest.best && strcmp(suggest.best, show->name))
-                r = ctl_fail(CTL_NOT_FOUND, "No span is called \"%s\"; did you mean \"%s\"?", show->name, suggest.best);
+                r = ctl_fail(CTL_NOT_FOUND, "no span is called \"%s\"; did you mean \"%s\"?", show->name, suggest.best);
         else
-                r = ctl_fail(CTL_NOT_FOUND, "No span is called \"%s\"%s; \"spanallocctl spans\" lists them.",
-                             show->name, suggest.best ? " there" : "");
+                r = ctl_fail(CTL_NOT_FOUND, "no span is called \"%s\"%s; `spanallocctl spans` lists them", show->name,
+                             suggest.best ? " there" : "");
         table_free(all);
         return r;
 }

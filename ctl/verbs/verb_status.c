@@ -130,7 +130,7 @@ int verb_help(struct ctl *ctl, int argc, char **argv) {
         int r;
 
         if (argc && verb < 0)
-                return ctl_fail(CTL_USAGE, "There is no verb \"%s\"; \"spanallocctl help\" lists them.", argv[0]);
+                return ctl_fail(CTL_USAGE, "there is no verb \"%s\"; `spanallocctl help` lists them", argv[0]);
         r = pager_init(&pager);
         if (r < 0)
                 return ask_printed(r);

@@ -25,14 +25,14 @@ int verb_timing(struct ctl *ctl, int argc, char **argv) {
         int r;
 
         if (!on && strcmp(argv[0], "off"))
-                return ctl_fail(CTL_USAGE, "timing is on or off, not \"%s\".", argv[0]);
+                return ctl_fail(CTL_USAGE, "timing must be on or off, not \"%s\"", argv[0]);
         r = ask_table(ctl, "timing", &params, &table);
         if (r != CTL_OK)
                 return r;
         n = table_uint(table, 0, "processes");
         if (!n)
-                r = ctl_fail(CTL_NOT_FOUND, "No process that runs%s; \"spanallocctl ps\" lists them.",
-                             params.pid || params.unit ? " is meant by that" : " is attached");
+                r = ctl_fail(CTL_NOT_FOUND, "no running process%s; `spanallocctl ps` lists them",
+                             params.pid || params.unit ? " matches" : " is attached");
         else if (ctl->options.json)
                 r = ask_print_row(ctl, "timing", table);
         else

@@ -162,7 +162,8 @@ int handover_new(struct handover **ret, struct collector *collector, const struc
         if (fd >= 0) {
                 r = adopt_page(handover, fd);
                 if (r < 0) {
-                        log_event(LOG_HANDOVER, NULL, "what the last collector left cannot be read: %s; all begin anew",
+                        log_event(LOG_HANDOVER, NULL,
+                                  "cannot read what the last collector left: %s; all programs attach anew",
                                   strerror(-r));
                         if (is_stored)
                                 store->drop(store->userdata, "collector");
@@ -283,7 +284,7 @@ static void take_one(struct handover *handover, const struct estate *estate, uin
         if (r < 0) {
                 log_event(LOG_HANDOVER, NULL, "the books of process number %llu cannot be taken over: %s%s%s",
                           (unsigned long long)estate->number, why ? why : strerror(-r), why ? "" : "; ",
-                          why ? "" : "its program begins anew");
+                          why ? "" : "its program attaches anew");
                 throw_away(handover, estate);
                 handover->left_behind++;
                 return;
@@ -407,8 +408,8 @@ int handover_keep(struct handover *handover, struct process *process, int segmen
         peer = process_peer(process);
         peer.reason = r == -EDQUOT ? "the service manager keeps no more descriptors; raise FileDescriptorStoreMax"
                                    : strerror(-r);
-        log_event(LOG_UNKEPT, &peer, "process %d (%s) would not outlive a restart of the collector: %s", (int)peer.pid,
-                  peer.comm, peer.reason);
+        log_event(LOG_UNKEPT, &peer, "the books of process %d (%s) would not survive a restart of the collector: %s",
+                  (int)peer.pid, peer.comm, peer.reason);
         return 0;
 }
 

@@ -204,7 +204,7 @@ static bool is_stranger(const struct guest *guest) {
                 return false;
         r = procinfo_descends(guest->cred.pid, collector->options.family);
         if (r < 0)
-                reject(collector, guest->fd, &guest->cred, EACCES, "it ended before it was known whose child it is");
+                reject(collector, guest->fd, &guest->cred, EACCES, "it ended before the collector found its parents");
         else if (r == 0)
                 welcome_reject(guest->fd, EACCES);
         return r <= 0;
@@ -216,12 +216,13 @@ static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t siz
         if (is_stranger(guest))
                 return;
         if (size != (ssize_t)sizeof *hello || (flags & (MSG_TRUNC | MSG_CTRUNC)) || hello->magic != SHM_HELLO_MAGIC)
-                reject(collector, guest->fd, &guest->cred, EPROTO, "what it said is no hello");
+                reject(collector, guest->fd, &guest->cred, EPROTO, "its first message is not a hello");
         else if (hello->version != SHM_VERSION)
                 reject(collector, guest->fd, &guest->cred, EPROTO,
                        "its libspanalloc is of another version; restart it with the one installed here");
         else if (guest->cred.pid <= 0)
-                reject(collector, guest->fd, &guest->cred, EACCES, "it lives in a pid namespace that is not ours");
+                reject(collector, guest->fd, &guest->cred, EACCES,
+                       "it is in a pid namespace that the collector cannot see");
         else if (hello->kind == SHM_HELLO_ATTACH) {
                 hear_earlier(guest);
                 attach(guest, hello);
@@ -230,7 +231,7 @@ static void hear(struct guest *guest, const struct shm_hello *hello, ssize_t siz
         else if (hello->kind == SHM_HELLO_UNMAPPED)
                 hear_unmapped(guest, hello);
         else
-                reject(collector, guest->fd, &guest->cred, EPROTO, "it asked for something unknown");
+                reject(collector, guest->fd, &guest->cred, EPROTO, "it sent an unknown request");
 }
 
 /* ----------------------------------------------------------------------------------------------------- guests -- */
@@ -319,7 +320,7 @@ static bool guest_defer(struct guest *guest) {
         set_timer(ingest);
         schedule_drain_soon(ingest->collector);
         if (is_full(&ingest->deferred, guest->cred.uid, DEFERRED_MAX, DEFERRED_UID))
-                turn_away(guest, "too many of its user's attach at once");
+                turn_away(guest, "too many processes of its user attach at once");
         return true;
 }
 
@@ -338,7 +339,7 @@ static void guest_wait(struct guest *guest) {
 
         set_timer(ingest);
         if (is_full(&ingest->guests, guest->cred.uid, GUESTS_MAX, GUESTS_UID_MAX))
-                turn_away(guest, "too many connections are waiting to say hello");
+                turn_away(guest, "too many connections have not sent a hello");
         else if (reactor_watch(reactor, &guest->watch, guest->fd, REACTOR_IN, on_guest, guest) < 0)
                 guest_free(guest);
 }

@@ -333,16 +333,16 @@ static bool is_ours(const char *name) {
         return !strcmp(name, "collector") || (sscanf(name, "books.%llu%n", &number, &end) == 1 && !name[end] && number);
 }
 
-/* What cannot be read for another reason than what is in it may be read by the next collector. */
+/* Removes a file whose contents are useless.  A file that failed for another reason stays for the next collector. */
 static void drop_file(struct statefile *statefile, const char *name, int error) {
         bool is_useless = error == -ESTALE || error == -EPROTONOSUPPORT || error == -EBADMSG;
 
         if (error != -ESTALE)
-                log_event(LOG_STATE, NULL, "%s/%s cannot be used, and is %s: %s", statefile->dir, name,
-                          is_useless ? "removed" : "kept",
+                log_event(LOG_STATE, NULL, "cannot use %s/%s: %s; the collector %s it", statefile->dir, name,
                           error == -EPROTONOSUPPORT ? "it is of another version"
-                          : error == -EBADMSG       ? "it is damaged, or not ours"
-                                                    : strerror(-error));
+                          : error == -EBADMSG       ? "it is damaged, or has another owner"
+                                                    : strerror(-error),
+                          is_useless ? "removes" : "keeps");
         if (is_useless)
                 (void)unlinkat(statefile->dir_fd, name, 0);
         statefile->unreadable += error != -ESTALE;

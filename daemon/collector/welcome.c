@@ -130,7 +130,8 @@ static void tell_unkept(const struct welcome *welcome) {
         if (process)
                 peer = process_peer(process);
         peer.reason = "the service manager does not answer";
-        log_event(LOG_UNKEPT, &peer, "the service manager does not say that it keeps the books of process number %llu",
+        log_event(LOG_UNKEPT, &peer,
+                  "the service manager did not confirm that it keeps the books of process number %llu",
                   (unsigned long long)welcome->number);
 }
 

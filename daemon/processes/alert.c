@@ -64,13 +64,13 @@ static void tell_limits(struct process *process, const struct books_process_row 
 
         if (threads && !alert->refused_threads) {
                 peer.count = threads;
-                peer.reason = "more threads at once than a process may have in the books";
-                log_event(LOG_LIMIT, &peer, "process %d (%s): %s; %llu found no place", (int)peer.pid, peer.comm,
-                          peer.reason, (unsigned long long)threads);
+                peer.reason = "it has more threads than a process may have in the books (--max-threads)";
+                log_event(LOG_LIMIT, &peer, "process %d (%s): %s; %llu threads are not counted", (int)peer.pid,
+                          peer.comm, peer.reason, (unsigned long long)threads);
         }
         if (row->evicted && !alert->evicted) {
                 peer.count = row->evicted;
-                peer.reason = "more spans are open at once than are followed";
+                peer.reason = "it has more open spans than the collector follows";
                 log_event(LOG_LIMIT, &peer, "process %d (%s): %s; %llu have no value per call", (int)peer.pid,
                           peer.comm, peer.reason, (unsigned long long)row->evicted);
         }

@@ -129,10 +129,10 @@ const char *query_quote(struct wire_value text, char *buf, size_t size) {
 static int method_hello(struct query *query, const struct query_peer *peer, const struct query_params *params,
                         struct wire_buffer *out, struct query_error *ret_error) {
         if (!(params->given & QUERY_PARAM_PROTOCOL))
-                return query_fail(ret_error, EPROTO, HINT_VERSION, "hello without a protocol number");
+                return query_fail(ret_error, EPROTO, HINT_VERSION, "hello has no protocol number");
         if (params->protocol != WIRE_PROTOCOL)
                 return query_fail(ret_error, EPROTO, HINT_VERSION,
-                                  "the collector speaks protocol %u, the other side protocol %llu", WIRE_PROTOCOL,
+                                  "the collector has protocol %u, the client has protocol %llu", WIRE_PROTOCOL,
                                   (unsigned long long)params->protocol);
 
         wire_put_map(out, 3);
@@ -149,7 +149,7 @@ static int method_reset(struct query *query, const struct query_peer *peer, cons
                         struct wire_buffer *out, struct query_error *ret_error) {
         if (!peer->sees_all)
                 return query_fail(ret_error, EPERM, "ask as root or as a member of the group spanalloc",
-                                  "reset is for those who may see all processes");
+                                  "reset needs the right to see all processes");
 
         while (!collector_reset_some(query->collector, &query->job.next, &query->job.reset))
                 if (query_is_late(query))
@@ -169,7 +169,8 @@ static int method_timing(struct query *query, const struct query_peer *peer, con
         int r;
 
         if (!(params->given & QUERY_PARAM_ON) || params->on > 1)
-                return query_fail(ret_error, EINVAL, "1 asks for timestamps, 0 no longer", "timing needs 'on', 0 or 1");
+                return query_fail(ret_error, EINVAL, "1 turns timestamps on, 0 turns them off",
+                                  "timing needs \"on\", 0 or 1");
         while ((process = collector_process(query->collector, job->next))) {
                 job->next++;
                 if (!process->drain || !query_params_select_process(params, peer, process))
@@ -222,7 +223,7 @@ static int fail_unknown_method(struct query_error *ret_error, struct wire_value 
         char quoted[48];
 
         return query_fail(ret_error, ENOSYS, "the methods are hello, status, ps, spans, tree, follow, reset and timing",
-                          "there is no method '%s'", query_quote(name, quoted, sizeof(quoted)));
+                          "there is no method \"%s\"", query_quote(name, quoted, sizeof(quoted)));
 }
 
 /* --------------------------------------------------------------------------------------------------- dispatch -- */
@@ -235,7 +236,7 @@ static int begin_job(struct query *query, const struct query_peer *peer, const s
         int r;
 
         if (!peer->greeted && (!method || method->fn != method_hello))
-                return query_fail(ret_error, EPROTO, "say hello first", "the first request has to be hello");
+                return query_fail(ret_error, EPROTO, "say hello first", "the first request must be hello");
         if (!method)
                 return fail_unknown_method(ret_error, call->method);
 

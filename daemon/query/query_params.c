@@ -54,7 +54,7 @@ static int fail_unknown(struct query_error *ret_error, unsigned allowed, struct 
                         n += (size_t)snprintf(hint + n, sizeof(hint) - n, "%s%s", n > 0 ? ", " : "it takes ",
                                               all_params[i].name);
 
-        return query_fail(ret_error, EINVAL, hint, "%s takes no '%s'", method,
+        return query_fail(ret_error, EINVAL, hint, "%s takes no \"%s\"", method,
                           query_quote(key, quoted, sizeof(quoted)));
 }
 
@@ -63,12 +63,12 @@ static int parse_param(struct query_params *params, const struct param *param, s
         void *member = (char *)params + param->offset;
 
         if (params->given & param->bit)
-                return query_fail(ret_error, EINVAL, "", "'%s' is given twice", param->name);
+                return query_fail(ret_error, EINVAL, "", "\"%s\" is given twice", param->name);
         if (param->text && !wire_copy_text(value, member, param->size))
-                return query_fail(ret_error, EINVAL, "", "'%s' has to be a text of at most %zu bytes", param->name,
+                return query_fail(ret_error, EINVAL, "", "\"%s\" must be a text of at most %zu bytes", param->name,
                                   param->size - 1);
         if (!param->text && !wire_get_uint(value, member))
-                return query_fail(ret_error, EINVAL, "", "'%s' has to be a number from 0", param->name);
+                return query_fail(ret_error, EINVAL, "", "\"%s\" must be a number from 0", param->name);
 
         params->given |= param->bit;
         return 0;
@@ -80,7 +80,7 @@ int query_params_parse(struct query_params *ret, unsigned allowed, struct wire_v
         int r;
 
         if (wire_type(map) != WIRE_MAP)
-                return query_fail(ret_error, EINVAL, "", "the params of %s have to be a map", method);
+                return query_fail(ret_error, EINVAL, "", "the params of %s must be a map", method);
 
         for (uint32_t i = 0; i < wire_count(map); i++) {
                 const struct param *param = find_param(wire_key_at(map, i));

@@ -36,7 +36,7 @@ static int fail_sort(struct query_error *ret_error, const struct wire_columns *c
                         continue;
                 n += (size_t)snprintf(hint + n, sizeof(hint) - n, " %s", column);
         }
-        return query_fail(ret_error, EINVAL, hint, "%s cannot be sorted by '%s'", columns->table, name);
+        return query_fail(ret_error, EINVAL, hint, "cannot sort %s by \"%s\"", columns->table, name);
 }
 
 static int column_of(const struct wire_columns *columns, const char *name, size_t length) {
@@ -63,8 +63,8 @@ int query_columns_choose(const struct wire_columns *columns, const struct query_
                 int column = column_of(columns, text, length);
 
                 if (column < 0)
-                        return query_fail(ret_error, EINVAL, "its columns are names, with commas between them",
-                                          "%s has no column '%.*s'", columns->table, length < 64 ? (int)length : 64,
+                        return query_fail(ret_error, EINVAL, "give names of its columns, with commas between them",
+                                          "%s has no column \"%.*s\"", columns->table, length < 64 ? (int)length : 64,
                                           text);
                 chosen |= UINT64_C(1) << column;
                 if (!text[length])

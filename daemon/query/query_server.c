@@ -304,11 +304,11 @@ static bool serve(struct connection *connection) {
         if (r == 0)
                 return true;
         if (r < 0 || wire_scan(message, size, WIRE_DEPTH_MAX) < 0) {
-                drop(connection, "what it sent is no message");
+                drop(connection, "it sent no valid message");
                 return false;
         }
         if (connection->follower) {
-                drop(connection, "it follows, and asked for something else");
+                drop(connection, "it sent another request while it follows");
                 return false;
         }
         connection->moved_ns = reactor_now(connection->server->reactor);
@@ -326,7 +326,7 @@ static bool serve(struct connection *connection) {
         end_turn(connection->server, &connection->peer, connection->took_ns);
         connection->took_ns = 0;
         if (r < 0) {
-                drop(connection, r == -EPROTO ? "what it sent is no request" : strerror(-r));
+                drop(connection, r == -EPROTO ? "it sent no valid request" : strerror(-r));
                 return false;
         }
         wire_buffer_consume(&connection->in, WIRE_HEADER + size);
@@ -463,9 +463,10 @@ static void admit(void *userdata, int fd) {
                 r = connection_new(server, fd, &cred);
         if (r == 0)
                 return;
-        why = r != -EUSERS                               ? strerror(-r)
-              : of_uid >= server->limits.connections_uid ? "its user has too many (--max-connections-per-uid)"
-                                                         : "there are too many (--max-connections)";
+        why = r != -EUSERS ? strerror(-r)
+              : of_uid >= server->limits.connections_uid
+                      ? "its user has too many connections (--max-connections-per-uid)"
+                      : "there are too many connections (--max-connections)";
         peer = (struct log_peer){.pid = cred.pid, .uid = cred.uid, .reason = why};
         query_count_error(server->query);
         log_event(LOG_QUERY_REFUSED, &peer, "refused a query connection of process %d: %s", (int)cred.pid, peer.reason);
@@ -483,7 +484,7 @@ static void on_slow_timer(void *userdata, uint64_t now_ns) {
                 if (connection->follower || !waiting(connection))
                         continue;
                 if (now_ns - connection->moved_ns >= TAKE_NS)
-                        drop(connection, "it does not take its answer");
+                        drop(connection, "it does not read its answer");
                 else
                         slow = true;
         }

@@ -285,7 +285,7 @@ static int begin_spans(struct query *query, const struct query_params *params, s
 
         if ((params->given & QUERY_PARAM_ANSWER) &&
             (params->given & (QUERY_PARAM_SORT | QUERY_PARAM_LIMIT | QUERY_PARAM_SINCE)))
-                return query_fail(ret_error, EINVAL, "ask for all rows as they come, and sort them yourself",
+                return query_fail(ret_error, EINVAL, "ask for all rows, and sort them yourself",
                                   "since_answer goes with no sort, limit or since_ns");
         r = query_rows_init(rows, query, &spans_class, params, ret_error);
         if (r < 0)

@@ -139,15 +139,14 @@ static const struct {
         uint64_t min, max;
 } options[] = {
         {"system", NULL, "serve the whole machine, in /run/spanalloc (root's default)", set_system, .id = 0},
-        {"user", NULL, "serve one user, in $XDG_RUNTIME_DIR/spanalloc (everybody else's default)", set_user, .id = 0},
-        {"runtime-dir", "DIR", "where ingest.sock, query.sock and the beacon lie", set_runtime_dir, .id = 0},
+        {"user", NULL, "serve one user, in $XDG_RUNTIME_DIR/spanalloc (default of other users)", set_user, .id = 0},
+        {"runtime-dir", "DIR", "the directory of ingest.sock, query.sock and the beacon", set_runtime_dir, .id = 0},
         {"state-dir", "DIR", "save books there, for a restart without a service manager that keeps them", set_state_dir,
          .id = 0},
         {"state-interval", "SECONDS", "how often they are saved (default 10)", set_state_interval, .id = 0},
         {"backend", "NAME", "auto (default), poll or io_uring", set_backend, .id = 0},
         {"keep", "SECONDS", "how long an ended process is shown (default 600), or forever", set_keep, .id = 0},
-        {"fd-store", "N", "descriptors that the service manager keeps for us (default $FDSTORE)", set_fd_store,
-         .id = 0},
+        {"fd-store", "N", "descriptors that the service manager keeps (default $FDSTORE)", set_fd_store, .id = 0},
         {"ring-kib", "N", "size of a thread's ring where the program does not ask for one (default 512)", set_ring_kib,
          .id = 0},
         {"max-processes", "N", "processes attached at once (default 4096)", NULL, .number = LIMIT(processes), .min = 1,
@@ -171,8 +170,7 @@ static const struct {
          .number = UID(NAMES), .min = 1, .max = 1 << 28},
         {"max-paths-per-uid", "N", "paths of spans of one user's processes (default 1048576)", NULL,
          .number = UID(PATHS), .min = 1, .max = 1 << 28},
-        {"max-records-per-pass", "N",
-         "records of one user that are drained before it is the others' turn (default 262144)", NULL,
+        {"max-records-per-pass", "N", "records of one user that one pass drains at most (default 262144)", NULL,
          .number = UID(RECORDS), .min = 256, .max = 1 << 28},
         {"max-connections", "N", "connections to query.sock (default 64)", NULL, .number = LIMIT(connections), .min = 1,
          .max = 4096},
@@ -273,12 +271,12 @@ static int on_pair(void *userdata, const char *section, const char *name, const 
                 wanted = set_option(i, context->config, value);
                 if (!wanted)
                         return 1;
-                snprintf(context->mistake, sizeof context->mistake, "%.64s has to be %s, not \"%.64s\"", name, wanted,
+                snprintf(context->mistake, sizeof context->mistake, "%.64s must be %s, not \"%.64s\"", name, wanted,
                          value);
                 return 0;
         }
         snprintf(context->mistake, sizeof context->mistake,
-                 "there is no option \"%.64s\"; see spanallocd --help for their names", name);
+                 "there is no option \"%.64s\"; `spanallocd --help` lists them", name);
         return 0;
 }
 
@@ -352,12 +350,12 @@ static int walk(struct config *config, int argc, char *argv[], const char **ret_
                 wanted = set_option((size_t)(c - OPTION_FIRST), config, optarg);
                 if (!wanted)
                         continue;
-                fprintf(stderr, "spanallocd: --%s has to be %s, not \"%s\"\n", options[c - OPTION_FIRST].name, wanted,
+                fprintf(stderr, "spanallocd: --%s must be %s, not \"%s\"\n", options[c - OPTION_FIRST].name, wanted,
                         optarg);
                 return CONFIG_USAGE;
         }
         if (optind < argc) {
-                fprintf(stderr, "spanallocd: \"%s\" is no option; see spanallocd --help\n", argv[optind]);
+                fprintf(stderr, "spanallocd: \"%s\" is no option; see `spanallocd --help`\n", argv[optind]);
                 return CONFIG_USAGE;
         }
         return CONFIG_RUN;

@@ -152,7 +152,7 @@ static int start(struct daemon *daemon) {
         raise_limits();
         r = fdstore_init(&daemon->fdstore, daemon->config.fd_store);
         if (r < 0) {
-                log_event(LOG_FAILED, NULL, "cannot take what the service manager hands over: %s", strerror(-r));
+                log_event(LOG_FAILED, NULL, "cannot take over what the service manager kept: %s", strerror(-r));
                 return r;
         }
         r = block_signals(&signals);
@@ -167,7 +167,7 @@ static int start(struct daemon *daemon) {
                                   : reactor_watch(daemon->reactor, &daemon->signal_watch, daemon->signal_fd, REACTOR_IN,
                                                   on_signal, daemon);
         if (r < 0) {
-                log_event(LOG_FAILED, NULL, "cannot take signals: %s", strerror(-r));
+                log_event(LOG_FAILED, NULL, "cannot receive signals: %s", strerror(-r));
                 return r;
         }
         r = sockets_open(&daemon->sockets, &daemon->config, daemon->fdstore.sockets, daemon->fdstore.socket_count);

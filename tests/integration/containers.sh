@@ -166,7 +166,7 @@ other=$!
 for words in "run --pid $other" "run --pid $other -- true" "enable $other" "enable --now $other"; do
         # shellcheck disable=SC2086
         expect_status 2 "$CTL" $words
-        expect_match "$words" "$(cat "$WORK/err")" "^spanallocctl: Cannot count bash\[$other\], which runs already; restart it with \"spanallocctl "
+        expect_match "$words" "$(cat "$WORK/err")" "^spanallocctl: cannot count bash\[$other\]: it runs already; restart it with .spanallocctl "
 done
 expect_status 4 "$CTL" run --pid 4194303
 end $other

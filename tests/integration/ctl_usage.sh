@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# spanallocctl when there is nothing to show: nonsense on the command line, no collector, the wrong socket.  Always one
-# sentence on stderr, nothing on stdout, and the exit status of the contract.
+# spanallocctl when there is nothing to show: nonsense on the command line, no collector, the wrong socket.  Each time one
+# line on stderr, in one style, nothing on stdout, and the exit status of the contract.
 . "$(dirname "$0")/../support/lib.sh"
 
 # refused STATUS REGEX ARGUMENT…
@@ -12,6 +12,7 @@ refused() {
         expect "lines on stderr of '$*'" "$(wc -l <"$WORK/err")" 1
         expect "bytes on stdout of '$*'" "$(wc -c <"$WORK/out")" 0
         expect_match "what '$*' says" "$(cat "$WORK/err")" "^spanallocctl: .*$regex"
+        expect_match "its style: no capital, no full stop" "$(cat "$WORK/err")" '^spanallocctl: [^A-Z].*[^.]$'
 }
 
 # ------------------------------------------------------------------------------------------------------ usage
@@ -24,18 +25,18 @@ refused 2 'whole number' spans --pid=-1
 refused 2 'no column "alloc"' spans --sort=-alloc
 refused 2 'did you mean "alloc_bytes"' spans --columns=span,alloc_byte
 refused 2 'off, short or pretty' --json=tall
-refused 2 'not for status' --since=5m status
-refused 2 'wants NAME' show
-refused 2 'does not know what to do with "b"' show a b
+refused 2 'not an option of status' --since=5m status
+refused 2 'needs NAME' show
+refused 2 'takes no argument "b"' show a b
 refused 2 'COMMAND' run
-refused 2 'wants an argument' --socket
-refused 2 'wants the path' --socket=
+refused 2 'needs an argument' --socket
+refused 2 'needs the path' --socket=
 refused 2 'takes no argument' --no-pager=x
 refused 2 'no verb ""' ''
 refused 2 'a time' top -d soon
 refused 2 'no verb "nonsense"' help nonsense
 refused 2 'did you mean "net_bytes"' tree --sort=-net_byte
-refused 2 'not for top' top --since=10m
+refused 2 'not an option of top' top --since=10m
 refused 2 'no verb "tpo"; did you mean "top"' tpo
 refused 2 'at most 10m, not "11m"' spans --since 11m
 refused 2 'from 16 to 65536, not "3"' run --ring-kib=3 -- true
@@ -44,7 +45,7 @@ for verb in status ps spans tree show top follow run enable disable reset doctor
         refused 2 'no option --nonsense' "$verb" --nonsense
 done
 for verb in status ps spans tree top follow reset doctor demo version; do
-        refused 2 "$verb does not know what to do with \"more\"" "$verb" more
+        refused 2 "$verb takes no argument \"more\"" "$verb" more
 done
 
 # ------------------------------------------------------------------------------- what needs no collector works

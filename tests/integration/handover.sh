@@ -115,7 +115,7 @@ note "a manager that does not read"
 keeper stall
 "$PROGRAMS/span_crowd" 2 2000 >"$WORK/sums.stalled" </dev/null
 expect "refused" "$(grep refused "$WORK/sums.stalled")" "refused 0"
-wait_for "a line about it" grep -q "does not say that it keeps the books" "$WORK/collector.log"
+wait_for "a line about it" grep -q "did not confirm that it keeps the books" "$WORK/collector.log"
 keeper go
 stop_keeper
 

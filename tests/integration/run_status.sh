@@ -57,7 +57,7 @@ if [ "$status" = 0 ]; then
         note "an installed library was found"
 else
         expect "status without a library" "$status" 125
-        expect_match "the sentence" "$(cat "$WORK/err")" 'Looked at: .*client/malloc/libspanalloc-malloc.so.0'
+        expect_match "the sentence" "$(cat "$WORK/err")" 'searched: .*client/malloc/libspanalloc-malloc.so.0'
 fi
 
 note "what the command inherits of signals"

@@ -72,9 +72,9 @@ expect "timed calls of it" "$(field long timed_calls)" 0
 
 # A pid that no process has is reported, and so is an unknown word.
 expect_status 4 "$CTL" --socket "$QUERY" timing on --pid 1
-expect_match "why not" "$(cat "$WORK/err")" 'No process that runs is meant by that'
+expect_match "why not" "$(cat "$WORK/err")" 'no running process matches'
 expect_status 2 "$CTL" --socket "$QUERY" timing perhaps
-expect_match "why not" "$(cat "$WORK/err")" 'timing is on or off, not "perhaps"'
+expect_match "why not" "$(cat "$WORK/err")" 'timing must be on or off, not "perhaps"'
 expect_status 2 "$CTL" --socket "$QUERY" timing
 expect "the document" "$(json .timing.processes timing off --pid "$pid")" 1
 

@@ -64,11 +64,11 @@ boot_unit broken.service < <(unit "$work" 'Type=notify
 TimeoutStartSec=1')
 inside systemctl start --no-block broken
 expect_status 1 ctl enable --now broken
-expect_match "the sentence" "$(cat "$WORK/err")" 'broken.service did not start again \(failed\); "systemctl status'
+expect_match "the sentence" "$(cat "$WORK/err")" 'broken.service did not start again: failed; `systemctl status'
 
 note "what is wrong is said"
 expect_status 4 ctl enable nothing
-expect_match "an unknown unit" "$(cat "$WORK/err")" 'There is no unit nothing.service'
+expect_match "an unknown unit" "$(cat "$WORK/err")" 'there is no unit nothing.service'
 expect_status 2 ctl enable dbus.socket
 expect_match "no service" "$(cat "$WORK/err")" 'name a service'
 expect_status 2 ctl enable 'getty@'
@@ -82,7 +82,7 @@ inside systemctl daemon-reload
 expect_status 1 ctl enable masked
 expect_match "masked" "$(cat "$WORK/err")" 'masked'
 expect_status 1 inside_as bob spanallocctl --system enable worker
-expect_match "no permission" "$(cat "$WORK/err")" 'No permission for .*: run this as root, or with --user'
+expect_match "no permission" "$(cat "$WORK/err")" 'no permission to change .*; run this as root, or with --user'
 expect_status 1 ctl enable --preload /nowhere/lib.so worker
 boot_unit static.service < <(unit /sbin/ldconfig)
 expect_status 0 ctl enable static

@@ -117,7 +117,7 @@ is_failed() {
 }
 wait_for -t 60 "it to stay down" is_failed
 expect_match "the journal" "$(inside journalctl -q --no-pager -t spanallocd -o cat)" \
-        'spanallocd.conf:1: keep has to be seconds'
+        'spanallocd.conf:1: keep must be seconds'
 expect_status 3 ctl status
 sleep 2
 expect "the service, a while later" "$(boot_property spanallocd ActiveState)" failed

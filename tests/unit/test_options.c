@@ -59,8 +59,8 @@ static void test_verbs(void **state) {
                 assert_int_equal(o.verb, i);
         }
         refused("spam", "no verb \"spam\"; did you mean \"spans\"");
-        refused("xyzzy", "\"spanallocctl help\" lists them");
-        refused("show", "wants NAME");
+        refused("xyzzy", "`spanallocctl help` lists them");
+        refused("show", "needs NAME");
         refused("show a b", "\"b\"");
         refused("status now", "\"now\"");
 }
@@ -142,13 +142,13 @@ static void test_values(void **state) {
         refused("top -d nan", "a time");
         refused("top -d -3", "a time");
         refused("--json=long", "off, short or pretty");
-        refused("--socket", "wants an argument");
+        refused("--socket", "needs an argument");
         refused("--no-pager=no", "takes no argument");
-        refused("--sock", "wants an argument");
+        refused("--sock", "needs an argument");
         refused("-Z", "no option -Z");
         refused("--limitt 3", "did you mean --limit");
-        refused("status --limit 3", "not for status");
-        refused("--since 3s ps", "not for ps");
+        refused("status --limit 3", "not an option of status");
+        refused("--since 3s ps", "not an option of ps");
         assert_int_equal(parse(&o, "tree --min-percent 2.5"), 0);
         assert_int_equal(o.min_ppm, 25000);
         assert_int_equal(parse(&o, "tree"), 0);
@@ -176,8 +176,8 @@ static void test_columns(void **state) {
         refused("tree --sort=pid,span", "no column \"pid,span\"");
         assert_int_equal(parse(&o, "ps --filter shop"), 0);
         assert_string_equal(o.filter, "shop");
-        refused("status --filter shop", "not for status");
-        refused("top --since 10m", "not for top");
+        refused("status --filter shop", "not an option of status");
+        refused("top --since 10m", "not an option of top");
         assert_int_equal(parse(&o, "ps --columns all"), 0);
         assert_int_equal(o.n_columns, wire_columns("ps")->count);
         refused("spans --columns span,aloc_bytes", "did you mean \"alloc_bytes\"");

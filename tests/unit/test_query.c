@@ -25,7 +25,7 @@ static void test_hello(void **state) {
 
         assert_error_as(fixture, &stranger, EPROTO, "hello", "ps", NULL);
         assert_error_as(fixture, &stranger, EPROTO, "hello", "nonsense", NULL);
-        assert_error_as(fixture, &stranger, EPROTO, "protocol 1, the other side protocol 2", "hello", "protocol#", "2",
+        assert_error_as(fixture, &stranger, EPROTO, "protocol 1, the client has protocol 2", "hello", "protocol#", "2",
                         NULL);
         assert_error_as(fixture, &stranger, EPROTO, "protocol", "hello", NULL);
 
@@ -77,16 +77,16 @@ static void test_mistakes_are_told(void **state) {
         struct fixture *fixture = *state;
 
         assert_error_as(fixture, &all, ENOSYS, "the methods are", "spanz", NULL);
-        assert_error_as(fixture, &all, ENOSYS, "'a?b'", "a\033b", NULL);
-        assert_error_as(fixture, &all, EINVAL, "spans takes no 'uint'", "spans", "uint", "x", NULL);
+        assert_error_as(fixture, &all, ENOSYS, "\"a?b\"", "a\033b", NULL);
+        assert_error_as(fixture, &all, EINVAL, "spans takes no \"uint\"", "spans", "uint", "x", NULL);
         assert_error_as(fixture, &all, EINVAL, "it takes process, pid, unit, filter", "tree", "sort", "span", NULL);
         assert_error_as(fixture, &all, EINVAL, "it takes none", "status", "pid#", "1", NULL);
-        assert_error_as(fixture, &all, EINVAL, "'pid' has to be a number", "ps", "pid", "1", NULL);
-        assert_error_as(fixture, &all, EINVAL, "'unit' has to be a text", "ps", "unit#", "1", NULL);
+        assert_error_as(fixture, &all, EINVAL, "\"pid\" must be a number", "ps", "pid", "1", NULL);
+        assert_error_as(fixture, &all, EINVAL, "\"unit\" must be a text", "ps", "unit#", "1", NULL);
         assert_error_as(fixture, &all, EINVAL, "given twice", "ps", "pid#", "1", "pid#", "2", NULL);
         assert_error_as(fixture, &all, EINVAL, "alloc_bytes", "spans", "sort", "nothing", NULL);
-        assert_error_as(fixture, &all, EINVAL, "cannot be sorted", "spans", "sort", "per_call", NULL);
-        assert_error_as(fixture, &all, EINVAL, "cannot be sorted", "spans", "sort", "--pid", NULL);
+        assert_error_as(fixture, &all, EINVAL, "cannot sort spans", "spans", "sort", "per_call", NULL);
+        assert_error_as(fixture, &all, EINVAL, "cannot sort spans", "spans", "sort", "--pid", NULL);
         assert_error_as(fixture, &user, EPERM, "reset", "reset", NULL);
 }
 
@@ -167,9 +167,9 @@ static void test_columns(void **state) {
         table = table_as(fixture, &all, "ps", "columns", "balanced,pid", NULL);
         assert_int_equal(table->column_count, 2);
         table_free(table);
-        assert_error_as(fixture, &all, EINVAL, "spans has no column 'nothing'", "spans", "columns", "pid,nothing",
+        assert_error_as(fixture, &all, EINVAL, "spans has no column \"nothing\"", "spans", "columns", "pid,nothing",
                         NULL);
-        assert_error_as(fixture, &all, EINVAL, "tree has no column ''", "tree", "columns", "", NULL);
+        assert_error_as(fixture, &all, EINVAL, "tree has no column \"\"", "tree", "columns", "", NULL);
         assert_error_as(fixture, &all, EINVAL, "it takes none", "status", "columns", "pid", NULL);
 }
 

@@ -144,7 +144,7 @@ static void test_kinds(void **state) {
                 assert_ptr_equal(table, untouched);
                 assert_int_equal(error.code, -cases[i].r);
                 assert_int_equal(error.kind, cases[i].kind);
-                assert_string_equal(error.text, "what? happened: what to do");
+                assert_string_equal(error.text, "what? happened; what to do");
                 client_free(client);
         }
 }

@@ -83,10 +83,10 @@ static void check(struct fixture *fixture, bool json, int where, int r, enum cli
 }
 
 static void test_failures(void **state) {
-        check(*state, false, FAIL_READ, -ENOMEM, CLIENT_ERROR_FAILED, "Out of memory");
+        check(*state, false, FAIL_READ, -ENOMEM, CLIENT_ERROR_FAILED, "out of memory");
         check(*state, false, FAIL_READ, -EBADMSG, CLIENT_ERROR_UNREACHABLE, "no collector of this version");
-        check(*state, true, FAIL_TAKE, -ENOMEM, CLIENT_ERROR_FAILED, "Out of memory");
-        check(*state, false, FAIL_FEED, -ENOMEM, CLIENT_ERROR_FAILED, "Out of memory");
+        check(*state, true, FAIL_TAKE, -ENOMEM, CLIENT_ERROR_FAILED, "out of memory");
+        check(*state, false, FAIL_FEED, -ENOMEM, CLIENT_ERROR_FAILED, "out of memory");
 }
 
 int main(void) {
