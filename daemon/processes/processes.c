@@ -165,7 +165,7 @@ void processes_set_history(struct processes *processes, uint64_t seen, const str
 #define REFUSED_MOST 1u
 #define LOST_MOST    1024u /* bytes */
 
-/* To ask for it takes a system call or more. */
+/* Cached, since each question takes at least one system call. */
 static uint64_t processors(void) {
         static uint64_t n;
 
@@ -174,15 +174,14 @@ static uint64_t processors(void) {
         return n;
 }
 
-/* The most that can be done at that rate by all processors for so long, and a second. */
+/* The most that all processors can do at that rate in this time and one second more. */
 static uint64_t most(uint64_t rate, uint64_t age_ns) {
         unsigned __int128 n = (unsigned __int128)rate * ((unsigned __int128)age_ns + NS_PER_S) * processors();
 
         return n < UINT64_MAX ? (uint64_t)n : UINT64_MAX;
 }
 
-/* What a client counts may be anything.  What it cannot have done, and what no sum can hold, is in none: else one process
- * would bring a sum over all to its end, and it would stay there. */
+/* A client may write any count.  An impossible count is in no sum: one process could make a sum over all processes overflow. */
 static bool is_possible(const struct process_sums *sums, uint64_t refused, uint64_t lost, uint64_t age_ns) {
         return refused <= most(REFUSED_MOST, age_ns) && lost <= most(LOST_MOST, age_ns) &&
                sums->refused + refused >= refused && sums->lost_alloc_bytes + lost >= lost;

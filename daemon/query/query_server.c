@@ -52,7 +52,7 @@ struct connection {
         uint64_t took_ns;  /* by that answer so far */
 };
 
-/* A user who asked for much, and when he may ask again. */
+/* A user whose last answer took long, and the time of the next answer. */
 struct turn {
         uid_t uid;
         uint64_t at_ns;
@@ -76,8 +76,8 @@ const struct query_server_limits query_server_limits_default = {.connections = 6
 
 /* ------------------------------------------------------------------------------------------------------- turns -- */
 
-/* The collector has one thread.  An answer to somebody with many spans takes a while, in which nobody is drained; so who
- * may not see all anyway has to leave the others three times as much. */
+/* The collector has one thread, and drains nothing while it answers.  So after an answer to a user who may not see all, that
+ * user's next answer is delayed by three times the duration of the last one. */
 
 static struct turn *find_turn(struct query_server *server, uid_t uid) {
         struct turn *found = &server->turns[0];
@@ -91,7 +91,7 @@ static struct turn *find_turn(struct query_server *server, uid_t uid) {
         return found;
 }
 
-/* When the peer may be answered; 0: at any time. */
+/* The time from which the peer may be answered; 0: now. */
 static uint64_t turn_of(struct query_server *server, const struct query_peer *peer) {
         const struct turn *turn = find_turn(server, peer->uid);
 
