@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What the tracing layer's arithmetic gets wrong (the table at the end of docs/semantics.md), case by case, in a real
-# program under the counting allocator: allocations are those of the case to the very number, bytes those of the
-# program's own ledger of usable sizes.
+# The cases that the tracing layer counts wrongly (the table at the end of docs/semantics.md), each in a real program with
+# real threads under the counting allocator.  Numbers of allocations are exact; bytes are those of the program's own ledger
+# of usable sizes.  In the first case thread A calls the library right after B's exit: counts of A in between would be in
+# the span, too.  scripted.sh checks the same rules with scripted counters.
 # Timeout: 180
 . "$(dirname "$0")/../support/lib.sh"
 need jq
