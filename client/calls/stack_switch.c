@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread's entered spans, saved and entered again: for coroutines.  The cycles end, and the spans stay open.
+ * The switch between two coroutines: it saves the thread's stack of spans, and enters the spans of a saved stack.  Cycles of
+ * the saved frames end; their spans stay open.
  */
 #include "client/gate/api.h"
 

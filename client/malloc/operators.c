@@ -26,12 +26,12 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Ours, as malloc.c defines them: the linker binds these calls to the object itself. */
+/* This library's memalign (malloc.c), not libc's: the library is linked with -Bsymbolic-functions. */
 void *memalign(size_t alignment, size_t size);
 
 static bool resolve(void);
 
-/* Where the next allocator is. */
+/* The addresses of the next allocator's object. */
 static struct { uintptr_t begin, size; } allocator;
 
 /* [B4] acquire fence, pairs with the releases in resolve(): the caller has read a pointer that was stored there.
@@ -39,7 +39,8 @@ static struct { uintptr_t begin, size; } allocator;
  * Checked by: nothing but this argument. */
 #define SERVE_BEGIN() atomic_thread_fence(memory_order_acquire)
 
-/* In an operator to which everything before was a jump: whether the allocator itself has called it. */
+/* True if the allocator itself called this operator.  Only in an operator that was reached by jumps: then the return address
+ * is the first caller's. */
 #define IS_CALLED_BY_ALLOCATOR() ((uintptr_t)__builtin_return_address(0) - allocator.begin < allocator.size)
 
 /* The operator of a run-time library, anywhere in the process: neither this library's nor the allocator's. */

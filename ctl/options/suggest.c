@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The nearest of several words, by edit distance.  The sentence "did you mean" is the caller's.
+ * Finds the candidate with the smallest edit distance to a mistyped word.  The caller writes "did you mean".
  */
 #include <string.h>
 

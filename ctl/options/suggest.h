@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "Did you mean": the nearest of several words.
+ * The candidate that is most similar to a mistyped word, for "did you mean".
  */
 #pragma once
 

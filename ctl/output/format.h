@@ -21,9 +21,9 @@ char *format_short_count(char buf[FORMAT_MAX], uint64_t count);
 char *format_count(char buf[FORMAT_MAX], uint64_t count);
 /* 350ms, 12s, 3min 4s, 2h 10min, 5d 3h. */
 char *format_duration(char buf[FORMAT_MAX], uint64_t ns);
-/* Three digits: 850ns, 12.3us, 4.56ms, 1.50s; from a minute on as above. */
+/* Three digits: 850ns, 12.3us, 4.56ms, 1.50s; from a minute on the same as format_duration(). */
 char *format_short_duration(char buf[FORMAT_MAX], uint64_t ns);
-/* Local time of day of nanoseconds since the epoch: 12:34:56.789. */
+/* The time of day in the local time zone, 12:34:56.789; `epoch_ns` is nanoseconds since 1970 in UTC. */
 char *format_clock(char buf[FORMAT_MAX], uint64_t epoch_ns);
 /* 99.98%: never rounded up to 100 while something is missing. */
 char *format_ppm(char buf[FORMAT_MAX], uint64_t ppm);

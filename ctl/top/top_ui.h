@@ -99,7 +99,7 @@ extern const char *const top_help[];
 void top_panel_help(struct top_ui *ui, struct top_page *page);
 void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height);
 void top_panel_warnings(struct top_ui *ui, struct top_page *page);
-/* The number of warnings; counting may end after warning `index`, whose text goes into `buf` (NULL: no text). */
+/* Returns the number of warnings, and writes the text of warning `index` to `buf`.  NULL: only counts. */
 size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t size);
 void top_panel_details(struct top_ui *ui, struct top_page *page);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * show for a person: the numbers, their meaning and limits, and the next commands to run.
+ * The text that `show` prints: the numbers of one span name, what they mean, how exact they are, and which commands to run
+ * next.  verb_show.c asks the collector, show.c adds up.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -11,12 +11,12 @@
 /* The phrase for a program that a preloaded allocator would break: its sanitizer's run-time library has to be first. */
 #define ELF_OBSTACLE_SANITIZER "built with a sanitizer that has an allocator of its own"
 
-/* One phrase, static: "statically linked", …; "" when nothing in the file forbids the preload.  For a script, of its
- * interpreter.  -errno when the file cannot be read: it is not there, or not ours to see. */
+/* *ret_phrase: why the file cannot be preloaded into, such as "statically linked"; "" if it can.  The text is static.  For a
+ * script it is about the interpreter.  0, or -errno when the file cannot be read. */
 int elfinfo_obstacle(const char *path, const char **ret_phrase);
 
 /* 1: the ELF file's dynamic symbols define `name`.  0: they do not.  -errno when the file cannot be read. */
 int elfinfo_defines(const char *path, const char *name);
 
-/* Whether a library of this name, or path, is the run-time library of a sanitizer that has an allocator of its own. */
+/* True if `library`, a name or a path, is the run-time library of a sanitizer with its own allocator. */
 bool elfinfo_is_sanitizer(const char *library);

@@ -60,11 +60,11 @@ static void end_former(struct processes *processes, const struct newcomer *newco
         if (former->unattached && is_gone(former)) {
                 process_end(former, PROCESS_EXITED, 0);
         } else if (former->unattached) {
-                /* It was only slow to attach. */
+                /* An announced process attaches now: its new row replaces this one. */
                 processes_remove(former);
                 process_free(former);
         } else if (former->inside->inherited && !announced && !drain_has_lanes(former->drain)) {
-                /* The last collector made it a segment, and was gone before it could hand that out. */
+                /* The last collector made a segment for this process, and ended before it sent the segment. */
                 process_undo(former);
         } else if (is_another(former, newcomer)) {
                 process_end(former, PROCESS_EXITED, 0);

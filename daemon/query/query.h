@@ -19,11 +19,11 @@ struct wire_buffer; /* daemon/wire/wire.h */
 int query_new(struct query **ret, struct collector *collector);
 struct query *query_free(struct query *query);
 
-/* Who asks; root and the group may see all, others their own processes. */
+/* The user at the other end of a connection.  Root and the group see all processes, other users their own. */
 struct query_peer {
         uid_t uid;
         int sees_all;
-        int greeted; /* the caller sets it on QUERY_GREETED; until then only hello is answered */
+        int greeted; /* the caller sets it after QUERY_GREETED; while it is 0, query_answer() refuses all methods but hello */
 };
 
 enum query_outcome {

@@ -9,12 +9,12 @@
 #ifndef SPANALLOC_DETAIL_LOOK_H
 #define SPANALLOC_DETAIL_LOOK_H
 
-/* 0 while this process is certainly not attached.  If it is 1 for too long, the library finds out in the call. */
+/* 0: this process is certainly not attached.  1: it may be attached, and the called function checks again. */
 SPANALLOC_API extern uint32_t spanalloc_listening_;
 /* The number of opens of the calling thread until the next search for a collector; below 1: it is due. */
 SPANALLOC_API extern __thread int32_t spanalloc_patience_ __attribute__((tls_model("initial-exec")));
 
-/* Called through the table of addresses, not by way of a jump there. */
+/* With noplt a call loads the address from the GOT, without the jump through the PLT. */
 #ifdef __has_attribute
 #if __has_attribute(noplt)
 #define SPANALLOC_DO_ SPANALLOC_API __attribute__((noplt))
