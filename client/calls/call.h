@@ -39,7 +39,7 @@ static sa_inline bool begin(struct sa_thread *self, uint32_t epoch) {
         return false;
 }
 
-/* The same for a call that opens a span: false, too, if the collector was replaced. */
+/* Like begin(), for a call that opens a span.  Also false if another collector serves: the slow path attaches to it first. */
 static sa_inline bool begin_open(struct sa_thread *self) {
         if (sa_unlikely(!begin(self, sa_gate_epoch())))
                 return false;

@@ -18,8 +18,8 @@ struct sa_gate {
         struct sa_attachment *_Atomic attachment;
         _Atomic uint32_t generation;
         bool child;             /* forked from an attached process */
-        _Atomic uint32_t alive; /* 0: wiped by a fork that was not noticed yet; 2: being noticed; else 1 */
-        _Atomic uint64_t quick; /* sa_quick_of(epoch) where the counting allocator may take the quick way; else 0 */
+        _Atomic uint32_t alive; /* 0: wiped by a fork, not handled yet; 2: the child handles it; else 1 */
+        _Atomic uint64_t quick; /* sa_quick_of(epoch) if the counting allocator may take the quick way; else 0 */
         /* On a line of its own: threads that are in a system call of the library (quiet_process.h). */
         _Atomic uint32_t calls __attribute__((aligned(SHM_LINE)));
 };

@@ -120,7 +120,7 @@ static void sign_in(struct shm_lane *lane) {
         shm_store_counters(past->before, lane->before);
 }
 
-/* Relaxed: the collector sets the bit in each lane, too, and repeats it. */
+/* Relaxed: if this load misses the bit, the collector sets it in the lane at its next pass. */
 static uint32_t first_attention(const struct sa_attachment *a) {
         uint32_t asked = atomic_load_explicit(&a->header->attention, memory_order_relaxed);
 

@@ -45,8 +45,8 @@ static sa_inline bool sa_has_header(const void *block) {
         return sa_likely((uintptr_t)block >= sa_headers_from);
 }
 
-/* The usable size, of a block that has a header, if none of these bits is there; with SA_HEADER_ARENA if that is.  Else it is
- * something else: a block with other flags, or a large one, or a thread that must not count the quick way. */
+/* The sum below is the block's usable size if none of these bits is set.  If only SA_HEADER_ARENA is set, it is the size plus
+ * that bit.  Any other sum means a block with other flags, a large block, or a thread that must not count the quick way. */
 #define SA_USUAL_BLOCKS   (SA_EPOCH_STEP - 1)
 #define SA_HEADER_UNUSUAL (~(size_t)SA_USUAL_BLOCKS | SA_HEADER_FLAGS)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start-up of the counting allocator: which allocator is under it, whether anything comes to it at all, and the first
- * meeting with a collector.
+ * Start of the counting allocator: it finds the next allocator, tests whether the program's calls reach this one, and attaches
+ * to a collector for the first time.
  */
 #include <dlfcn.h>
 #include <link.h>

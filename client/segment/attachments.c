@@ -80,7 +80,8 @@ struct sa_attachment *sa_attachments_vacant(void) {
         for (uint32_t i = 0; i < SA_ATTACHMENTS; i++)
                 if (atomic_load(&attachments[i].in_use) == SA_UNUSED)
                         return &attachments[i];
-        /* A process keeps the pages left by each attached ancestor in a chain of forks. */
+        /* No unused place: take one of an ancestor's attachment.  A forked process keeps those pages, one for each attached
+         * ancestor. */
         for (uint32_t i = 0; i < SA_ATTACHMENTS; i++) {
                 if (atomic_load(&attachments[i].in_use) != SA_LEFT)
                         continue;

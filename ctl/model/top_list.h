@@ -54,7 +54,7 @@ void top_list_add(struct top_row *sum, const struct top_row *row);
 /* A number for what a row is, whatever its place. */
 uint64_t top_list_identity(const struct top_row *row);
 bool top_list_is_folded(const struct top_model *model, uint64_t identity);
-/* Sorts `ordered`, of rows in whatever order: by what they allocated, then by the model's column. */
+/* Sorts `ordered`, which may have any order: by allocated bytes, then by the model's column. */
 void top_list_sort(struct top_model *model, size_t count, const struct top_row *(*row)(struct top_model *, uint32_t));
 
 /* Fills the items with rows or groups.  0 or -ENOMEM. */

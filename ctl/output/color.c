@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether output is coloured.  Which colour a thing has is the caller's.
+ * Decides whether output has colours.  The caller chooses the colour of each part.
  */
 #include <stdlib.h>
 #include <string.h>

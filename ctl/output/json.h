@@ -41,7 +41,7 @@ int json_add_int(struct json *json, const char *object, const char *key, int64_t
 int json_add_text(struct json *json, const char *object, const char *key, const char *value);
 /* Adds an empty array. */
 int json_add_array(struct json *json, const char *key);
-/* Appends valid UTF-8 to the array under `key`, which need not be there yet. */
+/* Appends a text in valid UTF-8 to the array under `key`, and makes the array if there is none. */
 int json_append_text(struct json *json, const char *key, const char *value);
 /* Appends an object of texts to the array under `key`: names and values in turn, then NULL. */
 int json_append_texts(struct json *json, const char *key, const char *const *texts);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rows of `tree` in another order: parents still before their children, siblings by a column.
+ * Sorts the rows of `tree` by a column: siblings in that order, each parent before its children.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report of `run`: what a command and everything it started allocated, for a person or as one document.
+ * The report of `run`: the allocations of a command and of all processes that it started, as text or as one document.
  *
  * What does not live here: the numbers' source, which is the tables of a collector's answers.
  */

@@ -63,10 +63,10 @@ struct run {
         struct reactor_timer *reap_timer, *end_timer;
 
         pid_t pid;
-        bool ended;                              /* the command has ended: */
-        int wait_status;                         /* so */
-        bool alone;                              /* no descendant is left, including those that outlived the command */
-        bool hurried;                            /* a signal asked for the report now */
+        bool ended; /* the command has ended, with wait_status */
+        int wait_status;
+        bool alone;   /* no descendant runs any more, not even one that outlived the command */
+        bool hurried; /* a signal asked for the report now */
         uint64_t started_ns, ended_ns, alone_ns; /* monotonic */
         struct run_progress progress;
 };

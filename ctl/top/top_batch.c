@@ -164,7 +164,7 @@ static int print_document(const struct top *top) {
         return r;
 }
 
-/* Prints one screen, or that there is none.  0, or -errno of the output. */
+/* Prints one screen, or why there is none.  0, or -errno if the output failed. */
 static int print_one(struct top *top, bool first) {
         if (!top->ui.connected) {
                 if (!top->was_away)

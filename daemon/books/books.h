@@ -196,9 +196,8 @@ void books_process_row(const struct books *books, struct books_process_row *ret)
 /* The same in portions of so many paths: call it until it is true.  What is read is kept for the next row. */
 bool books_process_row_some(const struct books *books, uint32_t portion, struct books_process_row *ret);
 
-/* Whether everything balances: before + self + outside + lost is the counters' last value, in all four; in checking
- * builds (BOOKS_ARE_CHECKED) for each lane by itself too, and the lanes' self is that of the paths.  Writes to `why`
- * what does not. */
+/* True if before + self + outside + lost is the last value of each of the four counters.  With BOOKS_ARE_CHECKED also for each
+ * lane, and the self of all lanes is the self of all paths.  Otherwise false, with the difference in `why`. */
 bool books_check(const struct books *books, char *why, size_t size);
 
 /* A span that was open when the process ended, of BOOKS_LAST at most: the largest first.  False at the end. */

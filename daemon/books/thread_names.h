@@ -16,10 +16,11 @@ struct thread_name {
 _Static_assert(sizeof(struct thread_name) == 128, "");
 _Static_assert(offsetof(struct thread_name, outside) == 64, "begins a line");
 
-/* In a batch: the entry of a name, clean and padded with zeros; 0, (other), when the table is full. */
+/* In a batch: finds or makes the entry of `name`, which is clean and padded with zeros.  0, the entry (other), if the table
+ * is full. */
 uint32_t thread_names_entry(struct books *books, const char name[SHM_COMM_BYTES]);
 
-/* In a batch: what a thread of that entry counted outside of all spans. */
+/* In a batch: adds counts of a thread with that name outside of all spans. */
 static inline void thread_names_add(struct books *books, uint32_t entry, struct counters delta) {
         struct thread_name *thread = &books->threads[entry];
 

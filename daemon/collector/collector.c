@@ -288,8 +288,8 @@ bool collector_refresh_some(struct collector *collector, size_t *index, bool all
         if (!*index && !collector->refresh_slices)
                 limits_begin_pass(collector->processes);
         while ((process = processes_at(collector->processes, *index))) {
-                /* Each pass between the slices gives its user a new share, so also a process that writes all the time
-                 * is done at some point. */
+                /* This ends also for a process that writes all the time: each pass between two slices gives its user a new
+                 * share. */
                 if (process->drain && (all || process->uid == uid) && !refresh(process, now_ns, end_ns) &&
                     ++collector->refresh_slices < REFRESH_SLICES)
                         return false;

@@ -49,9 +49,8 @@ bool drain_has_records(const struct drain *drain);
  * paths, which is read at the next calls. */
 int drain_settle(struct drain *drain, uint64_t now_ns);
 
-/* Holds the books against the threads' own counters, read again from the segment: no lane has booked more than its
- * thread has counted, and one whose thread is gone has booked all of it.  For a process whose counters cannot go back.
- * Writes to `why` what differs. */
+/* Compares the books with the threads' counters, read again from the segment.  False, with the difference in `why`, if a lane
+ * has booked more than its thread counted, or less although the thread has ended.  Only for counters that cannot go back. */
 bool drain_check(const struct drain *drain, char *why, size_t size);
 
 /* The process is dead: drains everything, books the counters up to the last instruction, and ends what was open as

@@ -36,7 +36,7 @@ struct drain {
         unsigned finish_looks;
         int finish_result;
         uint64_t fill_ns; /* when fill[0] began */
-        uint32_t fill[2]; /* the fullest ring of this stretch of time and of the one before, in millionths */
+        uint32_t fill[2]; /* the fill of the fullest ring, in millionths: in this period, in the period before */
 };
 
 /* drain.c: a batch.  The commit tells the producers how far their records are in the books. */

@@ -101,19 +101,19 @@ struct lane_owner {
         bool alive;
         char comm[SHM_COMM_BYTES];
         uint64_t before[SHM_COUNTERS], gap[SHM_COUNTERS];
-        uint64_t offset[SHM_COUNTERS]; /* what the lane's counters stood at when it came */
+        uint64_t offset[SHM_COUNTERS]; /* the lane's counters when this thread claimed it */
 };
 /* The owner of the lane.  False while the next owner moves in; *ret is then incomplete. */
 bool segment_lane_owner(const struct segment_reader *reader, uint32_t lane, struct lane_owner *ret);
-/* A thread that had the lane before: false when it is too long ago, or the next owner moves in.  Of *ret only comm,
+/* An earlier owner of the lane.  False if the segment no longer has it, or while the next owner moves in.  Of *ret only comm,
  * before and offset are meaningful. */
 bool segment_past_owner(const struct segment_reader *reader, uint32_t lane, uint32_t occupancy, struct lane_owner *ret);
-/* Whether everything that was read of the lane meanwhile is of this occupant. */
+/* True if the lane still has this occupant: then all that was read of the lane since belongs to it. */
 bool segment_is_still(const struct segment_reader *reader, uint32_t lane, uint32_t occupancy);
 bool segment_is_alive(const struct segment_reader *reader, uint32_t lane);
-/* Whether its last thread unlocked it and lives on without it.  A thread that ends is marked as dead instead. */
+/* True if the lane's last thread unlocked its mutex and still runs.  If it ended, the kernel marked it as dead instead. */
 bool segment_was_left(const struct segment_reader *reader, uint32_t lane);
-/* A number that changes when any thread has written or counted something, come or gone. */
+/* A number that changes when a thread wrote a record, counted, claimed a lane or ended. */
 uint64_t segment_activity(const struct segment_reader *reader);
 uint32_t segment_tid(const struct segment_reader *reader, uint32_t lane);
 

@@ -103,7 +103,7 @@ static void put(struct entry *entry, const void *bytes, size_t size) {
         entry->size += entry->is_cut ? 0 : size;
 }
 
-/* NAME=VALUE; a value of several lines has its length ahead, as the journal's protocol wants it. */
+/* Appends NAME=VALUE.  The journal's protocol wants the length before a value of several lines. */
 static void put_field(struct entry *entry, const char *text) {
         const char *value = strchr(text, '=') + 1;
         const size_t name = (size_t)(value - 1 - text), size = strlen(value), before = entry->size;

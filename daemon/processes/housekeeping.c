@@ -15,15 +15,15 @@
 #include "daemon/processes/announced.h"
 #include "daemon/processes/process_private.h"
 
-#define BURIED_NS      (10 * NS_PER_MS)  /* until what was forgotten is freed */
-#define ABANDONED_NS   (100 * NS_PER_MS) /* without a thread, before it is asked whether it became another program */
+#define BURIED_NS      (10 * NS_PER_MS)  /* from a row's removal until it is freed */
+#define ABANDONED_NS   (100 * NS_PER_MS) /* time without a thread, until a check for an exec */
 #define NAMES_PER_TURN 128u
-#define NAMES_NS       NS_PER_MS /* … or so long */
+#define NAMES_NS       NS_PER_MS /* the time limit of a turn */
 #define NAMES_LEAST    8u
-#define NAME_COST      128u           /* to read one, in records */
+#define NAME_COST      128u           /* reading one name counts as this many records */
 #define ACTIVE_LOOKS   2              /* seconds for which a process counts as active after it did something */
-#define IDLE_NS        (8 * NS_PER_S) /* between two settlings of an idle one */
-#define AUTOPSY_NS     (5 * NS_PER_S) /* how long we ask the kernel how a process ended: as long as a parent may take */
+#define IDLE_NS        (8 * NS_PER_S) /* time between two settlings of an idle process */
+#define AUTOPSY_NS     (5 * NS_PER_S) /* for the kernel's report of an end, which the parent has to wait for first */
 
 /* The beginning of Linux's struct pidfd_info (6.13, exit status since 6.15), which older headers lack. */
 struct exit_info {

@@ -45,6 +45,6 @@ void process_autopsy(struct process *process, uint64_t now_ns);
 void process_forget(struct process *process);
 /* The row of this user that ended first, or NULL. */
 struct process *processes_oldest_ended(const struct processes *processes, uid_t uid);
-/* Frees the rows that are too old or too many, in one slice.  Returns when to look again, 0: never; `now_ns`: there are
- * more. */
+/* Frees ended rows that are too old or too many, in one slice.  Returns the time of the next call; 0: none is needed; `now_ns`:
+ * more rows are due now. */
 uint64_t processes_forget(struct processes *processes, uint64_t now_ns);

@@ -23,7 +23,8 @@ struct sandbox_budget {
         uint32_t left;
 };
 
-/* Looks at a living process, unless that was done in the last `age_ns`, or many were looked at in this turn. */
+/* Reads the seccomp state of a living process from /proc.  Does nothing if the last read is younger than `age_ns`, or if this
+ * turn has its number of reads. */
 void process_look_for_filters(struct process *process, uint64_t now_ns, uint64_t age_ns);
-/* True once a filter was seen that the process did not come with. */
+/* True after the collector has seen a seccomp filter that the process did not have at its start. */
 bool process_is_in_filter(const struct process *process);

@@ -234,7 +234,7 @@ static int note_unchanged(struct query_job *job, const struct process *process) 
 }
 
 enum { QUERY_LATE = 2 };
-/* The next process that has rows to read.  1: it is in hand; 0: there is none, QUERY_LATE: not yet; or -ENOMEM. */
+/* Turns to the next process with rows to read.  1; 0: there is none; QUERY_LATE: go on in the next turn; or -ENOMEM. */
 static int next_process(struct query_job *job, const struct query_peer *peer) {
         const struct query_rows *rows = &job->rows;
         const struct process *process;

@@ -129,7 +129,7 @@ enum { OPTION_HELP = 1000, OPTION_VERSION, OPTION_CONFIG, OPTION_FIRST };
 #define LIMIT(member) offsetof(struct config, limits.member)
 #define UID(kind)     offsetof(struct config, limits.uid_max[QUOTA_##kind])
 
-/* The table.  An option with a value and a setter or a range may be set in a file by the same name. */
+/* All options.  An option with a value and a setter or a range may also stand in a configuration file, under the same name. */
 static const struct {
         const char *name, *value, *help;
         setter_fn set;

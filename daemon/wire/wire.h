@@ -31,7 +31,7 @@ enum wire_message { WIRE_MESSAGE_REQUEST = 0, WIRE_MESSAGE_ANSWER = 1, WIRE_MESS
 
 /* ---------------------------------------------------------------------------------------------------- buffer -- */
 
-/* Bytes that grow up to `limit`.  An error sticks: later writes are dropped, and wire_end returns it. */
+/* A buffer that grows up to `limit`.  After an error all writes are dropped, and wire_end returns the error. */
 struct wire_buffer {
         unsigned char *data;
         size_t size, allocated;
