@@ -3,7 +3,7 @@
  * The segment: the memory that one client process and the collector share.
  *
  * What lives here: the structures, their offsets, and the arithmetic from a segment's geometry to the address of a
- * lane, a ring, a name or a path.  What does not: who may touch which word when (ring.h, docs/memory-model.md), and
+ * lane, a ring, a name or a path.  What does not: which side may access which word when (ring.h, docs/memory-model.md), and
  * how a segment is made, sealed, passed and checked (segment.h).  docs/shm-format.md is the same in prose; the
  * static asserts at the end hold the two together.
  *

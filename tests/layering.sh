@@ -28,7 +28,7 @@ may_quote() {
         done < <(includes "$1" | grep ':"' | grep -vE ":\"($2)")
 }
 
-# lives_in WHAT REGEX HOME-REGEX: who may include <…>.
+# lives_in WHAT REGEX HOME-REGEX: the files that may include <…>.
 lives_in() {
         local line
         while read -r line; do
@@ -117,7 +117,7 @@ while read -r line; do
         complain "${line%%:*} includes ${line#*:}; ctl/ itself may not"
 done < <(includes ctl | grep -E '^ctl/[a-z_]+\.[ch]:"' | grep -vE ':"(ctl/|query/|base/)')
 
-# Nobody but the client, the examples, benchmarks and tests knows the public header.
+# Only the client, the examples, benchmarks and tests include the public header.
 while read -r line; do
         complain "${line%%:*} includes ${line#*:}; the collector's side does not know the client"
 done < <({ includes base; includes shm; includes daemon; includes query; includes ctl; } | grep 'spanalloc/spanalloc\.h')
@@ -203,7 +203,7 @@ while read -r label; do
         labels shm client daemon ctl | grep -qx "$label" || complain "[$label] is in $model and nowhere else"
 done < <(grep -oE '\[[A-Z]{1,2}[0-9]{1,2}\]' "$model" 2>/dev/null | tr -d '[]' | sort -u)
 
-# … and whatever a label "pairs with" is a function that carries it: "[R2] acquire of `tail`, pairs with … in ring_release()".
+# Each function that a label "pairs with" carries the label, too: "[R2] acquire of `tail`, pairs with … in ring_release()".
 # partners FILE…: one line for each function without its label.
 partners() {
         awk '

@@ -13,7 +13,7 @@ complain() {
         bad=$((bad + 1))
 }
 
-# rendered PAGE: as somebody reads it, but in wide lines and without marks.
+# rendered PAGE: the text of the page, in wide lines and without formatting.
 rendered() {
         mandoc -T ascii -O width=200 "$MAN/$1" | sed 's/.\x08//g'
 }

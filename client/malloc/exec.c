@@ -179,7 +179,7 @@ static const char *path_of(char buf[TOLD_PATH], int fd, const char *path) {
 
 /* ------------------------------------------------------------------------------------------ what is in its way -- */
 
-/* An environment, as far as it can be read. */
+/* The readable part of an environment. */
 struct given {
         char *const *environment;
         bool is_known;
@@ -340,7 +340,7 @@ EXPORT int execle(const char *path, const char *first, ...) {
 
 /* ---------------------------------------------------------------------------------------------------- spawn -- */
 
-/* `path`: where the program is, as far as it is known. */
+/* `path`: the program's path, or NULL if it is not known. */
 static int do_spawn(spawn_fn *spawn, struct given *g, pid_t *ret_pid, const char *file, const char *path,
                     const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
                     char *const arguments[]) {

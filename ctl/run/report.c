@@ -201,7 +201,7 @@ static void print_totals(FILE *stream, const struct report *report, const struct
                 fprintf(stream, "  the books of %" PRIu64 " do not balance: please report it\n",
                         total->values[FOLD_UNBALANCED]);
         if (!has_all_rows(report))
-                fprintf(stream, "  some rows are missing: %" PRIu64 " attach requests were turned down\n",
+                fprintf(stream, "  some rows are missing: %" PRIu64 " attach requests were rejected\n",
                         report->rejected);
         if (count_unseen(report))
                 fprintf(stream,

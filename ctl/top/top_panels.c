@@ -117,7 +117,8 @@ static size_t warn_process(const struct table *ps, size_t row, size_t n, size_t 
                      "lost. Give it larger rings (SPANALLOC_RING_KIB), or mark less with spans.",
                      comm, pid, refused, format_bytes(a, lost));
         if (evicted)
-                WARN("%s[%" PRIu64 "]: %" PRIu64 " open spans were followed no more, as too many are open: their bytes "
+                WARN("%s[%" PRIu64 "]: %" PRIu64
+                     " open spans are no longer followed, since too many are open: their bytes "
                      "per call are not known. Does it close its spans?",
                      comm, pid, evicted);
         if (table_bool(ps, row, "alive") && counting_is_missing(counting))

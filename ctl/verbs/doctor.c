@@ -77,8 +77,8 @@ static void check_backend(struct doctor *doctor, const struct table *status) {
                 return;
         }
         doctor_add(doctor, "backend", DOCTOR_NOTE, "the collector waits with %s%s%s", backend, *why ? ": " : "", why);
-        doctor_advise(doctor, "nothing has to be done: it works as well; a container or kernel.io_uring_disabled often "
-                              "refuses io_uring");
+        doctor_advise(doctor, "nothing to do: poll gives the same numbers; a container or kernel.io_uring_disabled "
+                              "often refuses io_uring");
 }
 
 static void check_version(struct doctor *doctor, const struct table *status, const char *version) {
@@ -110,8 +110,9 @@ static void check_drops(struct doctor *doctor, const struct table *status) {
                 doctor_add(doctor, "drops", DOCTOR_PROBLEM,
                            "%" PRIu64 " enters, opens and closes found no room; %s allocated under them are lost",
                            refused, format_bytes(lost, table_uint(status, 0, "lost_alloc_bytes")));
-                doctor_advise(doctor, "`spanallocctl ps --sort -refused` says whose; make rings larger (spanallocd "
-                                      "--ring-kib), or open fewer spans");
+                doctor_advise(doctor,
+                              "`spanallocctl ps --sort -refused` shows the processes; make rings larger (spanallocd "
+                              "--ring-kib), or open fewer spans");
         } else {
                 doctor_add(doctor, "drops", DOCTOR_OK, "nothing was refused, nothing is lost");
         }
@@ -133,16 +134,16 @@ void doctor_collector(struct doctor *doctor, const struct table *status, const c
         check_backend(doctor, status);
         check_drops(doctor, status);
         before = doctor->count;
-        check_counter(doctor, status, "rejected", "attach requests were turned down",
+        check_counter(doctor, status, "rejected", "attach requests were rejected",
                       "the collector's log says which limit it was; docs/limits.md lists them");
         check_counter(doctor, status, "expelled", "processes broke the format of their segment and were expelled",
                       "the collector's log says how; look for a library of another version, or a program that writes "
                       "where it should not");
-        check_counter(doctor, status, "evicted", "open spans were followed no more, as too many were open at once",
+        check_counter(doctor, status, "evicted", "open spans are no longer followed, since too many were open at once",
                       "look with `spanallocctl ps --sort -open` for a program that does not close its spans");
         check_counter(doctor, status, "left_behind",
-                      "processes lost their sums at a restart, as their books could not be taken over",
-                      "the collector's log says why; restart their units if their numbers are to be whole");
+                      "processes lost their sums at a restart, since their books could not be taken over",
+                      "the collector's log says why; restart their units to have complete numbers");
         check_counter(doctor, status, "follow_dropped", "events did not reach a follower that read too slowly",
                       "follow less, with --filter, --pid or --unit");
         check_counter(doctor, status, "query_errors", "questions were refused",
@@ -182,8 +183,8 @@ static void check_process(struct doctor *doctor, const struct table *ps, size_t 
         } else if (counting_is_in_filter(counting)) {
                 doctor_add(doctor, "process", DOCTOR_NOTE, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
                 doctor_advise(doctor,
-                              "nothing has to be done while this collector runs; after another one has taken its "
-                              "place, restart the program");
+                              "nothing to do while this collector runs; after a restart of the collector, restart "
+                              "the program");
         } else {
                 doctor_add(doctor, "process", DOCTOR_OK, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
         }
@@ -325,7 +326,8 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
         int pid = (int)facts->pid;
 
         if (!facts->seen) {
-                doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: may not be looked into", comm, pid);
+                doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: no permission to read its files in /proc", comm,
+                           pid);
                 doctor_advise(doctor, "ask as its user, or as root");
         } else if (!facts->has_spans && !facts->has_counters) {
                 program_lacks_library(doctor, facts);
@@ -356,6 +358,6 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
                 doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: nothing keeps it from attaching to %s", comm, pid,
                            facts->socket);
                 doctor_advise(doctor, "it does so at its next span, or within 64 allocations; the collector's log says "
-                                      "so if it was turned down");
+                                      "so if it was rejected");
         }
 }

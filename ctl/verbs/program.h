@@ -34,8 +34,8 @@ struct program_facts {
 /* `query`: the path of the query socket; `collector`: the uid behind it, as seen here.  0, or -ESRCH. */
 int program_look(struct program_facts *ret, pid_t pid, const char *query, uid_t collector);
 
-/* Calls `found` for each process that has one of the libraries and is in a seccomp filter, as far as it may be looked into,
- * until it returns false. */
+/* Calls `found` for each process that has one of the libraries and is in a seccomp filter, until `found` returns false.  Skips
+ * processes whose files in /proc it may not read. */
 void program_each_in_filter(const char *query, uid_t collector,
                             bool (*found)(void *userdata, const struct program_facts *facts), void *userdata);
 

@@ -210,8 +210,7 @@ static int print_text(const struct ctl *ctl, const struct doctor *doctor) {
                 text_print_wrapped(pager.stream, f->advice, INDENT + 3, width);
         }
         if (!ctl->options.no_legend)
-                fprintf(pager.stream, n ? "%zu problem%s\n" : "Everything that has to be right is right.\n", n,
-                        n == 1 ? "" : "s");
+                fprintf(pager.stream, n ? "%zu problem%s\n" : "No problems.\n", n, n == 1 ? "" : "s");
         return ask_printed(pager_show(&pager, &ctl->options));
 }
 

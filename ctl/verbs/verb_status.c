@@ -25,7 +25,7 @@ static void print_losses(FILE *stream, const struct table *t) {
                 fprintf(stream, "    Rejected: %" PRIu64 " attach requests; see the collector's log\n",
                         table_uint(t, 0, "rejected"));
         if (table_uint(t, 0, "missed"))
-                fprintf(stream, "      Missed: %" PRIu64 " attach requests whose program had ended or given up\n",
+                fprintf(stream, "      Missed: %" PRIu64 " attach requests of programs that ended or gave up\n",
                         table_uint(t, 0, "missed"));
         if (table_uint(t, 0, "untrusted"))
                 fprintf(stream,
@@ -35,12 +35,13 @@ static void print_losses(FILE *stream, const struct table *t) {
                 fprintf(stream, "     Evicted: %" PRIu64 " open spans that the table had no room for\n",
                         table_uint(t, 0, "evicted"));
         if (table_uint(t, 0, "log_dropped"))
-                fprintf(stream, "         Log: %" PRIu64 " lines were dropped, as its reader does not read\n",
+                fprintf(stream, "         Log: %" PRIu64 " lines were dropped, since its reader does not read\n",
                         table_uint(t, 0, "log_dropped"));
         if (table_uint(t, 0, "left_behind"))
                 fprintf(stream,
-                        " Left behind: %" PRIu64 " processes whose sums could not be taken over from the collector "
-                        "before; see the collector's log\n",
+                        " Left behind: %" PRIu64
+                        " processes of an earlier collector whose sums could not be taken over; "
+                        "see the collector's log\n",
                         table_uint(t, 0, "left_behind"));
         if (table_uint(t, 0, "follow_dropped"))
                 fprintf(stream, "     Dropped: %" PRIu64 " events that slow followers missed\n",

@@ -2,9 +2,9 @@
 /*
  * See announced.h.
  *
- * `run` owes a row to every process.  A program that attaches is in the books by itself; one that cannot (static,
- * scrubbed, setuid) was at least announced by whoever started it.  A notice waits for one of the two: the attach,
- * or the end.  An exec can fail after it was announced, so that an end does not prove that the program ever ran.
+ * `run` owes a row to every process.  A program that attaches has a row by its attach.  For one that cannot attach (static,
+ * setuid, without the preload in its environment) the program that starts it sends a notice before exec.  A notice waits for
+ * the attach or the end of the process.  An exec can fail after its notice, so an end does not prove that the program ran.
  */
 #include "daemon/processes/announced.h"
 #include "base/clean_text.h"

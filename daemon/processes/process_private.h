@@ -69,7 +69,7 @@ struct process_inside {
         struct alert alert;
 };
 
-/* Makes its death and its bell wake the reactor, as far as it has a pidfd and a drain. */
+/* Makes the reactor watch its pidfd and its doorbell, if it has them. */
 int process_watch(struct process *process);
 /* Hands its closed spans to the owner. */
 void process_listen(struct process *process);

@@ -160,7 +160,7 @@ static int method_reset(struct query *query, const struct query_peer *peer, cons
         return 0;
 }
 
-/* Who may see a process may have it timed: that costs it some nanoseconds a call, as a debugger would, and less. */
+/* A user who may see a process may turn timing on for it.  That costs the process some nanoseconds a call. */
 static int method_timing(struct query *query, const struct query_peer *peer, const struct query_params *params,
                          struct wire_buffer *out, struct query_error *ret_error) {
         struct query_job *job = &query->job;

@@ -41,11 +41,11 @@ int query_answer(struct query *query, const struct query_peer *peer, const void 
 /* The same in slices of a turn, for `owner`. */
 int query_answer_some(struct query *query, const void *owner, const struct query_peer *peer, const void *message,
                       size_t size, struct wire_buffer *out);
-/* What is unfinished for `owner` is given up; whoever has `out` drops what is in it. */
+/* Drops the unfinished answer of `owner`.  The caller drops the part of it that is in `out`. */
 void query_cancel(struct query *query, const void *owner);
 
-/* Memory for an answer, which is kept for the next one as long as somebody is there who may ask.  Lent to `out` where that has
- * none; taken back from one that was sent. */
+/* Memory for answers, kept from one answer to the next while a client is connected.  query_lend() gives it to `out` if that has
+ * none; query_take_back() takes it from a buffer that was sent. */
 void query_lend(struct query *query, struct wire_buffer *out);
 void query_take_back(struct query *query, struct wire_buffer *out);
 void query_release(struct query *query);

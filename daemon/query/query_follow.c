@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Followers: who gets each closed span as it is applied.
+ * Followers: connections that receive each closed span when the close is applied.
  *
- * An event is written once, whoever gets it.  A follower whose sink is full loses events, which are counted, and is
- * told how many by a marker before its next one; nothing waits for it, and nothing is kept for it here.
+ * An event is written once for all followers.  A follower whose sink is full loses events.  A marker before its next
+ * event has the number of lost ones.  Nothing waits for a follower.
  */
 #include <errno.h>
 #include <stdlib.h>

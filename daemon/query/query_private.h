@@ -17,9 +17,9 @@
 
 /* Names from the root, each escaped: longer than any that books_path_text writes. */
 #define QUERY_PATH_BYTES (SHM_PATH_DEPTH_MAX * 2 * (size_t)SHM_NAME_BYTES)
-/* Rows of one answer; what is beyond is cut off, and the answer is not complete. */
+/* Rows of one answer.  If there are more, the answer is cut, and not complete. */
 #define QUERY_ROWS_MAX (1u << 17)
-/* … and bytes of memory for answers that are kept from one to the next. */
+/* Bytes of memory for answers that are kept from one answer to the next. */
 #define QUERY_KEEP ((size_t)4 << 20)
 
 struct query;
@@ -147,8 +147,8 @@ struct query_rows {
         uint16_t offsets[64];
 
         uint64_t chosen;    /* bits by column */
-        uint32_t width;     /* … how many */
-        uint32_t more_keys; /* of the table's map, which whoever asked for the rows writes behind them */
+        uint32_t width;     /* the number of columns */
+        uint32_t more_keys; /* of the table's map; the method writes them after the rows */
         int sort;           /* column, or -1 */
         bool descending;
         bool complete;

@@ -25,7 +25,7 @@
 #define WAITING_BYTES_MAX ((size_t)256 << 20) /* answers that wait to be taken, over all connections */
 #define READ_BYTES        16384u
 #define TURNS             64u
-#define TURN_SHARE        3         /* after a query of one user, so many times as long nobody answers him */
+#define TURN_SHARE        3         /* after a query of one user, its next one waits so many times as long */
 #define TURN_FREE_NS      NS_PER_MS /* what takes no longer is free */
 #define TAKE_NS           (30 * NS_PER_S)
 #define LOOK_NS           (TAKE_NS / 8) /* between two looks at those that have output waiting */
@@ -63,7 +63,7 @@ struct query_server {
         struct query *query;
         struct listener *listener;
         struct reactor_timer *slow_timer; /* the next look at those that have output waiting */
-        gid_t gid;                        /* whose members see all; -1: nobody's */
+        gid_t gid;                        /* the group whose members see all; -1: none */
         struct query_server_limits limits;
         struct turn turns[TURNS];
         struct reactor_timer *turn_timer;
@@ -231,7 +231,7 @@ static int on_follow(void *userdata, const void *frame, size_t size) {
         return r;
 }
 
-/* When the first of those who wait for a turn has it; 0: nobody waits. */
+/* The time of the first turn that a connection waits for; 0: none waits. */
 static uint64_t next_turn(struct query_server *server) {
         uint64_t next_ns = 0, at_ns;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a row of the method `spans` is read: in portions, as far as it is needed to select, sort or show it.
+ * How a row of the method `spans` is read: in portions, and only the columns that are selected, sorted or shown.
  */
 #include <errno.h>
 #include <string.h>

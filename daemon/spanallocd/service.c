@@ -91,7 +91,7 @@ static void on_work(void *userdata, enum collector_work work, uint64_t now_ns) {
 static void on_timer(void *userdata, uint64_t now_ns) {
         struct service *service = userdata;
 
-        /* Who is attached is drained, and that answers; here it would only say that a timer fired. */
+        /* With a process attached the pass answers.  An answer here would only prove that a timer fired. */
         if (collector_is_empty(service->collector))
                 answer(service, now_ns);
         if (service->is_due)

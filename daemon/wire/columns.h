@@ -182,7 +182,7 @@
         X(refused, UINT, COUNT, "enters, opens and closes that found no room")                                         \
         X(lost_alloc_bytes, UINT, BYTES, "under refused enters")                                                       \
         X(expelled, UINT, COUNT, "processes that broke the format")                                                    \
-        X(rejected, UINT, COUNT, "attach requests turned down")                                                        \
+        X(rejected, UINT, COUNT, "attach requests that were rejected")                                                 \
         X(evicted, UINT, COUNT, "live spans that the table had no room for")                                           \
         X(follow_dropped, UINT, COUNT, "events that a slow follower missed")                                           \
         X(queries, UINT, COUNT, "requests answered")                                                                   \
@@ -199,11 +199,11 @@
         X(memory_bytes, UINT, BYTES, "resident memory of the collector")                                               \
         X(ring_fill_ppm, UINT, NONE, "how full the fullest ring was in the last seconds, in millionths")               \
         X(took_over, UINT, NONE, "1: it went on with the processes and sums of a collector before it")                 \
-        X(left_behind, UINT, COUNT, "processes of collectors before it whose sums could not be taken over")            \
+        X(left_behind, UINT, COUNT, "processes of earlier collectors whose sums could not be taken over")              \
         X(log_dropped, UINT, COUNT, "lines that the log had no room for")                                              \
         X(longest_turn_ns, UINT, DURATION, "processor time of the longest turn of its loop")                           \
         X(longest_turn, TEXT, NONE, "what took most of that turn")                                                     \
-        X(missed, UINT, COUNT, "attach requests whose program had ended or given up before it was their turn")         \
+        X(missed, UINT, COUNT, "attach requests of programs that ended or gave up before their turn")                  \
         X(untrusted, UINT, COUNT,                                                                                      \
           "processes that claim more than is possible: refused and lost_alloc_bytes are without them")
 

@@ -4,7 +4,7 @@
 # do what they do without spanalloc; `ps` and doctor name those that cannot attach any more, with the reason.
 #
 # Timeout: 180
-# Optional: a kernel without landlock, and a machine that lets nobody make the namespaces of bubblewrap, cannot show these.
+# Optional: a kernel without landlock, and a machine that refuses the namespaces of bubblewrap, cannot show these.
 . "$(dirname "$0")/../support/lib.sh"
 need jq bwrap
 [ "${SPANALLOC_TEST_FILTER:-}" ] && outer=2 || outer=

@@ -31,7 +31,7 @@ ExecStopPost=/bin/systemctl --no-block poweroff
 WantedBy=multi-user.target
 END
         ln -s ../guest.service "$root/etc/systemd/system/multi-user.target.wants/guest.service"
-        # Nobody logs in.
+        # There is no login.
         ln -sf /dev/null "$root/etc/systemd/system/serial-getty@ttyS0.service"
         cp "$root"/boot/vmlinuz-* "$WORK/kernel" && cp "$root"/boot/initrd.img-* "$WORK/initrd" &&
                 mke2fs -q -t ext4 -d "$root" "$WORK/image" 3G && rm -rf --one-file-system "$root"

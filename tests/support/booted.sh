@@ -77,7 +77,7 @@ boot_cached() {
                         fail "debootstrap failed: $(tail -n 5 "$BOOT_CACHE/debootstrap.log")"
                 rm -f "$BOOT_CACHED.new"/var/cache/apt/archives/*.deb
                 mv "$BOOT_CACHED.new" "$BOOT_CACHED"
-                # Roots of other package lists, which nobody has used for a month.
+                # Roots of other package lists, unused for a month.
                 find "$BOOT_CACHE" -mindepth 1 -maxdepth 1 -name 'root-*' -mtime +30 ! -path "$BOOT_CACHED" \
                         -exec rm -rf {} +
         fi

@@ -65,7 +65,7 @@ lib_cleanup() {
         local status=$? pid
         trap - EXIT
         set +e
-        # Only children that this shell still has: a pid that it has not reaped is nobody else's.
+        # Only children that this shell still has: a pid that it has not reaped belongs to no other process.
         for pid in $(jobs -p); do
                 kill -CONT "$pid" 2>/dev/null
                 kill -TERM "$pid" 2>/dev/null
@@ -268,7 +268,7 @@ keeper() {
         read -r -t 900 KEEPER_ANSWER <&"${KEEPER[0]}" || fail "the keeper does not answer to '$*'"
 }
 
-# Gone, or a zombie that nobody has waited for yet.
+# Gone, or a zombie that its parent has not waited for yet.
 lib_is_gone() {
         local stat
         stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0

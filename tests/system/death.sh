@@ -23,7 +23,7 @@ is_told() {
 note "somebody kills it"
 boot_start killed User=bob -- /opt/tests/span_dies kill
 wait_for -t 60 "the entry" is_told killed
-# Before Linux 6.15 nobody is told how.
+# Before Linux 6.15 the kernel does not report how.
 expect_match "how it ended" "$(ended_of killed)" '^(killed by SIGKILL|exited)$'
 expect "the cause" "$(entry killed '.[].SPANALLOC_REASON')" unknown
 expect "the spans" "$(entry killed '.[].SPANALLOC_SPANS')" \

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Idle is free: with nobody attached the daemon does not wake but for the watchdog's look, with a hundred idle programs a
-# few times a second; and STATUS= says who is there without being asked.
+# Idle is free: with no process attached the daemon wakes only for the watchdog, with a hundred idle programs a few times a
+# second; and STATUS= has the number of processes without a query.
 # Timeout: 300
 . "$(dirname "$0")/../support/booted.sh"
 boot_up
 boot_install
-# The watchdog's looks are far apart, so that what is counted between is nobody's but ours.
+# The watchdog's wakes are far apart, so the wakes that are counted in between have another cause.
 boot_unit spanallocd.service.d/rare.conf <<<$'[Service]\nWatchdogSec=1h'
 inside systemctl start spanallocd
 daemon=$(boot_main_pid spanallocd)
@@ -30,7 +30,7 @@ status_is() {
         [[ $(status_text) == $1 ]]
 }
 
-note "nobody attached"
+note "no process attached"
 wait_for "STATUS=" status_is "0 processes, 0 records/s, 0 dropped"
 sleep 1
 expect "wakes in 8 s" "$(wakes_in 8)" 0

@@ -174,7 +174,7 @@ expect "the program" "$(boot_property ticker ActiveState) $(boot_main_pid ticker
 dpkg_inside -P spanallocd # the others have nothing that outlives removal
 expect "packages" "$(inside dpkg-query -W -f '${Package} ' '*spanalloc*' 2>/dev/null || true)" ""
 files >"$WORK/after"
-# A user who is gone could come back as somebody else: Debian keeps them.  Backups of the tables of users are of that.
+# A removed user's uid could be given to another user, so Debian keeps users.  Backups of the tables of users are of that.
 expect "what is left" "$(comm -13 "$WORK/before" "$WORK/after" | grep -vE '^/etc/(passwd|group|g?shadow|subuid|subgid)-$')" ""
 expect "what is missing" "$(comm -23 "$WORK/before" "$WORK/after")" ""
 

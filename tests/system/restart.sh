@@ -57,7 +57,7 @@ for who in with without; do
         ctl status >"$WORK/out" || fail "the new one does not answer"
 done
 expect_match "the journal" "$(inside journalctl -q --no-pager -u spanallocd)" 'Watchdog timeout'
-note "… and one that works is not, however long nobody is attached"
+note "… and one that works is not, without any process attached, either"
 before=$(boot_main_pid spanallocd)
 sleep 9
 expect "the daemon, two timeouts later" "$(boot_main_pid spanallocd)" "$before"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The installed service: started by its sockets, serving programs of several users, with io_uring under its filter, and
-# with poll where that is refused; who may ask, and how much of the machine it could reach.
+# with poll where that is refused; which users may ask, and how much of the machine it could reach.
 # Timeout: 600
 . "$(dirname "$0")/../support/booted.sh"
 boot_up
@@ -64,7 +64,7 @@ for user in root alice bob; do
 done
 expect_balanced
 
-note "who may ask"
+note "which users may ask"
 expect_status 0 inside_as alice spanallocctl --json=short ps
 expect "what a member of the group sees" "$(jq '[.processes[].uid] | unique | length' "$WORK/out")" 3
 expect_status 3 inside_as bob spanallocctl status

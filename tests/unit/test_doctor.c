@@ -235,7 +235,7 @@ static void test_program(void **state) {
         struct program_facts facts = {
                 .pid = 7, .comm = "job", .socket = "/x/ingest.sock", .collector = 900, .uid = 1000, .owner = (uid_t)-1};
 
-        expect_program(&facts, DOCTOR_NOTE, "may not be looked into", "as root");
+        expect_program(&facts, DOCTOR_NOTE, "no permission to read its files in /proc", "as root");
         facts.seen = true;
         expect_program(&facts, DOCTOR_PROBLEM, "neither libspanalloc nor", "spanallocctl run -- COMMAND");
         strcpy(facts.unit, "job.service");

@@ -68,7 +68,7 @@ static void test_only_what_changed(void **state) {
         first = ask_since(fixture, &all, 0, 6, 0, 0);
         second = ask_since(fixture, &all, first, 0, 1, 2);
         play(fixture, books_of(fixture, 1));
-        /* Who asks first does not take it from who asks later, or knows less. */
+        /* Both clients get the changed rows: the one with the newest answer, and the one with an older answer. */
         third = ask_since(fixture, &all, second, 3, 1, 0);
         assert_int_equal(ask_since(fixture, &all, first, 3, 1, 0), third + 1);
         ask_since(fixture, &all, third, 0, 1, 2);

@@ -56,7 +56,7 @@ static void test_rates(void **state) {
         books_free(books);
 }
 
-/* As when the clock of one who asks is behind: no age, and nothing that decays. */
+/* A query with an earlier time than the books: no age, and nothing decays. */
 static void test_before_its_birth(void **state) {
         struct books *books = books_small(4);
 
