@@ -57,7 +57,7 @@ LD_PRELOAD=$preload count malloc_alone malloc
 
 "$daemon" --user --runtime-dir "$work" --state-dir "$work/state" </dev/null >"$work/log" 2>&1 &
 collector=$!
-for _ in {1..400}; do
+for _ in {1..1200}; do
         [ -S "$work/ingest.sock" ] && break
         sleep 0.05
 done

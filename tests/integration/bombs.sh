@@ -15,15 +15,19 @@ memory() {
 "$PROGRAMS/query_bombs" "$QUERY" 2 >/dev/null
 for _ in 1 2 3 4 5; do ctl status >/dev/null; done
 before=$(memory)
-"$PROGRAMS/query_bombs" "$QUERY" 200 >"$WORK/bombs" &
-bombs=$!
+# Until three queries were answered meanwhile, however the machine shares its processors out.
 asked=0
-while kill -0 "$bombs" 2>/dev/null; do
-        ctl --json=short status >/dev/null || fail "a query failed while bombs were thrown"
-        asked=$((asked + 1))
+for _ in $(seq 20); do
+        "$PROGRAMS/query_bombs" "$QUERY" 200 >"$WORK/bombs" &
+        bombs=$!
+        while ! lib_is_gone "$bombs"; do
+                ctl --json=short status >/dev/null || fail "a query failed while bombs were thrown"
+                lib_is_gone "$bombs" || asked=$((asked + 1))
+        done
+        wait_status "$bombs"
+        expect "the bombs' exit status" "$STATUS" 0
+        [ "$asked" -lt 3 ] || break
 done
-wait_status "$bombs"
-expect "the bombs' exit status" "$STATUS" 0
 after=$(memory)
 note "$(cat "$WORK/bombs"); $asked queries answered meanwhile; ${before} KiB before, ${after} KiB after"
 expect_at_least "queries answered meanwhile" "$asked" 3

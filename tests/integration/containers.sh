@@ -41,7 +41,7 @@ contained '
         command=$(bash "$work/advice" "$work/err" "$work/dir")
         echo "$command" >"$work/command"
         $command 2>"$work/log" &
-        for _ in $(seq 100); do spanallocctl status >/dev/null 2>&1 && break; sleep 0.05; done
+        for _ in $(seq 1200); do spanallocctl status >/dev/null 2>&1 && break; sleep 0.05; done
         spanallocctl status >/dev/null
         LD_PRELOAD=$2 bash -c "for i in \$(seq 1000); do x=\$x\$i; done"
         setpriv --reuid 65534 --clear-groups env LD_PRELOAD=$2 bash -c "for i in \$(seq 1000); do x=\$x\$i; done"
@@ -63,7 +63,7 @@ contained '
         SPANALLOC_SOCKET=$work/dir/ingest.sock
         export SPANALLOC_SOCKET
         $command 2>"$work/log" &
-        for _ in $(seq 100); do spanallocctl status >/dev/null 2>&1 && break; sleep 0.05; done
+        for _ in $(seq 1200); do spanallocctl status >/dev/null 2>&1 && break; sleep 0.05; done
         LD_PRELOAD=$2 bash -c "for i in \$(seq 1000); do x=\$x\$i; done"
         spanallocctl --json=short ps >"$work/ps"' "$WORK" "$PRELOAD" || fail "$? $(cat "$WORK/err" "$WORK/log")"
 expect_match "the sentence" "$(cat "$WORK/err")" 'belongs to user 65534.*SPANALLOC_SOCKET=DIR/ingest.sock'
@@ -86,7 +86,7 @@ looping='while :; do x=; for i in 1 2 3 4 5 6 7 8 9; do x=$x$i; done; sleep 0.05
 # find_inside UNSHARE: the pid out here of the shell that it started.
 find_inside() {
         INSIDE=
-        for _ in $(seq 100); do
+        for _ in $(seq 1200); do
                 INSIDE=$(tr -d ' ' <"/proc/$1/task/$1/children" 2>/dev/null) && [ -n "$INSIDE" ] && return
                 sleep 0.05
         done

@@ -3,7 +3,7 @@
 # 32 processes of 8 threads at once, each thread with 100,000 pairs and more, a tenth of the spans going on or ending on
 # another thread, through rings so small that each wraps a hundred times and more: all sums are exact, and with `wait`
 # nothing is refused.
-# Timeout: 600
+# Timeout: 1800
 # Labels: slow
 . "$(dirname "$0")/../support/lib.sh"
 

@@ -1,6 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # doctor finds what is wrong and says what to do; demo shows a workload of its own and leaves nothing behind.
+#
+# doctor looks at all programs of the machine that are in filters: other tests have some.
+# Labels: alone
 . "$(dirname "$0")/../support/lib.sh"
 need jq
 
@@ -17,7 +20,7 @@ grep -q -- '-> start one with' "$WORK/out" || fail "no advice: $(cat "$WORK/out"
 note "all is well"
 start_collector
 spawn counted sleep 100
-wait_for "the process" json '.processes[] | select(.comm == "sleep") | .pid' ps
+wait_true "the process" '[.processes[] | select(.comm == "sleep" and .alive and .counting == "libspanalloc-malloc")] | length == 1' ps
 expect_status 0 "$CTL" --socket "$QUERY" doctor
 expect "problems" "$(findings .problems)" 0
 expect_match "the process" "$(findings '.findings[] | select(.check == "process") | .text')" 'sleep\[.*counted by libspanalloc-malloc'

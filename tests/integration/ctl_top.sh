@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # top in a real terminal: each key, sizes down to 1x1, plain and UTF-8, unknown terminals, and a collector that goes and
 # comes back.  The workload scripts its own counters, so every cell of a sum is known from programs/span_scripted.c.
-# Timeout: 180
 . "$(dirname "$0")/../support/lib.sh"
 need tmux
 
@@ -28,7 +27,7 @@ grep_screen() {
 not_on_screen() {
         ! grep_screen "$1"
 }
-# shows REGEX, hides REGEX: some line of the screen matches, none does, within ten seconds.
+# shows REGEX, hides REGEX: some line of the screen matches, none does, within a minute.
 shows() {
         (wait_for "a line like '$1'" grep_screen "$1") || fail "the screen is:"$'\n'"$(screen)"
 }

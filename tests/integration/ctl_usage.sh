@@ -8,7 +8,7 @@
 refused() {
         local status=$1 regex=$2
         shift 2
-        expect_status "$status" timeout 20 "$CTL" "$@"
+        expect_status "$status" timeout 60 "$CTL" "$@"
         expect "lines on stderr of '$*'" "$(wc -l <"$WORK/err")" 1
         expect "bytes on stdout of '$*'" "$(wc -c <"$WORK/out")" 0
         expect_match "what '$*' says" "$(cat "$WORK/err")" "^spanallocctl: .*$regex"
@@ -102,7 +102,7 @@ END
                 python3 "$WORK/other.py" "$kind" "$WORK/$kind" &
                 wait_for "the $kind server" test -e "$WORK/$kind.ready"
                 status=0
-                timeout 20 "$CTL" --socket "$WORK/$kind" spans >"$WORK/out" 2>"$WORK/err" || status=$?
+                timeout 60 "$CTL" --socket "$WORK/$kind" spans >"$WORK/out" 2>"$WORK/err" || status=$?
                 case $status in
                 1 | 3) ;;
                 *) fail "spans against $kind ended with $status" ;;
@@ -116,7 +116,7 @@ fi
 start_collector
 for verb in ps spans tree status doctor "show x" "top --once"; do
         # shellcheck disable=SC2086
-        timeout 20 "$CTL" --socket "$QUERY" $verb >&- 2>"$WORK/err" || :
+        timeout 60 "$CTL" --socket "$QUERY" $verb >&- 2>"$WORK/err" || :
 done
 expect "what the collector could not read" "$(json '.status | [.query_errors, .rejected] | add' status)" 0
 "$CTL" run -o "$WORK/report" -- sh -c "[ -e /proc/self/fd/1 ] || echo closed >'$WORK/closed'" >&-
@@ -127,7 +127,7 @@ stop_collector
 mkdir "$WORK/folder"
 printf '[budget x]\nheld = 1\n' >"$WORK/sections"
 for file in folder sections; do
-        expect_status 2 timeout 20 "$DAEMON" --config "$WORK/$file" --runtime-dir "$WORK/r"
+        expect_status 2 timeout 60 "$DAEMON" --config "$WORK/$file" --runtime-dir "$WORK/r"
         expect_match "what is said of $file" "$(cat "$WORK/err")" 'is a directory; name a file|sections:2: there is no section \[budget x\]'
 done
 pass

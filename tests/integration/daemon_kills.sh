@@ -3,7 +3,7 @@
 # The collector is killed again and again, at full load, under a service manager that keeps its descriptors: the next one
 # goes on, and in the end the books are the workload's own ledger, to the byte.  Nothing is lost, nothing is there twice,
 # and the programs do not notice.  DAEMON_KILLS=1000 for the long run.
-# Timeout: 400
+# Timeout: 1200
 . "$(dirname "$0")/../support/lib.sh"
 
 kills=${DAEMON_KILLS:-100}

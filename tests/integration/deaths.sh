@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # What was it doing when it died: spans that were open are aborted, with their bytes, and ps names them; one line says so of
 # who was killed, and none of who ended by itself.
-# Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
 
 start_collector
@@ -74,6 +73,8 @@ expect "lines about it" "$(lines)" 0
 note "a thread's death is not the process's"
 spawn "$PROGRAMS/span_dies" thread
 pid=$SPAWNED
+# By then both of its threads are on record.
+wait_true "the other thread's last span" "[.spans[] | select(.pid == $pid and .span == \"query\" and .open == 1)] | length == 1" spans
 has_ended() {
         [ "$(ps_field "$pid" threads)" = 1 ]
 }

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # scripts/demo on a pipe: it shows what it promises, and fails when its collector is killed.
 # Labels: alone
-# Timeout: 240
 . "$(dirname "$0")/../support/lib.sh"
 need jq
 unset SPANALLOC_SOCKET XDG_RUNTIME_DIR

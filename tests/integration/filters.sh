@@ -3,14 +3,13 @@
 # Filters of system calls with which a program begins, as libseccomp makes them: what a container engine installs, and a list
 # of refused calls for each single call of the library.  The program does what it does without spanalloc, and the list in
 # ctl/unit/syscall_filter.c, by which `enable` judges units, is what the library calls.
-# Timeout: 300
+# Timeout: 900
 . "$(dirname "$0")/../support/lib.sh"
 need jq strace
 
 IN=$PROGRAMS/in_filter
 PROFILE=$SOURCE/tests/integration/documents/engine-calls.txt
 LIST=$SOURCE/ctl/unit/syscall_filter.c
-export SPANALLOC_ATTACH_MS=5000
 
 mapfile -t NEEDED < <(sed -n '/^} needed/,/^};/s/{"/\n"/gp' "$LIST" | sed -n 's/^"\([a-z0-9_]*\)".*/\1/p')
 [ "${#NEEDED[@]}" -gt 20 ] || fail "no list of calls in $LIST"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # The public header: alone in every language mode that it promises, in weak mode with and without the library, and in a
 # program that has two copies of the library.
-# Timeout: 300
 . "$(dirname "$0")/../support/lib.sh"
 need gcc g++ clang clang++
 

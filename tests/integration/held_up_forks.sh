@@ -3,6 +3,7 @@
 # Two shells of one user fork thousands of subshells, which attach and end.  Rows, memory and descriptors stay within
 # their limits, with and without state files, and no turn of the loop is long.
 #
+# Timeout: 1800
 # Optional: only root can become another user.
 . "$(dirname "$0")/../support/lib.sh"
 [ "$(id -u)" = 0 ] || skip "it takes root to become another user"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # What one unprivileged user can have much of: processes, mappings, names, threads, deaths at once, questions with large
 # answers.  No turn of the loop is long, and another user's questions are answered meanwhile.
-# Timeout: 600
 #
 # Optional: only root can become another user.
+# Timeout: 1800
 . "$(dirname "$0")/../support/lib.sh"
 [ "$(id -u)" = 0 ] || skip "it takes root to become another user"
 

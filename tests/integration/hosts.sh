@@ -4,7 +4,6 @@
 # the pid of one that is gone, take signals in the middle of a record.  Each process's books are what its own ledger
 # says (programs/span_hosts.c), to the byte.
 # Optional: only root changes user and root, and chooses a pid; all else is shown without.
-# Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
 need jq
 
@@ -97,10 +96,14 @@ expect_ledger late 1
 
 note "a pid again"
 LEDGER=$WORK/ledger.again
-"$HOSTS" work "$LEDGER" 30 || fail "the first one ended with $?"
-pid=$(pids | jq '.[0]')
-status=0
-"$HOSTS" as "$pid" "$HOSTS" work "$LEDGER" 50 || status=$?
+for _ in 1 2 3 4 5; do
+        rm -f "$LEDGER"
+        "$HOSTS" work "$LEDGER" 30 || fail "the first one ended with $?"
+        pid=$(pids | jq '.[0]')
+        status=0
+        "$HOSTS" as "$pid" "$HOSTS" work "$LEDGER" 50 || status=$?
+        [ "$status" = 78 ] || break # another program had it
+done
 if [ "$status" = 77 ]; then
         note "Optional: a pid again, which the kernel lets only a privileged program choose"
 else

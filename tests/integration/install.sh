@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # The installed tree, from outside: pkg-config, find_package, both kinds of library, and `spanallocctl run`, which finds
 # the library to preload beside itself, wherever the tree was moved to.
-# Timeout: 300
 . "$(dirname "$0")/../support/lib.sh"
 need cc cmake pkg-config objdump jq
 

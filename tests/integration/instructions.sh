@@ -4,7 +4,7 @@
 # release build with Debian 12's gcc on x86-64; where one is meant to change, it changes here.  Later compilers have numbers
 # of their own where they need more.
 #
-# Timeout: 300
+# Timeout: 900
 . "$(dirname "$0")/../support/lib.sh"
 
 # In hundredths, for one iteration: a pair of calls with their arguments and the header's look before each, less an

@@ -3,7 +3,6 @@
 # A journal that does not read: the collector does not wait for it, but drains, answers and ends; the lines that found no
 # room are counted, and the next one that does says how many they were.  What the journal gets is its own protocol.
 # The journal is a socket of ours in a mount namespace, with room for ten datagrams, as a network namespace begins.
-# Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
 need jq python3 unshare
 [ "$(id -u)" = 0 ] || skip "this takes root: a mount namespace"
@@ -82,7 +81,7 @@ for _ in $(seq 12); do
         "$PROGRAMS/span_dies" exit || true
 done
 ended() {
-        [ "$(timeout 5 "$CTL" --socket "$QUERY" --json=short ps | jq '[.processes[] | select(.alive | not)] | length')" = 12 ]
+        [ "$(timeout 30 "$CTL" --socket "$QUERY" --json=short ps | jq '[.processes[] | select(.alive | not)] | length')" = 12 ]
 }
 wait_for "twelve that ended" ended
 # Ten are said to attach, ten to end; an eleventh of a kind is too many of one user.

@@ -4,8 +4,8 @@
 # "total heap usage: N allocs, M frees", to the call.  docs/judge.md says what it takes for the two to see one and the
 # same run of a program.
 #
+# Timeout: 1800
 # Labels: slow
-# Timeout: 600
 . "$(dirname "$0")/../support/lib.sh"
 need jq sqlite3 xmllint valgrind awk
 PYTHON=/usr/bin/python3

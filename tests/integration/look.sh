@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The check before a call, in the header: it skips no call that a collector could record, however a program is compiled
 # and linked; and without a collector almost no call reaches the library.
-# Timeout: 300
+# Timeout: 900
 . "$(dirname "$0")/../support/lib.sh"
 need gcc g++ clang clang++ musl-gcc jq
 

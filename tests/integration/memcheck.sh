@@ -3,7 +3,7 @@
 # The collector and the command under valgrind's memcheck, from start to stop: a counted client comes, works and goes, every
 # verb is asked, some of them wrongly; no error, no definite leak.  (The client is not under it: valgrind takes malloc away
 # from the counting allocator.)
-# Timeout: 600
+# Timeout: 1800
 # Labels: slow
 . "$(dirname "$0")/../support/lib.sh"
 need jq valgrind
@@ -25,14 +25,14 @@ COLLECTOR_PID=$!
 is_up() {
         ctl status
 }
-wait_for -t 60 "the collector" is_up
+wait_for -t 200 "the collector" is_up
 
 spawn counted "$EXAMPLES/pkgindex" --made --seconds 100 >/dev/null
 workload=$SPAWNED
 ready() {
         [ "$(span_field "$workload" merge closed)" -ge 1 ]
 }
-wait_for -t 60 "the workload's spans" ready
+wait_for -t 200 "the workload's spans" ready
 
 asked=0
 # ask WANTED VERB…: through a command that is checked, too
@@ -67,19 +67,19 @@ wait_status "$workload"
 ended() {
         [ "$(ps_field "$workload" alive)" = false ]
 }
-wait_for -t 60 "the workload's end" ended
+wait_for -t 200 "the workload's end" ended
 ask 0 reset
 # One that dies without a word, with spans open.
 spawn counted "$EXAMPLES/pkgindex" --made --seconds 100 >/dev/null
 workload=$SPAWNED
-wait_for -t 60 "the workload's spans" ready
+wait_for -t 200 "the workload's spans" ready
 kill -KILL "$workload"
 wait "$workload" 2>/dev/null || true
-wait_for -t 60 "its end" ended
+wait_for -t 200 "its end" ended
 expect_balanced
 
 kill -TERM "$COLLECTOR_PID"
-wait_for -t 60 "the collector's end" lib_is_gone "$COLLECTOR_PID"
+wait_for -t 200 "the collector's end" lib_is_gone "$COLLECTOR_PID"
 wait_status "$COLLECTOR_PID"
 COLLECTOR_PID=
 expect "errors" "$(errors)" ""

@@ -3,7 +3,6 @@
 # A program that is killed because the memory of its cgroup ran out: ps says so, by the cgroup's events or by the kernel's
 # own message; and of the next one there, which a signal kills, it does not.
 # Optional: takes root, and a cgroup that it may limit.
-# Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
 
 [ "$(id -u)" = 0 ] || skip "this takes root"

@@ -3,7 +3,6 @@
 # Who was killed for want of memory, by the events of a cgroup of version 2: programs are in cgroups of a real hierarchy, and
 # what the collector reads below /sys/fs/cgroup are files of ours, in a mount namespace, since a machine that gives memory
 # to version 1 has none of them.  oom.sh runs out of memory really, where it can.
-# Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
 need jq unshare
 [ "$(id -u)" = 0 ] || skip "this takes root: a mount namespace, and cgroups"

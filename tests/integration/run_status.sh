@@ -69,7 +69,7 @@ passed_on() {
         local pid status=0
         rm -f "$WORK/ready"
         spawn "$CTL" run -o "$WORK/report" -- \
-                bash -c "trap 'exit $2' $1; : >'$WORK/ready'; for i in {1..200}; do sleep 0.05; done"
+                bash -c "trap 'exit $2' $1; : >'$WORK/ready'; for i in {1..2000}; do sleep 0.05; done"
         pid=$SPAWNED
         wait_for "the command" test -e "$WORK/ready"
         kill "-$1" "$pid"
@@ -83,17 +83,20 @@ passed_on USR1 43
 
 note "a signal of the terminal goes to the group: run survives it"
 if command -v setsid >/dev/null && command -v script >/dev/null; then
-        rm -f "$WORK/ready"
-        # script(1) gives a terminal; \003 on it is SIGINT for the whole foreground group.
+        rm -f "$WORK/ready" "$WORK/report"
+        # script(1) gives a terminal; \003 on it is SIGINT for the whole foreground group.  Its input ends with the report.
         (
-                for _ in $(seq 200); do
+                for _ in $(seq 1200); do
                         [ -e "$WORK/ready" ] && break
                         sleep 0.05
                 done
                 printf '\003'
-                sleep 1
+                for _ in $(seq 1200); do
+                        [ -s "$WORK/report" ] && break
+                        sleep 0.05
+                done
         ) | script -qec "'$CTL' run -o '$WORK/report' -- bash -c 'trap \"exit 44\" INT; : >$WORK/ready; \
-                for i in {1..100}; do sleep 0.05; done'" /dev/null >"$WORK/out" 2>&1 && status=0 || status=$?
+                for i in {1..2000}; do sleep 0.05; done'" /dev/null >"$WORK/out" 2>&1 && status=0 || status=$?
         expect "status after an interrupt from the terminal" "$status" 44
         grep -q bash "$WORK/report" || fail "no report after an interrupt"
 fi

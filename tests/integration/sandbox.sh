@@ -3,17 +3,19 @@
 # Programs that shut themselves in live on, whatever becomes of the collector: their filters kill for any system call but
 # their own, and so show that the library makes none.  tests/legal has the deeds at each instant; here are threads that are
 # inside calls, strict mode with timestamps, and what only looks like a sandbox.
-# Timeout: 180
 . "$(dirname "$0")/../support/lib.sh"
 need jq
 
 PROGRAM=$PROGRAMS/span_sandbox
 DEEDS=(tsync first child exec timed probe privileges)
 
+# launch_all INPUT COMMAND…: they work for six seconds, and until their input ends.
 launch_all() {
+        local input=$1
+        shift
         PIDS=()
         for deed in "${DEEDS[@]}"; do
-                spawn "$@" "$PROGRAM" "$deed" >"$WORK/$deed.out" 2>&1 </dev/null
+                spawn "$@" "$PROGRAM" "$deed" >"$WORK/$deed.out" 2>&1 <"$input" 8>&-
                 PIDS+=("$SPAWNED")
         done
 }
@@ -35,30 +37,34 @@ is_attached() {
 }
 
 note "linked, and no collector"
-launch_all env
+launch_all /dev/null env
 end_all "linked, and no collector"
 
 note "the collector is restarted, and then replaced"
 start_collector
-launch_all counted
+mkfifo "$WORK/hold"
+exec 8<>"$WORK/hold" # which no other process may have
+launch_all "$WORK/hold" counted
 wait_for -t 60 "the beginning" all_say before
 ctl timing on >/dev/null || fail "timing"
 wait_for -t 60 "the sandboxes" all_say 'shut in'
 # Two looks of the collector, after which it is known that no filter follows no_new_privs.
-sleep 2.5
+sleep 5
 stop_collector
-start_collector
-wait_for -t 10 "a program to come back that had only asked" is_attached "${PIDS[5]}"
-wait_for -t 10 "a program to come back that had only given up privileges" is_attached "${PIDS[6]}"
+start_collector 8>&-
+wait_for "a program to come back that had only asked" is_attached "${PIDS[5]}"
+wait_for "a program to come back that had only given up privileges" is_attached "${PIDS[6]}"
 kill_collector
-start_collector
+start_collector 8>&-
+wait_for "a program to come back that had only asked" is_attached "${PIDS[5]}"
+exec 8>&-
 end_all "the collector is restarted, and then replaced"
 json_true "balanced" '.processes | all(.balanced)' ps
 stop_collector
 
 note "a collector serves all the time"
 start_collector
-launch_all counted
+launch_all /dev/null counted
 end_all "a collector serves all the time"
 json_true "balanced" '.processes | all(.balanced)' ps
 # What was done in the sandbox is in the books, too, or was refused for want of room: no bell is rung there.

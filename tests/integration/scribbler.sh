@@ -4,7 +4,7 @@
 # breaks the format, bears it where it is only rude, and the neighbour's books balance to the byte, with every event in its
 # order.  How long an event takes from the close to `follow` is printed here, and held to 250 ms by bench/scribbler.
 #
-# Timeout: 240
+# Timeout: 900
 . "$(dirname "$0")/../support/lib.sh"
 need python3
 

@@ -10,8 +10,7 @@ exec 9<>"$WORK/in" # both ways, so that neither side's opening waits for the oth
 "$PROGRAMS/span_scripted" <&9 >"$WORK/program" &
 program=$!
 wait_for "the program" grep -q ready "$WORK/program"
-"$CTL" --socket "$QUERY" --json=short follow >"$WORK/follow" &
-sleep 0.5
+follow_now "$WORK/follow"
 echo >&9
 wait_for "the script's end" grep -q done "$WORK/program"
 

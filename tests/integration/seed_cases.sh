@@ -4,7 +4,6 @@
 # real threads under the counting allocator.  Numbers of allocations are exact; bytes are those of the program's own ledger
 # of usable sizes.  In the first case thread A calls the library right after B's exit: counts of A in between would be in
 # the span, too.  scripted.sh checks the same rules with scripted counters.
-# Timeout: 180
 . "$(dirname "$0")/../support/lib.sh"
 need jq
 

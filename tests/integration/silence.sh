@@ -3,7 +3,7 @@
 # The library does not count its own work.  Programs open and close millions of spans under the counting allocator, in rings
 # that are drained, in rings that are full, and with more names, paths and depth than there is room for, and read zeros.
 # errno is unchanged, and no call but the doorbell enters the kernel.
-# Timeout: 240
+# Timeout: 900
 . "$(dirname "$0")/../support/lib.sh"
 need jq strace
 

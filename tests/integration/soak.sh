@@ -3,8 +3,8 @@
 # A minute of bench/soak: 100 processes, 1,000 threads, coming and going every few milliseconds; all sums exact, nothing
 # leaked.
 #
+# Timeout: 1200
 # Labels: slow
-# Timeout: 400
 cd "$(dirname "$0")/../.." || exit
 # When all tests run a second time, with io_uring refused, less is enough.
 [ "${SPANALLOC_TEST_BACKEND:-}" != poll ] || exec bench/soak 15

@@ -274,13 +274,13 @@ static uint64_t between(uint64_t max) {
 
 /* Kills until `rate` records a second have been written since `begun`; returns how many a second there were. */
 static uint64_t kill_at(uint64_t moment, uint64_t rate, uint64_t begun, uint64_t written) {
-        uint64_t now, done;
+        uint64_t now, reached;
 
         serve(moment, NULL);
         for (;;) {
                 now = now_ns();
-                done = records() - written;
-                if (!rate || done >= (now - begun) / 1000 * rate / 1000000)
+                reached = (records() - written) * 1000000 / ((now - begun) / 1000 + 1);
+                if (reached >= rate)
                         break;
                 if (now - begun > READY_NS) {
                         errno = ETIMEDOUT;
@@ -289,7 +289,7 @@ static uint64_t kill_at(uint64_t moment, uint64_t rate, uint64_t begun, uint64_t
                 serve(now + 1000000, NULL);
         }
         end(SIGKILL);
-        return done * 1000000 / ((now - begun) / 1000 + 1);
+        return reached;
 }
 
 static void kill_often(unsigned long n, uint64_t rate, uint64_t max_us) {

@@ -58,6 +58,9 @@ export SHELL=/bin/bash
 export HOME=$WORK/.home TMPDIR=$WORK
 mkdir "$HOME"
 unset SPANALLOC SPANALLOC_RING_KIB SPANALLOC_ON_FULL SPANALLOC_SECCOMP LD_PRELOAD
+# A program waits 100 ms for the collector's answer, which a busy machine may need to let it run at all.  A program that ends
+# soon would not be in the books then.
+export SPANALLOC_ATTACH_MS=60000
 # Under no_io_uring all programs come with a filter, which answers with an errno.
 [ -z "${SPANALLOC_TEST_FILTER:-}" ] || export SPANALLOC_SECCOMP=allow
 
@@ -209,6 +212,39 @@ span_field() {
         json ".spans[] | select(.pid == $1 and .span == \"$2\") | .$3" spans
 }
 
+# wait_true [-t SECONDS] WHAT FILTER VERB…: until the filter yields true; else the last document is shown.
+wait_true() {
+        local seconds=60 what filter deadline document
+        if [ "$1" = -t ]; then
+                seconds=$2
+                shift 2
+        fi
+        what=$1 filter=$2 deadline=$((SECONDS + seconds))
+        shift 2
+        until document=$(ctl --json=short "$@" 2>&1) && jq -e "$filter" >/dev/null 2>&1 <<<"$document"; do
+                [ "$SECONDS" -lt "$deadline" ] ||
+                        fail "waited $seconds s in vain for: $what: '$filter' is not true of $(head -c 2000 <<<"$document")"
+                sleep 0.05
+        done
+}
+
+# follow_now FILE [OPTION…]: `follow --json=short` into the file; what closes from here on is in it.  Its pid is $FOLLOWER.  No
+# other program may ask meanwhile: the collector counts the requests that it has answered, and a question to it is two of
+# them (hello, status), the follower three (and follow).
+follow_now() {
+        local file=$1 answered
+        shift
+        answered=$(json .status.queries status)
+        "$CTL" --socket "$QUERY" --json=short follow "$@" >"$file" &
+        FOLLOWER=$!
+        answered=$((answered + 3))
+        is_followed() {
+                answered=$((answered + 2))
+                [ "$(json .status.queries status)" -ge "$answered" ]
+        }
+        wait_for "the follower to be answered" is_followed
+}
+
 # start_collector [OPTION…]: spanallocd in $RUNTIME, answering.  Its log is $WORK/collector.log.
 start_collector() {
         need jq
@@ -216,11 +252,10 @@ start_collector() {
         "$DAEMON" --user --runtime-dir "$RUNTIME" "$@" \
                 </dev/null >>"$WORK/collector.log" 2>&1 &
         COLLECTOR_PID=$!
-        local tries=0
+        local deadline=$((SECONDS + 60))
         until ctl status >/dev/null 2>&1; do
                 kill -0 "$COLLECTOR_PID" 2>/dev/null || fail "the collector ended at once"
-                tries=$((tries + 1))
-                [ "$tries" -lt 200 ] || fail "the collector does not answer"
+                [ "$SECONDS" -lt "$deadline" ] || fail "the collector does not answer"
                 sleep 0.05
         done
         if [ -n "${SPANALLOC_TEST_BACKEND:-}" ]; then
@@ -228,7 +263,7 @@ start_collector() {
         fi
 }
 
-# stop_collector: with SIGTERM; it must end with 0 within 10 seconds.
+# stop_collector: with SIGTERM; it must end with 0 within 60 seconds.
 stop_collector() {
         [ -n "$COLLECTOR_PID" ] || return 0
         kill -TERM "$COLLECTOR_PID"

@@ -5,13 +5,14 @@
  *     seccomp   libseccomp installs a filter that kills for what this program does not call
  *     landlock  no file may be opened any more
  *
- * Writes "shut in", and at its end a ledger of the span "work": how often it was opened, and the reason of spanalloc_stats()
- * for which the library is quiet.  77: the kernel has no landlock.
+ * Writes "shut in", and at its end, which SIGTERM brings early, a ledger of the span "work": how often it was opened, and
+ * the reason of spanalloc_stats() for which the library is quiet.  77: the kernel has no landlock.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +60,15 @@ static const char *const calls[] = {
 };
 
 static unsigned long opened;
+static volatile sig_atomic_t never, is_told;
 
-static void work(unsigned ms) {
-        for (unsigned i = 0; i < ms / 10; i++) {
+static void on_term(int number) {
+        (void)number;
+        is_told = 1;
+}
+
+static void work(unsigned ms, const volatile sig_atomic_t *is_over) {
+        for (unsigned i = 0; i < ms / 10 && !*is_over; i++) {
                 for (int k = 0; k < 20; k++) {
                         SPANALLOC_SCOPE("work");
                         void *volatile block = malloc(64);
@@ -74,7 +81,7 @@ static void work(unsigned ms) {
 }
 
 static void *be_thread(void *unused) {
-        work(100);
+        work(100, &never);
         return NULL;
 }
 
@@ -117,7 +124,8 @@ int main(int argc, char **argv) {
         if (argc != 3)
                 return 125;
         setvbuf(stdout, NULL, _IONBF, 0);
-        work(500);
+        signal(SIGTERM, on_term);
+        work(500, &never);
         if (!strcmp(argv[1], "seccomp"))
                 r = install_filter();
         else if (!strcmp(argv[1], "landlock"))
@@ -129,7 +137,7 @@ int main(int argc, char **argv) {
                 return 1;
         }
         puts("shut in");
-        work((unsigned)atoi(argv[2]) * 1000);
+        work((unsigned)atoi(argv[2]) * 1000, &is_told);
         if (pthread_create(&thread, NULL, be_thread, NULL) || pthread_join(thread, NULL))
                 return 2;
         spanalloc_stats(&stats);

@@ -9,7 +9,8 @@
  *
  *     span_hosts work LEDGER TIMES            TIMES spans
  *     span_hosts WAY LEDGER DIRECTORY         each way in which hosts.sh runs it
- *     span_hosts as PID COMMAND…              no spans: runs the command as process PID; 77: the kernel does not let it
+ *     span_hosts as PID COMMAND…              no spans: runs the command as process PID; 77: the kernel does not let it;
+ *                                         78: there is such a process
  */
 #include <dirent.h>
 #include <errno.h>
@@ -478,7 +479,7 @@ static int run_as(pid_t pid, char **argv) {
         }
         if (r < 0) {
                 dprintf(2, "span_hosts: as %d: %m\n", pid);
-                return errno == EPERM || errno == ENOSYS ? 77 : 1;
+                return errno == EPERM || errno == ENOSYS ? 77 : errno == EEXIST ? 78 : 1;
         }
         reap((pid_t)r);
         return 0;

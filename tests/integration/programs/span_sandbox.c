@@ -11,9 +11,11 @@
  *     span_sandbox privileges sets no_new_privs only
  *
  * It ends with 0 if it lives to the end and spanalloc_stats() says why the library is quiet.  It works for a second
- * before and for six after, so that the collector may be replaced in between; it prints a line at each step.
+ * before, and after it for six and until its standard input ends, so that the collector may be replaced in between; it
+ * prints a line at each step.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -71,6 +73,14 @@ static void work(unsigned ms) {
                 }
                 nanosleep(&(struct timespec){0, 5000000}, NULL);
         }
+}
+
+static void work_on(void) {
+        char byte;
+
+        work(6000);
+        while (read(0, &byte, 1) < 0) /* EAGAIN: it is open for writing */
+                work(5);
 }
 
 static void *brief(void *unused) {
@@ -136,7 +146,7 @@ static int tsync(void) {
         if (shut_in(SECCOMP_FILTER_FLAG_TSYNC))
                 return 3;
         say("shut in\n");
-        work(6000);
+        work_on();
         return ends(SPANALLOC_QUIET_INSTALLED);
 }
 
@@ -156,7 +166,7 @@ static int child(void) {
         say("before\n");
         work(1000);
         say("shut in\n");
-        work(6000);
+        work_on();
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         return status ? 4 : ends(SPANALLOC_QUIET_NOT);
@@ -195,13 +205,15 @@ static int probe(void) {
         say("before\n");
         work(1000);
         say("shut in\n");
-        work(6000);
+        work_on();
         return ends(SPANALLOC_QUIET_NOT);
 }
 
 int main(int argc, char **argv) {
         const char *what = argc > 1 ? argv[1] : "";
 
+        if (strcmp(what, "inherited") != 0) /* there it has been done, and would kill */
+                fcntl(0, F_SETFL, O_NONBLOCK);
         if (!strcmp(what, "tsync"))
                 return tsync();
         if (!strcmp(what, "child"))
@@ -212,7 +224,7 @@ int main(int argc, char **argv) {
                 return probe();
         if (!strcmp(what, "inherited")) {
                 say("shut in\n");
-                work(6000);
+                work_on();
                 return ends(SPANALLOC_QUIET_INHERITED);
         }
         if (!strcmp(what, "privileges")) {
@@ -220,7 +232,7 @@ int main(int argc, char **argv) {
                 say("before\n");
                 work(1000);
                 say("shut in\n");
-                work(6000);
+                work_on();
                 return ends(SPANALLOC_QUIET_NOT);
         }
         if (strcmp(what, "first") != 0 && strcmp(what, "exec") != 0)
@@ -236,6 +248,6 @@ int main(int argc, char **argv) {
         }
         work(1000);
         say("shut in\n");
-        work(6000);
+        work_on();
         return ends(SPANALLOC_QUIET_INSTALLED);
 }
