@@ -62,7 +62,7 @@ fi
 chmod 711 "$WORK" "$RUNTIME"
 mkdir "$WORK/root"
 export LEGAL_ROOT=$WORK/root LEGAL_PLUGIN=$BIN/liblegal_plugin.so
-export SPANALLOC_ATTACH_MS=5000
+export SPANALLOC_ATTACH_MS=20000
 
 # What is done once needs a process for each instruction at which it shall happen.
 once=no
@@ -99,7 +99,7 @@ plain() {
         local base=$DIR/plain.$1
         new_ledger "$base.ledger"
         STATUS=0
-        timeout 60 "$BIN/legal_plain" "$DEED" "$1" 0 "$3" "$2" "$base.ledger" >"$base.out" </dev/null || STATUS=$?
+        timeout 200 "$BIN/legal_plain" "$DEED" "$1" 0 "$3" "$2" "$base.ledger" >"$base.out" </dev/null || STATUS=$?
         echo "$STATUS" >"$base.status"
 }
 
@@ -158,7 +158,7 @@ scene() {
                         variant=$((variant + 1))
                 done
         done
-        wait_for -t 60 "all to be ready ($DEED, $state)" all_say ready
+        wait_for -t 240 "all to be ready ($DEED, $state)" all_say ready
         case $state in
         stopped) stop_collector ;;
         restarted)
@@ -172,7 +172,7 @@ scene() {
         full) kill -STOP "$COLLECTOR_PID" ;;
         esac
         : >"$DIR/go"
-        wait_for -t 90 "all to have worked ($DEED, $state)" all_say worked
+        wait_for -t 240 "all to have worked ($DEED, $state)" all_say worked
         [ "$state" != full ] || kill -CONT "$COLLECTOR_PID"
         if [ -n "$COLLECTOR_PID" ]; then
                 ctl --json=short ps >"$DIR/alive.json"
@@ -183,7 +183,7 @@ scene() {
                 wait_status "$run"
         done
         if [ -n "$COLLECTOR_PID" ]; then
-                wait_for -t 60 "the end of all ($DEED, $state)" all_ended
+                wait_for -t 200 "the end of all ($DEED, $state)" all_ended
                 ctl --json=short ps >"$DIR/ps.json"
                 ctl --json=short spans >"$DIR/spans.json"
                 stop_collector

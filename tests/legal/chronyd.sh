@@ -4,7 +4,6 @@
 # none, and with one that ends or is followed by another while chronyd is in its filter.
 # Optional: only root can run chronyd.
 # Labels: slow
-# Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
 [ "$(id -u)" = 0 ] || skip "not root"
 need jq

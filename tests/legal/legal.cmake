@@ -37,7 +37,7 @@ foreach(deed fork vfork clone handler siglongjmp seccomp strict setuid chroot ml
         endif()
         add_test(NAME integration.legal_${deed} COMMAND bash ${legal}/cells.sh ${deed})
         set_tests_properties(integration.legal_${deed} PROPERTIES ENVIRONMENT "SPANALLOC_BUILD=${CMAKE_BINARY_DIR}"
-                LABELS "${labels}" TIMEOUT 300)
+                LABELS "${labels}" TIMEOUT 1200)
 endforeach()
 
 file(GLOB scripts CONFIGURE_DEPENDS ${legal}/*.sh)
@@ -46,5 +46,5 @@ foreach(script IN LISTS scripts)
         get_filename_component(name ${script} NAME_WE)
         add_test(NAME integration.legal_${name} COMMAND bash ${script})
         set_tests_properties(integration.legal_${name} PROPERTIES ENVIRONMENT "SPANALLOC_BUILD=${CMAKE_BINARY_DIR}")
-        apply_header(integration.legal_${name} ${script} 120 integration)
+        apply_header(integration.legal_${name} ${script} 600 integration)
 endforeach()

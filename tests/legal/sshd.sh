@@ -5,7 +5,6 @@
 # with one that ends or is followed by another meanwhile.
 # Optional: only root can run an sshd that shuts itself in.
 # Labels: slow
-# Timeout: 120
 . "$(dirname "$0")/../support/lib.sh"
 [ "$(id -u)" = 0 ] || skip "not root"
 need jq ssh ssh-keygen
@@ -86,7 +85,7 @@ is_in "a collector that came after sshd"
 stop_sshd "$plain"
 
 start_sshd counted
-wait_for "sshd's row" json_true "attached" "[.processes[] | select(.pid == $SSHD)] | length == 1" ps
+wait_true "sshd's row" "[.processes[] | select(.pid == $SSHD)] | length == 1" ps
 log_in
 is_in "attached"
 log_in

@@ -36,7 +36,7 @@
 #include "tests/legal/legal.h"
 
 #define RANGES     32
-#define PATIENCE_S 60
+#define PATIENCE_S 200
 
 struct range {
         uint64_t from, to;
