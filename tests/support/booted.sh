@@ -63,7 +63,7 @@ boot_cached() {
         BOOT_CACHED=$BOOT_CACHE/root-$suite-$key
         mkdir -p "$BOOT_CACHE"
         exec 8>"$BOOT_CACHE/lock"
-        flock -w 600 8 || fail "another test keeps $BOOT_CACHE/lock"
+        flock -w 1200 8 || fail "another test keeps $BOOT_CACHE/lock"
         if [ ! -d "$BOOT_CACHED" ]; then
                 note "debootstrap, once"
                 mirror=$(apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 2>/dev/null |
@@ -123,9 +123,9 @@ boot_up() {
                 bash "$SOURCE/tests/support/boot_init.sh" "$BOOT_CACHED" "$WORK/stage" \
                 </dev/null >"$WORK/boot.log" 2>&1 &
         BOOT_PID=$!
-        wait_for -t 60 "systemd" boot_has_init
+        wait_for -t 200 "systemd" boot_has_init
         BOOT_ROOT=/proc/$BOOT_INIT/root
-        wait_for -t 90 "the system to be up" boot_is_up
+        wait_for -t 200 "the system to be up" boot_is_up
         expect "failed units" "$(inside systemctl --failed --no-legend --plain | cut -d ' ' -f 1)" ""
 }
 
@@ -187,8 +187,16 @@ boot_unit() {
         inside systemctl daemon-reload
 }
 
+# boot_cmake ARGUMENT…: one at a time of all scripts, since each installation writes its manifest in the build tree.
+boot_cmake() {
+        (
+                flock -w 600 9 || exit
+                DESTDIR=$BOOT_ROOT exec cmake "$@"
+        ) 9<"$BUILD/CMakeCache.txt"
+}
+
 boot_install() {
-        DESTDIR=$BOOT_ROOT cmake --install "$BUILD" >"$WORK/install.log" || fail "$(cat "$WORK/install.log")"
+        boot_cmake --install "$BUILD" >"$WORK/install.log" || fail "$(cat "$WORK/install.log")"
         mkdir -p "$(boot_file /opt/tests)"
         cp "$PROGRAMS"/* "$(boot_file /opt/tests)"
         inside ldconfig

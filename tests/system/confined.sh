@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Units that shut their programs in, under the real systemd: whatever the settings are, the service does what it does without
 # spanalloc; it is counted exactly, or `enable` has said that it will not be, and doctor names the program with the reason.
-# Timeout: 600
+# Timeout: 1800
 . "$(dirname "$0")/../support/booted.sh"
 boot_up
 boot_install
@@ -46,7 +46,7 @@ unit() {
         fi
         pid=$(boot_main_pid "$name")
         if [ "$counted" = COUNTED ]; then
-                for _ in $(seq 100); do
+                for _ in $(seq 600); do
                         is_counted "$name.service" && break
                         sleep 0.1
                 done
@@ -64,7 +64,12 @@ unit() {
                 [ "$(json ".processes[] | select(.pid == $pid and .alive) | .counting" ps)" = libspanalloc-malloc ] ||
                         wrong "$name: counted by $(json ".processes[] | select(.pid == $pid and .alive) | .counting" ps)"
         else
-                ctl doctor --pid "$pid" >"$WORK/doctor" 2>&1 || true
+                # It may not have come to its libraries yet.
+                for _ in $(seq 600); do
+                        ctl doctor --pid "$pid" >"$WORK/doctor" 2>&1 || true
+                        ! grep -qF "[$pid]" "$WORK/doctor" || break
+                        sleep 0.1
+                done
                 note "$name: $(grep -A 1 -F "[$pid]" "$WORK/doctor" | tr -s ' \n' ' ')"
                 grep -qF "[$pid]" "$WORK/doctor" || wrong "$name: doctor does not name it"
         fi

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A service that the kernel kills because memory ran out: ps says so, and the journal says what it was doing.  One that is
 # killed by somebody is not told from it by guesswork.
-# Timeout: 300
+# Timeout: 1800
 . "$(dirname "$0")/../support/booted.sh"
 boot_up
 boot_install

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # systemd keeps the collector's descriptors: killed or restarted under load, it goes on with the same rows and the exact
 # sums, of ended processes, too; stopped for good, it leaves nothing, and the next one begins anew.
-# Timeout: 300
+# Timeout: 1800
 . "$(dirname "$0")/../support/booted.sh"
 boot_up
 boot_install
@@ -27,7 +27,10 @@ has_ended() {
 wait_for "records" writes
 wait_for -t 60 "the end of the short one" has_ended
 generation=$(json .status.generation status)
-expect "descriptors: the page, the beacon, a living process and an ended one" "$(stored)" 6
+stores() {
+        [ "$(stored)" = "$1" ]
+}
+wait_for "descriptors: the page, the beacon, a living process and an ended one" stores 6
 
 for i in 1 2 3 4 5 6; do
         main=$(boot_main_pid spanallocd)
@@ -56,7 +59,7 @@ expect_balanced
 
 note "stopped for good"
 inside systemctl stop spanallocd
-expect "descriptors" "$(stored)" 0
+wait_for "no descriptors" stores 0
 inside systemctl start spanallocd-ingest.socket spanallocd-query.socket
 expect "rows" "$(json '.processes | length' ps)" 0
 expect "what went wrong" "$(inside systemctl --failed --no-legend --plain)" ""

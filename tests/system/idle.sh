@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Idle is free: with no process attached the daemon wakes only for the watchdog, with a hundred idle programs a few times a
 # second; and STATUS= has the number of processes without a query.
-# Timeout: 300
+# Timeout: 1800
 . "$(dirname "$0")/../support/booted.sh"
 boot_up
 boot_install
@@ -23,6 +23,10 @@ wakes_in() {
         sleep "$1"
         echo $(($(wakes) - before))
 }
+# calm MOST: a second, or what this machine takes for one, with no more wakes than that: what came before is done.
+calm() {
+        [ "$(wakes_in 1)" -le "$1" ]
+}
 status_text() {
         boot_property spanallocd StatusText
 }
@@ -32,7 +36,7 @@ status_is() {
 
 note "no process attached"
 wait_for "STATUS=" status_is "0 processes, 0 records/s, 0 dropped"
-sleep 1
+wait_for "calm" calm 0
 expect "wakes in 8 s" "$(wakes_in 8)" 0
 
 note "a hundred idle programs"
@@ -49,6 +53,7 @@ wait_for -t 60 "STATUS=" status_is "101 processes, *"
 rm "$(boot_file /run/work)"
 # What they did at their start is drained and named; then the daemon sleeps deeply.
 sleep 4
+wait_for "calm" calm 5
 n=$(wakes_in 10)
 note "$n wakes in 10 s"
 [ "$n" -le 50 ] || fail "$n wakes in 10 s"
@@ -58,6 +63,7 @@ note "gone again"
 inside systemctl stop idlers
 wait_for -t 60 "STATUS=" status_is "0 processes, 0 records/s, 0 dropped"
 sleep 8
+wait_for "calm" calm 0
 expect "wakes in 8 s" "$(wakes_in 8)" 0
 expect "restarts" "$(boot_property spanallocd NRestarts)" 0
 pass

@@ -3,7 +3,7 @@
 # The Debian packages: built from the tree as it is, judged by lintian, used to build a program; installed in a booted
 # system, where they serve at once, replaced by newer ones under a program, removed and purged, with nothing left.
 # Labels: slow
-# Timeout: 900
+# Timeout: 1800
 . "$(dirname "$0")/../support/booted.sh"
 need dpkg-buildpackage lintian pkg-config cc
 
@@ -140,7 +140,7 @@ expect "what run counted" "$(jq -r '.processes[0] | "\(.exe) \(.counting)"' "$(b
         "/usr/bin/perl libspanalloc-malloc"
 mkdir -p "$(boot_file /opt/tests)"
 cp "$WORK/hello" "$(boot_file /opt/tests)"
-inside /opt/tests/hello >"$WORK/out"
+inside env SPANALLOC_ATTACH_MS=60000 /opt/tests/hello >"$WORK/out"
 expect "the program that was built outside" "$(cat "$WORK/out")" "hello, heap"
 has_hello() {
         [ "$(json '[.spans[] | select(.span == "hello" and .closed == 1)] | length' spans)" = 1 ]
