@@ -2,7 +2,7 @@
 /*
  * The library and the collector together: a scripted program, and every number of its books.
  *
- * Timeout: 240
+ * Timeout: 900
  */
 #include <setjmp.h>
 #include <stdarg.h>

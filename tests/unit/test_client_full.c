@@ -2,7 +2,7 @@
 /*
  * As test_client.c, where rings, overflow lists and waiting are full.
  *
- * Timeout: 240
+ * Timeout: 900
  */
 #include <setjmp.h>
 #include <stdarg.h>

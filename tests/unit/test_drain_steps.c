@@ -8,7 +8,7 @@
  * committed, and no closed span may be sent to followers twice.  A reset in the same way: it has happened, or it has
  * not.
  *
- * Timeout: 240
+ * Timeout: 900
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  * share an id; full tables.  Each case in a process of its own, since the tables are the process's.
  *
  * Labels: tsan
- * Timeout: 120
+ * Timeout: 900
  */
 #include <setjmp.h>
 #include <stdarg.h>

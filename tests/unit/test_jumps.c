@@ -7,7 +7,7 @@
  *
  * Optional: the trap flag is x86's.
  *
- * Timeout: 300
+ * Timeout: 900
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -226,7 +226,7 @@ static void jumps_out(void) {
 static void wait_for_room(void) {
         const struct shm_lane *lane = sa_self.lane;
 
-        for (int i = 0; i < 5000 && atomic_load(&lane->tail) != atomic_load(&lane->head); i++)
+        for (int i = 0; i < 60000 && atomic_load(&lane->tail) != atomic_load(&lane->head); i++)
                 usleep(1000);
         must(atomic_load(&lane->tail) == atomic_load(&lane->head));
 }

@@ -24,9 +24,9 @@
 struct scene {
         struct reactor *reactor;
         struct reactor_watch *watch, *other;
-        struct reactor_timer *timer;
+        struct reactor_timer *timer, *until;
         int fds[2];
-        unsigned calls, events, idles;
+        unsigned calls, events, idles, turns;
         uint64_t at;
 };
 
@@ -77,13 +77,22 @@ static void stop_timer(void *userdata, uint64_t now_ns) {
         reactor_stop(scene->reactor);
 }
 
-static void run_for(struct scene *scene, uint64_t ns) {
-        struct reactor_timer *timer;
+/* All that time may pass before the first turn looks at the watches: some turns more. */
+static void stop_later(void *userdata, uint64_t now_ns) {
+        struct scene *scene = userdata;
 
-        assert_int_equal(reactor_timer(scene->reactor, &timer, stop_timer, scene), 0);
-        reactor_timer_set(timer, reactor_now(scene->reactor) + ns);
+        if (scene->turns++ < 3)
+                reactor_timer_set(scene->until, now_ns + MS / 10);
+        else
+                reactor_stop(scene->reactor);
+}
+
+static void run_for(struct scene *scene, uint64_t ns) {
+        scene->turns = 0;
+        assert_int_equal(reactor_timer(scene->reactor, &scene->until, stop_later, scene), 0);
+        reactor_timer_set(scene->until, reactor_now(scene->reactor) + ns);
         assert_int_equal(reactor_run(scene->reactor), 0);
-        reactor_timer_free(timer);
+        scene->until = reactor_timer_free(scene->until);
 }
 
 static void count_three(void *userdata, int fd, unsigned events) {

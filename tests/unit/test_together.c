@@ -9,7 +9,7 @@
  * of it at once, as where mremap(2) makes no second mapping.
  *
  * Labels: tsan valgrind
- * Timeout: 240
+ * Timeout: 1300
  * Wrap: shm_segment_map munmap mremap
  */
 #include <setjmp.h>
@@ -514,7 +514,7 @@ static void test_together(void **state) {
 
         assert_true(pid >= 0);
         if (!pid) {
-                alarm(200);
+                alarm(400);
                 together(*state);
                 exit(0); /* not _exit: the sanitizer has the last word */
         }
