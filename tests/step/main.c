@@ -11,7 +11,7 @@
  *
  * Optional: it sets breakpoints on x86-64 only.
  *
- * Timeout: 300
+ * Timeout: 900
  */
 #include <setjmp.h>
 #include <stdarg.h>
