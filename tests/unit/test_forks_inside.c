@@ -7,7 +7,7 @@
  *
  * Optional: the trap flag is x86's.
  *
- * Timeout: 300
+ * Timeout: 900
  */
 #include <setjmp.h>
 #include <stdarg.h>
