@@ -221,8 +221,9 @@ boot_is_active() {
 }
 
 # boot_start UNIT [PROPERTY…] -- COMMAND…: as a transient service; its output goes to /run/UNIT.out, its errors after it.
+# It waits for the collector as in lib.sh.
 boot_start() {
-        local unit=$1 options=()
+        local unit=$1 options=(-p Environment=SPANALLOC_ATTACH_MS=60000)
         shift
         while [ "$1" != -- ]; do
                 options+=(-p "$1")

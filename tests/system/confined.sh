@@ -110,7 +110,7 @@ unit own-preload NOT 'EnvironmentFile= /etc/default/own sets LD_PRELOAD' 'Enviro
 unit small COUNTED - LimitAS=64M LimitNOFILE=8 LimitMEMLOCK=0 TasksMax=2
 
 note "a program that shuts itself in, and the next collector"
-boot_unit own.service < <(printf '[Service]\nType=exec\nExecStart=/opt/tests/span_confined seccomp 600\n')
+boot_unit own.service < <(printf '[Service]\nType=exec\nEnvironment=SPANALLOC_ATTACH_MS=60000\nExecStart=/opt/tests/span_confined seccomp 600\n')
 ctl enable own >/dev/null
 inside systemctl start own
 own=$(boot_main_pid own)
