@@ -11,7 +11,7 @@
  *
  * Optional: it sets breakpoints on x86-64 only.
  *
- * Timeout: 900
+ * Timeout: 1800
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -159,7 +159,7 @@ static _Noreturn void be_child(const struct scenario *scenario) {
 
         if (read(control, &go, 1) != 1)
                 _exit(1);
-        alarm(400);
+        alarm(800);
         expect_nothing();
         must(scenario->in_place || spanalloc_set_snapshot(snapshot) == 0);
         if (!scenario->unattached)

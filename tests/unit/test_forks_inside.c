@@ -7,7 +7,7 @@
  *
  * Optional: the trap flag is x86's.
  *
- * Timeout: 900
+ * Timeout: 1800
  */
 #include <setjmp.h>
 #include <stdarg.h>
