@@ -163,7 +163,7 @@ trap boot_cleanup EXIT
 
 inside() {
         nsenter -a -t "$BOOT_INIT" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root \
-                LANG=C.UTF-8 TERM=dumb "$@"
+                LANG=C.UTF-8 TERM=dumb SYSTEMD_BUS_TIMEOUT=300 "$@"
 }
 
 # The user's groups as they are now; $XDG_RUNTIME_DIR is there when the user's manager runs.

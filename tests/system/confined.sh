@@ -33,7 +33,7 @@ wrong() {
 unit() {
         local name=$1 counted=$2 warning=$3 said pid plain
         shift 3
-        boot_unit "$name.service" < <(printf '[Service]\nType=exec\nExecStart=/opt/tests/span_confined none 600\n'; printf '%s\n' "$@")
+        boot_unit "$name.service" < <(printf '[Service]\nType=exec\nEnvironment=SPANALLOC_ATTACH_MS=60000\nExecStart=/opt/tests/span_confined none 600\n'; printf '%s\n' "$@")
         inside systemctl start "$name" || true
         plain=$(boot_property "$name" ActiveState)
         [ "$plain" = active ] || { wrong "$name: without spanalloc it is $plain: $(inside journalctl -q -n 3 -o cat -u "$name")"; return; }

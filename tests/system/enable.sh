@@ -34,7 +34,7 @@ expect "its environment, from the next start on" "$(boot_property worker Environ
         "LD_PRELOAD=/usr/local/lib/libspanalloc-malloc.so.0:libutil.so.1 OTHER=1 SPANALLOC=1 SPANALLOC_SECCOMP=allow"
 expect "processes in the books" "$(counted_of worker.service)" 0
 inside systemctl restart worker
-wait_for "it in the books" is_counted worker.service
+wait_for -t 200 "it in the books" is_counted worker.service
 
 note "disable"
 ctl disable worker.service >"$WORK/out" || fail "disable failed"
@@ -50,7 +50,7 @@ ctl --json=short enable --now --ring-kib 64 worker >"$WORK/out" || fail "enable 
 jq -e ".unit == \"worker.service\" and .path == \"$dropin\" and .restarted == 1 and
         (.dropin | contains(\"SPANALLOC_RING_KIB=64\"))" "$WORK/out" >/dev/null || fail "the document: $(cat "$WORK/out")"
 [ "$(boot_main_pid worker)" != "$main" ] || fail "it was not restarted"
-wait_for "it in the books" is_counted worker.service
+wait_for -t 200 "it in the books" is_counted worker.service
 ctl enable --now worker >/dev/null || fail "enable, a second time"
 expect "the library, once" "$(boot_property worker Environment | grep -o libspanalloc-malloc | wc -l)" 1
 ctl disable --now worker | grep -q 'was restarted' || fail "disable --now"
@@ -102,7 +102,7 @@ user() {
         inside_as alice "$@"
 }
 inside_as alice mkdir -p /home/alice/.config/systemd/user
-unit "$work" | inside_as alice tee /home/alice/.config/systemd/user/mine.service >/dev/null
+unit "$work" Environment=SPANALLOC_ATTACH_MS=60000 | inside_as alice tee /home/alice/.config/systemd/user/mine.service >/dev/null
 user systemctl --user daemon-reload
 user systemctl --user start spanallocd-ingest.socket spanallocd-query.socket mine
 expect "modes" "$(user stat -c %a /run/user/1001/spanalloc /run/user/1001/spanalloc/{ingest,query}.sock | tr '\n' ' ')" \
@@ -113,12 +113,12 @@ mine_counted() {
         user spanallocctl --json=short --user ps | jq -e '[.processes[] | select(.alive)] | length == 1 and
                 .[0].unit == "mine.service" and .[0].uid == 1001'
 }
-wait_for "it in the books of the user's collector" mine_counted
+wait_for -t 200 "it in the books of the user's collector" mine_counted
 expect "who that is" "$(user spanallocctl --json=short --user status | jq .status.uid)" 1001
 expect_status 3 inside_as bob spanallocctl --socket /run/user/1001/spanalloc/query.sock status
 main=$(user systemctl --user show -p MainPID --value spanallocd)
 user systemctl --user restart spanallocd
-wait_for "it to come back after a restart" mine_counted
+wait_for -t 200 "it to come back after a restart" mine_counted
 [ "$(user systemctl --user show -p MainPID --value spanallocd)" != "$main" ] || fail "the user's collector did not restart"
 expect_status 0 user spanallocctl --user disable --now mine
 user systemctl --user stop spanallocd
