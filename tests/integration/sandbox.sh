@@ -56,7 +56,8 @@ wait_for "a program to come back that had only asked" is_attached "${PIDS[5]}"
 wait_for "a program to come back that had only given up privileges" is_attached "${PIDS[6]}"
 kill_collector
 start_collector 8>&-
-sleep 2
+wait_for "one that had only asked to come back to the new collector" is_attached "${PIDS[5]}"
+wait_for "one that had only given up privileges to come back to it" is_attached "${PIDS[6]}"
 exec 8>&-
 end_all "the collector is restarted, and then replaced"
 json_true "balanced" '.processes | all(.balanced)' ps

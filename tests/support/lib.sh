@@ -165,16 +165,17 @@ wait_for() {
 # spawn [counted|ctl] PROGRAM…: in the background; $SPAWNED is its pid.  It is ended with the script.  (Of any other
 # function the pid would be a shell's.)
 spawn() {
+        # The standard input is said: behind & it would be /dev/null, whatever the function got.
         case $1 in
         counted)
                 shift
-                LD_PRELOAD=$PRELOAD "$@" &
+                LD_PRELOAD=$PRELOAD "$@" <&0 &
                 ;;
         ctl)
                 shift
-                "$CTL" --socket "$QUERY" "$@" &
+                "$CTL" --socket "$QUERY" "$@" <&0 &
                 ;;
-        *) "$@" & ;;
+        *) "$@" <&0 & ;;
         esac
         SPAWNED=$!
 }
