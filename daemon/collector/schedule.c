@@ -279,7 +279,7 @@ static void on_tick(void *userdata, uint64_t now_ns) {
         struct collector *collector = userdata;
         struct schedule *schedule = &collector->schedule;
         struct processes *processes = collector->processes;
-        bool busy;
+        bool busy, fits;
         uint64_t next;
 
         reactor_work(collector->reactor, "housekeeping");
@@ -290,18 +290,21 @@ static void on_tick(void *userdata, uint64_t now_ns) {
                 return;
         }
         reactor_work(collector->reactor, "forgetting");
+        /* The limits come first: what they forget is freed by processes_forget(), or it asks for the next tick. */
+        fits = limits_tend(processes, now_ns);
         next = processes_forget(processes, now_ns);
-        if (next == now_ns || !announced_tend(processes_announced(processes), now_ns)) {
+        if (!fits || next == now_ns || !announced_tend(processes_announced(processes), now_ns)) {
                 reactor_timer_set(schedule->tick_timer, now_ns);
                 return;
         }
         schedule->tick.is_on = false;
-        limits_tend(processes, now_ns);
         measure_rate(collector, now_ns);
         busy = schedule->tick_is_busy || !announced_is_empty(processes_announced(processes));
         if (busy && (!next || next > now_ns + TICK_NS))
                 next = now_ns + (collector->options.eager ? TICK_SOON_NS : TICK_NS);
-        reactor_timer_set(schedule->tick_timer, next);
+        /* What this round ended may have asked for the next one sooner. */
+        if (next)
+                reactor_timer_bring_forward(schedule->tick_timer, next);
         tell_work(collector, COLLECTOR_HOUSEKEEPING, now_ns);
 }
 

@@ -258,6 +258,7 @@ int process_inherit(struct process *process, struct books *books, int segment_fd
         processes->owner->tend_soon(processes->userdata);
         if (!process->drain) {
                 processes_count_ended(process);
+                limits_measure(process); /* as at the end of one of our own */
                 return 0;
         }
         processes->stats.live++;

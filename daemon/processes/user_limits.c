@@ -217,31 +217,37 @@ static struct process *largest(const struct processes *processes, uid_t uid) {
         return found;
 }
 
-/* Brings a user below the limit again, or nearer to it until `end_ns`. */
-static void fit(struct processes *processes, struct quota *quota, uint64_t end_ns) {
-        uid_t uid = quota->uid;
-        struct process *process;
+/* Forgets the user's oldest ended process, or expels the largest living one, whose row is then the next to go.  False:
+ * there is none. */
+static bool drop_one(struct processes *processes, uid_t uid) {
+        struct process *process = processes_oldest_ended(processes, uid);
+
+        if (process) {
+                process_forget(process);
+                return true;
+        }
+        process = largest(processes, uid);
+        if (process)
+                process_expel_because(process, "its user's processes take more memory than max-memory-per-uid allows");
+        return process != NULL;
+}
+
+/* Brings a user below the limit again.  False: `end_ns` is over, and the user is still above it. */
+static bool fit(struct processes *processes, struct quota *quota, uint64_t end_ns) {
+        bool is_done;
 
         /* The quota is freed with the user's last row. */
         quota->users++;
         do {
                 quota_hit(quota, QUOTA_MEMORY);
-                process = processes_oldest_ended(processes, uid);
-                if (process) {
-                        process_forget(process);
-                        continue;
-                }
-                process = largest(processes, uid);
-                if (!process)
-                        break;
-                process_expel_because(process, "its user's processes take more memory than max-memory-per-uid allows");
-                /* Its row is an ended one now, and the next to go. */
-        } while (!quota_room(quota, QUOTA_MEMORY) && !reactor_slice_is_over(end_ns));
+                is_done = !drop_one(processes, quota->uid) || quota_room(quota, QUOTA_MEMORY);
+        } while (!is_done && !reactor_slice_is_over(end_ns));
         put(processes, quota);
+        return is_done;
 }
 
-/* One row at least; what is left to do is done at the next pass, which is soon. */
-static void fit_all(struct processes *processes) {
+/* One row at least.  False: there is more to do. */
+static bool fit_all(struct processes *processes) {
         struct quota *quota = processes->users.first, *next;
         uint64_t end_ns = 0;
 
@@ -252,11 +258,11 @@ static void fit_all(struct processes *processes) {
                 if (!end_ns)
                         end_ns = reactor_slice_end();
                 else if (reactor_slice_is_over(end_ns))
-                        break;
-                fit(processes, quota, end_ns);
+                        return false;
+                if (!fit(processes, quota, end_ns))
+                        return false;
         }
-        if (end_ns)
-                processes->owner->drain_soon(processes->userdata);
+        return true;
 }
 
 void limits_after_drain(struct process *process, uint64_t before, int outcome) {
@@ -268,7 +274,8 @@ void limits_after_drain(struct process *process, uint64_t before, int outcome) {
 }
 
 void limits_end_pass(struct processes *processes) {
-        fit_all(processes);
+        if (!fit_all(processes))
+                processes->owner->drain_soon(processes->userdata);
 }
 
 /* ------------------------------------------------------------------------------------------------------- the log -- */
@@ -292,11 +299,13 @@ void limits_tend_process(struct process *process, uint64_t now_ns) {
                 limits_measure(process);
 }
 
-void limits_tend(struct processes *processes, uint64_t now_ns) {
-        fit_all(processes);
+bool limits_tend(struct processes *processes, uint64_t now_ns) {
+        bool fits = fit_all(processes);
+
         for (struct quota *quota = processes->users.first; quota; quota = quota->next)
                 for (int kind = 0; kind < QUOTA_KINDS; kind++)
                         tell(quota, (enum quota_kind)kind, now_ns);
+        return fits;
 }
 
 void limits_sum(const struct processes *processes, uint64_t ret_hits[QUOTA_KINDS]) {

@@ -62,6 +62,7 @@ void limits_after_drain(struct process *process, uint64_t before, int outcome);
 void limits_end_pass(struct processes *processes);
 /* Once a second: measures one process. */
 void limits_tend_process(struct process *process, uint64_t now_ns);
-/* Once a second, when all are measured: logs which users are at a limit. */
-void limits_tend(struct processes *processes, uint64_t now_ns);
+/* Once a second, when all are measured: brings users below the limit of memory, in one slice, and logs which ones are at
+ * a limit.  False: it goes on at the next call. */
+bool limits_tend(struct processes *processes, uint64_t now_ns);
 void limits_sum(const struct processes *processes, uint64_t ret_hits[QUOTA_KINDS]);
