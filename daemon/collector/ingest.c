@@ -308,11 +308,17 @@ static bool guest_serve(struct guest *guest) {
 
 /* To attach is work, of which each user has a share.  A connection beyond it waits unread, but not for longer than it may
  * take to say hello: then it is heard, whatever its user has used up. */
+static bool is_to_wait(const struct guest *guest) {
+        const struct collector *collector = guest->ingest->collector;
+
+        return !limits_may_work(collector->processes, guest->cred.uid) &&
+               reactor_now(collector->reactor) < guest->until_ns;
+}
+
 static bool guest_defer(struct guest *guest) {
         struct ingest *ingest = guest->ingest;
 
-        if (limits_may_work(ingest->collector->processes, guest->cred.uid) ||
-            reactor_now(ingest->collector->reactor) >= guest->until_ns)
+        if (!is_to_wait(guest))
                 return false;
         guest->watch = reactor_unwatch(guest->watch);
         guest_unlink(guest);
@@ -354,21 +360,21 @@ static void guest_hear(struct guest *guest) {
                 guest_wait(guest);
 }
 
+/* In the order in which they came, but for those of users whose share is used up: they keep their places. */
 void ingest_resume(struct ingest *ingest) {
         uint64_t end_ns = reactor_slice_end();
+        struct guest *guest, *next;
 
-        for (unsigned n = ingest->deferred.count; n && ingest->deferred.first; n--) {
-                struct guest *guest = ingest->deferred.first;
-
-                if (reactor_slice_is_over(end_ns)) {
-                        schedule_drain_soon(ingest->collector); /* which resumes the rest */
-                        return;
-                }
-
+        for (guest = ingest->deferred.first; guest && !reactor_slice_is_over(end_ns); guest = next) {
+                next = guest->next;
+                if (is_to_wait(guest))
+                        continue;
                 guest_unlink(guest);
                 guest_insert(guest, &ingest->guests);
                 guest_hear(guest);
         }
+        if (ingest->deferred.first)
+                schedule_drain_soon(ingest->collector); /* which resumes the rest */
 }
 
 /* ---------------------------------------------------------------------------------------------------- the door -- */
