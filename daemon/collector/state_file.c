@@ -36,6 +36,7 @@ struct job {
         size_t size;
         uint64_t number, changes;
         enum process_end end;
+        bool is_final;   /* How it ended was known, or would not be. */
         bool is_dropped; /* It is not to be written. */
         int result;
 };
@@ -136,9 +137,16 @@ static uint64_t changes_of(const struct process *process) {
         return books_change_count(process->books);
 }
 
+/* How it ended is in the row, or never will be: its parent may wait for it long after it died. */
+static bool is_final(const struct process *process) {
+        return process->end != PROCESS_ALIVE && process_pidfd(process) < 0;
+}
+
+/* Books that were saved when they were final have no descriptor any more. */
 static bool is_to_save(const struct process *process) {
         return process->books && books_fd(process->books) >= 0 &&
-               (process->part->saved.changes != changes_of(process) || process->part->saved.end != process->end);
+               (process->part->saved.changes != changes_of(process) || process->part->saved.end != process->end ||
+                is_final(process));
 }
 
 static void saved(struct statefile *statefile, const struct job *job) {
@@ -153,12 +161,12 @@ static void saved(struct statefile *statefile, const struct job *job) {
         if (job->result < 0 || job->is_dropped)
                 return;
         process->part->saved = (struct statefile_saved){.changes = job->changes, .end = job->end};
-        if (process->end != PROCESS_ALIVE && process->end == job->end)
+        if (job->is_final)
                 books_close_fd(process->books);
 }
 
 static void begin_job(struct process *process, struct job *ret) {
-        *ret = (struct job){.number = process->number, .end = process->end};
+        *ret = (struct job){.number = process->number, .end = process->end, .is_final = is_final(process)};
         snprintf(ret->name, sizeof ret->name, "books.%llu", (unsigned long long)process->number);
         takeover_relabel(process);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A collector with books on disk: a file that cannot be written keeps no other from being written, and a listener may
- * ask for figures until the collector is freed.
+ * A collector with books on disk: a file that cannot be written keeps no other from being written, an end's status that
+ * comes late is saved, what ended ones take is their user's also after a restart, and a listener may ask for figures
+ * until the collector is freed.
+ *
+ * Wrap: ioctl
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,17 +14,48 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/collector/collector_private.h"
 #include "daemon/processes/arrival.h"
+#include "daemon/processes/user_limits.h"
 #include "shm/handshake.h"
+
+enum { EXIT_CODE = 7, LOOKS_MAX = 100 };
+
+static pid_t zombie;
+
+/* As Linux 6.15 answers a pidfd's holder: how it ended, once its parent has waited for it. */
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...) {
+        struct {
+                uint64_t mask, rest[6];
+                uint32_t last, status;
+        } * info;
+        va_list arguments;
+
+        assert_int_equal(_IOC_SIZE(request), sizeof *info);
+        if (zombie > 0 && kill(zombie, 0) == 0) {
+                errno = ESRCH;
+                return -1;
+        }
+        va_start(arguments, request);
+        info = va_arg(arguments, void *);
+        va_end(arguments);
+        info->mask = 1 << 3;
+        info->status = EXIT_CODE << 8;
+        return 0;
+}
 
 struct fixture {
         struct reactor *reactor;
@@ -29,7 +63,7 @@ struct fixture {
         char dir[64];
         ino_t page;      /* of the page's file, which every round replaces */
         unsigned rounds; /* how often it was replaced */
-        unsigned ended;
+        unsigned ended, looks;
         struct collector_stats stats; /* at the end of a process */
 };
 
@@ -45,27 +79,41 @@ static bool exists(const struct fixture *f, const char *name) {
 }
 
 /* One descriptor of the segment, the caller's. */
-static int attach(struct fixture *f, pid_t pid) {
+static int attach_with(struct fixture *f, pid_t pid, pid_t of, struct process **ret) {
         const struct shm_hello hello = {.magic = SHM_HELLO_MAGIC, .version = SHM_VERSION, .kind = SHM_HELLO_ATTACH};
-        const struct newcomer newcomer = {
-                .pid = pid, .uid = getuid(), .pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0)};
-        struct process *process;
+        const struct newcomer newcomer = {.pid = pid, .uid = getuid(), .pidfd = (int)syscall(SYS_pidfd_open, of, 0)};
         int memfd;
 
         assert_true(newcomer.pidfd >= 0);
-        assert_int_equal(process_attach(f->collector->processes, &newcomer, &hello, &process, &memfd), 0);
+        assert_int_equal(process_attach(f->collector->processes, &newcomer, &hello, ret, &memfd), 0);
         return memfd;
 }
 
-static void begin(struct fixture *f) {
+static int attach(struct fixture *f, pid_t pid) {
+        struct process *process;
+
+        return attach_with(f, pid, getpid(), &process);
+}
+
+static void start(struct fixture *f) {
         struct collector_options options = collector_options_default;
 
-        strcpy(f->dir, "/tmp/spanalloc-collector.XXXXXX");
-        assert_non_null(mkdtemp(f->dir));
         options.state_dir = f->dir;
         options.state_ns = NS_PER_MS;
+        options.eager = true;
         assert_int_equal(reactor_new(&f->reactor, REACTOR_POLL), 0);
         assert_int_equal(collector_new(&f->collector, f->reactor, &options), 0);
+}
+
+static void stop(struct fixture *f) {
+        collector_free(f->collector);
+        reactor_free(f->reactor);
+}
+
+static void begin(struct fixture *f) {
+        strcpy(f->dir, "/tmp/spanalloc-collector.XXXXXX");
+        assert_non_null(mkdtemp(f->dir));
+        start(f);
 }
 
 static void end(struct fixture *f) {
@@ -73,8 +121,7 @@ static void end(struct fixture *f) {
         const struct dirent *entry;
         DIR *dir;
 
-        collector_free(f->collector);
-        reactor_free(f->reactor);
+        stop(f);
         dir = opendir(f->dir);
         assert_non_null(dir);
         while ((entry = readdir(dir)))
@@ -114,6 +161,67 @@ static void test_a_file_that_cannot_be_written(void **unused) {
         end(&f);
 }
 
+/* At each housekeeping. */
+static void look_at_saved(void *userdata, enum collector_work work, uint64_t now_ns) {
+        struct fixture *f = userdata;
+        const struct process *process = collector_process(f->collector, 0);
+
+        if (work != COLLECTOR_HOUSEKEEPING)
+                return;
+        schedule_tend_soon(f->collector);
+        if (++f->looks == LOOKS_MAX)
+                reactor_stop(f->reactor);
+        if (process->part->saved.end != process->end)
+                return;
+        /* Its file says that it ended.  Now its parent waits, and then its file says how. */
+        if (process->end == PROCESS_EXITED && zombie > 0) {
+                assert_int_equal(waitpid(zombie, NULL, 0), zombie);
+                zombie = 0;
+        } else if (process->end == PROCESS_EXIT_CODE && process_pidfd(process) < 0 && books_fd(process->books) < 0) {
+                reactor_stop(f->reactor);
+        }
+}
+
+static void test_a_status_that_comes_late(void **unused) {
+        struct fixture f = {0};
+        const struct process *process;
+        struct process *row;
+
+        begin(&f);
+        zombie = fork();
+        if (!zombie)
+                _exit(EXIT_CODE);
+        close(attach_with(&f, zombie, zombie, &row));
+        collector_on_work(f.collector, look_at_saved, &f);
+        assert_int_equal(reactor_run(f.reactor), 0);
+        stop(&f);
+
+        start(&f);
+        process = collector_process(f.collector, 0);
+        assert_non_null(process);
+        assert_int_equal(process->end, PROCESS_EXIT_CODE);
+        assert_int_equal(process->end_status, EXIT_CODE);
+        end(&f);
+}
+
+static void test_ended_ones_that_were_taken_over_count(void **unused) {
+        struct fixture f = {0};
+        const struct process *process;
+        struct process *row;
+
+        begin(&f);
+        close(attach_with(&f, getpid(), getpid(), &row));
+        process_end(row, PROCESS_DETACHED, 0);
+        stop(&f);
+
+        start(&f);
+        process = collector_process(f.collector, 0);
+        assert_non_null(process);
+        assert_int_equal(process->end, PROCESS_DETACHED);
+        assert_true(limits_quota(process)->used[QUOTA_MEMORY] > 0);
+        end(&f);
+}
+
 static void on_end(void *userdata, const struct process *process) {
         struct fixture *f = userdata;
 
@@ -148,6 +256,8 @@ static void test_figures_until_the_end(void **unused) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_file_that_cannot_be_written),
+                cmocka_unit_test(test_a_status_that_comes_late),
+                cmocka_unit_test(test_ended_ones_that_were_taken_over_count),
                 cmocka_unit_test(test_figures_until_the_end),
         };
 
