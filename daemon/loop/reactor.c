@@ -2,8 +2,8 @@
 /*
  * The reactor: lists of watches and timers, the order in which callbacks run, and what may be freed when.
  *
- * A turn is: the watches that are ready, timers that are due, the idle function.  A watch that is removed while its turn
- * is being served stays in memory, silent, until nothing holds it.
+ * A turn is: the watches that are ready, timers that are due, both as many as fit, the idle function.  A watch that is
+ * removed while its turn is being served stays in memory, silent, until nothing holds it.
  */
 #include "daemon/loop/reactor.h"
 
@@ -23,7 +23,7 @@
 struct reactor_timer {
         struct reactor *reactor;
         struct reactor_timer *prev, *next;
-        uint64_t at_ns;
+        uint64_t at_ns, round; /* round: reactor.timer_round when it fired last */
         reactor_timer_fn fn;
         void *userdata;
 };
@@ -37,7 +37,8 @@ struct reactor {
         struct reactor_watch *ready_first, **ready_last;
         struct reactor_watch *removed; /* served from the list of watches no more, waiting to be freed */
         struct reactor_timer *timers;
-        struct reactor_timer *timer_cursor; /* the next timer of the round that is being served */
+        struct reactor_timer *timer_cursor; /* the next one to look at, also in the next turn; NULL: the first */
+        uint64_t timer_round;               /* one for each turn */
 
         reactor_idle_fn idle;
         void *idle_userdata;
@@ -48,7 +49,7 @@ struct reactor {
         bool stopped;
 
         struct turn {
-                uint64_t cpu_ns; /* of this thread at its begin */
+                uint64_t begin_ns, cpu_ns; /* CLOCK_MONOTONIC and that of this thread, at its begin */
                 const char *work;
                 uint64_t work_ns;               /* monotonic: since when `work` is done */
                 struct reactor_longest longest; /* piece of work in it, by CLOCK_MONOTONIC */
@@ -220,11 +221,15 @@ void reactor_ready(struct reactor_watch *watch, unsigned events) {
         reactor->ready_last = &watch->next_ready;
 }
 
+static bool turn_is_over(const struct reactor *reactor) {
+        return clock_monotonic_ns() - reactor->turn.begin_ns >= REACTOR_TURN_NS;
+}
+
 static void dispatch(struct reactor *reactor) {
         struct reactor_watch *watch;
         unsigned ready;
 
-        while ((watch = reactor->ready_first) && clock_monotonic_ns() - reactor->now_ns < REACTOR_TURN_NS) {
+        while ((watch = reactor->ready_first) && !turn_is_over(reactor)) {
                 reactor->ready_first = watch->next_ready;
                 if (!reactor->ready_first)
                         reactor->ready_last = &reactor->ready_first;
@@ -283,19 +288,29 @@ struct reactor_timer *reactor_timer_free(struct reactor_timer *timer) {
         return NULL;
 }
 
-static void fire_timers(struct reactor *reactor) {
-        struct reactor_timer *timer = reactor->timers;
-
+/* Those of the list from `timer` on.  False: the turn is over. */
+static bool fire_from(struct reactor *reactor, struct reactor_timer *timer) {
         while (timer) {
                 reactor->timer_cursor = timer->next;
-                if (timer->at_ns && timer->at_ns <= reactor->now_ns) {
+                if (timer->at_ns && timer->at_ns <= reactor->now_ns && timer->round != reactor->timer_round) {
                         timer->at_ns = 0;
+                        timer->round = reactor->timer_round;
                         timer->fn(timer->userdata, reactor->now_ns);
                         reactor_work(reactor, "other");
+                        if (turn_is_over(reactor))
+                                return false;
                 }
                 timer = reactor->timer_cursor;
         }
-        reactor->timer_cursor = NULL;
+        return true;
+}
+
+/* At least one that is due, and each once.  The next turn begins behind the last one that this one has fired, so that a
+ * timer that is due in each turn keeps no other waiting. */
+static void fire_timers(struct reactor *reactor) {
+        reactor->timer_round++;
+        if (fire_from(reactor, reactor->timer_cursor) && fire_from(reactor, reactor->timers))
+                reactor->timer_cursor = NULL;
 }
 
 static int64_t time_to_next(const struct reactor *reactor) {
@@ -325,8 +340,10 @@ void reactor_work(struct reactor *reactor, const char *work) {
 
 static void begin_turn(struct reactor *reactor) {
         reactor->now_ns = clock_monotonic_ns();
-        reactor->turn = (struct turn){
-                .cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), .work = "other", .work_ns = reactor->now_ns};
+        reactor->turn = (struct turn){.begin_ns = reactor->now_ns,
+                                      .cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID),
+                                      .work = "other",
+                                      .work_ns = reactor->now_ns};
         reactor->turn.longest.work = reactor->turn.work;
 }
 

@@ -58,8 +58,9 @@ void reactor_wake(struct reactor *reactor);
 /* CLOCK_MONOTONIC of the latest wake-up, nanoseconds. */
 uint64_t reactor_now(const struct reactor *reactor);
 
-/* A turn: the callbacks between two waits.  It takes REACTOR_TURN_NS and the callback in hand; watches that it leaves
- * are served in the next one, after those before them.  So a callback is to end within REACTOR_SLICE_NS, and what takes
+/* A turn: the callbacks between two waits.  It takes REACTOR_TURN_NS, the callback in hand, and one timer's where more
+ * watches were ready than fit; watches and timers that it leaves are served in the next one, after those before them.
+ * So a callback is to end within REACTOR_SLICE_NS, and what takes
  * longer goes on at the next turn: by a timer that is due at once. */
 #define REACTOR_TURN_NS  UINT64_C(4000000)
 #define REACTOR_SLICE_NS UINT64_C(3000000)

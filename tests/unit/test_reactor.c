@@ -394,6 +394,49 @@ static void test_turn_is_cut(void **state) {
         }
 }
 
+enum { TIMERS = 8, IN_A_TURN = 3 };
+
+struct busy {
+        struct reactor *reactor;
+        struct reactor_timer *timers[TIMERS];
+        unsigned calls[TIMERS], all, of_turn;
+        uint64_t turn_ns; /* the time of the turn, the same for all that it fires */
+};
+
+static void fire_again(struct busy *busy, int i, uint64_t now_ns) {
+        busy->of_turn = now_ns == busy->turn_ns ? busy->of_turn + 1 : 1;
+        busy->turn_ns = now_ns;
+        assert_true(busy->of_turn <= IN_A_TURN);
+        spin(REACTOR_TURN_NS / IN_A_TURN + 1);
+        busy->calls[i]++;
+        if (++busy->all == 8 * TIMERS)
+                reactor_stop(busy->reactor);
+        reactor_timer_set(busy->timers[i], 1);
+}
+
+static struct busy busy;
+
+static void spin_and_fire_again(void *userdata, uint64_t now_ns) {
+        fire_again(&busy, (int)(intptr_t)userdata, now_ns);
+}
+
+/* Nor do many timers that are due: each turn has as many as fit, and each timer its turn. */
+static void test_turn_is_cut_between_timers(void **state) {
+        SCENE(state);
+
+        busy = (struct busy){.reactor = scene->reactor};
+        for (int i = 0; i < TIMERS; i++) {
+                assert_int_equal(
+                        reactor_timer(scene->reactor, &busy.timers[i], spin_and_fire_again, (void *)(intptr_t)i), 0);
+                reactor_timer_set(busy.timers[i], 1);
+        }
+        assert_int_equal(reactor_run(scene->reactor), 0);
+        for (int i = 0; i < TIMERS; i++) {
+                assert_in_range(busy.calls[i], 7, 9);
+                reactor_timer_free(busy.timers[i]);
+        }
+}
+
 static void test_names(void **state) {
         struct reactor *reactor;
 
@@ -429,6 +472,7 @@ int main(void) {
                 BOTH(test_many),
                 BOTH(test_longest_turn),
                 BOTH(test_turn_is_cut),
+                BOTH(test_turn_is_cut_between_timers),
                 cmocka_unit_test(test_names),
         };
 
