@@ -186,7 +186,7 @@ struct books *books_free(struct books *books) {
                 return NULL;
         arena_deinit(&books->arena);
         free(books->cache->open_totals);
-        free(books->cache->threads_in);
+        books_drop_threads_in(books);
         free(books->cache->names_in_order);
         free(books->cache->unordered);
         free(books->cache->blocks);
@@ -259,9 +259,7 @@ void books_trim(struct books *books) {
         free(books->events);
         books->events = NULL;
         books->event_capacity = 0;
-        free(books->cache->threads_in);
-        books->cache->threads_in = NULL;
-        books->cache->threads_in_count = 0;
+        books_drop_threads_in(books);
 }
 
 uint64_t books_memory(struct books *books) {

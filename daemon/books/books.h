@@ -218,7 +218,11 @@ struct books_threads {
         uint32_t thread; /* index of books_thread_row() */
         uint64_t count;
 };
-/* Those of one name, in the order of `thread`; good until the next change.  Returns how many; 0 also without memory. */
+/* A step of the table of them, which an answer makes that was begun at `since_ns`.  True: it is made, or there is one of
+ * this commit, or of an answer that was begun no earlier. */
+bool books_threads_in_some(const struct books *books, uint64_t since_ns);
+/* Those of one name in the table, in the order of `thread`; good until the next change or step.  Returns how many; 0
+ * also without memory. */
 uint32_t books_threads_in(const struct books *books, uint32_t name, const struct books_threads **ret);
 
 /* In a batch: whether the process's threads are asked for timestamps, from now on.  Kept with the books. */

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/merge_sort.h"
+#include "base/radix_sort.h"
 #include "daemon/books/batch.h"
 #include "daemon/books/hist.h"
 #include "daemon/books/lane.h"
@@ -95,6 +96,16 @@ static inline uint32_t books_region_blocks(enum books_region region) {
  * -EPROTONOSUPPORT. */
 int arena_migrate(struct books *books);
 
+/* A table of threads in spans that is in the making.  For threads_in.c only. */
+struct threads_making {
+        struct radix_item *items; /* NULL: none is */
+        struct radix_sort sort;
+        size_t room, count;
+        uint64_t since_ns, commit; /* at its begin */
+        uint32_t lane, lanes;
+        bool is_sorted;
+};
+
 /* What queries worked out, for the next one that comes before a change.  Not in the arena. */
 struct books_cache {
         uint64_t seen_changes, seen; /* the changes that books_seen() met last, and in which answer they were new */
@@ -106,8 +117,9 @@ struct books_cache {
 
         /* threads in spans, by the spans' names */
         struct books_threads *threads_in;
-        uint64_t threads_in_commit;
+        uint64_t threads_in_commit, threads_in_since_ns;
         uint32_t threads_in_count;
+        struct threads_making threads_making; /* the next one */
 
         /* ids of the names by their texts */
         uint32_t *names_in_order;
@@ -138,6 +150,9 @@ struct base {
 struct base books_baseline_of(const struct books *books, uint32_t path);
 void books_sum_open_frames(const struct books *books);
 const struct open_total *books_open_total(const struct books *books, uint32_t path);
+
+/* threads_in.c */
+void books_drop_threads_in(const struct books *books);
 
 /* books_per_call.c */
 void books_fill_per_call(const struct hist_sum *sum, struct books_per_call *ret);

@@ -29,10 +29,10 @@ struct span_numbers {
 };
 _Static_assert(sizeof(struct span_numbers) <= QUERY_ROW_BYTES, "");
 
-/* What is read in portions: a row of one name, first its sums, then the rest of it. */
+/* What is read in portions: a row of one name, first its sums, then the rest of it, last the threads. */
 struct span_reader {
         struct books_name_walk walk;
-        enum { READ_NOTHING, READ_SUMS, READ_REST } stage;
+        enum { READ_NOTHING, READ_SUMS, READ_REST, READ_THREADS } stage;
 };
 
 /* How far the method is. */

@@ -62,7 +62,7 @@ static void end_sums(struct span_reader *reader, struct span_numbers *full) {
         full->paths = reader->walk.paths;
         full->net_bytes = (int64_t)(full->books.total[SHM_ALLOC_BYTES] - full->books.total[SHM_DEALLOC_BYTES]);
         full->timed_calls_per_1000s = query_whole_number(full->books.time.calls_rate * 1000);
-        reader->stage = READ_NOTHING;
+        reader->stage = READ_THREADS;
 }
 
 static void begin_rest(struct span_reader *reader, const struct span_numbers *full, unsigned parts) {
@@ -75,7 +75,7 @@ static void begin_rest(struct span_reader *reader, const struct span_numbers *fu
 static void end_rest(struct span_reader *reader, struct span_numbers *full) {
         for (int i = 0; i < 3; i++)
                 full->rate[i] = query_whole_number(full->books.rate[i]);
-        reader->stage = READ_NOTHING;
+        reader->stage = READ_THREADS;
 }
 
 typedef bool (*walk_fn)(struct books_name_walk *walk, const struct books *books, uint32_t portion);
@@ -86,6 +86,16 @@ static bool go_on(struct query_rows *rows, struct span_reader *reader, const str
                 if (query_is_late(rows->query))
                         return false;
         rows->work += reader->walk.paths < WALK_PORTION ? reader->walk.paths : WALK_PORTION;
+        return true;
+}
+
+/* Where the row is shown with its threads: their table, of this answer.  False: the slice is over. */
+static bool make_threads(struct query_rows *rows, const struct books *books) {
+        if (!query_rows_need(rows, WIRE_SPANS_threads))
+                return true;
+        while (!books_threads_in_some(books, rows->now_ns))
+                if (query_is_late(rows->query))
+                        return false;
         return true;
 }
 
@@ -107,6 +117,9 @@ bool query_spans_expand(struct query_rows *rows, const void *data, void *ret_ful
                         return false;
                 end_rest(reader, ret_full);
         }
+        if (!make_threads(rows, books))
+                return false;
+        reader->stage = READ_NOTHING;
         return true;
 }
 
@@ -184,8 +197,10 @@ static int read_row(struct query_rows *rows, struct spans_reading *reading) {
                 if (!go_on(rows, reader, books, books_name_walk_sums))
                         return QUERY_AGAIN;
                 end_sums(reader, &reading->full);
-                if (!is_shown(rows, reading))
+                if (!is_shown(rows, reading)) {
+                        reader->stage = READ_NOTHING;
                         return 0;
+                }
                 begin_rest(reader, &reading->full, rows->out ? parts_to_show(rows) : parts_to_sort(rows));
         }
         if (reader->stage == READ_REST) {
@@ -193,6 +208,9 @@ static int read_row(struct query_rows *rows, struct spans_reading *reading) {
                         return QUERY_AGAIN;
                 end_rest(reader, &reading->full);
         }
+        if (rows->out && !make_threads(rows, books))
+                return QUERY_AGAIN;
+        reader->stage = READ_NOTHING;
         return end_row(rows, reading);
 }
 

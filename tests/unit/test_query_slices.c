@@ -139,6 +139,7 @@ static const struct {
         {"spans", "sort", "per_call_p99", 10},
         {"spans", "limit#", "300", 100},
         {"spans", "filter", "shared", 8},
+        {"spans", "columns", "span,threads,paths", 10},
         {"spans", "columns", "span,per_call_histogram,paths,alloc_bytes", 10},
         {"tree", NULL, NULL, 100},
         {"tree", "filter", "shared", 100},
