@@ -8,7 +8,7 @@
 #include "daemon/attribution/stacks.h"
 #include "daemon/books/last_open.h"
 
-#define FINISH_PORTION 16384u /* paths that one call looks at */
+#define FINISH_PORTION 16384u /* spans and paths that one call looks at */
 
 /* What frames_feed() does not hold in itself, so that what it does every time has the registers. */
 #define FRAMES_SELDOM __attribute__((cold, noinline))
@@ -261,21 +261,20 @@ void frames_retire(struct books *books, uint32_t i, const uint64_t live[SHM_COUN
         retire_frames(books, lane, remains->marks);
 }
 
-bool frames_finish(struct books *books, uint32_t *path) {
+bool frames_finish(struct books *books, struct frames_finishing *at) {
         uint32_t left = FINISH_PORTION;
 
-        if (*path == 1 && !books_are_finished(books)) {
-                last_open_prune(books);
-                last_open_note_all(books);
-        }
-        for (; *path <= books_path_count(books); (*path)++) {
-                const struct tally *t = tally_of(books, *path);
+        if (!books_are_finished(books) && !last_open_note_some(books, &at->spans, FINISH_PORTION))
+                return false;
+        for (; at->paths < books_path_count(books); at->paths++) {
+                uint32_t path = at->paths + 1;
+                const struct tally *t = tally_of(books, path);
                 uint64_t ended = t->closed + t->aborted, open = t->opened > ended ? t->opened - ended : 0;
 
                 if (!left-- || books_batch_is_full(books))
                         return false;
                 if (t->name && open)
-                        tally_change(books, *path)->aborted += open;
+                        tally_change(books, path)->aborted += open;
         }
         books_set_finished(books);
         return true;

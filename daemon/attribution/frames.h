@@ -31,5 +31,9 @@ struct frames_remains {
 void frames_retire(struct books *books, uint32_t lane, const uint64_t live[SHM_COUNTERS],
                    const struct frames_remains *remains);
 
-/* The process is gone: what is still open is aborted.  *path: 1 at first.  False as above. */
-bool frames_finish(struct books *books, uint32_t *path);
+/* The process is gone: what is still open is noted, and aborted.  Zero at first.  False: it is to be called again, in
+ * this batch or the next. */
+struct frames_finishing {
+        uint32_t spans, paths; /* that were looked at */
+};
+bool frames_finish(struct books *books, struct frames_finishing *at);

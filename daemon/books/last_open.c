@@ -11,12 +11,11 @@ static void set(struct books *books, struct last_open *slot, const struct last_o
         *slot = *span;
 }
 
-void last_open_note(struct books *books, uint64_t instance, uint32_t path, const uint64_t sums[SHM_COUNTERS]) {
+static void note(struct books *books, uint64_t instance, uint32_t path, const uint64_t sums[SHM_COUNTERS]) {
         struct last_open *last = books->book->last_open;
         struct last_open span = {.instance = instance, .path = path, .noted_ns = books->book->now_ns};
         uint32_t i = BOOKS_LAST;
 
-        last_open_prune(books);
         memcpy(span.sums, sums, sizeof span.sums);
         for (uint32_t k = 0; k < BOOKS_LAST; k++)
                 if (last[k].instance == instance)
@@ -31,7 +30,8 @@ void last_open_note(struct books *books, uint64_t instance, uint32_t path, const
         set(books, &last[i], &span);
 }
 
-void last_open_prune(struct books *books) {
+/* Forgets what was cut off long before now. */
+static void prune(struct books *books) {
         static const struct last_open none;
         struct last_open *last = books->book->last_open;
         uint32_t n = 0;
@@ -47,13 +47,21 @@ void last_open_prune(struct books *books) {
                 set(books, &last[n], &none);
 }
 
-void last_open_note_all(struct books *books) {
-        for (uint32_t i = 0; i < books->book->instances; i++) {
-                const struct instance *entry = &books->instances[i];
+void last_open_note(struct books *books, uint64_t instance, uint32_t path, const uint64_t sums[SHM_COUNTERS]) {
+        prune(books);
+        note(books, instance, path, sums);
+}
+
+bool last_open_note_some(struct books *books, uint32_t *next, uint32_t portion) {
+        if (!*next)
+                prune(books);
+        for (; *next < books->book->instances && portion; ++*next, portion--) {
+                const struct instance *entry = &books->instances[*next];
 
                 if (entry->instance && (entry->flags & INSTANCE_OPENED) && !(entry->flags & INSTANCE_ABORTED))
-                        last_open_note(books, entry->instance, entry->path, entry->sums);
+                        note(books, entry->instance, entry->path, entry->sums);
         }
+        return *next >= books->book->instances;
 }
 
 bool books_last_row(const struct books *books, uint32_t index, struct books_last *ret) {

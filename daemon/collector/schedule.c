@@ -244,14 +244,17 @@ static void begin_tick(struct collector *collector, uint64_t now_ns) {
                 schedule->marked_ns = now_ns;
 }
 
-static void tend(struct collector *collector, struct process *process, uint64_t now_ns) {
+/* False: it goes on. */
+static bool tend(struct collector *collector, struct process *process, uint64_t now_ns) {
         struct schedule *schedule = &collector->schedule;
 
-        process_tend(process, now_ns);
+        if (!process_tend(process, now_ns))
+                return false;
         process_autopsy(process, now_ns);
         limits_tend_process(process, now_ns);
         handover_retry(collector->handover, process);
         schedule->tick_is_busy |= process->end == PROCESS_ALIVE || process_pidfd(process) >= 0;
+        return true;
 }
 
 /* One slice of the rows.  False: it goes on. */
@@ -262,8 +265,9 @@ static bool go_on_with_tick(struct collector *collector, uint64_t now_ns) {
         struct process *process;
 
         while ((process = row_of_round(collector, round))) {
-                if (!round->is_tended)
-                        tend(collector, process, now_ns);
+                while (!round->is_tended && !tend(collector, process, now_ns))
+                        if (reactor_slice_is_over(end_ns))
+                                return false;
                 round->is_tended = true;
                 if (schedule->tick_marks && !mark(schedule, process, now_ns, end_ns))
                         return false;

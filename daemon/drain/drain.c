@@ -21,7 +21,9 @@
 #include "daemon/drain/segment_reader.h"
 
 /* A high-water mark that forgets: two stretches of five seconds. */
-#define FILL_NS UINT64_C(5000000000)
+#define FILL_NS          UINT64_C(5000000000)
+
+#define PARTIALS_PORTION 2048u /* spans of which an enter was refused, that one call looks up */
 
 int drain_new(struct drain **ret, int memfd, const struct shm_geometry *geometry, struct books *books) {
         struct drain *drain;
@@ -72,7 +74,13 @@ static uint64_t share(const struct drain *drain) {
         return room < drain->slice ? room : drain->slice;
 }
 
-/* `share` is used up. */
+/* Takes `records`, or work that takes as long, from the share. */
+static void charge(struct drain *drain, uint64_t records) {
+        quota_add(drain->reader.quota, QUOTA_RECORDS, records);
+        drain->slice -= records < drain->slice ? records : drain->slice;
+}
+
+/* The share is used up, or the rest of a look is left to the next call. */
 static int cut(struct drain *drain) {
         if (quota_room(drain->reader.quota, QUOTA_RECORDS))
                 return DRAIN_CUT;
@@ -268,8 +276,7 @@ int drain_some(struct drain *drain, uint32_t i, uint64_t to, enum spans_pass pas
                 return 0;
         r = drain_lane(drain, i, to - position <= left ? to : position + left, pass);
         position = books_lane(drain->books, i)->position - position;
-        quota_add(drain->reader.quota, QUOTA_RECORDS, position);
-        drain->slice -= position < drain->slice ? position : drain->slice;
+        charge(drain, position);
         return r;
 }
 
@@ -326,26 +333,44 @@ static int begin_second_look(struct drain *drain) {
                 r = segment_head(&drain->reader, i, books_lane(drain->books, i)->position, &drain->targets[i]);
         if (r >= 0)
                 drain->target_count = n;
+        drain->next_partial = 0; /* of all lanes, since these heads were read */
         return r;
 }
 
-/* After the records of a look, so that a span that is closed in it is known as partial before its close is applied. */
-static void note_partials(struct drain *drain) {
-        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
-                struct lane *lane = books_lane(drain->books, i);
-                uint32_t from = lane->partials_seen, n, at = 0;
-                uint64_t spans[SHM_PARTIALS];
+/* Returns how many spans were looked up. */
+static uint32_t note_partials_of(struct drain *drain, uint32_t i) {
+        struct lane *lane = books_lane(drain->books, i);
+        uint32_t from = lane->partials_seen, n, at = 0;
+        uint64_t spans[SHM_PARTIALS];
 
-                if (books_batch_is_full(drain->books))
-                        drain_next_batch(drain);
-                n = segment_partials(&drain->reader, i, &from, spans);
-                while (at < n && spans_note_partial(drain->books, spans[at]))
-                        at++;
-                if (from + at == lane->partials_seen)
-                        continue;
+        if (books_batch_is_full(drain->books))
+                drain_next_batch(drain);
+        n = segment_partials(&drain->reader, i, &from, spans);
+        while (at < n && spans_note_partial(drain->books, spans[at]))
+                at++;
+        if (from + at != lane->partials_seen) {
                 touch(drain->books, &lane->partials_seen);
                 lane->partials_seen = from + at;
         }
+        return n;
+}
+
+/* After the records of a look, so that a span that is closed in it is known as partial before its close is applied.
+ * Some in each call, whatever is left of the share: where a user's share is not enough, more is refused.  False: it goes
+ * on at the next call. */
+static bool note_partials(struct drain *drain) {
+        uint64_t looked_up = 0;
+
+        for (; drain->next_partial < drain->reader.lanes; drain->next_partial++) {
+                if (looked_up >= PARTIALS_PORTION && !drain->is_unbounded)
+                        break;
+                looked_up += note_partials_of(drain, drain->next_partial);
+        }
+        charge(drain, looked_up);
+        if (drain->next_partial < drain->reader.lanes)
+                return false;
+        drain->next_partial = 0;
+        return true;
 }
 
 static int second_look(struct drain *drain) {
@@ -356,10 +381,9 @@ static int second_look(struct drain *drain) {
                 r = drain_some(drain, i, drain->targets[i], SPANS_SECOND_LOOK);
                 is_done &= books_lane(drain->books, i)->position >= drain->targets[i];
         }
-        if (r < 0 || !is_done)
+        if (r < 0 || !is_done || !note_partials(drain))
                 return r;
         drain->target_count = 0;
-        note_partials(drain);
         while (!spans_apply_closes(drain->books))
                 drain_next_batch(drain);
         return 0;
@@ -383,7 +407,7 @@ int drain_look(struct drain *drain, bool *any) {
         take_overflow(drain, SPANS_FIRST_LOOK);
         r = first_look(drain, any);
         if (r >= 0)
-                note_partials(drain);
+                (void)note_partials(drain); /* the rest before the next closes are applied */
         if (r >= 0 && open_spans_have_queued(drain->books))
                 r = begin_second_look(drain);
         if (r >= 0 && drain->target_count)
@@ -410,7 +434,7 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
         drain_commit(drain);
         if (r < 0)
                 return r;
-        if (!share(drain))
+        if (!share(drain) || drain->target_count)
                 return cut(drain);
         /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at
          * once would be to spin as long as a thread writes. */

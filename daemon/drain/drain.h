@@ -45,9 +45,11 @@ int drain_pass(struct drain *drain, uint64_t now_ns);
 bool drain_has_records(const struct drain *drain);
 
 /* Brings the books up to the threads' live counters wherever a ring is drained, so that rows show this moment.  Call
- * it after a pass and before a query.  0, -errno, or DRAIN_CUT: it is settled but for what was refused on some of its
- * paths, which is read at the next calls. */
+ * it after a pass and before a query.  0, -errno, or DRAIN_CUT: the rest of its lanes, or of what was refused on its
+ * paths, is read at the next calls. */
 int drain_settle(struct drain *drain, uint64_t now_ns);
+/* How often all of its lanes were settled. */
+uint64_t drain_settled(const struct drain *drain);
 
 /* Compares the books with the threads' counters, read again from the segment.  False, with the difference in `why`, if a lane
  * has booked more than its thread counted, or less although the thread has ended.  Only for counters that cannot go back. */

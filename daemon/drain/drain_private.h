@@ -24,15 +24,27 @@ struct drain {
         uint32_t close_count;
         uint32_t first;        /* the lane with which the next first look begins */
         uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
+        uint32_t next_partial; /* the lane with which note_partials() goes on */
+        uint32_t settled;      /* lanes, of a round of settling that is not at its end; 0: none is */
+        uint64_t rounds;       /* of settling, that are at their ends */
         uint64_t slice;        /* records that this call may still drain */
         bool is_unbounded;     /* the process is dead: all of it, whatever its user's share */
         uint64_t now_ns;
         uint64_t moved, moved_ns; /* what is refused and done by all threads; when that was last seen to differ */
         uint32_t refused_path;    /* whose refused enters were read last */
         uint32_t refused_left;    /* paths of which they are still to be read */
-        /* The next step of the end, the lane and path that it is at, and how often it looked for closes. */
-        enum { FINISH_LOOK, FINISH_LANES, FINISH_REFUSED, FINISH_CLOSES, FINISH_PATHS, FINISH_DONE } finish;
-        uint32_t finish_lane, finish_path;
+        /* The next step of the end, where it is, and how often it looked for closes. */
+        enum {
+                FINISH_LOOK,
+                FINISH_LANES,
+                FINISH_REFUSED,
+                FINISH_CLOSES,
+                FINISH_OPEN,
+                FINISH_RINGS,
+                FINISH_DONE
+        } finish;
+        uint32_t finish_lane, finish_ring;
+        struct frames_finishing finish_open;
         unsigned finish_looks;
         int finish_result;
         uint64_t fill_ns; /* when fill[0] began */

@@ -68,7 +68,8 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
  * all there is nothing more to come, unless it was stopped right between; then its next doing shows it. */
 #define MOVED_NS UINT64_C(2000000000)
 
-/* Paths that are looked at in one call. */
+/* Lanes and paths that are looked at in one call. */
+#define LANES_PORTION 1024u
 #define PATHS_PORTION 16384u
 
 /* To look at each path, here and in the segment, took a sixth of what a `top` over processes that sleep cost us. */
@@ -110,13 +111,19 @@ static void settle_refused(struct drain *drain, bool is_dead) {
         settle_refused_paths(drain, PATHS_PORTION);
 }
 
+/* A portion of the lanes, from `settled` on, which is 0 again behind the last one. */
 static int settle_lanes(struct drain *drain) {
-        int r = drain_look_at_lanes(drain);
+        uint32_t end = drain->settled + LANES_PORTION;
+        int r = drain->settled ? 0 : drain_look_at_lanes(drain);
 
-        for (uint32_t i = 0; r >= 0 && i < drain->reader.lanes; i++) {
+        for (; r >= 0 && drain->settled < drain->reader.lanes && drain->settled < end; drain->settled++) {
                 if (books_batch_is_full(drain->books))
                         drain_next_batch(drain);
-                r = settle_lane(drain, i, false);
+                r = settle_lane(drain, drain->settled, false);
+        }
+        if (drain->settled == drain->reader.lanes) {
+                drain->settled = 0;
+                drain->rounds++;
         }
         return r;
 }
@@ -129,16 +136,20 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
                 return 0;
         drain->slice = DRAIN_SLICE;
         drain_begin(drain, now_ns);
-        if (drain_has_closes(drain)) /* of the last pass's second look */
+        if (!drain->settled && drain_has_closes(drain)) /* of the last pass's second look */
                 r = drain_look(drain, &any);
         segment_ask_timing_of_all(&drain->reader, books_timing(drain->books));
         if (r >= 0)
                 r = settle_lanes(drain);
-        if (r >= 0)
+        if (r >= 0 && !drain->settled)
                 settle_refused(drain, false);
         drain_commit(drain);
         drain_publish_retired(drain);
-        return r >= 0 && drain->refused_left ? DRAIN_CUT : r;
+        return r >= 0 && (drain->settled || drain->refused_left) ? DRAIN_CUT : r;
+}
+
+uint64_t drain_settled(const struct drain *drain) {
+        return drain->rounds;
 }
 
 static int finish_look(struct drain *drain) {
@@ -186,10 +197,10 @@ static int finish_step(struct drain *drain) {
                 settle_refused_paths(drain, PATHS_PORTION);
                 return drain->refused_left > 0;
         case FINISH_CLOSES:
-                drain->finish_path = 1;
                 return !finish_closes(drain);
-        case FINISH_PATHS:
-                return !frames_finish(drain->books, &drain->finish_path);
+        case FINISH_OPEN:
+                return !frames_finish(drain->books, &drain->finish_open);
+        case FINISH_RINGS:
         case FINISH_DONE:
                 break;
         }
@@ -201,9 +212,13 @@ int drain_finish_some(struct drain *drain, uint64_t now_ns) {
 
         if (drain->finish == FINISH_DONE)
                 return drain->finish_result;
-        drain_begin(drain, now_ns);
-        r = finish_step(drain);
-        drain_commit(drain);
+        if (drain->finish == FINISH_RINGS) {
+                r = !segment_forget_rings(&drain->reader, &drain->finish_ring);
+        } else {
+                drain_begin(drain, now_ns);
+                r = finish_step(drain);
+                drain_commit(drain);
+        }
         if (r < 0) {
                 drain->finish_result = r;
                 drain->finish = FINISH_DONE;
@@ -223,7 +238,7 @@ int drain_finish(struct drain *drain, uint64_t now_ns) {
 
 void drain_abandon(struct books *books, uint64_t now_ns) {
         static const struct frames_remains nothing;
-        uint32_t path = 1;
+        struct frames_finishing open = {0};
 
         books_begin(books, now_ns);
         for (uint32_t i = 0; i < books_lanes(books); i++) {
@@ -233,7 +248,7 @@ void drain_abandon(struct books *books, uint64_t now_ns) {
                 }
                 frames_retire(books, i, books_lane(books, i)->last, &nothing);
         }
-        while (!frames_finish(books, &path)) {
+        while (!frames_finish(books, &open)) {
                 books_commit(books);
                 books_begin(books, now_ns);
         }

@@ -8,8 +8,11 @@
 #include <sys/mman.h>
 
 #include "base/clean_text.h"
+#include "base/pages.h"
 #include "shm/ring.h"
 #include "shm/segment.h"
+
+#define FORGET_PORTION (UINT64_C(8) << 20)
 
 static int fault(struct segment_reader *reader, const char *format, ...) {
         va_list args;
@@ -37,6 +40,18 @@ void segment_deinit(struct segment_reader *reader) {
         if (reader->map)
                 munmap(reader->map, reader->geometry.segment_size);
         *reader = (struct segment_reader){0};
+}
+
+bool segment_forget_rings(const struct segment_reader *reader, uint32_t *ring) {
+        const struct shm_geometry *geometry = &reader->geometry;
+        uint64_t begin = page_round_up(shm_ring_offset(geometry, *ring)), end = begin;
+
+        for (; *ring < reader->lanes && end - begin < FORGET_PORTION; ++*ring)
+                end = page_round_up(shm_ring_offset(geometry, *ring + 1));
+        /* They would be read in again.  Where it fails, all of it is left to segment_deinit(). */
+        if (end > begin)
+                (void)madvise((char *)reader->map + begin, end - begin, MADV_DONTNEED);
+        return *ring >= reader->lanes;
 }
 
 uint32_t segment_claimed(const struct segment_reader *reader) {

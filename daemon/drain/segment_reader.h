@@ -26,6 +26,9 @@ struct segment_reader {
 
 int segment_init(struct segment_reader *reader, int memfd, const struct shm_geometry *geometry);
 void segment_deinit(struct segment_reader *reader);
+/* Before segment_deinit(), which takes long where many rings were read: lets go of the pages of some of them.  *ring: 0
+ * at first.  True: of all. */
+bool segment_forget_rings(const struct segment_reader *reader, uint32_t *ring);
 
 /* How many lanes are claimed, unchecked. */
 uint32_t segment_claimed(const struct segment_reader *reader);

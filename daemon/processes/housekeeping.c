@@ -159,30 +159,48 @@ static void recheck(struct process *process) {
         processes->owner->label_changed(processes->userdata, process);
 }
 
-void process_tend(struct process *process, uint64_t now_ns) {
+static void look_at(struct process *process, uint64_t now_ns) {
         struct process_inside *inside = process->inside;
 
-        if (!process->drain)
-                return;
         if (!inside->housekeeping.rechecked && now_ns - inside->attached_ns >= NS_PER_S)
                 recheck(process);
         else if (inside->housekeeping.maps && search(process))
                 inside->processes->owner->label_changed(inside->processes->userdata, process);
         process_look_for_filters(process, now_ns, NS_PER_S);
         process_name_threads(process, now_ns, NS_PER_S);
-        if (is_to_settle(process, now_ns)) {
-                int r = drain_settle(process->drain, now_ns);
+        inside->housekeeping.is_settling = is_to_settle(process, now_ns);
+        inside->housekeeping.settled = drain_settled(process->drain);
+}
 
-                /* This frees the lanes of dead threads, and applies the closes that waited for them. */
-                inside->housekeeping.settled_ns = now_ns;
-                if (r < 0) {
-                        process_expel(process, r);
-                        return;
-                }
-        }
+/* A portion of its lanes: frees those of dead threads, and applies the closes that waited for them.  A query may settle
+ * the rest between two calls. */
+static void settle(struct process *process, uint64_t now_ns) {
+        struct housekeeping *own = &process->inside->housekeeping;
+        int r = own->settled == drain_settled(process->drain) ? drain_settle(process->drain, now_ns) : 0;
+
+        own->settled_ns = now_ns;
+        own->is_settling = r > 0 && own->settled == drain_settled(process->drain);
+        if (r < 0)
+                process_expel(process, r);
+}
+
+bool process_tend(struct process *process, uint64_t now_ns) {
+        struct housekeeping *own = &process->inside->housekeeping;
+
+        if (!process->drain)
+                return true;
+        if (!own->is_settling)
+                look_at(process, now_ns);
+        if (own->is_settling)
+                settle(process, now_ns);
+        if (own->is_settling)
+                return false;
+        if (!process->drain)
+                return true;
         trim_idle(process);
         process_alert(process, now_ns, false);
         look_whether_exec(process, now_ns);
+        return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ the ended -- */

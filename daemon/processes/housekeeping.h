@@ -20,14 +20,16 @@ struct housekeeping {
         uint64_t named_activity;    /* drain_activity() at that time; while it is the same, no name is read again */
         uint32_t next_lane;         /* where the reading of names goes on; 0: at the first lane */
         uint64_t settled_ns;        /* when its live counters were booked last */
+        bool is_settling;           /* Some of its lanes are left until drain_settled() is no longer `settled`. */
+        uint64_t settled;           /* drain_settled() at the begin */
         uint64_t activity;          /* activity_of() at the last look */
         unsigned active_looks;      /* for how many more looks it counts as active */
         struct procinfo_maps *maps; /* NULL, or the search for its allocator, which goes on */
         bool idle;                  /* It is not active, and its undo log was trimmed for that. */
 };
 
-/* Looks after one living process, about once a second. */
-void process_tend(struct process *process, uint64_t now_ns);
+/* Looks after one living process, about once a second.  False: it has very many threads; call it again. */
+bool process_tend(struct process *process, uint64_t now_ns);
 /* Begins to look for its allocator; housekeeping goes on with it. */
 void process_find_allocator(struct process *process);
 /* Gives the search up. */

@@ -41,6 +41,7 @@ load() {
                 ask $crowd spans --sort span >/dev/null
                 ask $crowd spans --sort=-alloc_bytes >/dev/null
                 ask $crowd spans --sort path >/dev/null
+                ask $crowd spans --columns pid,span,threads >/dev/null
                 ask $crowd tree >/dev/null
                 ask $crowd ps >/dev/null
                 ctl --json=short spans >/dev/null
@@ -68,7 +69,7 @@ load "many mappings" 64 2500 1 1
 load "many names" 6 0 12000 2
 load "many paths" 1 0 1000 1 129
 load "many threads" 4 0 1 800
-load "many open spans" 1 0 1 800 0 60
+load "many open spans" 1 0 1 3000 0 60
 load "many processes" "${HELD_UP_PROCESSES:-400}" 0 3 1
 expect "the neighbour still runs" "$(ask $neighbour ps | jq '[.processes[] | select(.alive)] | length')" 1
 exec 7>&-

@@ -113,10 +113,10 @@ static inline void apply(struct fixture *f) {
 }
 
 static inline void finish(struct fixture *f) {
-        uint32_t path = 1;
+        struct frames_finishing at = {0};
 
         books_begin(f->books, 1);
-        assert_true(frames_finish(f->books, &path));
+        assert_true(frames_finish(f->books, &at));
         books_commit(f->books);
         books_assert_balance(f->books);
 }

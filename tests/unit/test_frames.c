@@ -417,7 +417,8 @@ static void random_counters(uint64_t ret[SHM_COUNTERS], const struct lane *lane)
 
 static void random_step(struct fixture *f) {
         struct books *books = f->books;
-        uint32_t i = (uint32_t)random() % 4, path = 1;
+        struct frames_finishing at = {0};
+        uint32_t i = (uint32_t)random() % 4;
         struct lane *lane = &books->lanes[i];
         struct frames_remains remains = {0};
         struct shm_record record = {
@@ -451,7 +452,7 @@ static void random_step(struct fixture *f) {
                 break;
         case 6:
                 if (random() % 20 == 0)
-                        frames_finish(books, &path);
+                        frames_finish(books, &at);
                 break;
         case 7:
                 if (random() % 20 == 0)
