@@ -220,6 +220,7 @@ struct collector *collector_free(struct collector *collector) {
         }
         if (collector->beacon)
                 beacon_retire(collector->beacon);
+        collector_tell_busy(collector);
         if (collector->statefile)
                 collector_refresh(collector); /* what was written until now is saved, too */
         collector->statefile = statefile_free(collector->statefile);

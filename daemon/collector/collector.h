@@ -40,7 +40,8 @@ struct collector_options {
         const struct handover_store *store; /* what outlives us is put there; NULL: nothing does */
         struct handover_gift *gifts;        /* what the store gave back; for collector_new() only */
         size_t gift_count;
-        bool eager;   /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
+        bool eager;               /* take SHM_HELLO_EXEC notices, and keep a row for what never attached */
+        void (*still_busy)(void); /* called between two files or processes while it starts or ends; NULL: nothing is */
         pid_t family; /* processes of other users are served only if they descend from this one; 0: all are */
 };
 extern const struct collector_options collector_options_default;

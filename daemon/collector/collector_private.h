@@ -53,6 +53,12 @@ struct collector {
         struct rate clock;
 };
 
+/* A step of its start or end is done. */
+static inline void collector_tell_busy(const struct collector *collector) {
+        if (collector->options.still_busy)
+                collector->options.still_busy();
+}
+
 /* The collector's part of a process. */
 struct process_part {
         struct handover_kept kept;

@@ -312,6 +312,7 @@ void handover_take(struct handover *handover, struct handover_gift *gifts, size_
         for (size_t i = 0; i < n; i++) {
                 take_one(handover, &estates[i], &matched, &alive);
                 highest = estates[i].number;
+                collector_tell_busy(handover->collector);
         }
         free(estates);
         handover->whole = handover->inherited && matched == handover->page->live;

@@ -392,8 +392,10 @@ void statefile_load(struct statefile *statefile, struct handover_gift **gifts, s
         while (dir && *count - given < FILES_MAX && (entry = readdir(dir)))
                 if (is_leftover(entry->d_name)) /* of a collector that was killed while it wrote */
                         (void)unlinkat(statefile->dir_fd, entry->d_name, 0);
-                else if (is_ours(entry->d_name) && !is_given(*gifts, given, entry->d_name))
+                else if (is_ours(entry->d_name) && !is_given(*gifts, given, entry->d_name)) {
                         load_one(statefile, entry->d_name, gifts, count);
+                        collector_tell_busy(statefile->collector);
+                }
         if (dir)
                 closedir(dir);
 }
@@ -502,6 +504,7 @@ static void save_all(struct statefile *statefile) {
                         continue;
                 begin_job(process, &job);
                 save_now(statefile, &job, go_on_with_copy(process, &job, UINT64_MAX));
+                collector_tell_busy(collector);
         }
 }
 

@@ -61,11 +61,23 @@ static struct query_server_limits query_limits(const struct config *config) {
                                             (unsigned)config->limits.connections_uid};
 }
 
+/* To save or take over much takes longer than the service manager waits for a stop or a start. */
+static void tell_still_busy(void) {
+        static uint64_t told_ns;
+        uint64_t now_ns = clock_monotonic_ns();
+
+        if (told_ns && now_ns - told_ns < NS_PER_S)
+                return;
+        told_ns = now_ns;
+        sd_notify(0, "EXTEND_TIMEOUT_USEC=60000000");
+}
+
 static void make_options(struct collector_options *ret, const struct config *config, const char *runtime_dir) {
         const struct config_limits *limits = &config->limits;
 
         *ret = collector_options_default;
         ret->runtime_dir = runtime_dir;
+        ret->still_busy = tell_still_busy;
         ret->keep_ns = config->keep_ns;
         ret->state_ns = config->state_ns;
         ret->processes_max = (uint32_t)limits->processes;

@@ -58,6 +58,28 @@ wait "$pid" || fail "the program ended with $?"
 wait_for "no program" eval '[ "$(json "[.processes[] | select(.alive)] | length" ps)" = 0 ]'
 stop_collector
 
+if command -v python3 >/dev/null; then
+        note "the service manager is to wait for the end"
+        cat >"$WORK/manager.py" <<'END'
+import socket, sys
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+while True:
+    print(manager.recv(4096).decode(), flush=True)
+END
+        python3 "$WORK/manager.py" "$WORK/notify" >>"$WORK/told" &
+        manager=$!
+        wait_for "the manager" test -S "$WORK/notify"
+        NOTIFY_SOCKET=$WORK/notify start
+        wait_for "its start" grep -q READY=1 "$WORK/told"
+        : >"$WORK/told"
+        stop_collector
+        wait_for "its end" grep -q STOPPING=1 "$WORK/told"
+        wait_for "more time" grep -q EXTEND_TIMEOUT_USEC= "$WORK/told"
+        kill "$manager"
+        wait "$manager" || true
+fi
+
 note "damaged files"
 rows=$(find "$state" -name 'books.*' | wc -l)
 head -c 3000 "$state/books.1" >"$WORK/short" && cp "$WORK/short" "$state/books.1" # cut off

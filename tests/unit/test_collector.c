@@ -95,12 +95,19 @@ static int attach(struct fixture *f, pid_t pid) {
         return attach_with(f, pid, getpid(), &process);
 }
 
+static unsigned busy;
+
+static void count_busy(void) {
+        busy++;
+}
+
 static void start(struct fixture *f) {
         struct collector_options options = collector_options_default;
 
         options.state_dir = f->dir;
         options.state_ns = NS_PER_MS;
         options.eager = true;
+        options.still_busy = count_busy;
         assert_int_equal(reactor_new(&f->reactor, REACTOR_POLL), 0);
         assert_int_equal(collector_new(&f->collector, f->reactor, &options), 0);
 }
@@ -212,9 +219,13 @@ static void test_ended_ones_that_were_taken_over_count(void **unused) {
         begin(&f);
         close(attach_with(&f, getpid(), getpid(), &row));
         process_end(row, PROCESS_DETACHED, 0);
+        busy = 0;
         stop(&f);
+        assert_int_equal(busy, 1 + 1); /* at the begin, and for each of its files */
 
+        busy = 0;
         start(&f);
+        assert_int_equal(busy, 2 + 1); /* it has read two files, and taken over one process */
         process = collector_process(f.collector, 0);
         assert_non_null(process);
         assert_int_equal(process->end, PROCESS_DETACHED);
