@@ -61,6 +61,8 @@ static struct query_server_limits query_limits(const struct config *config) {
                                             (unsigned)config->limits.connections_uid};
 }
 
+#define MORE_TIME "EXTEND_TIMEOUT_USEC=60000000"
+
 /* To save or take over much takes longer than the service manager waits for a stop or a start. */
 static void tell_still_busy(void) {
         static uint64_t told_ns;
@@ -69,7 +71,7 @@ static void tell_still_busy(void) {
         if (told_ns && now_ns - told_ns < NS_PER_S)
                 return;
         told_ns = now_ns;
-        sd_notify(0, "EXTEND_TIMEOUT_USEC=60000000");
+        sd_notify(0, MORE_TIME);
 }
 
 static void make_options(struct collector_options *ret, const struct config *config, const char *runtime_dir) {
@@ -267,7 +269,7 @@ int main(int argc, char *argv[]) {
         if (r == 0) {
                 tell_started(&daemon);
                 r = reactor_run(daemon.reactor);
-                sd_notify(0, "STOPPING=1");
+                sd_notify(0, "STOPPING=1\n" MORE_TIME);
                 if (r < 0)
                         log_event(LOG_FAILED, NULL, "the event loop failed: %s", strerror(-r));
                 else

@@ -59,7 +59,7 @@ wait_for "no program" eval '[ "$(json "[.processes[] | select(.alive)] | length"
 stop_collector
 
 if command -v python3 >/dev/null; then
-        note "the service manager is to wait for the end"
+        note "the service manager is to wait for the start and the end"
         cat >"$WORK/manager.py" <<'END'
 import socket, sys
 manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -72,10 +72,11 @@ END
         wait_for "the manager" test -S "$WORK/notify"
         NOTIFY_SOCKET=$WORK/notify start
         wait_for "its start" grep -q READY=1 "$WORK/told"
+        grep -q EXTEND_TIMEOUT_USEC= "$WORK/told" || fail "it asks for no time to take over"
         : >"$WORK/told"
         stop_collector
         wait_for "its end" grep -q STOPPING=1 "$WORK/told"
-        wait_for "more time" grep -q EXTEND_TIMEOUT_USEC= "$WORK/told"
+        grep -q EXTEND_TIMEOUT_USEC= "$WORK/told" || fail "it asks for no time to save"
         kill "$manager"
         wait "$manager" || true
 fi
