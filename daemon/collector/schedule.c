@@ -283,13 +283,14 @@ static void on_tick(void *userdata, uint64_t now_ns) {
         struct collector *collector = userdata;
         struct schedule *schedule = &collector->schedule;
         struct processes *processes = collector->processes;
+        uint64_t end_ns = reactor_slice_end(), next;
         bool busy, fits;
-        uint64_t next;
 
         reactor_work(collector->reactor, "housekeeping");
         if (!schedule->tick.is_on)
                 begin_tick(collector, now_ns);
-        if (!go_on_with_tick(collector, now_ns)) {
+        if (row_of_round(collector, &schedule->tick) &&
+            (!go_on_with_tick(collector, now_ns) || reactor_slice_is_over(end_ns))) {
                 reactor_timer_set(schedule->tick_timer, now_ns);
                 return;
         }
