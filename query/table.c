@@ -20,18 +20,40 @@ struct decoder {
         size_t arena_size, arena_used;
 };
 
+static void free_maps(const struct table *table, size_t row) {
+        const struct table_cell *cells = &table->cells[row * table->column_count];
+
+        for (size_t i = 0; i < table->column_count; i++)
+                if (cells[i].type == WIRE_COLUMN_MAP)
+                        free(cells[i].map.entries);
+}
+
 struct table *table_free(struct table *table) {
         if (!table)
                 return NULL;
 
-        for (size_t i = 0; i < table->row_count * table->column_count; i++)
-                if (table->cells[i].type == WIRE_COLUMN_MAP)
-                        free(table->cells[i].map.entries);
+        for (size_t row = 0; row < table->row_count; row++)
+                free_maps(table, row);
         free(table->cells);
         free(table->columns);
         free(table->arena);
         free(table);
         return NULL;
+}
+
+void table_keep_rows(struct table *table, const bool *keep) {
+        size_t n = table->column_count, kept = 0;
+
+        for (size_t row = 0; row < table->row_count; row++) {
+                if (!keep[row]) {
+                        free_maps(table, row);
+                        continue;
+                }
+                if (kept != row)
+                        memcpy(&table->cells[kept * n], &table->cells[row * n], n * sizeof(*table->cells));
+                kept++;
+        }
+        table->row_count = kept;
 }
 
 int table_column(const struct table *table, const char *name) {

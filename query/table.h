@@ -52,6 +52,9 @@ struct table {
 /* Takes NULL; returns NULL. */
 struct table *table_free(struct table *table);
 
+/* Removes every row whose entry of `keep` is false; the others keep their order. */
+void table_keep_rows(struct table *table, const bool *keep);
+
 /* The index of a column, or -1. */
 int table_column(const struct table *table, const char *name);
 /* One cell; NULL when there is none (also for column -1). */

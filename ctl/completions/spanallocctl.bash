@@ -53,7 +53,7 @@ _spanallocctl() {
         local verbs='status ps spans tree show top follow run enable disable timing reset doctor demo version help'
         local everywhere='--system --user --socket --json --no-pager --no-legend --full --raw --color --help --version'
         local -A own=(
-                [ps]='--pid --unit --filter --sort --limit --columns'
+                [ps]='--pid --unit --filter --alive --sort --limit --columns'
                 [spans]='--pid --unit --filter --since --sort --limit --columns'
                 [tree]='--pid --unit --filter --since --min-percent --sort --limit --columns'
                 [show]='--pid --unit --since'

@@ -243,6 +243,9 @@ static int parse_option(struct parser *parser, int id, const char *text) {
                 return 0;
         case OPTION_RING_KIB:
                 return parse_ring(parser, text);
+        case OPTION_ALIVE:
+                o->alive = true;
+                return 0;
         case OPTION_NOW:
                 o->now = true;
                 return 0;

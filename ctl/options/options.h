@@ -72,6 +72,7 @@ struct options {
         uint64_t count;    /* screens of top; 0: no end */
         uint64_t delay_ns; /* between screens of top; 0: the default */
         const char *output, *preload, *on_full;
+        bool alive;         /* of ps: only processes that run */
         bool now;           /* enable, disable: restart what runs */
         uint64_t ring_kib;  /* 0: not given */
         uint64_t linger_ns; /* of run */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/render.h"
 #include "ctl/output/render_tree.h"
@@ -62,7 +63,9 @@ static int draw_process(struct drawing *drawing, size_t row) {
         cells[0] = name;
         for (size_t i = 0; i < drawing->n_columns; i++)
                 if (!strcmp(drawing->columns[i], "alloc_bytes"))
-                        cells[i + 1] = format_bytes(sum, process_sum(tree, row, "alloc_bytes"));
+                        cells[i + 1] = counting_is_hidden(tree, row)
+                                               ? "-"
+                                               : format_bytes(sum, process_sum(tree, row, "alloc_bytes"));
         drawing->depth = 0;
         drawing->least = (uint64_t)((unsigned __int128)process_sum(tree, row, "alloc_bytes") * drawing->min_ppm /
                                     1000000);

@@ -11,9 +11,29 @@
 /* Names may be shortened to this before a whole column is given up. */
 enum { NAME_MIN = 8 };
 
-static bool has_any(const struct table *table, const char *name) {
+static bool is_usual(const struct table_cell *cell, uint64_t usual) {
+        if (!cell)
+                return true;
+        switch (cell->type) {
+        case WIRE_COLUMN_UINT:
+                return cell->u == usual;
+        case WIRE_COLUMN_INT:
+                return cell->i == (int64_t)usual;
+        case WIRE_COLUMN_BOOL:
+                return cell->b == !!usual;
+        case WIRE_COLUMN_TEXT:
+                return !*cell->text;
+        case WIRE_COLUMN_MAP:
+                return !cell->map.count;
+        }
+        return true;
+}
+
+static bool has_any(const struct table *table, const struct view_column *column) {
+        int index = table_column(table, column->name);
+
         for (size_t row = 0; row < table->row_count; row++)
-                if (*table_text(table, row, name) || table_uint(table, row, name))
+                if (!is_usual(table_at(table, row, index), column->usual))
                         return true;
         return false;
 }
@@ -62,7 +82,7 @@ size_t view_choose(const struct options *options, const struct table *table, con
                 return options->n_columns;
         }
         for (size_t i = 0; i < n_view; i++) {
-                shown[i] = !view[i].only_if_any || has_any(table, view[i].name);
+                shown[i] = !view[i].only_if_any || has_any(table, &view[i]);
                 widths[i] = shown[i] ? least_width(table, view[i].name) : 0;
                 sum += widths[i];
         }

@@ -14,7 +14,8 @@
 struct view_column {
         const char *name;
         unsigned rank;    /* the highest is left out first when room is short; 0: never left out */
-        bool only_if_any; /* left out when it is empty in every row */
+        bool only_if_any; /* left out when it is empty, or has the usual value, in every row */
+        uint64_t usual;   /* of a number; of a yes or no 0 or 1 */
 };
 
 /* Fills `ret` (room for OPTIONS_COLUMNS_MAX) and returns how many.  `width` as of render_width. */

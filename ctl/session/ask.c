@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "ctl/output/counting.h"
 #include "ctl/output/view.h"
 #include "ctl/session/ask.h"
 
@@ -86,6 +88,44 @@ int ask_pid_known(struct ctl *ctl) {
         return ctl_fail(CTL_NOT_FOUND,
                         "the collector has no process %" PRIu64 "; `spanallocctl ps` lists those that it has",
                         ctl->options.pid);
+}
+
+static int by_number(const void *left, const void *right) {
+        const uint64_t *a = left, *b = right;
+
+        return (*a > *b) - (*a < *b);
+}
+
+static void hide(struct table *table, const uint64_t *numbers, size_t count) {
+        for (size_t row = 0; row < table->row_count; row++) {
+                uint64_t process = table_uint(table, row, "process");
+
+                if (bsearch(&process, numbers, count, sizeof(process), by_number))
+                        counting_hide(table, row);
+        }
+}
+
+int ask_hide_uncounted(struct ctl *ctl, struct table *table) {
+        struct client_params params = {
+                .pid = (pid_t)ctl->options.pid, .unit = ctl->options.unit, .columns = "process,counting"};
+        struct table *ps = NULL;
+        uint64_t *numbers;
+        size_t count = 0;
+        int r = ask_table(ctl, "ps", &params, &ps);
+
+        if (r != CTL_OK)
+                return r;
+        numbers = calloc(ps->row_count + 1, sizeof(*numbers));
+        for (size_t row = 0; numbers && row < ps->row_count; row++)
+                if (counting_is_missing(table_text(ps, row, "counting")))
+                        numbers[count++] = table_uint(ps, row, "process");
+        if (numbers) {
+                qsort(numbers, count, sizeof(*numbers), by_number);
+                hide(table, numbers, count);
+        }
+        table_free(ps);
+        free(numbers);
+        return numbers ? CTL_OK : ctl_fail(CTL_FAILURE, "Out of memory.");
 }
 
 int ask_printed(int r) {

@@ -29,6 +29,10 @@ int ask_table(struct ctl *ctl, const char *method, const struct client_params *p
 /* Called when an answer for --pid is empty: 0 if the collector has the process, else CTL_NOT_FOUND. */
 int ask_pid_known(struct ctl *ctl);
 
+/* Empties what says nothing of the rows whose process has no counted heap (counting.h).  The table has a column "process".
+ * For a person: a document has the numbers as they came. */
+int ask_hide_uncounted(struct ctl *ctl, struct table *table);
+
 /* A table as one document, under `key`, with the columns that the options name. */
 int ask_print_json(const struct ctl *ctl, const char *key, const struct table *table);
 

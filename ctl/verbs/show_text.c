@@ -176,9 +176,9 @@ static void print_next(const struct show *show, FILE *stream) {
 /* The rows of the tree that bear the name, one line for each path. */
 static int print_paths(const struct show *show, FILE *stream) {
         static const struct view_column view[] = {
-                {"pid", 2, false},         {"path", 0, false},
-                {"closed", 1, false},      {"self_alloc_bytes", 0, false},
-                {"alloc_bytes", 0, false}, {"net_bytes", 0, false},
+                {"pid", 2, false, 0},         {"path", 0, false, 0},
+                {"closed", 1, false, 0},      {"self_alloc_bytes", 0, false, 0},
+                {"alloc_bytes", 0, false, 0}, {"net_bytes", 0, false, 0},
         };
 
         struct table named = *show->tree;
@@ -201,15 +201,15 @@ static int print_paths(const struct show *show, FILE *stream) {
 
 static int print_processes(const struct show *show, FILE *stream) {
         static const struct view_column view[] = {
-                {"pid", 0, false},
-                {"unit", 4, true},
-                {"closed", 3, false},
-                {"open", 3, false},
-                {"alloc_bytes", 0, false},
-                {"net_bytes", 0, false},
-                {"self_alloc_bytes", 0, false},
-                {"alloc_bytes_rate_10s", 2, false},
-                {"quality", 5, false},
+                {"pid", 0, false, 0},
+                {"unit", 4, true, 0},
+                {"closed", 3, false, 0},
+                {"open", 3, false, 0},
+                {"alloc_bytes", 0, false, 0},
+                {"net_bytes", 0, false, 0},
+                {"self_alloc_bytes", 0, false, 0},
+                {"alloc_bytes_rate_10s", 2, false, 0},
+                {"quality", 5, false, 0},
         };
 
         if (show->spans->row_count < 2)

@@ -85,6 +85,8 @@ int verb_tree(struct ctl *ctl, int argc, char **argv) {
                 return r;
         if (!tree->row_count)
                 r = ask_pid_known(ctl);
+        if (r == CTL_OK && !ctl->options.json)
+                r = ask_hide_uncounted(ctl, tree);
         if (r == CTL_OK && ctl->options.sort)
                 r = ask_printed(tree_order(tree, ctl->options.sort));
         if (r == CTL_OK)

@@ -121,7 +121,7 @@ for verb in status ps spans tree "show job" "top -1" "top -b -n 2 -d 1"; do
 done
 expect_match "spans" "$(ctl spans)" 'inflate'
 expect_match "ps" "$(ctl ps)" 'pkgindex'
-expect "ps without its legend" "$(ctl --no-legend ps | grep -c '[0-9]')" "$(json '.processes | length' ps)"
+expect "ps without its legend" "$(ctl --no-legend --full ps | grep -c '[0-9]')" "$(json '.processes | length' ps)"
 expect_match "the whole help" "$(ctl help)" 'follow'
 for verb in status ps spans tree show top follow run enable disable reset version help; do
         expect_match "help of $verb" "$(ctl help $verb)" "$verb"

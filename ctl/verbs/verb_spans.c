@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spans: a row for each process and name.
+ */
+#include <string.h>
+
+#include "ctl/session/ask.h"
+#include "ctl/verbs/show_table.h"
+#include "ctl/verbs/verbs.h"
+
+#define NO_SPANS "No spans. Programs must link libspanalloc and open some; see \"spanallocctl ps\".\n"
+
+static const char *spans_note(const struct options *options, const struct table *table) {
+        if (!table->row_count)
+                return (options->pid || options->unit || options->filter) ? "No span matches.\n" : NO_SPANS;
+        if (table->complete)
+                return NULL;
+        if (options->since_ns)
+                return "What a row shows may be more than was asked for: no mark reaches so far back.\n";
+        return "There are more rows; --limit=0 shows all.\n";
+}
+
+/* The columns to ask for, with the one by which a row's process is found. */
+static const char *spans_columns(const struct options *options, const struct view_column *view, size_t n_view,
+                                 char buf[COLUMNS_TEXT_MAX]) {
+        const char *columns = ask_columns(options, view, n_view, buf);
+        size_t used = columns ? strlen(columns) : 0;
+
+        if (!columns || options->json)
+                return columns;
+        for (size_t i = 0; i < options->n_columns; i++)
+                if (!strcmp(options->columns[i], "process"))
+                        return columns;
+        if (used + sizeof(",process") > COLUMNS_TEXT_MAX)
+                return NULL;
+        strcpy(buf + used, ",process");
+        return buf;
+}
+
+int verb_spans(struct ctl *ctl, int argc, char **argv) {
+        static const struct view_column view[] = {
+                {"pid", 0, false, 0},
+                {"unit", 6, true, 0},
+                {"span", 0, false, 0},
+                {"cycles", 5, false, 0},
+                {"open", 3, false, 0},
+                {"alloc_bytes", 0, false, 0},
+                {"net_bytes", 0, false, 0},
+                {"self_alloc_bytes", 1, false, 0},
+                {"alloc_bytes_rate_10s", 2, false, 0},
+                {"alloc_bytes_rate_10m", 7, false, 0},
+                {"per_call_p99", 8, false, 0},
+                {"quality", 4, false, 0},
+        };
+        char columns[COLUMNS_TEXT_MAX];
+        struct client_params params = ask_params(&ctl->options);
+        const char *note = NULL;
+        struct table *table = NULL;
+        int r;
+
+        if (!params.sort)
+                params.sort = "-alloc_bytes";
+        if (!ctl->options.json || ctl->options.n_columns)
+                params.columns = spans_columns(&ctl->options, view, sizeof(view) / sizeof(view[0]), columns);
+        r = ask_table(ctl, "spans", &params, &table);
+        if (r != CTL_OK)
+                return r;
+        if (!table->row_count)
+                r = ask_pid_known(ctl);
+        if (r == CTL_OK && !ctl->options.json)
+                r = ask_hide_uncounted(ctl, table);
+        if (r == CTL_OK && ctl->options.json) {
+                r = ask_print_json(ctl, "spans", table);
+        } else if (r == CTL_OK) {
+                note = spans_note(&ctl->options, table);
+                r = show_table(ctl, table, view, sizeof(view) / sizeof(view[0]), note);
+        }
+        table_free(table);
+        return r;
+}
