@@ -22,6 +22,7 @@
 #define SPANS_TOLD    5u
 #define NAMES_TOLD    3u
 #define RATES_PORTION 8192u /* paths */
+#define MINUTE_NS     (60 * NS_PER_S)
 
 void post_mortem_watch(struct process *process) {
         (void)procinfo_oom_kills(process->cgroup, &process->inside->post_mortem.oom_kills);
@@ -116,6 +117,34 @@ void post_mortem_deinit(struct process *process) {
         process->inside->post_mortem.rates = NULL;
 }
 
+void post_mortem_sample(struct process *process, uint64_t now_ns, uint64_t alloc_bytes) {
+        struct post_mortem *own = &process->inside->post_mortem;
+
+        if (own->latest.ns && now_ns - own->latest.ns < MINUTE_NS)
+                return;
+        own->before = own->latest;
+        own->latest = (struct post_mortem_sample){now_ns, alloc_bytes};
+}
+
+/* Bytes a second, in spans and outside, over the last minute or two, or since it attached if that was later. */
+static double own_rate(const struct process *process) {
+        const struct post_mortem *own = &process->inside->post_mortem;
+        struct post_mortem_sample from = own->latest;
+        struct books_process_row row;
+        uint64_t age_ns;
+
+        if (own->before.ns && process->ended_ns - from.ns < MINUTE_NS / 2)
+                from = own->before;
+        if (!from.ns)
+                from.ns = process->inside->attached_ns;
+        age_ns = process->ended_ns > from.ns + NS_PER_S ? process->ended_ns - from.ns : NS_PER_S;
+        books_process_lanes(process->books, &row);
+        /* A reset began the sums again. */
+        if (row.counters[SHM_ALLOC_BYTES] < from.alloc_bytes)
+                from.alloc_bytes = 0;
+        return (double)(row.counters[SHM_ALLOC_BYTES] - from.alloc_bytes) * (double)NS_PER_S / (double)age_ns;
+}
+
 /* The names with the highest rates, the highest first; 0: no more. */
 static void find_top(const struct post_mortem_rates *rates, uint32_t top[NAMES_TOLD]) {
         for (uint32_t name = 1; name <= rates->names; name++) {
@@ -133,11 +162,12 @@ static void find_top(const struct post_mortem_rates *rates, uint32_t top[NAMES_T
         }
 }
 
-/* "4.0 MiB/s, query 3.9 MiB/s, parse 10 B/s" */
+/* The process, then names of spans: "4.0 MiB/s, query 3.9 MiB/s, parse 10 B/s" */
 static void list_rates(struct process *process, char *buf, size_t size) {
         const struct books *books = process->books;
         const struct post_mortem_rates *rates;
         uint32_t top[NAMES_TOLD] = {0};
+        double all = own_rate(process);
         char bytes[32];
         size_t at;
 
@@ -146,7 +176,9 @@ static void list_rates(struct process *process, char *buf, size_t size) {
         rates = process->inside->post_mortem.rates;
         if (rates)
                 find_top(rates, top);
-        amount(bytes, rates ? rates->of_name[0] : 0);
+        if (rates && rates->of_name[0] > all)
+                all = rates->of_name[0];
+        amount(bytes, all);
         at = add(buf, size, 0, bytes);
         at = add(buf, size, at, "/s");
         for (unsigned i = 0; i < NAMES_TOLD && top[i] && rates->of_name[top[i]] >= 0.5; i++) {
@@ -167,11 +199,19 @@ static bool was_oom(const struct process *process) {
         return process->inside->post_mortem.maybe_oom || procinfo_oom_told(process->pid, process->inside->attached_ns);
 }
 
+/* A signal by which programs are asked to end: of itself no failure. */
+static bool is_request(const struct process *process) {
+        return process->end == PROCESS_KILLED &&
+               (process->end_status == SIGTERM || process->end_status == SIGINT || process->end_status == SIGHUP);
+}
+
 static const char *cause(const struct process *process) {
         const char *name = process->end == PROCESS_KILLED ? sigabbrev_np(process->end_status) : NULL;
 
         if (process->out_of_memory)
                 return "out of memory";
+        if (is_request(process))
+                return "a request to end";
         /* Who sends a SIGKILL does not say so. */
         return name && process->end_status != SIGKILL ? sigdescr_np(process->end_status) : "unknown";
 }
@@ -198,8 +238,8 @@ static void report(struct process *process) {
                 process->end = PROCESS_KILLED;
                 process->end_status = SIGKILL;
         }
-        /* Without its status, one that left nothing open has ended like any other. */
-        if (process->end == PROCESS_EXITED && !books_last_row(process->books, 0, &last))
+        /* With nothing open a request to end is an ordinary end, and so is an end without a status. */
+        if ((process->end == PROCESS_EXITED || is_request(process)) && !books_last_row(process->books, 0, &last))
                 return;
         list_spans(process->books, spans, sizeof spans);
         list_rates(process, rates, sizeof rates);

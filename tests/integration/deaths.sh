@@ -3,6 +3,7 @@
 # What was it doing when it died: spans that were open are aborted, with their bytes, and ps names them; one line says so of
 # who was killed, and none of who ended by itself.
 . "$(dirname "$0")/../support/lib.sh"
+need python3
 
 start_collector
 reads_status() { # of the dead, by a pidfd: Linux 6.15
@@ -69,6 +70,44 @@ done
 die exec exec
 expect "spans open then" "$(ps_field "$pid" 'last_spans | length')" 4
 expect "lines about it" "$(lines)" 0
+
+note "a request to end"
+spawn "$PROGRAMS/span_dies" waits
+pid=$SPAWNED
+# Its second thread waits inside "batch", its first inside "query".
+is_in() {
+        [ "$(span_field "$pid" query open)" = 1 ]
+}
+wait_for "its spans" is_in
+kill -TERM "$pid"
+wait_for "the line about it" grep -q "process $pid (span_dies).*open then" "$WORK/collector.log"
+! reads_status || expect_match "the line" "$(grep "process $pid.*open then" "$WORK/collector.log")" \
+        'killed by SIGTERM, cause a request to end; open then: batch'
+mkfifo "$WORK/in"
+exec 9<>"$WORK/in"
+for signal in TERM HUP; do
+        "$PROGRAMS/span_timed" <&9 >"$WORK/out" &
+        pid=$!
+        echo "calls 3" >&9
+        wait_for "the calls" grep -q '^[0-9]' "$WORK/out"
+        kill -"$signal" "$pid"
+        wait "$pid" 2>/dev/null || true
+        wait_for "its end" ended
+        ! reads_status || wait_for "how it ended" is_told "" "killed by SIG$signal"
+        ! grep -q "process $pid.*open then" "$WORK/collector.log" || fail "an ordinary end is told: $(grep "process $pid" "$WORK/collector.log")"
+done
+
+if reads_status; then
+        note "the rate of a program without spans"
+        LD_PRELOAD=$PRELOAD python3 -c 'import os
+held = [bytearray(1 << 20) for i in range(200)]
+os.kill(os.getpid(), 9)' &
+        pid=$!
+        wait "$pid" || true
+        wait_for "the line about it" grep -q "process $pid .*last minute" "$WORK/collector.log"
+        expect_match "its rate" "$(grep "process $pid .*last minute" "$WORK/collector.log")" \
+                'open then: nothing; last minute: [1-9][0-9.]* [MG]iB/s$'
+fi
 
 note "a thread's death is not the process's"
 spawn "$PROGRAMS/span_dies" thread

@@ -30,7 +30,7 @@ expect "the spans" "$(entry killed '.[].SPANALLOC_SPANS')" \
         'batch 4.9 KiB, request 1.1 KiB, request/query 1000 B, job 10 B'
 expect_match "the rates" "$(entry killed '.[].SPANALLOC_RATES')" 'batch [0-9.]+'
 expect_match "as a reader has it" "$(inside journalctl -q --no-pager -x OBJECT_SYSTEMD_UNIT=killed.service)" \
-        'killed in the middle of something'
+        'A program was killed'
 
 if inside grep -qw memory /sys/fs/cgroup/cgroup.controllers; then
         note "memory runs out"
