@@ -317,13 +317,17 @@ const char *procinfo_maps_search(struct procinfo_maps *maps) {
         return NULL;
 }
 
-uint64_t procinfo_rss(pid_t pid) {
+uint64_t procinfo_rss(pid_t pid, uint64_t *ret_anon) {
+        uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+        unsigned long long pages, shared;
         char buf[128];
-        unsigned long long pages;
 
-        if (read_file(buf, sizeof buf, "/proc/%d/statm", (int)pid) < 0 || sscanf(buf, "%*u %llu", &pages) != 1)
+        *ret_anon = 0;
+        if (read_file(buf, sizeof buf, "/proc/%d/statm", (int)pid) < 0 ||
+            sscanf(buf, "%*u %llu %llu", &pages, &shared) != 2)
                 return 0;
-        return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+        *ret_anon = pages > shared ? (pages - shared) * page : 0;
+        return pages * page;
 }
 
 static uint64_t read_number(const char *cgroup, const char *file) {

@@ -56,8 +56,8 @@ bool procinfo_has_uid(pid_t pid, uid_t uid);
 /* The process that a pidfd is of; -1: it has ended, and was waited for.  -EBADF: it is no pidfd. */
 int procinfo_pidfd(int pidfd, pid_t *ret);
 
-/* Resident bytes; 0 when unknown. */
-uint64_t procinfo_rss(pid_t pid);
+/* Resident bytes, and those that are neither a file's nor shared memory; 0 when unknown. */
+uint64_t procinfo_rss(pid_t pid, uint64_t *ret_anon);
 /* Memory of a cgroup and its limit; 0 when unknown or none. */
 void procinfo_cgroup_memory(const char *cgroup, uint64_t *ret_current, uint64_t *ret_limit);
 

@@ -90,7 +90,9 @@ const char *process_end_text(const struct process *process, char *buf, size_t si
         return buf;
 }
 
-void process_memory(const struct process *process, uint64_t *ret_rss, uint64_t *ret_unit, uint64_t *ret_limit) {
-        *ret_rss = process->end == PROCESS_ALIVE ? procinfo_rss(process->pid) : 0;
-        procinfo_cgroup_memory(process->cgroup, ret_unit, ret_limit);
+void process_memory(const struct process *process, struct process_memory *ret) {
+        *ret = (struct process_memory){0};
+        if (process->end == PROCESS_ALIVE)
+                ret->rss = procinfo_rss(process->pid, &ret->rss_anon);
+        procinfo_cgroup_memory(process->cgroup, &ret->unit, &ret->unit_limit);
 }

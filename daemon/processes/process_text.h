@@ -13,5 +13,9 @@ struct process;
 const char *process_counting(const struct process *process, char *buf, size_t size);
 /* "exited", "exited 3", "killed by SIGKILL", "exec", ...; "" while alive. */
 const char *process_end_text(const struct process *process, char *buf, size_t size);
-/* Resident memory and that of its cgroup with its limit, read now; 0 where unknown. */
-void process_memory(const struct process *process, uint64_t *ret_rss, uint64_t *ret_unit, uint64_t *ret_limit);
+/* Memory as the kernel counts it, read now; 0 where unknown. */
+struct process_memory {
+        uint64_t rss, rss_anon;    /* of the process */
+        uint64_t unit, unit_limit; /* of its cgroup */
+};
+void process_memory(const struct process *process, struct process_memory *ret);

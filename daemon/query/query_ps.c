@@ -14,7 +14,7 @@
 struct ps_row {
         const struct process *process;
         struct books_process_row books;
-        uint64_t rss, unit_memory, unit_limit;
+        struct process_memory memory;
         char ended[160];
         char counting[192];
 };
@@ -74,11 +74,11 @@ static uint64_t ps_number(const struct ps_row *row, int column) {
         case WIRE_PS_coverage_ppm:
                 return coverage_ppm(row);
         case WIRE_PS_rss_bytes:
-                return row->rss;
+                return row->memory.rss;
         case WIRE_PS_unit_memory_bytes:
-                return row->unit_memory;
+                return row->memory.unit;
         case WIRE_PS_unit_memory_limit_bytes:
-                return row->unit_limit;
+                return row->memory.unit_limit;
         case WIRE_PS_open:
                 return row->books.open;
         case WIRE_PS_aborted:
@@ -97,6 +97,8 @@ static uint64_t ps_number(const struct ps_row *row, int column) {
                 return row->books.peak_net;
         case WIRE_PS_forks:
                 return row->books.forks;
+        case WIRE_PS_rss_anon_bytes:
+                return row->memory.rss_anon;
         }
         return 0;
 }
@@ -207,7 +209,8 @@ static const struct query_rows_class ps_class = {
 
 /* Asking the kernel takes longer than all the rest: not for nothing. */
 static bool needs_memory(const struct query_rows *rows) {
-        return query_rows_need(rows, WIRE_PS_rss_bytes) || query_rows_need(rows, WIRE_PS_unit_memory_bytes) ||
+        return query_rows_need(rows, WIRE_PS_rss_bytes) || query_rows_need(rows, WIRE_PS_rss_anon_bytes) ||
+               query_rows_need(rows, WIRE_PS_unit_memory_bytes) ||
                query_rows_need(rows, WIRE_PS_unit_memory_limit_bytes);
 }
 
@@ -258,7 +261,7 @@ static void fill_row(const struct query_rows *rows, struct ps_row *row, const st
         row->process = process;
         row->books = reading->books;
         if (process->end == PROCESS_ALIVE && needs_memory(rows))
-                process_memory(process, &row->rss, &row->unit_memory, &row->unit_limit);
+                process_memory(process, &row->memory);
         snprintf(row->ended, sizeof(row->ended), "%s", process_end_text(process, text, sizeof(text)));
         snprintf(row->counting, sizeof(row->counting), "%s", process_counting(process, phrase, sizeof(phrase)));
 }

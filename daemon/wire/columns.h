@@ -144,7 +144,8 @@
         X(inherited_bytes, UINT, BYTES, "what was alive in its parent when it was forked")                             \
         X(peak_net_bytes, UINT, BYTES, "the largest net_bytes that was seen")                                          \
         X(net_quality, TEXT, NONE, "of net_bytes: exact, estimated or unknown")                                        \
-        X(forks, UINT, COUNT, "calls of fork(3): a child that never allocates has no row")
+        X(forks, UINT, COUNT, "calls of fork(3): a child that never allocates has no row")                             \
+        X(rss_anon_bytes, UINT, BYTES, "of rss_bytes, what is neither a file's nor shared memory")
 
 /* An event of `follow`. */
 #define WIRE_FOLLOW_COLUMNS(X)                                                                                         \

@@ -97,7 +97,8 @@ static struct table *one_process(uint64_t rss, int64_t net, uint64_t unit, uint6
         fake_text(ps, 0, "counting", "libspanalloc-malloc");
         fake_uint(ps, 0, "pid", 7);
         fake_uint(ps, 0, "coverage_ppm", 1000000);
-        fake_uint(ps, 0, "rss_bytes", rss);
+        fake_uint(ps, 0, "rss_bytes", rss + 500 * MIB); /* shared memory and files: not malloc's */
+        fake_uint(ps, 0, "rss_anon_bytes", rss);
         fake_int(ps, 0, "net_bytes", net);
         fake_uint(ps, 0, "unit_memory_bytes", unit);
         fake_uint(ps, 0, "unit_memory_limit_bytes", limit);
@@ -113,11 +114,12 @@ static void test_memory(void **state) {
         } cases[] = {
                 {100 * MIB, (int64_t)(80 * MIB), 120 * MIB, 1000 * MIB, "", ""},
                 {100 * MIB, (int64_t)(80 * MIB), 0, 0, "", ""},
-                {500 * MIB, (int64_t)(80 * MIB), 510 * MIB, 0, "500.0M resident, and 80.0M of it",
-                 "uses 510.0M, and 80.0M"},
+                {500 * MIB, (int64_t)(80 * MIB), 510 * MIB, 0,
+                 "500.0M resident, without files and shared memory, and 80.0M of it", "uses 510.0M, and 80.0M"},
                 {100 * MIB, (int64_t)(300 * MIB), 120 * MIB, 0, "300.0M in its books, and only 100.0M resident", ""},
                 {100 * MIB, (int64_t)(80 * MIB), 950 * MIB, 1000 * MIB, "", "uses 950.0M of the 1000.0M that it may"},
-                {100 * MIB, -(int64_t)(80 * MIB), 0, 0, "100.0M resident, and 0B of it", ""},
+                {100 * MIB, -(int64_t)(80 * MIB), 0, 0,
+                 "100.0M resident, without files and shared memory, and 0B of it", ""},
         };
         char text[MEMORY_TEXT_MAX];
 

@@ -49,7 +49,7 @@ static void test_self(void **state) {
         struct procinfo_stat stat;
         struct timespec now;
         char exe[256], link[256], cgroup[256];
-        uint64_t start_ns;
+        uint64_t start_ns, anon;
         ssize_t n;
 
         assert_int_equal(procinfo_stat(getpid(), &stat), 0);
@@ -63,7 +63,8 @@ static void test_self(void **state) {
         assert_string_equal(exe, link);
         assert_int_equal(procinfo_cgroup(getpid(), cgroup, sizeof cgroup), 0);
         assert_int_equal(cgroup[0], '/');
-        assert_true(procinfo_rss(getpid()) > 100000);
+        assert_true(procinfo_rss(getpid(), &anon) > 100000);
+        assert_true(anon > 0 && anon < procinfo_rss(getpid(), &anon));
 }
 
 /* Whatever a process calls itself, the fields behind its name are found. */
