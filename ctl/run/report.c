@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report of `run`, as text or as a document.  Rows that belong together are added up in report_fold.c.
+ * The report of `run`: the document, and the first lines of the text.  Rows that belong together are added up in
+ * report_fold.c, and are printed by report_tables.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,14 +16,12 @@
 #include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/json.h"
-#include "ctl/output/render.h"
+#include "ctl/output/text.h"
 #include "ctl/run/report.h"
 #include "ctl/run/report_fold.h"
+#include "ctl/run/report_tables.h"
 
-enum {
-        COMMAND_WIDTH = 96, /* of the command in the first line */
-        ROWS_MAX = 20,      /* of the tables that are a choice; that of the processes is whole */
-};
+enum { COMMAND_WIDTH = 96 }; /* of the command in the first line */
 
 /* ------------------------------------------------------------------------------------------------- document -- */
 
@@ -76,6 +75,16 @@ static uint64_t count_uncounted(const struct table *processes) {
         return count;
 }
 
+/* The largest peak of one process. */
+static uint64_t report_peak(const struct report *report) {
+        uint64_t peak = 0;
+
+        for (size_t row = 0; row < report->processes->row_count; row++)
+                if (table_uint(report->processes, row, "peak_net_bytes") > peak)
+                        peak = table_uint(report->processes, row, "peak_net_bytes");
+        return peak;
+}
+
 static int write_document(FILE *stream, const struct report *report, enum json_mode mode) {
         uint64_t uncounted = count_uncounted(report->processes), unseen = count_unseen(report);
         struct json *json = NULL;
@@ -102,6 +111,10 @@ static int write_document(FILE *stream, const struct report *report, enum json_m
         if (r == 0)
                 r = json_add_uint(json, NULL, "command_cpu_ns", report->command_cpu_ns);
         if (r == 0)
+                r = json_add_uint(json, NULL, "peak_net_bytes", report_peak(report));
+        if (r == 0)
+                r = json_add_uint(json, NULL, "max_rss_bytes", report->max_rss_bytes);
+        if (r == 0)
                 r = json_add_table(json, "processes", report->processes, NULL);
         if (r == 0)
                 r = json_add_table(json, "spans", report->spans, NULL);
@@ -112,6 +125,27 @@ static int write_document(FILE *stream, const struct report *report, enum json_m
 }
 
 /* --------------------------------------------------------------------------------------------------- totals -- */
+
+/* Lines of text, which go on at the indent where they are wider than the terminal. */
+struct page {
+        FILE *stream;
+        size_t width;
+};
+
+__attribute__((format(printf, 2, 3))) static void line(const struct page *page, const char *format, ...) {
+        char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        if (vasprintf(&text, format, args) < 0)
+                text = NULL;
+        va_end(args);
+        if (text) {
+                fputs("  ", page->stream);
+                text_print_wrapped(page->stream, text, 2, page->width);
+        }
+        free(text);
+}
 
 static void print_command(FILE *stream, char *const *argv) {
         int room = COMMAND_WIDTH;
@@ -141,172 +175,102 @@ static void print_end(FILE *stream, const struct report *report) {
 
         format_duration(elapsed, report->elapsed_ns);
         if (name)
-                fprintf(stream, ": killed by SIG%s after %s\n", name, elapsed);
+                fprintf(stream, ": killed by SIG%s after %s", name, elapsed);
         else if (report->signal)
-                fprintf(stream, ": killed by signal %d after %s\n", report->signal, elapsed);
+                fprintf(stream, ": killed by signal %d after %s", report->signal, elapsed);
         else
-                fprintf(stream, ": exited %d after %s\n", report->status, elapsed);
+                fprintf(stream, ": exited %d after %s", report->status, elapsed);
+}
+
+/* What was run and how it ended. */
+static void print_first(const struct page *page, const struct report *report) {
+        char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        if (!stream)
+                return;
+        fputs("spanalloc: ", stream);
+        print_command(stream, report->argv);
+        print_end(stream, report);
+        fclose(stream);
+        text_print_wrapped(page->stream, text, 0, page->width);
+        free(text);
 }
 
 static uint64_t share_ppm(uint64_t part, uint64_t all) {
         return all ? (uint64_t)((unsigned __int128)part * 1000000 / all) : 1000000;
 }
 
-static void print_cost(FILE *stream, const struct report *report, const struct fold_row *total) {
+/* The share of the books is known only if every program is counted. */
+static void print_coverage(const struct page *page, const struct report *report, const struct fold_row *total) {
         uint64_t all = total->values[FOLD_ALLOC_BYTES], lost = total->values[FOLD_LOST_BYTES];
+        uint64_t uncounted = total->values[FOLD_UNCOUNTED];
+        char share[FORMAT_MAX];
+
+        format_ppm(share, share_ppm(all > lost ? all - lost : 0, all));
+        if (uncounted == total->images)
+                line(page, "coverage unknown: nothing is counted");
+        else if (uncounted)
+                line(page, "coverage unknown: %" PRIu64 " of %" PRIu64 " %s not counted; of the others %s", uncounted,
+                     total->images, total->values[FOLD_EXECS] ? "programs" : "processes", share);
+        else if (!has_all_rows(report) || count_unseen(report))
+                line(page, "coverage unknown: some processes have no row; of the others %s", share);
+        else
+                line(page, "coverage %s", share);
+        if (report->refused)
+                line(page,
+                     "%" PRIu64 " enters, opens and closes found a full ring; --ring-kib makes rings larger, "
+                     "--on-full=wait waits",
+                     report->refused);
+}
+
+/* Peaks are of one process each: those of several may have been at different times. */
+static void print_memory(const struct page *page, const struct report *report, uint64_t count) {
+        const char *of = count > 1 ? " (each of one process)" : "";
         char a[FORMAT_MAX], b[FORMAT_MAX];
 
-        fprintf(stream, "  coverage %s", format_ppm(a, share_ppm(all > lost ? all - lost : 0, all)));
-        /* The allocations of these processes are unknown. */
-        if (total->values[FOLD_UNCOUNTED])
-                fprintf(stream, " of what was counted; %" PRIu64 " of %" PRIu64 " %s not counted",
-                        total->values[FOLD_UNCOUNTED], total->images,
-                        total->values[FOLD_EXECS] ? "programs" : "processes");
-        if (report->refused)
-                fprintf(stream,
-                        ": %" PRIu64 " enters, opens and closes found a full ring; --ring-kib makes rings larger, "
-                        "--on-full=wait waits",
-                        report->refused);
-        fprintf(stream, "\n  measuring took %s of processor time for %" PRIu64 " records, beside the command's %s\n",
-                format_duration(a, report->collector_cpu_ns), report->records,
-                format_duration(b, report->command_cpu_ns));
+        line(page, "peak of live heap %s, maximum RSS %s%s", format_bytes(a, report_peak(report)),
+             format_bytes(b, report->max_rss_bytes), of);
 }
 
-static void print_totals(FILE *stream, const struct report *report, const struct fold *processes) {
+static void print_totals(const struct page *page, const struct report *report, const struct fold *processes) {
         const struct fold_row *total = &processes->total;
         uint64_t count = total->images - total->values[FOLD_EXECS];
-        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], d[FORMAT_MAX];
+        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], d[FORMAT_MAX], programs[64] = "", alive[64] = "";
+        char uncounted[64] = "", inherited[64] = "";
 
-        fputs("spanalloc: ", stream);
-        print_command(stream, report->argv);
-        print_end(stream, report);
-        fprintf(stream, "  %" PRIu64 " process%s", count, count == 1 ? "" : "es");
+        print_first(page, report);
         if (total->values[FOLD_EXECS])
-                fprintf(stream, " that ran %" PRIu64 " programs", total->images);
+                snprintf(programs, sizeof(programs), " that ran %" PRIu64 " programs", total->images);
         if (total->values[FOLD_ALIVE])
-                fprintf(stream, ", %" PRIu64 " still running", total->values[FOLD_ALIVE]);
+                snprintf(alive, sizeof(alive), ", %" PRIu64 " still running", total->values[FOLD_ALIVE]);
         if (total->values[FOLD_UNCOUNTED])
-                fprintf(stream, ", %" PRIu64 " not counted", total->values[FOLD_UNCOUNTED]);
-        fprintf(stream, "\n  allocated %s in %" PRIu64 " allocations, freed %s in %" PRIu64,
-                format_bytes(a, total->values[FOLD_ALLOC_BYTES]), total->values[FOLD_ALLOCS],
-                format_bytes(b, total->values[FOLD_FREED_BYTES]), total->values[FOLD_FREES]);
+                snprintf(uncounted, sizeof(uncounted), ", %" PRIu64 " not counted", total->values[FOLD_UNCOUNTED]);
         if (total->values[FOLD_INHERITED])
-                fprintf(stream, ", inherited %s at forks", format_bytes(c, total->values[FOLD_INHERITED]));
-        fputc('\n', stream);
-        fprintf(stream, "  of what was allocated: %s in spans, %s outside, %s lost, %s before a process attached\n",
-                format_bytes(a, total->values[FOLD_SELF_BYTES]), format_bytes(b, total->values[FOLD_OUTSIDE_BYTES]),
-                format_bytes(c, total->values[FOLD_LOST_BYTES]), format_bytes(d, total->values[FOLD_BEFORE_BYTES]));
-        print_cost(stream, report, total);
+                snprintf(inherited, sizeof(inherited), ", inherited %s at forks",
+                         format_bytes(a, total->values[FOLD_INHERITED]));
+        line(page, "%" PRIu64 " process%s%s%s%s", count, count == 1 ? "" : "es", programs, alive, uncounted);
+        line(page, "allocated %s in %" PRIu64 " allocations, freed %s in %" PRIu64 "%s",
+             format_bytes(a, total->values[FOLD_ALLOC_BYTES]), total->values[FOLD_ALLOCS],
+             format_bytes(b, total->values[FOLD_FREED_BYTES]), total->values[FOLD_FREES], inherited);
+        line(page, "of what was allocated: %s in spans, %s outside, %s lost, %s before a process attached",
+             format_bytes(a, total->values[FOLD_SELF_BYTES]), format_bytes(b, total->values[FOLD_OUTSIDE_BYTES]),
+             format_bytes(c, total->values[FOLD_LOST_BYTES]), format_bytes(d, total->values[FOLD_BEFORE_BYTES]));
+        print_memory(page, report, count);
+        print_coverage(page, report, total);
+        line(page, "measuring took %s of processor time for %" PRIu64 " records, beside the command's %s",
+             format_duration(a, report->collector_cpu_ns), report->records, format_duration(b, report->command_cpu_ns));
         if (total->values[FOLD_UNBALANCED])
-                fprintf(stream, "  the books of %" PRIu64 " do not balance: please report it\n",
-                        total->values[FOLD_UNBALANCED]);
+                line(page, "the books of %" PRIu64 " do not balance: please report it", total->values[FOLD_UNBALANCED]);
         if (!has_all_rows(report))
-                fprintf(stream, "  some rows are missing: %" PRIu64 " attach requests were rejected\n",
-                        report->rejected);
+                line(page, "some rows are missing: %" PRIu64 " attach requests were rejected", report->rejected);
         if (count_unseen(report))
-                fprintf(stream,
-                        "  %" PRIu64 " forked children have no row: they could not attach, or the fork failed\n",
-                        count_unseen(report));
+                line(page, "%" PRIu64 " forked children have no row: they could not attach, or the fork failed",
+                     count_unseen(report));
 }
 
-/* --------------------------------------------------------------------------------------------------- tables -- */
-
-struct column {
-        const char *heading;
-        unsigned flags;
-        /* Returns `buf`, a text that lives long enough, or NULL for an empty cell. */
-        const char *(*cell)(const struct fold_row *row, char buf[RENDER_CELL_MAX]);
-};
-
-#define VALUE_CELL(name, format, value)                                                                                \
-        static const char *name(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {                               \
-                return format(buf, value);                                                                             \
-        }
-
-VALUE_CELL(allocs_cell, format_count, row->values[FOLD_ALLOCS])
-VALUE_CELL(alloc_bytes_cell, format_bytes, row->values[FOLD_ALLOC_BYTES])
-VALUE_CELL(frees_cell, format_count, row->values[FOLD_FREES])
-VALUE_CELL(freed_cell, format_bytes, row->values[FOLD_FREED_BYTES])
-VALUE_CELL(self_cell, format_bytes, row->values[FOLD_SELF_BYTES])
-VALUE_CELL(cycles_cell, format_count, row->values[FOLD_CYCLES])
-VALUE_CELL(net_cell, format_net_bytes, (int64_t)row->values[FOLD_NET])
-VALUE_CELL(inherited_cell, format_bytes, row->values[FOLD_INHERITED])
-
-static const char *name_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
-        if (row->images == 1)
-                return row->keys[FOLD_NAME];
-        snprintf(buf, RENDER_CELL_MAX, "%.200s x%" PRIu64, row->keys[FOLD_NAME], row->images);
-        return buf;
-}
-
-static const char *plain_name_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
-        return row->keys[FOLD_NAME];
-}
-
-static const char *program_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
-        return row->keys[FOLD_PROGRAM];
-}
-
-__attribute__((format(printf, 2, 3))) static void note(char buf[RENDER_CELL_MAX], const char *format, ...) {
-        size_t used = strlen(buf);
-        va_list args;
-
-        if (used)
-                used += (size_t)snprintf(buf + used, RENDER_CELL_MAX - used, "; ");
-        va_start(args, format);
-        vsnprintf(buf + used, RENDER_CELL_MAX - used, format, args);
-        va_end(args);
-}
-
-/* At most about 200 bytes, as `counting` is. */
-static const char *note_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
-        char bytes[FORMAT_MAX];
-
-        *buf = 0;
-        if (*row->keys[FOLD_NOTE])
-                note(buf, "%.250s", row->keys[FOLD_NOTE]);
-        if (row->over && *row->over)
-                note(buf, "%.60s", row->over + 1);
-        if (row->values[FOLD_EXECS])
-                note(buf, "%" PRIu64 " ended by exec", row->values[FOLD_EXECS]);
-        if (row->values[FOLD_ALIVE])
-                note(buf, "%" PRIu64 " still running", row->values[FOLD_ALIVE]);
-        if (row->values[FOLD_LOST_BYTES])
-                note(buf, "%s lost", format_bytes(bytes, row->values[FOLD_LOST_BYTES]));
-        return buf;
-}
-
-static const struct column process_columns[] = {
-        {"PROGRAM", 0, name_cell},
-        {"ALLOCS", RENDER_RIGHT, allocs_cell},
-        {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
-        {"FREES", RENDER_RIGHT, frees_cell},
-        {"FREED", RENDER_RIGHT, freed_cell},
-        {"INHERITED", RENDER_RIGHT, inherited_cell},
-        {"NET", RENDER_RIGHT, net_cell},
-        {"IN SPANS", RENDER_RIGHT, self_cell},
-        {"NOTE", 0, note_cell},
-};
-
-static const struct column span_columns[] = {
-        {"SPAN", 0, plain_name_cell},
-        {"PROGRAM", 0, program_cell},
-        {"CYCLES", RENDER_RIGHT, cycles_cell},
-        {"ALLOCS", RENDER_RIGHT, allocs_cell},
-        {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
-        {"FREED", RENDER_RIGHT, freed_cell},
-        {"NET", RENDER_RIGHT, net_cell},
-        {"SELF", RENDER_RIGHT, self_cell},
-};
-
-static const struct column thread_columns[] = {
-        {"OUTSIDE SPANS", 0, plain_name_cell}, {"PROGRAM", 0, program_cell},
-        {"ALLOCS", RENDER_RIGHT, allocs_cell}, {"ALLOC", RENDER_RIGHT, alloc_bytes_cell},
-        {"FREES", RENDER_RIGHT, frees_cell},   {"FREED", RENDER_RIGHT, freed_cell},
-        {"NET", RENDER_RIGHT, net_cell},
-};
-
-enum { COLUMNS_MAX = 9 };
+/* ---------------------------------------------------------------------------------------------------- all -- */
 
 static size_t width_of(FILE *stream) {
         struct winsize size;
@@ -314,55 +278,24 @@ static size_t width_of(FILE *stream) {
         return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-static int add_row(struct render *render, const struct fold_row *row, const struct column *columns, size_t count) {
-        char bufs[COLUMNS_MAX][RENDER_CELL_MAX];
-        const char *cells[COLUMNS_MAX];
-
-        for (size_t i = 0; i < count; i++)
-                cells[i] = columns[i].cell(row, bufs[i]);
-        return render_row(render, RENDER_ROOT, cells) == RENDER_ROOT ? -ENOMEM : 0;
-}
-
-static int print_table(FILE *stream, const struct fold *fold, const struct column *columns, size_t count, size_t max,
-                       const struct options *options) {
-        struct render *render = NULL;
-        int r;
-
-        if (!fold->count)
-                return 0;
-        r = render_new(&render, !options->no_legend, width_of(stream));
-        for (size_t i = 0; i < count && r == 0; i++)
-                r = render_column(render, columns[i].heading, columns[i].flags);
-        for (size_t i = 0; i < fold->count && i < max && r == 0; i++)
-                r = add_row(render, &fold->rows[i], columns, count);
-        fputc('\n', stream);
-        if (r == 0)
-                r = render_print(render, stream);
-        if (fold->count > max)
-                fprintf(stream, "and %zu more; --json has all\n", fold->count - max);
-        render_free(render);
-        return r;
-}
-
-#define PRINT(stream, fold, columns, max, options)                                                                     \
-        print_table(stream, fold, columns, sizeof(columns) / sizeof(*(columns)), max, options)
-
 static int write_tables(FILE *stream, const struct report *report, const struct options *options) {
         struct fold processes = FOLD_INIT, spans = FOLD_INIT, threads = FOLD_INIT;
-        int r = fold_processes(&processes, report->processes);
+        struct page page = {stream, options->full ? 0 : width_of(stream)};
+        bool legend = !options->no_legend;
+        int r = fold_processes(&processes, report->processes, report->path);
 
         if (r == 0)
-                r = fold_spans(&spans, report->spans, report->processes);
+                r = fold_spans(&spans, report->spans, report->processes, report->path);
         if (r == 0)
-                r = fold_threads(&threads, report->processes);
-        if (r == 0 && !options->no_legend)
-                print_totals(stream, report, &processes);
+                r = fold_threads(&threads, report->processes, report->path);
+        if (r == 0 && legend)
+                print_totals(&page, report, &processes);
         if (r == 0)
-                r = PRINT(stream, &processes, process_columns, SIZE_MAX, options);
+                r = report_table_processes(stream, &processes, legend, page.width);
         if (r == 0)
-                r = PRINT(stream, &spans, span_columns, ROWS_MAX, options);
+                r = report_table_spans(stream, &spans, legend, page.width);
         if (r == 0)
-                r = PRINT(stream, &threads, thread_columns, ROWS_MAX, options);
+                r = report_table_threads(stream, &threads, legend, page.width);
         fold_deinit(&threads);
         fold_deinit(&spans);
         fold_deinit(&processes);

@@ -14,12 +14,14 @@
 
 struct report {
         char *const *argv; /* the command, NULL terminated */
+        const char *path;  /* the file that was executed for it */
         int status;        /* in a shell's terms */
         int signal;        /* that ended it, or 0 */
         uint64_t elapsed_ns;
         uint64_t records, refused;
         uint64_t collector_cpu_ns; /* processor time of this program, beside the command */
         uint64_t command_cpu_ns;   /* processor time of the command and of its descendants that were waited for */
+        uint64_t max_rss_bytes;    /* of the largest of these */
         uint64_t rejected;         /* attach requests that the collector turned down: processes that are missing */
         uint64_t forked;           /* children of fork(3) that have a row */
         const struct table *processes, *spans; /* answers to `ps` and `spans` */

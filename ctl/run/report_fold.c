@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/output/counting.h"
+#include "ctl/run/program_name.h"
 #include "ctl/run/report_fold.h"
 
 /* The beginning of `counting` for a process that libspanalloc-malloc counts. */
@@ -59,16 +60,8 @@ static void merge(struct fold *fold) {
         qsort(fold->rows, fold->count, sizeof(*fold->rows), by_bytes);
 }
 
-static const char *base_name(const char *path) {
-        const char *slash = strrchr(path, '/');
-
-        return slash && slash[1] ? slash + 1 : path;
-}
-
-static const char *program_name(const struct table *processes, size_t row) {
-        const char *exe = table_text(processes, row, "exe");
-
-        return *exe ? base_name(exe) : table_text(processes, row, "comm");
+static const char *name_of(const struct table *processes, size_t row, const char *command) {
+        return program_name(table_text(processes, row, "exe"), table_text(processes, row, "comm"), command);
 }
 
 static bool begins(const char *text, const char *with) {
@@ -85,7 +78,7 @@ static void take_sums(struct fold_row *ret, const struct table *table, size_t ro
         ret->values[FOLD_SELF_BYTES] = table_uint(table, row, "self_alloc_bytes");
 }
 
-int fold_processes(struct fold *fold, const struct table *processes) {
+int fold_processes(struct fold *fold, const struct table *processes, const char *command) {
         fold->rows = calloc(processes->row_count + 1, sizeof(*fold->rows));
         if (!fold->rows)
                 return -ENOMEM;
@@ -94,7 +87,7 @@ int fold_processes(struct fold *fold, const struct table *processes) {
                 const char *counting = table_text(processes, row, "counting");
 
                 take_sums(to, processes, row);
-                to->keys[FOLD_NAME] = program_name(processes, row);
+                to->keys[FOLD_NAME] = name_of(processes, row, command);
                 to->keys[FOLD_PROGRAM] = table_text(processes, row, "exe");
                 to->keys[FOLD_NOTE] = begins(counting, COUNTED) ? "" : counting;
                 to->over = begins(counting, COUNTED) ? counting + strlen(COUNTED) : "";
@@ -127,7 +120,7 @@ static uint64_t *numbers_of(const struct table *processes) {
         return numbers;
 }
 
-int fold_spans(struct fold *fold, const struct table *spans, const struct table *processes) {
+int fold_spans(struct fold *fold, const struct table *spans, const struct table *processes, const char *command) {
         uint64_t *numbers = numbers_of(processes);
 
         fold->rows = calloc(spans->row_count + 1, sizeof(*fold->rows));
@@ -142,7 +135,7 @@ int fold_spans(struct fold *fold, const struct table *spans, const struct table 
 
                 take_sums(to, spans, row);
                 to->keys[FOLD_NAME] = table_text(spans, row, "span");
-                to->keys[FOLD_PROGRAM] = at ? program_name(processes, (size_t)(at - numbers)) : "";
+                to->keys[FOLD_PROGRAM] = at ? name_of(processes, (size_t)(at - numbers), command) : "";
                 to->keys[FOLD_NOTE] = "";
                 to->values[FOLD_CYCLES] = table_uint(spans, row, "cycles");
         }
@@ -162,7 +155,7 @@ static size_t count_threads(const struct table *processes) {
         return count;
 }
 
-static void add_threads(struct fold *fold, const struct table *processes, size_t row) {
+static void add_threads(struct fold *fold, const struct table *processes, size_t row, const char *name) {
         const struct table_map *map = table_map(processes, row, "outside_threads");
 
         for (size_t i = 0; map && i < map->count; i++) {
@@ -174,7 +167,7 @@ static void add_threads(struct fold *fold, const struct table *processes, size_t
                 fold->count++;
                 to->images = 1;
                 to->keys[FOLD_NAME] = entry->name;
-                to->keys[FOLD_PROGRAM] = program_name(processes, row);
+                to->keys[FOLD_PROGRAM] = name;
                 to->keys[FOLD_NOTE] = "";
                 for (uint32_t k = 0; k < entry->count && k < 4; k++)
                         to->values[FOLD_ALLOCS + k] = entry->values[k];
@@ -182,12 +175,12 @@ static void add_threads(struct fold *fold, const struct table *processes, size_t
         }
 }
 
-int fold_threads(struct fold *fold, const struct table *processes) {
+int fold_threads(struct fold *fold, const struct table *processes, const char *command) {
         fold->rows = calloc(count_threads(processes) + 1, sizeof(*fold->rows));
         if (!fold->rows)
                 return -ENOMEM;
         for (size_t row = 0; row < processes->row_count; row++)
-                add_threads(fold, processes, row);
+                add_threads(fold, processes, row, name_of(processes, row, command));
         merge(fold);
         return 0;
 }

@@ -53,7 +53,7 @@ struct fold {
         { 0 }
 void fold_deinit(struct fold *fold);
 
-/* Each 0 or -ENOMEM, into an empty fold. */
-int fold_processes(struct fold *fold, const struct table *processes);
-int fold_spans(struct fold *fold, const struct table *spans, const struct table *processes);
-int fold_threads(struct fold *fold, const struct table *processes);
+/* Each 0 or -ENOMEM, into an empty fold.  `command`: as in program_name.h; it outlives the fold. */
+int fold_processes(struct fold *fold, const struct table *processes, const char *command);
+int fold_spans(struct fold *fold, const struct table *spans, const struct table *processes, const char *command);
+int fold_threads(struct fold *fold, const struct table *processes, const char *command);

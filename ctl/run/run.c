@@ -26,8 +26,10 @@
 #include "ctl/run/report.h"
 #include "ctl/run/run.h"
 #include "ctl/run/run_child.h"
+#include "ctl/run/run_peak.h"
 #include "ctl/run/run_preload.h"
 #include "ctl/run/run_progress.h"
+#include "ctl/run/run_usage.h"
 #include "ctl/session/ctl.h"
 #include "ctl/session/fail.h"
 #include "daemon/collector/collector.h"
@@ -69,6 +71,8 @@ struct run {
         bool hurried; /* a signal asked for the report now */
         uint64_t started_ns, ended_ns, alone_ns; /* monotonic */
         struct run_progress progress;
+        struct run_usage usage;
+        struct run_peak peak;
 };
 
 /* -------------------------------------------------------------------------------------------------- the end -- */
@@ -133,7 +137,7 @@ static void on_reap_timer(void *userdata, uint64_t now) {
                         run->wait_status = status;
                         run->ended_ns = clock_monotonic_ns();
                 }
-                waitpid(info.si_pid, NULL, 0);
+                run_usage_reap(&run->usage, info.si_pid);
                 info.si_pid = 0;
         }
         if (r < 0 && errno == ECHILD && !run->alone) {
@@ -146,11 +150,27 @@ static void on_reap_timer(void *userdata, uint64_t now) {
 
 /* -------------------------------------------------------------------------------------------------- signals -- */
 
+/* Leaves the terminal as it was, then stops as any program does.  The line of progress comes back with its timer. */
+static void stop(struct run *run) {
+        sigset_t mask;
+
+        run_progress_hide(&run->progress);
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGTSTP);
+        raise(SIGTSTP);
+        sigprocmask(SIG_UNBLOCK, &mask, NULL); /* stops here */
+        sigprocmask(SIG_BLOCK, &mask, NULL);
+}
+
 /* The terminal sends a signal to the whole foreground group, including the command.  A signal that was sent to this
  * process alone is passed on. */
 static void on_signal(struct run *run, const struct signalfd_siginfo *info) {
         int signal = (int)info->ssi_signo;
 
+        if (signal == SIGTSTP) {
+                stop(run);
+                return;
+        }
         if (signal == SIGCHLD) {
                 reactor_timer_bring_forward(run->reap_timer, clock_monotonic_ns() + REAP_DELAY_NS);
                 return;
@@ -171,15 +191,15 @@ static void on_signal_fd(void *userdata, int fd, unsigned events) {
 
 /* Blocks signals before any thread is made.  A signal that was ignored at the start stays ignored, for nohup(1). */
 static int take_signals(struct run *run) {
-        static const int passed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+        static const int taken[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP};
         struct sigaction action, default_action = {.sa_handler = SIG_DFL};
         sigset_t mask;
 
         sigemptyset(&mask);
         sigaddset(&mask, SIGCHLD);
-        for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
-                if (sigaction(passed_on[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-                        sigaddset(&mask, passed_on[i]);
+        for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+                if (sigaction(taken[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+                        sigaddset(&mask, taken[i]);
         sigprocmask(SIG_BLOCK, &mask, &run->inherited.mask);
         sigaction(SIGCHLD, &default_action, &run->inherited.sigchld);
         run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -274,6 +294,7 @@ static int make_collector(struct run *run) {
 
 static void run_deinit(struct run *run) {
         run_progress_end(&run->progress);
+        run_peak_end(&run->peak);
         if (run->end_timer)
                 reactor_timer_free(run->end_timer);
         if (run->reap_timer)
@@ -384,9 +405,11 @@ static int loop(struct run *run) {
 
         if (!run->options->no_legend)
                 run_progress_begin(&run->progress, run->collector, run->started_ns);
-        r = reactor_run(run->reactor);
+        r = run_peak_begin(&run->peak, run->collector);
+        if (r == 0)
+                r = reactor_run(run->reactor);
         run_progress_end(&run->progress);
-
+        run_peak_end(&run->peak);
         if (r < 0) {
                 while (!run->ended && waitpid(run->pid, &run->wait_status, 0) < 0 && errno == EINTR)
                         ;
@@ -425,15 +448,6 @@ static int write_report(struct run *run, struct report *report, struct client *c
         return r;
 }
 
-static uint64_t processor_ns(int who) {
-        struct rusage usage;
-
-        if (getrusage(who, &usage) < 0)
-                return 0;
-        return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
-               (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-}
-
 /* A client_answer_fn: the report sees every process of the run. */
 static int answer_all(void *userdata, const void *message, size_t size, struct wire_buffer *out) {
         struct query_peer peer = {.uid = geteuid(), .sees_all = 1, .greeted = 1};
@@ -444,10 +458,12 @@ static int answer_all(void *userdata, const void *message, size_t size, struct w
 static int report(struct run *run) {
         struct report report = {
                 .argv = run->argv,
+                .path = run->path,
                 .status = exit_status(run->wait_status),
                 .signal = WIFSIGNALED(run->wait_status) ? WTERMSIG(run->wait_status) : 0,
                 .elapsed_ns = run->ended_ns - run->started_ns,
-                .command_cpu_ns = processor_ns(RUSAGE_CHILDREN),
+                .command_cpu_ns = run->usage.cpu_ns,
+                .max_rss_bytes = run->usage.max_rss_bytes,
         };
         struct collector_stats stats;
         struct client *client = NULL;
@@ -461,7 +477,7 @@ static int report(struct run *run) {
         report.forked = stats.forked;
         report.records = stats.records;
         report.refused = stats.refused;
-        report.collector_cpu_ns = processor_ns(RUSAGE_SELF);
+        report.collector_cpu_ns = run_usage_own_ns(&run->usage);
         r = query_new(&query, run->collector);
         if (r == 0)
                 r = client_new_local(&client, answer_all, query);
@@ -485,6 +501,7 @@ int verb_run(struct ctl *ctl, int argc, char **argv) {
         if (!run.argv)
                 return ctl_fail(RUN_EXIT_FAILURE, "out of memory");
         memcpy(run.argv, argv, (size_t)argc * sizeof(*argv));
+        run_usage_begin(&run.usage);
         r = prepare(&run);
         if (r == 0)
                 r = make(&run);

@@ -57,6 +57,10 @@ void run_progress_begin(struct run_progress *progress, struct collector *collect
                 reactor_timer_set(progress->timer, clock_monotonic_ns() + PROGRESS_NS);
 }
 
+void run_progress_hide(struct run_progress *progress) {
+        progress_end(&progress->line);
+}
+
 void run_progress_end(struct run_progress *progress) {
         progress_end(&progress->line);
         if (progress->timer)

@@ -18,5 +18,7 @@ struct run_progress {
 
 /* Shows on the terminal at stderr; without one nothing is ever shown. */
 void run_progress_begin(struct run_progress *progress, struct collector *collector, uint64_t started_ns);
+/* Takes the line away until its next second. */
+void run_progress_hide(struct run_progress *progress);
 /* Removes the line.  Accepts a zeroed struct, too. */
 void run_progress_end(struct run_progress *progress);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The report of `run`: one document, or tables that a person can read.
 . "$(dirname "$0")/../support/lib.sh"
-need jq
+need jq python3
 
 FAMILY=$PROGRAMS/run_family
 
@@ -41,6 +41,50 @@ expect "nothing too wide" "$(awk 'length > 160' "$WORK/human" | head -1)" ''
 human=$(cat "$WORK/human")
 expect_match "folded" "$human" '^ls x5 '
 expect_match "how it ended" "$human" 'SIGUSR1'
+
+note "a program is named by what was executed"
+mkdir "$WORK/bin"
+cp "$(command -v ls)" "$WORK/bin/real-name"
+ln -s real-name "$WORK/bin/short"
+ln -s "$WORK/bin/real-name" "$WORK/elsewhere"
+for command in "$WORK/bin/short" "$WORK/elsewhere"; do
+        "$CTL" run -o "$WORK/human" -- "$command" >/dev/null
+        expect_match "its row" "$(cat "$WORK/human")" "^${command##*/} +[0-9]"
+done
+PATH=$WORK/bin:$PATH "$CTL" run -o "$WORK/human" -- sh -c 'short; real-name; cd /' >/dev/null
+for name in short real-name sh; do
+        expect_match "the row of $name" "$(cat "$WORK/human")" "^$name +[0-9]"
+done
+"$CTL" run -o "$WORK/human" -- bash -c 'printf short >/proc/self/comm; :'
+expect_match "a name that no file has" "$(cat "$WORK/human")" '^bash +[0-9]'
+
+note "memory"
+"$CTL" --json=short run -o "$WORK/report" -- python3 -c 'import time
+held = bytearray(300 << 20)
+time.sleep(3)
+del held'
+expect_at_least "the peak of the live heap" "$(jq .peak_net_bytes "$WORK/report")" $((300 << 20))
+expect_at_least "the maximum of resident memory" "$(jq .max_rss_bytes "$WORK/report")" $((300 << 20))
+jq -e '([.processes[] | select(.net_bytes < 100000000)] | length > 0) and .peak_net_bytes < 600000000 and .max_rss_bytes < 600000000' \
+        "$WORK/report" >/dev/null || fail "the peaks: $(jq '[.peak_net_bytes, .max_rss_bytes]' "$WORK/report")"
+"$CTL" run -o "$WORK/human" -- true
+expect_match "for a person" "$(cat "$WORK/human")" '^  peak of live heap [0-9.]+B, maximum RSS [0-9.]+M$'
+"$CTL" run -o "$WORK/human" -- sh -c 'ls /; ls /' >/dev/null
+expect_match "of several" "$(cat "$WORK/human")" 'maximum RSS [0-9.]+M \(each of one process\)$'
+
+note "processor time of the command, and of nothing that was before"
+# Both this process and a child of it work before they become `run`; a second child ends while it runs.
+bash -c 'work() { for ((i = 0; i < 400000; i++)); do :; done; }
+        work
+        (work)
+        (work) &
+        exec "$0" --json=short run -o "$1" -- "$2" threads 1 10' "$CTL" "$WORK/report" "$FAMILY"
+worked=$(TIMEFORMAT='%U'; { time for ((i = 0; i < 400000; i++)); do :; done; } 2>&1)
+for field in command_cpu_ns collector_cpu_ns; do
+        ! ldd "$CTL" | grep -Eq 'lib(a|l|t|ub)san' || break
+        jq -e --argjson worked "$worked" ".$field > 0 and .$field < \$worked * 500000000" "$WORK/report" >/dev/null ||
+                fail "$field is $(jq ".$field" "$WORK/report"); what was before took $worked s"
+done
 
 if [ -e "$PROGRAMS/span_run" ]; then
         note "a program with spans"

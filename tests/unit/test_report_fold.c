@@ -50,7 +50,7 @@ static struct table_entry worker[] = {{"worker", 4, {1, 10, 1, 5}}, {"main", 4, 
 static struct table_cell cells[] = {
         ROW(0, "/bin/bash", "bash", "libspanalloc-malloc", "exec", 5, NULL, 0),
         ROW(1, "/bin/ls", "ls", "libspanalloc-malloc", "exited 0", 100, worker, 2),
-        ROW(2, "/bin/bash", "sh", "libspanalloc-malloc over jemalloc", "", 7, worker, 1),
+        ROW(2, "/bin/bash", "a thread", "libspanalloc-malloc over jemalloc", "", 7, worker, 1),
         ROW(3, "/opt/ls", "ls", "not counted: statically linked", "exited 0", 0, NULL, 0),
         ROW(4, "/bin/ls", "ls", "not counted: something", "exited 0", 0, NULL, 0),
         ROW(5, "", "gone", "libspanalloc-malloc", "exited", 1, NULL, 0),
@@ -62,7 +62,7 @@ static const struct table processes = {
 static void test_processes(void **state) {
         struct fold fold = FOLD_INIT;
 
-        assert_int_equal(fold_processes(&fold, &processes), 0);
+        assert_int_equal(fold_processes(&fold, &processes, NULL), 0);
         assert_int_equal(fold.count, 5);
         assert_string_equal(fold.rows[0].keys[FOLD_NAME], "ls");
         assert_int_equal(fold.rows[0].values[FOLD_ALLOC_BYTES], 100);
@@ -87,7 +87,7 @@ static void test_processes(void **state) {
 static void test_threads(void **state) {
         struct fold fold = FOLD_INIT;
 
-        assert_int_equal(fold_threads(&fold, &processes), 0);
+        assert_int_equal(fold_threads(&fold, &processes, NULL), 0);
         assert_int_equal(fold.count, 3);
         assert_string_equal(fold.rows[0].keys[FOLD_NAME], "main");
         assert_int_equal(fold.rows[0].values[FOLD_ALLOC_BYTES], 20);
@@ -113,7 +113,7 @@ static void test_spans(void **state) {
                 .complete = true, .column_count = 3, .row_count = 4, .columns = span_columns, .cells = span_cells};
         struct fold fold = FOLD_INIT;
 
-        assert_int_equal(fold_spans(&fold, &spans, &processes), 0);
+        assert_int_equal(fold_spans(&fold, &spans, &processes, NULL), 0);
         assert_int_equal(fold.count, 3);
         assert_string_equal(fold.rows[0].keys[FOLD_PROGRAM], "");
         assert_string_equal(fold.rows[1].keys[FOLD_PROGRAM], "bash");
@@ -126,10 +126,10 @@ static void test_empty(void **state) {
         static const struct table none = {.complete = true};
         struct fold fold = FOLD_INIT;
 
-        assert_int_equal(fold_processes(&fold, &none), 0);
+        assert_int_equal(fold_processes(&fold, &none, NULL), 0);
         assert_int_equal(fold.count, 0);
         fold_deinit(&fold);
-        assert_int_equal(fold_spans(&fold, &none, &none), 0);
+        assert_int_equal(fold_spans(&fold, &none, &none, NULL), 0);
         assert_int_equal(fold.count, 0);
         fold_deinit(&fold);
 }
