@@ -73,6 +73,8 @@ void top_list_add(struct top_row *sum, const struct top_row *row) {
         sum->rates.closed += row->rates.closed;
         sum->rates.net_bytes += row->rates.net_bytes;
         sum->rates.busy_ns += row->rates.busy_ns;
+        sum->rates.busy_known |= row->rates.busy_known;
+        sum->sums.has_p99 |= row->sums.has_p99;
         sum->rates.timed_calls += row->rates.timed_calls;
         sum->rates.timed_calls_ns += row->rates.timed_calls_ns;
         if (row->sums.p99 > sum->sums.p99)

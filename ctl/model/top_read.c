@@ -143,6 +143,7 @@ static void set_field(struct top_samples *samples, struct top_sample *row, enum 
                 break;
         case FIELD_P99:
                 row->sums.p99 = item->u;
+                row->sums.has_p99 = true;
                 break;
         case FIELD_BUSY:
                 row->sums.busy_ns = item->u;
@@ -296,6 +297,7 @@ int top_samples_take(struct top_samples *samples, const struct table *table) {
                                  .closed = table_uint(table, i, "closed"),
                                  .quality = quality_of(quality, strlen(quality)),
                                  .p99 = table_map_uint(table_map(table, i, "per_call"), "p99"),
+                                 .has_p99 = true,
                                  .busy_ns = table_uint(table, i, "busy_ns"),
                                  .timed_calls = table_uint(table, i, "timed_calls"),
                                  .timed_calls_ns = table_uint(table, i, "timed_calls_ns"),

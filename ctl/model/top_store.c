@@ -200,6 +200,7 @@ static void fill_time(struct top_slot *slot, const struct top_sums *before, uint
         const struct top_sums *now = &slot->sums;
         bool reset = now->timed_calls < before->timed_calls || now->timed_calls_ns < before->timed_calls_ns;
 
+        slot->rates.busy_known = before->has_time && now->has_time;
         slot->rates.busy_ns = before->has_time ? rate(now->busy_ns, before->busy_ns, elapsed_ns) : 0;
         slot->rates.timed_calls = now->timed_calls;
         slot->rates.timed_calls_ns = now->timed_calls_ns;

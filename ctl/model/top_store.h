@@ -29,6 +29,7 @@ struct top_sums {
         uint64_t alloc_count, alloc_bytes, closed, open;
         int64_t net_bytes;
         uint64_t p99; /* bytes */
+        bool has_p99; /* it was asked for */
         uint64_t busy_ns, timed_calls, timed_calls_ns;
         bool has_time; /* the three were asked for */
         enum top_quality quality;
@@ -39,6 +40,7 @@ struct top_rates {
         uint64_t alloc_count, alloc_bytes, closed; /* a second */
         int64_t net_bytes;
         uint64_t busy_ns;                     /* a second */
+        bool busy_known;                      /* it was asked for in both answers */
         uint64_t timed_calls, timed_calls_ns; /* between the two answers, or all where none ended there */
 };
 

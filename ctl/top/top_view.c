@@ -173,13 +173,13 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
         case TOP_CALLS_RATE:
                 return rated(row, format_short_count(buf, row->rates.closed));
         case TOP_P99:
-                return row->sums.closed ? counted(row, format_bytes(buf, row->sums.p99)) : "-";
+                return row->sums.closed && row->sums.has_p99 ? counted(row, format_bytes(buf, row->sums.p99)) : "-";
         case TOP_TIME:
                 return row->rates.timed_calls
                                ? format_short_duration(buf, row->rates.timed_calls_ns / row->rates.timed_calls)
                                : "-";
         case TOP_BUSY:
-                return row->sums.busy_ns ? rated(row, busy_text(row, buf)) : "-";
+                return row->sums.busy_ns && row->rates.busy_known ? rated(row, busy_text(row, buf)) : "-";
         case TOP_QUALITY:
                 return qualities[row->sums.quality];
         case TOP_COLUMNS:

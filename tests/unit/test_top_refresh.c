@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/nanoseconds.h"
 #include "ctl/top/top_refresh.h"
 #include "tests/support/query_fixture.h"
 
@@ -89,9 +90,57 @@ static void test_failures(void **state) {
         check(*state, false, FAIL_FEED, -ENOMEM, CLIENT_ERROR_FAILED, "out of memory");
 }
 
+/* The columns of the first request are chosen before there is a screen: what was not asked for is not zero. */
+static void test_first_screen(void **state) {
+        struct ctl ctl = {0};
+        struct top top = {.ctl = &ctl};
+        struct top_page page = {0};
+        struct top_row row;
+
+        assert_int_equal(client_new_local(&ctl.client, answer, *state), 0);
+        assert_int_equal(top_model_new(&top.ui.model), 0);
+        failing = FAIL_NOWHERE;
+        for (int screen = 0; screen < 2; screen++) {
+                assert_int_equal(top_refresh(&top), 0);
+                assert_int_equal(top_ui_draw(&top.ui, &page, 132, 24), 0);
+                assert_non_null(strstr(page.lines[2].text, "P99/CALL"));
+                top_model_row(top.ui.model, 0, &row);
+                assert_int_equal(row.sums.has_p99, screen);
+        }
+        client_free(ctl.client);
+        top_ui_deinit(&top.ui);
+        top_model_free(top.ui.model);
+        top_samples_deinit(&top.samples);
+        top_page_deinit(&page);
+}
+
+static struct top_slot *put(struct top_store *store, uint64_t second, uint64_t busy_ns, bool has_time) {
+        struct top_sums sums = {.busy_ns = busy_ns, .has_time = has_time};
+        struct top_slot *slot;
+
+        top_store_begin(store, second * NS_PER_S);
+        slot = top_store_put(store, 1, 1, &sums, "span", "span");
+        assert_non_null(slot);
+        assert_int_equal(top_store_end(store), 0);
+        return slot;
+}
+
+/* A difference takes two answers that have the time. */
+static void test_busy_is_known(void **state) {
+        struct top_store store = {0};
+
+        assert_false(put(&store, 1, 0, false)->rates.busy_known);
+        assert_false(put(&store, 2, 5000000, true)->rates.busy_known);
+        assert_true(put(&store, 3, 105000000, true)->rates.busy_known);
+        assert_int_equal(top_store_at(&store, 0)->rates.busy_ns, 100000000);
+        top_store_deinit(&store);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_first_screen, setup, teardown),
+                cmocka_unit_test(test_busy_is_known),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
