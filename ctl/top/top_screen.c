@@ -183,8 +183,10 @@ static void begin_colors(struct screen *screen) {
 }
 
 static int begin(struct screen *screen) {
-        if (!terminal_can_draw())
-                return -ENOTTY;
+        enum terminal_kind kind = terminal_choose();
+
+        if (kind != TERMINAL_DRAWS)
+                return kind == TERMINAL_PLAIN ? -ENOTTY : -ENODEV;
         screen->curses = newterm(NULL, stdout, stdin);
         if (!screen->curses)
                 return -ENOTTY;
@@ -195,6 +197,12 @@ static int begin(struct screen *screen) {
         set_escdelay(50);
         begin_colors(screen);
         return 0;
+}
+
+/* Another program, most often a shell, had the terminal and changed its settings: all is set and drawn again. */
+static void take_back(void) {
+        endwin();
+        clearok(curscr, TRUE);
 }
 
 static void end(struct screen *screen) {
@@ -217,11 +225,18 @@ int top_screen(struct top *top) {
         uint64_t next = clock_monotonic_ns() + (top->delay_ns < FIRST_DELAY_NS ? top->delay_ns : FIRST_DELAY_NS);
         int r = begin(&screen);
 
+        if (r == -ENODEV)
+                return ctl_fail(CTL_FAILURE,
+                                "Nothing here describes the terminal \"%.60s\"; set TERM=xterm-256color if it is like "
+                                "xterm, or use \"spanallocctl top --batch\".",
+                                getenv("TERM"));
         if (r < 0)
                 return r;
         while (!top->ui.quit && !top_interrupted()) {
                 bool due;
 
+                if (top_continued())
+                        take_back();
                 r = draw(&screen);
                 if (r < 0)
                         break;

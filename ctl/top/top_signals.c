@@ -6,19 +6,32 @@
 
 #include <signal.h>
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, continued;
 
 static void on_signal(int signal) {
         interrupted = 1;
 }
 
+static void on_continue(int signal) {
+        continued = 1;
+}
+
 void top_signals(void) {
         struct sigaction action = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+        struct sigaction go_on = {.sa_handler = on_continue, .sa_flags = SA_RESTART};
 
         /* Without SA_RESTART, so that a wait ends; that a reader of the pipe left is seen where it is written. */
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGPIPE, &ignore, NULL);
+        sigaction(SIGCONT, &go_on, NULL);
+}
+
+bool top_continued(void) {
+        bool result = continued;
+
+        continued = 0;
+        return result;
 }
 
 bool top_interrupted(void) {

@@ -4,7 +4,12 @@
  */
 #pragma once
 
-#include <stdbool.h>
+enum terminal_kind {
+        TERMINAL_DRAWS,   /* Its cursor can move: curses works. */
+        TERMINAL_PLAIN,   /* It prints lines. */
+        TERMINAL_UNKNOWN, /* Terminfo lacks it; curses would end the program. */
+};
 
-/* True if terminfo has the terminal of $TERM and its cursor can move; on any other, curses would end the program. */
-bool terminal_can_draw(void);
+/* What the terminal of $TERM is.  Changes $TERM to a type that stands in for it, if terminfo lacks it and it is one of those
+ * known to be alike. */
+enum terminal_kind terminal_choose(void);

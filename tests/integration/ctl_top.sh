@@ -225,11 +225,44 @@ shows '^by ALLOC/s'
 keys t
 shows '`-span_scripted|No spans'
 expect "characters beyond ASCII" "$(screen | LC_ALL=C grep -c '[^ -~]')" 0
-for term in dumb no-such-terminal ''; do
+for term in dumb ''; do
         start "$term" --limit=2
         shows 'ALLOC/s'
         keys C-c
         shows 'ended with 0\.'
+done
+
+start no-such-terminal --limit=2
+shows 'describes the terminal "no-such-terminal"; set TERM='
+shows '^ended with 1\.'
+hides 'ALLOC/s'
+# What terminfo lacks, and is drawn on all the same.
+for term in xterm-kitty xterm-ghostty alacritty foot tmux-direct-of-tomorrow; do
+        start $term
+        shows '^by ALLOC/s'
+        keys q
+        shows '^ended with 0\.'
+done
+
+note "stopped by a signal, and continued"
+terminal kill-session -t top
+terminal new-session -d -s top -x 80 -y 24 "export TERM=screen LC_ALL=$LC_ALL; PS1='prompt> ' exec bash --norc --noprofile"
+shows '^prompt>'
+shell=$(terminal display-message -p -t top '#{pane_pid}')
+for signal in STOP TSTP; do
+        keys "'$CTL' --socket '$QUERY' top" Enter
+        shows '^by ALLOC/s'
+        kill -$signal "$(cat "/proc/$shell/task/$shell/children")"
+        shows 'Stopped'
+        keys 'clear; stty sane' Enter
+        hides 'ALLOC/s'
+        keys 'fg' Enter
+        shows '^by ALLOC/s'
+        shows '^ +PID SPAN '
+        hides 'prompt>'
+        keys q
+        shows '^prompt> *$'
+        hides '^by ALLOC/s'
 done
 
 note "colours"
