@@ -96,6 +96,22 @@ void text_fit(char *buf, size_t size, const char *text, size_t width, bool right
         append_blanks(&line, width - 1 - used);
 }
 
+char *text_quote(char *buf, size_t size, const char *text) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,+=@%";
+        struct line line = {buf, size, 0};
+        bool is_plain = *text && strspn(text, plain) == strlen(text);
+
+        *buf = '\0';
+        if (!is_plain)
+                append(&line, "'", 1);
+        for (; *text; text++)
+                if (*text == '\'' ? !append(&line, "'\\''", 4) : !append(&line, text, 1))
+                        break;
+        if (!is_plain)
+                append(&line, "'", 1);
+        return buf;
+}
+
 void text_print_wrapped(FILE *stream, const char *text, size_t indent, size_t width) {
         size_t x = indent, n;
 

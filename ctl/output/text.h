@@ -17,6 +17,10 @@ size_t text_width(const char *text);
  * marked at its end.  When `size` does not suffice, less is appended. */
 void text_fit(char *buf, size_t size, const char *text, size_t width, bool right);
 
+/* A word as a shell takes it: quoted where it needs to be.  Cut where `size` does not suffice.  Returns `buf`. */
+enum { TEXT_QUOTED_MAX = 4 * 256 };
+char *text_quote(char *buf, size_t size, const char *text);
+
 /* Prints `text`, which begins at column `indent` already, and ends the line; where it would be wider than `width` it goes
  * on in the next one at `indent`, at a blank.  Width 0: on one line. */
 void text_print_wrapped(FILE *stream, const char *text, size_t indent, size_t width);

@@ -12,6 +12,7 @@
 #include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/memory.h"
+#include "ctl/output/text.h"
 #include "ctl/verbs/doctor.h"
 
 enum { PROCESSES_MAX = 100 /* that are told of one by one */ };
@@ -243,6 +244,7 @@ static bool trusts(const struct program_facts *facts) {
 }
 
 static void program_lacks_library(struct doctor *doctor, const struct program_facts *facts) {
+        char unit[TEXT_QUOTED_MAX];
         const char *suffix = strrchr(facts->unit, '.');
 
         if (facts->names_counters) {
@@ -256,7 +258,7 @@ static void program_lacks_library(struct doctor *doctor, const struct program_fa
         doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: neither libspanalloc nor libspanalloc-malloc is in it",
                    facts->comm, (int)facts->pid);
         if (suffix && !strcmp(suffix, ".service"))
-                doctor_advise(doctor, "`spanallocctl enable --now %s`", facts->unit);
+                doctor_advise(doctor, "`spanallocctl enable --now %s`", text_quote(unit, sizeof(unit), facts->unit));
         else
                 doctor_advise(doctor, "restart it with `spanallocctl run -- COMMAND`, or with "
                                       "LD_PRELOAD=libspanalloc-malloc.so.0");
@@ -283,6 +285,7 @@ static void program_lacks_trust(struct doctor *doctor, const struct program_fact
 /* The library makes no system call in a program that has installed a filter, nor in one that came with a filter, unless that
  * is known not to kill: client/process/inherited_filter.h. */
 static void program_is_in_filter(struct doctor *doctor, const struct program_facts *facts) {
+        char unit[TEXT_QUOTED_MAX];
         const char *comm = facts->comm, *suffix = strrchr(facts->unit, '.');
         bool is_strict = facts->seccomp_mode == 1, is_service = suffix && !strcmp(suffix, ".service");
         int pid = (int)facts->pid;
@@ -313,7 +316,7 @@ static void program_is_in_filter(struct doctor *doctor, const struct program_fac
                         doctor,
                         "`spanallocctl enable --now %s` says whether its SystemCallFilter= lets it be counted; if "
                         "the program installs the filter itself, restart it while the collector runs",
-                        facts->unit);
+                        text_quote(unit, sizeof(unit), facts->unit));
         else
                 doctor_advise(doctor,
                               "if it came with the filter, and that answers with an errno and does not kill, "

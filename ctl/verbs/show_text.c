@@ -8,28 +8,70 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/output/counting.h"
 #include "ctl/output/distribution.h"
 #include "ctl/output/format.h"
 #include "ctl/output/render.h"
+#include "ctl/output/text.h"
 #include "ctl/output/view.h"
 #include "ctl/session/pager.h"
 #include "ctl/verbs/show_text.h"
 
 enum { BAR_WIDTH = 40, QUIET_ENDS = 8 };
 
+/* The heap of no process with the name is counted. */
+static bool is_uncounted(const struct show *show) {
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                if (!counting_is_hidden(show->spans, row))
+                        return false;
+        return true;
+}
+
 static void print_heading(const struct show *show, FILE *stream) {
         const char *site = table_text(show->spans, 0, "site");
+        uint64_t since_ns = show->ctl->options.since_ns;
         size_t n = show->spans->row_count;
+        char interval[FORMAT_MAX];
 
         fprintf(stream, "%s, in %zu process%s%s%s\n", show->name, n, n == 1 ? "" : "es", *site ? ", from " : "", site);
-        fprintf(stream, "   Spans: %" PRIu64 " opened, %" PRIu64 " closed, %" PRIu64 " open now\n",
-                show_sum(show, "opened"), show_sum(show, "closed"), show_sum(show, "open"));
-        fprintf(stream, "  Cycles: %" PRIu64 "\n", show_sum(show, "cycles"));
+        if (since_ns && show->spans->complete)
+                fprintf(stream, "Over the last %s, or up to a minute more:\n", format_duration(interval, since_ns));
+        else if (since_ns)
+                fprintf(stream, "Over more than the last %s, since no mark reaches so far back:\n",
+                        format_duration(interval, since_ns));
+        fprintf(stream, "   Spans: %" PRIu64 " opened, %" PRIu64 " closed", show_sum(show, "opened"),
+                show_sum(show, "closed"));
+        if (!since_ns)
+                fprintf(stream, ", %" PRIu64 " open now", show_sum(show, "open"));
+        fprintf(stream, "\n  Cycles: %" PRIu64 "\n", show_sum(show, "cycles"));
+}
+
+/* ", over the last 1min": of tables whose sums are of the interval that was asked for. */
+static const char *of_interval(const struct show *show, char buf[FORMAT_MAX + 16]) {
+        uint64_t since_ns = show->ctl->options.since_ns;
+        char interval[FORMAT_MAX];
+
+        *buf = '\0';
+        if (since_ns)
+                snprintf(buf, FORMAT_MAX + 16, ", over the last %s", format_duration(interval, since_ns));
+        return buf;
+}
+
+/* Heads what is not of the interval, where one was asked for. */
+static void print_rest_heading(const struct show *show, FILE *stream) {
+        if (!show->ctl->options.since_ns)
+                return;
+        fprintf(stream, "\nSince the processes attached, or since the last reset:\n    Open: %" PRIu64 " now\n",
+                show_sum(show, "open"));
 }
 
 static void print_sums(const struct show *show, FILE *stream) {
         char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
 
+        if (is_uncounted(show)) {
+                fputs("   Alloc: -, the heap is not counted; \"spanallocctl ps\" says why\n", stream);
+                return;
+        }
         fprintf(stream, "   Alloc: %s in %" PRIu64 " allocations, children included\n",
                 format_bytes(a, show_sum(show, "alloc_bytes")), show_sum(show, "alloc_count"));
         fprintf(stream, "   Freed: %s in %" PRIu64 " frees\n", format_bytes(a, show_sum(show, "dealloc_bytes")),
@@ -68,7 +110,7 @@ static void print_per_call(const struct show *show, FILE *stream) {
 static void print_time(const struct show *show, FILE *stream) {
         uint64_t calls = show_sum(show, "timed_calls"), longest = 0;
         double rate = (double)show_sum(show, "timed_calls_per_1000s") / 1000;
-        char a[FORMAT_MAX], b[FORMAT_MAX];
+        char a[FORMAT_MAX], b[FORMAT_MAX], max[FORMAT_MAX + 8];
 
         if (!calls && !show_sum(show, "busy_ns") && !show_sum(show, "self_busy_ns"))
                 return;
@@ -79,9 +121,11 @@ static void print_time(const struct show *show, FILE *stream) {
         for (size_t row = 0; row < show->spans->row_count; row++)
                 if (table_uint(show->spans, row, "timed_call_max_ns") > longest)
                         longest = table_uint(show->spans, row, "timed_call_max_ns");
-        fprintf(stream, "    Time: %s per call, max %s; %" PRIu64 " timed, %.*f/s over 10 s\n",
-                format_short_duration(a, show_sum(show, "timed_calls_ns") / calls), format_short_duration(b, longest),
-                calls, rate < 10 ? 2 : 0, rate);
+        /* The longest is not of the interval. */
+        snprintf(max, sizeof(max), ", max %s", format_short_duration(b, longest));
+        fprintf(stream, "    Time: %s per call%s; %" PRIu64 " timed, %.*f/s over 10 s\n",
+                format_short_duration(a, show_sum(show, "timed_calls_ns") / calls),
+                show->ctl->options.since_ns ? "" : max, calls, rate < 10 ? 2 : 0, rate);
 }
 
 static void print_threads(const struct show *show, FILE *stream) {
@@ -140,9 +184,21 @@ static void print_meaning(const struct show *show, FILE *stream) {
         bool are_partial = show_sum(show, "refused") && show->per_call[SHOW_COUNT];
         uint64_t calls = are_partial ? show->per_call[SHOW_COUNT] : show_sum(show, "closed");
         int64_t net = are_partial ? show_calls_net(show) : show_net(show);
+        uint64_t since_ns = show->ctl->options.since_ns;
         char a[FORMAT_MAX], b[FORMAT_MAX];
 
+        if (is_uncounted(show)) {
+                print_quality(show, stream);
+                return;
+        }
         fputc('\n', stream);
+        /* Whole calls are known since the processes attached only. */
+        if (since_ns && are_partial) {
+                net = show_net(show);
+                calls = 0;
+        }
+        if (since_ns)
+                fprintf(stream, "Over the last %s:\n", format_duration(a, since_ns));
         if (net > 0) {
                 fprintf(stream, "It allocates more than it frees on its own threads: %s",
                         format_bytes(a, (uint64_t)net));
@@ -162,13 +218,15 @@ static void print_meaning(const struct show *show, FILE *stream) {
 
 static void print_next(const struct show *show, FILE *stream) {
         uint64_t pid = table_uint(show->spans, 0, "pid");
+        char name[TEXT_QUOTED_MAX];
 
+        text_quote(name, sizeof(name), show->name);
         fputs("\nNext:\n", stream);
         if (show_net(show) > 0 && !show->ctl->options.since_ns)
-                fprintf(stream, "  spanallocctl show %s --since 10m     whether it still grows\n", show->name);
-        fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     what is above and below it\n",
-                show->name, pid);
-        fprintf(stream, "  spanallocctl follow --filter %s     each one as it closes\n", show->name);
+                fprintf(stream, "  spanallocctl show %s --since 10m     whether it still grows\n", name);
+        fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     what is above and below it\n", name,
+                pid);
+        fprintf(stream, "  spanallocctl follow --filter %s     each one as it closes\n", name);
         if (show_sum(show, "refused"))
                 fputs("  spanallocctl doctor     why enters are refused\n", stream);
 }
@@ -182,6 +240,7 @@ static int print_paths(const struct show *show, FILE *stream) {
         };
 
         struct table named = *show->tree;
+        char interval[FORMAT_MAX + 16];
         int r;
 
         /* A view of the tree with some of its rows: cells are borrowed. */
@@ -193,7 +252,7 @@ static int print_paths(const struct show *show, FILE *stream) {
                 if (show_is_named(show, row))
                         memcpy(&named.cells[named.row_count++ * named.column_count],
                                &show->tree->cells[row * named.column_count], named.column_count * sizeof(*named.cells));
-        fputs("\nIn the tree, with all that is below:\n", stream);
+        fprintf(stream, "\nIn the tree, with all that is below%s:\n", of_interval(show, interval));
         r = view_print(&show->ctl->options, &named, view, sizeof(view) / sizeof(view[0]), stream);
         free(named.cells);
         return r;
@@ -212,9 +271,11 @@ static int print_processes(const struct show *show, FILE *stream) {
                 {"quality", 5, false, 0},
         };
 
+        char interval[FORMAT_MAX + 16];
+
         if (show->spans->row_count < 2)
                 return 0;
-        fputs("\nProcesses:\n", stream);
+        fprintf(stream, "\nProcesses%s:\n", of_interval(show, interval));
         return view_print(&show->ctl->options, show->spans, view, sizeof(view) / sizeof(view[0]), stream);
 }
 
@@ -268,6 +329,7 @@ int show_text(const struct show *show) {
         print_heading(show, pager.stream);
         print_sums(show, pager.stream);
         print_time(show, pager.stream);
+        print_rest_heading(show, pager.stream);
         print_per_call(show, pager.stream);
         print_threads(show, pager.stream);
         print_ends(show, pager.stream);

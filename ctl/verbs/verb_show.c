@@ -149,6 +149,10 @@ int verb_show(struct ctl *ctl, int argc, char **argv) {
                 params = (struct client_params){.pid = params.pid, .unit = params.unit, .columns = PS_COLUMNS};
                 r = ask_table(ctl, "ps", &params, &show.ps);
         }
+        if (r == CTL_OK && !ctl->options.json)
+                r = ask_hide_uncounted(ctl, show.spans);
+        if (r == CTL_OK && !ctl->options.json)
+                r = ask_hide_uncounted(ctl, show.tree);
         if (r == CTL_OK) {
                 merge_per_call(&show);
                 r = ctl->options.json ? show_json(&show) : show_text(&show);

@@ -37,21 +37,35 @@ static const char *spans_columns(const struct options *options, const struct vie
         return buf;
 }
 
+static const struct view_column view[] = {
+        {"pid", 0, false, 0},
+        {"unit", 6, true, 0},
+        {"span", 0, false, 0},
+        {"cycles", 5, false, 0},
+        {"open", 3, false, 0},
+        {"alloc_bytes", 0, false, 0},
+        {"net_bytes", 0, false, 0},
+        {"self_alloc_bytes", 1, false, 0},
+        {"alloc_bytes_rate_10s", 2, false, 0},
+        {"alloc_bytes_rate_10m", 7, false, 0},
+        {"per_call_p99", 8, false, 0},
+        {"quality", 4, false, 0},
+};
+enum { VIEW_MAX = sizeof(view) / sizeof(view[0]) };
+
+/* The bytes of one call are not of an interval. */
+static size_t choose_view(const struct options *options, struct view_column ret[VIEW_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < VIEW_MAX; i++)
+                if (!options->since_ns || strcmp(view[i].name, "per_call_p99"))
+                        ret[n++] = view[i];
+        return n;
+}
+
 int verb_spans(struct ctl *ctl, int argc, char **argv) {
-        static const struct view_column view[] = {
-                {"pid", 0, false, 0},
-                {"unit", 6, true, 0},
-                {"span", 0, false, 0},
-                {"cycles", 5, false, 0},
-                {"open", 3, false, 0},
-                {"alloc_bytes", 0, false, 0},
-                {"net_bytes", 0, false, 0},
-                {"self_alloc_bytes", 1, false, 0},
-                {"alloc_bytes_rate_10s", 2, false, 0},
-                {"alloc_bytes_rate_10m", 7, false, 0},
-                {"per_call_p99", 8, false, 0},
-                {"quality", 4, false, 0},
-        };
+        struct view_column chosen[VIEW_MAX];
+        size_t n = choose_view(&ctl->options, chosen);
         char columns[COLUMNS_TEXT_MAX];
         struct client_params params = ask_params(&ctl->options);
         const char *note = NULL;
@@ -61,7 +75,7 @@ int verb_spans(struct ctl *ctl, int argc, char **argv) {
         if (!params.sort)
                 params.sort = "-alloc_bytes";
         if (!ctl->options.json || ctl->options.n_columns)
-                params.columns = spans_columns(&ctl->options, view, sizeof(view) / sizeof(view[0]), columns);
+                params.columns = spans_columns(&ctl->options, chosen, n, columns);
         r = ask_table(ctl, "spans", &params, &table);
         if (r != CTL_OK)
                 return r;
@@ -73,7 +87,7 @@ int verb_spans(struct ctl *ctl, int argc, char **argv) {
                 r = ask_print_json(ctl, "spans", table);
         } else if (r == CTL_OK) {
                 note = spans_note(&ctl->options, table);
-                r = show_table(ctl, table, view, sizeof(view) / sizeof(view[0]), note);
+                r = show_table(ctl, table, chosen, n, note);
         }
         table_free(table);
         return r;

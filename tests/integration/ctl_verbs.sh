@@ -74,6 +74,20 @@ grep -q 'spanallocctl show job --since 10m' "$WORK/out" || fail "show job does n
 ! grep -rqi 'leak' "$WORK/out" || fail "show says leak"
 ctl show task | grep -q '1 of 1 cycles ended on another thread than they began on' || fail "show task: $(ctl show task)"
 ctl show job --since=10m | grep -q 'Alloc: 2.9K' || fail "show --since"
+ctl show job --since=10m >"$WORK/out"
+line_of() { # REGEX: where it is in the output
+        grep -nEm 1 "$1" "$WORK/out" | cut -d : -f 1 | grep . || fail "no line like '$1' in $(cat "$WORK/out")"
+}
+interval=$(line_of '^Over the last 10min, or up to a minute more:$')
+rest=$(line_of '^Since the processes attached, or since the last reset:$')
+for line in 'Spans: 1 opened, 1 closed$' 'Cycles: ' 'Alloc: ' 'Net: '; do
+        [ "$(line_of "$line")" -gt "$interval" ] && [ "$(line_of "$line")" -lt "$rest" ] || fail "'$line' is not of the interval: $(cat "$WORK/out")"
+done
+for line in '    Open: 0 now' 'Per call: .* 1 closed' 'Bytes per call'; do
+        [ "$(line_of "$line")" -gt "$rest" ] || fail "'$line' is of the interval: $(cat "$WORK/out")"
+done
+line_of '^In the tree, with all that is below, over the last 10min:$' >/dev/null
+! ctl spans --since=10m | grep -q P99 || fail "P99/CALL of an interval: $(ctl spans --since=10m)"
 ctl tree --since=10m --min-percent=0 | grep -q 'job' || fail "tree --since"
 expect_status 4 "$CTL" --socket "$QUERY" show jub
 grep -q 'did you mean "job"' "$WORK/err" || fail "$(cat "$WORK/err")"
