@@ -218,10 +218,20 @@ const char *render_heading(const char *column, char buf[RENDER_HEADING_MAX]) {
         return buf;
 }
 
-static unsigned flags_of(enum wire_column_type type) {
+bool render_is_shortened(const struct table *table, const char *column) {
+        int index = table_column(table, column);
+
+        /* The kernel has cut a process's name already. */
+        return index >= 0 && table->columns[index].type == WIRE_COLUMN_TEXT && strcmp(column, "comm");
+}
+
+static unsigned flags_of(const struct table *table, const char *column) {
+        int index = table_column(table, column);
+        enum wire_column_type type = index < 0 ? WIRE_COLUMN_TEXT : table->columns[index].type;
+
         if (type == WIRE_COLUMN_UINT || type == WIRE_COLUMN_INT)
                 return RENDER_RIGHT;
-        return type == WIRE_COLUMN_BOOL ? 0 : RENDER_SHORTEN;
+        return type == WIRE_COLUMN_MAP || render_is_shortened(table, column) ? RENDER_SHORTEN : 0;
 }
 
 int render_table(const struct options *options, const struct table *table, const char *const *columns, size_t count,
@@ -232,12 +242,8 @@ int render_table(const struct options *options, const struct table *table, const
         struct render *render = NULL;
         int r = bufs && cells ? render_new(&render, !options->no_legend, width) : -ENOMEM;
 
-        for (size_t i = 0; i < count && r == 0; i++) {
-                int index = table_column(table, columns[i]);
-
-                r = render_column(render, render_heading(columns[i], heading),
-                                  flags_of(index < 0 ? WIRE_COLUMN_TEXT : table->columns[index].type));
-        }
+        for (size_t i = 0; i < count && r == 0; i++)
+                r = render_column(render, render_heading(columns[i], heading), flags_of(table, columns[i]));
         for (size_t row = 0; row < table->row_count && r == 0; row++) {
                 for (size_t i = 0; i < count; i++)
                         cells[i] = render_cell(table, row, columns[i], bufs[i]);

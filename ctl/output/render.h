@@ -41,6 +41,9 @@ int render_print(struct render *render, FILE *stream);
 enum { RENDER_CELL_MAX = 512 };
 const char *render_cell(const struct table *table, size_t row, const char *column, char buf[RENDER_CELL_MAX]);
 
+/* Whether cells of that column may lose their ends. */
+bool render_is_shortened(const struct table *table, const char *column);
+
 /* The heading of a column: shorter than its name where that is long. */
 enum { RENDER_HEADING_MAX = 64 };
 const char *render_heading(const char *column, char buf[RENDER_HEADING_MAX]);

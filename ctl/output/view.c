@@ -40,8 +40,6 @@ static bool has_any(const struct table *table, const struct view_column *column)
 
 /* The least that a column takes, with the blank before it. */
 static size_t least_width(const struct table *table, const char *name) {
-        int index = table_column(table, name);
-        bool text = index >= 0 && table->columns[index].type == WIRE_COLUMN_TEXT;
         char buf[RENDER_CELL_MAX], heading[RENDER_HEADING_MAX];
         size_t least = 0, needed = text_width(render_heading(name, heading));
 
@@ -50,7 +48,7 @@ static size_t least_width(const struct table *table, const char *name) {
 
                 least = width > least ? width : least;
         }
-        if (text && least > NAME_MIN)
+        if (render_is_shortened(table, name) && least > NAME_MIN)
                 least = NAME_MIN;
         return 1 + (least > needed ? least : needed);
 }

@@ -110,6 +110,20 @@ static void test_usual_columns(void **state) {
         table_free(ps);
 }
 
+/* The name of a process is whole on a narrow screen too; what counts it is not. */
+static void test_names(void **state) {
+        const char *comm = "comm", *counting = "counting";
+        struct table *ps = with_rows(1);
+
+        fake_text(ps, 0, "comm", "fifteen-letters");
+        fake_text(ps, 0, "counting", "nothing: libspanalloc-malloc is not loaded");
+        assert_int_equal(view_least_width(ps, &comm, 1), 15);
+        assert_int_equal(view_least_width(ps, &counting, 1), 8);
+        assert_false(render_is_shortened(ps, "comm"));
+        assert_true(render_is_shortened(ps, "counting"));
+        table_free(ps);
+}
+
 static void test_uncounted(void **state) {
         static const struct view_column view[] = {{"coverage_ppm", 0, true, 1000000}, {"cycles", 0, true, 0}};
         const char *columns[OPTIONS_COLUMNS_MAX];
@@ -144,6 +158,7 @@ int main(void) {
                 cmocka_unit_test(test_pid_used_again),
                 cmocka_unit_test(test_alive_and_limit),
                 cmocka_unit_test(test_usual_columns),
+                cmocka_unit_test(test_names),
                 cmocka_unit_test(test_uncounted),
         };
 
