@@ -125,7 +125,7 @@ int ask_hide_uncounted(struct ctl *ctl, struct table *table) {
         }
         table_free(ps);
         free(numbers);
-        return numbers ? CTL_OK : ctl_fail(CTL_FAILURE, "Out of memory.");
+        return numbers ? CTL_OK : ctl_fail(CTL_FAILURE, "out of memory");
 }
 
 int ask_printed(int r) {

@@ -227,8 +227,8 @@ int top_screen(struct top *top) {
 
         if (r == -ENODEV)
                 return ctl_fail(CTL_FAILURE,
-                                "Nothing here describes the terminal \"%.60s\"; set TERM=xterm-256color if it is like "
-                                "xterm, or use \"spanallocctl top --batch\".",
+                                "terminfo does not have the terminal \"%.60s\"; set TERM=xterm-256color if it is like "
+                                "xterm, or use \"spanallocctl top --batch\"",
                                 getenv("TERM"));
         if (r < 0)
                 return r;

@@ -126,7 +126,7 @@ int verb_ps(struct ctl *ctl, int argc, char **argv) {
         }
         folded = ps_rows_choose(table, &ctl->options);
         if (folded < 0)
-                r = ctl_fail(CTL_FAILURE, "Out of memory.");
+                r = ctl_fail(CTL_FAILURE, "out of memory");
         else
                 r = ctl->options.json ? ask_print_json(ctl, "processes", table) : show_ps(ctl, table, folded);
         table_free(table);

@@ -233,7 +233,7 @@ for term in dumb ''; do
 done
 
 start no-such-terminal --limit=2
-shows 'describes the terminal "no-such-terminal"; set TERM='
+shows 'terminfo does not have the terminal "no-such-terminal"; set'
 shows '^ended with 1\.'
 hides 'ALLOC/s'
 # What terminfo lacks, and is drawn on all the same.
