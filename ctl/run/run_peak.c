@@ -7,13 +7,14 @@
 #include "base/clock.h"
 #include "base/nanoseconds.h"
 
-#define LOOK_NS (100 * NS_PER_MS)
-#define COST    20 /* A look takes at most one part in so many of the time. */
+#define LOOK_NS     (100 * NS_PER_MS)
+#define COST        20 /* A look takes at most one part in so many of the time. */
+#define REST_MAX_NS NS_PER_S
 
 static void on_timer(void *userdata, uint64_t now_ns) {
         struct run_peak *peak = userdata;
         uint64_t begin_ns = clock_monotonic_ns(), end_ns, rest_ns;
-        bool done = collector_refresh_some(peak->collector, &peak->index, true, 0);
+        bool done = collector_refresh_some(peak->collector, &peak->index, &peak->row, true, 0);
 
         end_ns = clock_monotonic_ns();
         peak->cost_ns += end_ns - begin_ns;
@@ -22,6 +23,8 @@ static void on_timer(void *userdata, uint64_t now_ns) {
                 return;
         }
         rest_ns = COST * peak->cost_ns;
+        if (rest_ns > REST_MAX_NS) /* The time may have been another process's. */
+                rest_ns = REST_MAX_NS;
         peak->index = 0;
         peak->cost_ns = 0;
         reactor_timer_set(peak->timer, end_ns + (rest_ns > LOOK_NS ? rest_ns : LOOK_NS));

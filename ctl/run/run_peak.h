@@ -14,7 +14,8 @@ struct run_peak {
         struct collector *collector;
         struct reactor_timer *timer; /* NULL: none */
         size_t index;                /* the process that is next */
-        uint64_t cost_ns;            /* of this look so far */
+        struct collector_refreshing row;
+        uint64_t cost_ns; /* of this look so far */
 };
 
 /* 0 or -errno. */

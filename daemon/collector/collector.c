@@ -259,14 +259,14 @@ int collector_listen(struct collector *collector, int listen_fd) {
 /* --------------------------------------------------------------------------------------------------- refreshing -- */
 
 /* False: `end_ns` is over, and there is more. */
-static bool refresh(struct process *process, uint64_t now_ns, uint64_t end_ns) {
+static bool refresh(struct process *process, uint64_t now_ns, uint64_t end_ns, uint64_t *until) {
         int r;
 
         process_name_threads(process, now_ns, NAMES_AGE_NS);
         while ((r = process_drain(process, now_ns)) == DRAIN_CUT && process->drain)
                 if (reactor_slice_is_over(end_ns))
                         return false;
-        while (r >= 0 && process->drain && !process_settle(process, now_ns))
+        while (r >= 0 && process->drain && !process_settle(process, now_ns, until))
                 if (reactor_slice_is_over(end_ns))
                         return false;
         return true;
@@ -277,24 +277,28 @@ void collector_refresh(struct collector *collector) {
         struct process *process;
 
         limits_begin_pass(collector->processes);
-        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++)
+        for (size_t i = 0; (process = processes_at(collector->processes, i)); i++) {
+                uint64_t until = 0;
+
                 if (process->drain)
-                        (void)refresh(process, now_ns, UINT64_MAX);
+                        (void)refresh(process, now_ns, UINT64_MAX, &until);
+        }
 }
 
-bool collector_refresh_some(struct collector *collector, size_t *index, bool all, uid_t uid) {
+bool collector_refresh_some(struct collector *collector, size_t *index, struct collector_refreshing *row, bool all,
+                            uid_t uid) {
         uint64_t now_ns = reactor_now(collector->reactor), end_ns = reactor_slice_end();
         struct process *process;
 
-        if (!*index && !collector->refresh_slices)
+        if (!*index && !row->slices)
                 limits_begin_pass(collector->processes);
         while ((process = processes_at(collector->processes, *index))) {
                 /* This ends also for a process that writes all the time: each pass between two slices gives its user a new
                  * share. */
-                if (process->drain && (all || process->uid == uid) && !refresh(process, now_ns, end_ns) &&
-                    ++collector->refresh_slices < REFRESH_SLICES)
+                if (process->drain && (all || process->uid == uid) && !refresh(process, now_ns, end_ns, &row->until) &&
+                    ++row->slices < REFRESH_SLICES)
                         return false;
-                collector->refresh_slices = 0;
+                *row = (struct collector_refreshing){.slices = 0};
                 ++*index;
                 if (reactor_slice_is_over(end_ns))
                         return false;
@@ -399,7 +403,7 @@ void collector_reaped(struct collector *collector, pid_t pid, int wait_status) {
 }
 
 int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size) {
-        uint64_t now_ns = reactor_now(collector->reactor);
+        uint64_t now_ns = reactor_now(collector->reactor), until = 0;
         int r = on ? rate_check(why, size) : 0;
 
         if (r < 0)
@@ -412,7 +416,7 @@ int collector_set_timing(struct collector *collector, const struct process *proc
                 books_set_clock_rate(process->books, rate_measure(&collector->clock));
         books_commit(process->books);
         /* Settling sets the bit that makes its threads write timestamps. */
-        (void)refresh(processes_by_number(collector->processes, process->number), now_ns, UINT64_MAX);
+        (void)refresh(processes_by_number(collector->processes, process->number), now_ns, UINT64_MAX, &until);
         return 0;
 }
 

@@ -57,8 +57,15 @@ int collector_listen(struct collector *collector, int listen_fd);
 /* Drains and settles all processes, before a query or at the end of a run.  Each user's processes get at most the
  * user's share of a pass. */
 void collector_refresh(struct collector *collector);
-/* The same from row *index on, for one user or with `all`, in one slice of a turn.  False: it goes on at *index. */
-bool collector_refresh_some(struct collector *collector, size_t *index, bool all, uid_t uid);
+/* Where collector_refresh_some() is: all zero at its begin. */
+struct collector_refreshing {
+        unsigned slices; /* that the row took so far */
+        uint64_t until;  /* process_settle()'s */
+};
+/* The same from row *index on, for one user or with `all`, in one slice of a turn.  False: it goes on at *index, with the
+ * same `row`. */
+bool collector_refresh_some(struct collector *collector, size_t *index, struct collector_refreshing *row, bool all,
+                            uid_t uid);
 /* Until it is called with NULL, each process that is read stays readable, and *index moves with the rows. */
 void collector_hold(struct collector *collector, size_t *index);
 

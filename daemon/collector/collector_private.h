@@ -48,7 +48,6 @@ struct collector {
         struct welcome *welcomes; /* that wait for the store */
         struct schedule schedule;
         struct collector_listeners listeners;
-        unsigned refresh_slices; /* that the row in hand took of collector_refresh_some() */
         uint64_t started_ns;
         struct rate clock;
 };

@@ -48,8 +48,10 @@ bool drain_has_records(const struct drain *drain);
  * it after a pass and before a query.  0, -errno, or DRAIN_CUT: the rest of its lanes, or of what was refused on its
  * paths, is read at the next calls. */
 int drain_settle(struct drain *drain, uint64_t now_ns);
-/* How often all of its lanes were settled. */
+/* How often all of its lanes were settled: a round takes as many calls as there are portions. */
 uint64_t drain_settled(const struct drain *drain);
+/* What drain_settled() is once each lane was settled at this moment or later: a round that is begun already is not enough. */
+uint64_t drain_settled_from_now(const struct drain *drain);
 
 /* Compares the books with the threads' counters, read again from the segment.  False, with the difference in `why`, if a lane
  * has booked more than its thread counted, or less although the thread has ended.  Only for counters that cannot go back. */

@@ -152,6 +152,10 @@ uint64_t drain_settled(const struct drain *drain) {
         return drain->rounds;
 }
 
+uint64_t drain_settled_from_now(const struct drain *drain) {
+        return drain->rounds + 1 + (drain->settled > 0);
+}
+
 static int finish_look(struct drain *drain) {
         bool any = false;
         int r;

@@ -132,6 +132,7 @@ static void set_inherited(struct process *process, const struct shm_hello *hello
         enum books_net_quality quality = BOOKS_NET_UNKNOWN;
         struct process *parent;
         struct books_process_row row;
+        uint64_t until = 0;
 
         if (hello->flags & SHM_HELLO_INHERITED) {
                 quality = hello->flags & SHM_HELLO_ESTIMATED ? BOOKS_NET_ESTIMATED : BOOKS_NET_EXACT;
@@ -140,7 +141,9 @@ static void set_inherited(struct process *process, const struct shm_hello *hello
                 inherited = 0;
                 if (parent && parent->books && parent->uid == process->uid) {
                         if (parent->drain)
-                                (void)process_settle(parent, now_ns);
+                                limits_charge(parent, drain_lanes(parent->drain));
+                        while (parent->drain && !process_settle(parent, now_ns, &until))
+                                ;
                         books_process_lanes(parent->books, &row);
                         inherited = row.net;
                         quality = row.net_quality == BOOKS_NET_UNKNOWN ? BOOKS_NET_UNKNOWN : BOOKS_NET_ESTIMATED;

@@ -169,17 +169,20 @@ static void look_at(struct process *process, uint64_t now_ns) {
         process_look_for_filters(process, now_ns, NS_PER_S);
         process_name_threads(process, now_ns, NS_PER_S);
         inside->housekeeping.is_settling = is_to_settle(process, now_ns);
-        inside->housekeeping.settled = drain_settled(process->drain);
+        inside->housekeeping.settled = drain_settled_from_now(process->drain);
 }
 
 /* A portion of its lanes: frees those of dead threads, and applies the closes that waited for them.  A query may settle
  * the rest between two calls. */
 static void settle(struct process *process, uint64_t now_ns) {
         struct housekeeping *own = &process->inside->housekeeping;
-        int r = own->settled == drain_settled(process->drain) ? drain_settle(process->drain, now_ns) : 0;
+        uint64_t before = drain_settled(process->drain);
+        int r = before < own->settled ? drain_settle(process->drain, now_ns) : 0;
 
         own->settled_ns = now_ns;
-        own->is_settling = r > 0 && own->settled == drain_settled(process->drain);
+        /* 0, and no round is at its end: the process's own end has begun. */
+        own->is_settling = drain_settled(process->drain) < own->settled &&
+                           (r > 0 || (r == 0 && drain_settled(process->drain) != before));
         if (r < 0)
                 process_expel(process, r);
 }

@@ -14,14 +14,14 @@ struct procinfo_maps;
 
 /* For housekeeping.c only. */
 struct housekeeping {
-        bool rechecked;             /* Its comm and allocator were read again, a second after it attached. */
-        uint64_t abandoned_ns;      /* since when it has had no living thread; 0: it has one */
-        uint64_t named_ns;          /* when the names of its threads were read last */
-        uint64_t named_activity;    /* drain_activity() at that time; while it is the same, no name is read again */
-        uint32_t next_lane;         /* where the reading of names goes on; 0: at the first lane */
-        uint64_t settled_ns;        /* when its live counters were booked last */
-        bool is_settling;           /* Some of its lanes are left until drain_settled() is no longer `settled`. */
-        uint64_t settled;           /* drain_settled() at the begin */
+        bool rechecked;          /* Its comm and allocator were read again, a second after it attached. */
+        uint64_t abandoned_ns;   /* since when it has had no living thread; 0: it has one */
+        uint64_t named_ns;       /* when the names of its threads were read last */
+        uint64_t named_activity; /* drain_activity() at that time; while it is the same, no name is read again */
+        uint32_t next_lane;      /* where the reading of names goes on; 0: at the first lane */
+        uint64_t settled_ns;     /* when its live counters were booked last */
+        bool is_settling;        /* Some of its lanes are left until drain_settled() is `settled`. */
+        uint64_t settled;
         uint64_t activity;          /* activity_of() at the last look */
         unsigned active_looks;      /* for how many more looks it counts as active */
         struct procinfo_maps *maps; /* NULL, or the search for its allocator, which goes on */

@@ -233,14 +233,20 @@ void process_snapshot(struct process *process) {
         process->threads = drain_threads(process->drain);
 }
 
-bool process_settle(struct process *process, uint64_t now_ns) {
-        int r = drain_settle(process->drain, now_ns);
+bool process_settle(struct process *process, uint64_t now_ns, uint64_t *until) {
+        uint64_t before = drain_settled(process->drain);
+        int r;
 
-        if (r < 0)
+        if (!*until)
+                *until = drain_settled_from_now(process->drain);
+        r = drain_settle(process->drain, now_ns);
+        if (r < 0) {
                 process_expel(process, r);
-        else
-                process_snapshot(process);
-        return r <= 0;
+                return true;
+        }
+        process_snapshot(process);
+        /* The same as before, and nothing left: its end has begun. */
+        return r == 0 && (drain_settled(process->drain) >= *until || drain_settled(process->drain) == before);
 }
 
 /* ------------------------------------------------------------------------------------------------------ ending -- */

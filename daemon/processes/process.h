@@ -82,8 +82,9 @@ void process_bury(struct process *process);
 int process_drain(struct process *process, uint64_t now_ns);
 /* Copies the drain's figures into the row. */
 void process_snapshot(struct process *process);
-/* Books its live counters, then a snapshot; expels it when that fails.  False: it has very many paths; call it again. */
-bool process_settle(struct process *process, uint64_t now_ns);
+/* Books its live counters, all of a moment after the first call, then a snapshot; expels it when that fails.  False: it has
+ * very many lanes or paths; call it again.  `*until` is 0 at the first call, and the function's own after that. */
+bool process_settle(struct process *process, uint64_t now_ns, uint64_t *until);
 
 /* Closes its books and unmaps its segment.  Does nothing when it has ended already. */
 void process_end(struct process *process, enum process_end end, int status);

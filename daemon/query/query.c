@@ -264,7 +264,8 @@ static int go_on_with_job(struct query *query, const struct query_peer *peer, st
         job->end_ns = reactor_slice_end();
         reactor_work(collector_reactor(query->collector), "refreshing");
         while (job->method->is_of_now && !job->is_fresh) {
-                job->is_fresh = collector_refresh_some(query->collector, &job->next, peer->sees_all, peer->uid);
+                job->is_fresh = collector_refresh_some(query->collector, &job->next, &job->refreshing, peer->sees_all,
+                                                       peer->uid);
                 if (job->is_fresh)
                         job->next = 0;
                 if (query_is_late(query))

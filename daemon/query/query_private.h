@@ -218,8 +218,9 @@ struct query_job {
         bool is_fresh;   /* All rows were refreshed. */
         bool is_begun;   /* The method was called before. */
         bool is_read;    /* All rows are read: a process that attaches from here on is not in this answer. */
-        size_t next;     /* the process that comes next, first to be refreshed, then to be read; it is held */
-        uint32_t count;  /* of processes that the method changed */
+        struct collector_refreshing refreshing;
+        size_t next;    /* the process that comes next, first to be refreshed, then to be read; it is held */
+        uint32_t count; /* of processes that the method changed */
         struct collector_reset reset;
         struct query_rows rows;
         /* What the method keeps of the process that it reads, which is the one before `next`; NULL: nothing. */

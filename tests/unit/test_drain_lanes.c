@@ -143,6 +143,24 @@ static void test_settling(void **state) {
         end(&f);
 }
 
+/* What is asked for in the middle of a round that another began is of this moment, too. */
+static void test_settling_anew(void **state) {
+        struct fixture f;
+        uint64_t until;
+
+        begin(&f);
+        drain_all(&f);
+        assert_int_equal(drain_settled_from_now(f.drain), drain_settled(f.drain) + 1);
+        assert_int_equal(drain_settle(f.drain, 3), DRAIN_CUT);
+        atomic_store(&lane_of(&f, 0)->live[SHM_ALLOC_COUNT], 1);
+        atomic_store(&lane_of(&f, 0)->live[SHM_ALLOC_BYTES], 10);
+        until = drain_settled_from_now(f.drain);
+        while (drain_settled(f.drain) < until)
+                assert_true(drain_settle(f.drain, 3) >= 0);
+        assert_int_equal(bytes_in_books(&f), 10);
+        end(&f);
+}
+
 /* Each lane says that many enters were refused, of a span that is closed: none is to be looked up before the last look,
  * and the one that makes the span partial, on the last lane, before the close. */
 static void test_refused_enters(void **state) {
@@ -186,6 +204,7 @@ static void test_the_end(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_settling),
+                cmocka_unit_test(test_settling_anew),
                 cmocka_unit_test(test_refused_enters),
                 cmocka_unit_test(test_the_end),
         };
