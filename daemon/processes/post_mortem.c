@@ -117,32 +117,38 @@ void post_mortem_deinit(struct process *process) {
         process->inside->post_mortem.rates = NULL;
 }
 
-void post_mortem_sample(struct process *process, uint64_t now_ns, uint64_t alloc_bytes) {
+static uint64_t allocated_since_attach(const struct books_process_row *row) {
+        return row->counters[SHM_ALLOC_BYTES] - row->before[SHM_ALLOC_BYTES];
+}
+
+void post_mortem_sample(struct process *process, uint64_t now_ns, const struct books_process_row *row) {
         struct post_mortem *own = &process->inside->post_mortem;
 
         if (own->latest.ns && now_ns - own->latest.ns < MINUTE_NS)
                 return;
         own->before = own->latest;
-        own->latest = (struct post_mortem_sample){now_ns, alloc_bytes};
+        own->latest = (struct post_mortem_sample){now_ns, allocated_since_attach(row)};
 }
 
-/* Bytes a second, in spans and outside, over the last minute or two, or since it attached if that was later. */
+/* Bytes a second, in spans and outside, over the last minute or two; since it attached, where that was later, or where the
+ * collector has been restarted since and has no older sample. */
 static double own_rate(const struct process *process) {
         const struct post_mortem *own = &process->inside->post_mortem;
         struct post_mortem_sample from = own->latest;
         struct books_process_row row;
-        uint64_t age_ns;
+        uint64_t age_ns, allocated;
 
-        if (own->before.ns && process->ended_ns - from.ns < MINUTE_NS / 2)
+        if (process->ended_ns - from.ns < MINUTE_NS / 2)
                 from = own->before;
         if (!from.ns)
                 from.ns = process->inside->attached_ns;
         age_ns = process->ended_ns > from.ns + NS_PER_S ? process->ended_ns - from.ns : NS_PER_S;
         books_process_lanes(process->books, &row);
+        allocated = allocated_since_attach(&row);
         /* A reset began the sums again. */
-        if (row.counters[SHM_ALLOC_BYTES] < from.alloc_bytes)
+        if (allocated < from.alloc_bytes)
                 from.alloc_bytes = 0;
-        return (double)(row.counters[SHM_ALLOC_BYTES] - from.alloc_bytes) * (double)NS_PER_S / (double)age_ns;
+        return (double)(allocated - from.alloc_bytes) * (double)NS_PER_S / (double)age_ns;
 }
 
 /* The names with the highest rates, the highest first; 0: no more. */
