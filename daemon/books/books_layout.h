@@ -119,6 +119,7 @@ struct books_cache {
         struct books_threads *threads_in;
         uint64_t threads_in_commit, threads_in_since_ns;
         uint32_t threads_in_count;
+        bool threads_in_is_made;
         struct threads_making threads_making; /* the next one */
 
         /* ids of the names by their texts */

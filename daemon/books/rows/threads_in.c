@@ -54,6 +54,7 @@ static void end(struct books_cache *cache) {
         free(cache->threads_in);
         cache->threads_in = reallocarray(NULL, making->count + 1, sizeof *cache->threads_in);
         cache->threads_in_count = cache->threads_in ? merge(making->items, making->count, cache->threads_in) : 0;
+        cache->threads_in_is_made = true; /* also without memory: the answer goes on without the table */
         cache->threads_in_commit = making->commit;
         cache->threads_in_since_ns = making->since_ns;
         free(making->items);
@@ -65,8 +66,9 @@ bool books_threads_in_some(const struct books *books, uint64_t since_ns) {
         struct threads_making *making = &cache->threads_making;
 
         if (!making->items) {
-                if (cache->threads_in && (cache->threads_in_since_ns >= since_ns ||
-                                          cache->threads_in_commit == atomic_load(&books->arena.header->commit)))
+                if (cache->threads_in_is_made &&
+                    (cache->threads_in_since_ns >= since_ns ||
+                     cache->threads_in_commit == atomic_load(&books->arena.header->commit)))
                         return true;
                 begin(books, since_ns);
                 return !making->items; /* without memory the answer has an older table, or none */
@@ -89,6 +91,7 @@ void books_drop_threads_in(const struct books *books) {
         free(cache->threads_in);
         free(cache->threads_making.items);
         cache->threads_in = NULL;
+        cache->threads_in_is_made = false;
         cache->threads_in_count = 0;
         cache->threads_making = (struct threads_making){.items = NULL};
 }
