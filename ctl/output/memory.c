@@ -14,16 +14,12 @@
 /* Stacks and what malloc keeps in reserve are never in the books: a difference counts from here on. */
 #define SLACK_BYTES (UINT64_C(64) << 20)
 
-/* What of its resident memory may be malloc's.  An older collector has no such column. */
-static uint64_t anonymous_of(const struct table *ps, size_t row) {
-        const char *column = table_column(ps, "rss_anon_bytes") < 0 ? "rss_bytes" : "rss_anon_bytes";
-
-        return table_uint(ps, row, column);
-}
-
 char *memory_of_process(const struct table *ps, size_t row, char buf[MEMORY_TEXT_MAX]) {
         const char *comm = table_text(ps, row, "comm");
-        uint64_t pid = table_uint(ps, row, "pid"), rss = anonymous_of(ps, row), net;
+        /* What of its resident memory may be malloc's.  An older collector has no such column. */
+        bool is_anon = table_column(ps, "rss_anon_bytes") >= 0;
+        uint64_t pid = table_uint(ps, row, "pid"), rss = table_uint(ps, row, is_anon ? "rss_anon_bytes" : "rss_bytes"),
+                 net;
         int64_t books = table_int(ps, row, "net_bytes");
         char a[FORMAT_MAX], b[FORMAT_MAX];
 
@@ -33,15 +29,17 @@ char *memory_of_process(const struct table *ps, size_t row, char buf[MEMORY_TEXT
         net = books > 0 ? (uint64_t)books : 0;
         if (rss > 2 * net + SLACK_BYTES)
                 snprintf(buf, MEMORY_TEXT_MAX,
-                         "%s[%" PRIu64 "] has %s resident, without files and shared memory, and %s of it in its books: "
+                         "%s[%" PRIu64 "] has %s resident%s and %s of it in its books: "
                          "the rest is not malloc's (mmap, stacks, a runtime's own heap), or free and kept by the "
                          "allocator.",
-                         comm, pid, format_bytes(a, rss), format_bytes(b, net));
+                         comm, pid, format_bytes(a, rss), is_anon ? ", without files and shared memory," : "",
+                         format_bytes(b, net));
         else if (net > rss + rss / 4 + SLACK_BYTES / 4)
                 snprintf(buf, MEMORY_TEXT_MAX,
-                         "%s[%" PRIu64 "] has %s in its books, and only %s resident: the rest is swapped out, or was "
+                         "%s[%" PRIu64 "] has %s in its books, and only %s resident%s: the rest is swapped out, or was "
                          "never written to.",
-                         comm, pid, format_bytes(a, net), format_bytes(b, rss));
+                         comm, pid, format_bytes(a, net), format_bytes(b, rss),
+                         is_anon ? ", without files and shared memory" : "");
         return buf;
 }
 

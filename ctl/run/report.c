@@ -230,7 +230,7 @@ static void print_memory(const struct page *page, const struct report *report, u
         const char *of = count > 1 ? " (each of one process)" : "";
         char a[FORMAT_MAX], b[FORMAT_MAX];
 
-        line(page, "peak of live heap %s, maximum RSS %s%s", format_bytes(a, report_peak(report)),
+        line(page, "peak of live heap at least %s, maximum RSS %s%s", format_bytes(a, report_peak(report)),
              format_bytes(b, report->max_rss_bytes), of);
 }
 

@@ -74,16 +74,17 @@ static const char *note_cell(const struct fold_row *row, char buf[RENDER_CELL_MA
         char bytes[FORMAT_MAX];
 
         *buf = 0;
-        if (*row->keys[FOLD_NOTE])
-                note(buf, "%.250s", row->keys[FOLD_NOTE]);
-        if (row->over && *row->over)
-                note(buf, "%.60s", row->over + 1);
-        if (row->values[FOLD_EXECS])
-                note(buf, "%" PRIu64 " ended by exec", row->values[FOLD_EXECS]);
+        /* The short ones first: a narrow screen cuts the end. */
         if (row->values[FOLD_ALIVE])
                 note(buf, "%" PRIu64 " still running", row->values[FOLD_ALIVE]);
         if (row->values[FOLD_LOST_BYTES])
                 note(buf, "%s lost", format_bytes(bytes, row->values[FOLD_LOST_BYTES]));
+        if (row->values[FOLD_EXECS])
+                note(buf, "%" PRIu64 " ended by exec", row->values[FOLD_EXECS]);
+        if (row->over && *row->over)
+                note(buf, "%.60s", row->over + 1);
+        if (*row->keys[FOLD_NOTE])
+                note(buf, "%.250s", row->keys[FOLD_NOTE]);
         return buf;
 }
 

@@ -12,15 +12,26 @@
 
 #include "ctl/top/top_terminal.h"
 
+/* Entries of terminfo with the capability gn, which say only how a session came about. */
+static bool is_generic(const char *term) {
+        static const char *const generic[] = {"unknown",  "network", "dialup",    "switch", "arpanet",
+                                              "ethernet", "patch",   "plugboard", "su",     "bussplexer"};
+
+        for (size_t i = 0; i < sizeof(generic) / sizeof(generic[0]); i++)
+                if (!strcmp(term, generic[i]))
+                        return true;
+        return false;
+}
+
 /* NULL: $TERM. */
 static enum terminal_kind look_up(char *name) {
         char cup[] = "cup"; /* not const in every curses */
         const char *move;
         int error;
 
-        /* 1: it is known, and is no screen. */
+        /* 1: it is known, and is no screen.  0 is also said of a generic type, which is known, and no terminal. */
         if (setupterm(name, STDOUT_FILENO, &error) != OK)
-                return error == 1 ? TERMINAL_PLAIN : TERMINAL_UNKNOWN;
+                return error == 1 || is_generic(name ? name : getenv("TERM")) ? TERMINAL_PLAIN : TERMINAL_UNKNOWN;
         move = tigetstr(cup);
         del_curterm(cur_term);
         return move && move != (char *)-1 ? TERMINAL_DRAWS : TERMINAL_PLAIN;

@@ -47,13 +47,14 @@ static void print_heading(const struct show *show, FILE *stream) {
 }
 
 /* ", over the last 1min": of tables whose sums are of the interval that was asked for. */
-static const char *of_interval(const struct show *show, char buf[FORMAT_MAX + 16]) {
+static const char *of_interval(const struct show *show, char buf[FORMAT_MAX + 32]) {
         uint64_t since_ns = show->ctl->options.since_ns;
         char interval[FORMAT_MAX];
 
         *buf = '\0';
         if (since_ns)
-                snprintf(buf, FORMAT_MAX + 16, ", over the last %s", format_duration(interval, since_ns));
+                snprintf(buf, FORMAT_MAX + 32, ", over %sthe last %s", show->spans->complete ? "" : "more than ",
+                         format_duration(interval, since_ns));
         return buf;
 }
 
@@ -198,7 +199,8 @@ static void print_meaning(const struct show *show, FILE *stream) {
                 calls = 0;
         }
         if (since_ns)
-                fprintf(stream, "Over the last %s:\n", format_duration(a, since_ns));
+                fprintf(stream, "Over %sthe last %s:\n", show->spans->complete ? "" : "more than ",
+                        format_duration(a, since_ns));
         if (net > 0) {
                 fprintf(stream, "It allocates more than it frees on its own threads: %s",
                         format_bytes(a, (uint64_t)net));
@@ -240,7 +242,7 @@ static int print_paths(const struct show *show, FILE *stream) {
         };
 
         struct table named = *show->tree;
-        char interval[FORMAT_MAX + 16];
+        char interval[FORMAT_MAX + 32];
         int r;
 
         /* A view of the tree with some of its rows: cells are borrowed. */
@@ -271,7 +273,7 @@ static int print_processes(const struct show *show, FILE *stream) {
                 {"quality", 5, false, 0},
         };
 
-        char interval[FORMAT_MAX + 16];
+        char interval[FORMAT_MAX + 32];
 
         if (show->spans->row_count < 2)
                 return 0;

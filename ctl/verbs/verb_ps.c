@@ -58,7 +58,8 @@ static char *ps_note(const struct options *options, const struct table *table, i
                 fprintf(stream, "and %zu more that are not counted\n", uncounted - NOTES_MAX);
         note_memory(stream, table, width);
         if (folded)
-                fprintf(stream, "%d program%s that only executed the next one %s not shown; --full shows all.\n",
+                fprintf(stream,
+                        "%d program%s without spans that executed another one %s not shown; --full shows all.\n",
                         folded, folded == 1 ? "" : "s", folded == 1 ? "is" : "are");
         if (!table->row_count && (options->unit || options->filter || options->alive))
                 fputs("No process matches; \"spanallocctl ps\" lists all.\n", stream);

@@ -33,7 +33,7 @@ expect_match "a column that is asked for" "$(ctl ps --columns=pid,coverage_ppm |
 note "programs that only executed the next one"
 expect "rows of the counted" "$(ctl ps | awk -v pid="$counted" '$1 == pid { print $2 }')" span_timed
 expect "rows with --full" "$(ctl ps --full | awk -v pid="$counted" '$1 == pid' | wc -l)" $((preludes + 1))
-[ "$preludes" = 0 ] || expect_match "what is said of them" "$(ctl ps)" "^$preludes programs? that only executed the next one (is|are) not shown; --full shows all\.$"
+[ "$preludes" = 0 ] || expect_match "what is said of them" "$(ctl ps)" "^$preludes programs? without spans that executed another one (is|are) not shown; --full shows all\.$"
 expect "rows that run" "$(ctl ps --alive --columns=comm --no-legend | xargs)" span_timed
 expect "documents of what runs" "$(json '[.processes[].alive] | tostring' ps --alive)" '[true]'
 

@@ -225,7 +225,7 @@ shows '^by ALLOC/s'
 keys t
 shows '`-span_scripted|No spans'
 expect "characters beyond ASCII" "$(screen | LC_ALL=C grep -c '[^ -~]')" 0
-for term in dumb ''; do
+for term in dumb unknown ''; do
         start "$term" --limit=2
         shows 'ALLOC/s'
         keys C-c

@@ -86,10 +86,10 @@ wait_for "the line about it" grep -q "process $pid (span_dies).*open then" "$WOR
 mkfifo "$WORK/in"
 exec 9<>"$WORK/in"
 for signal in TERM HUP; do
-        "$PROGRAMS/span_timed" <&9 >"$WORK/out" &
+        "$PROGRAMS/span_timed" <&9 >"$WORK/out.$signal" &
         pid=$!
         echo "calls 3" >&9
-        wait_for "the calls" grep -q '^[0-9]' "$WORK/out"
+        wait_for "the calls" grep -q '^[0-9]' "$WORK/out.$signal"
         kill -"$signal" "$pid"
         wait "$pid" 2>/dev/null || true
         wait_for "its end" ended

@@ -50,7 +50,7 @@ note "a restart, and what was taken over"
 inside systemctl restart spanallocd
 wait_for "the message" has_said TAKEN_OVER
 expect "programs" "$(field TAKEN_OVER SPANALLOC_COUNT)" 1
-explained TAKEN_OVER "with 1 programs"
+explained TAKEN_OVER "for 1 programs"
 
 note "expelled"
 boot_start vandal User=alice -- /opt/tests/span_vandal
@@ -111,7 +111,7 @@ goes_on() {
         has_said MISSING
 }
 wait_for -t 60 "the message" goes_on
-explained MISSING "$(field MISSING SPANALLOC_COUNT) lines before this one"
+explained MISSING "$(field MISSING SPANALLOC_COUNT) messages before this one"
 
 note "stop"
 inside systemctl stop spanallocd
