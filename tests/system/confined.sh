@@ -103,7 +103,7 @@ unit empty-run NOT 'add BindReadOnlyPaths=/run/spanalloc' 'TemporaryFileSystem=/
 unit empty-run-but COUNTED - 'TemporaryFileSystem=/run' 'BindReadOnlyPaths=/run/spanalloc'
 unit no-exec NOT 'add ExecPaths=.*/libspanalloc-malloc' 'NoExecPaths=/usr/local/lib' 'ExecPaths=/usr/local/lib/libspanalloc.so.0'
 # Its own spans are in the books, without counters.
-unit unset NOT 'UnsetEnvironment= takes LD_PRELOAD' 'UnsetEnvironment=LD_PRELOAD SPANALLOC SPANALLOC_SECCOMP'
+unit unset NOT 'UnsetEnvironment= removes LD_PRELOAD' 'UnsetEnvironment=LD_PRELOAD SPANALLOC SPANALLOC_SECCOMP'
 mkdir -p "$(boot_file /etc/default)"
 echo 'LD_PRELOAD=libutil.so.1' >"$(boot_file /etc/default/own)"
 unit own-preload NOT 'EnvironmentFile= /etc/default/own sets LD_PRELOAD' 'EnvironmentFile=-/etc/default/own'
