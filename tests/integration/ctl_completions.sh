@@ -79,18 +79,7 @@ if command -v zsh >/dev/null; then
         cp "$ZSH_FILE" "$WORK/zsh/_spanallocctl"
         [ -e "$WORK/spanallocctl" ] || ln -s "$CTL" "$WORK/spanallocctl"
         # A zsh in a terminal of its own, since completion works nowhere else.
-        need tmux
-        terminal() {
-                tmux -S "$WORK/tmux" -f /dev/null "$@"
-        }
-        end_terminal() {
-                local status=$?
-                set +e
-                terminal kill-server 2>/dev/null
-                (exit "$status")
-                lib_cleanup
-        }
-        trap end_terminal EXIT
+        . "$SOURCE/tests/support/terminal.sh"
         cat >"$WORK/zsh/.zshrc" <<END
 PATH=$WORK:\$PATH fpath=($WORK/zsh \$fpath) PS1='zsh> '
 autoload -Uz compinit && compinit -u -d $WORK/zsh/dump

@@ -3,49 +3,26 @@
 # top in a real terminal: each key, sizes down to 1x1, plain and UTF-8, unknown terminals, and a collector that goes and
 # comes back.  The workload scripts its own counters, so every cell of a sum is known from programs/span_scripted.c.
 . "$(dirname "$0")/../support/lib.sh"
-need tmux
+. "$(dirname "$0")/../support/terminal.sh"
 
 export LC_ALL=C.UTF-8
-terminal() {
-        tmux -S "$WORK/tmux" -f /dev/null "$@"
-}
-end_terminal() {
-        local status=$?
-        set +e
-        terminal kill-server 2>/dev/null
-        (exit "$status")
-        lib_cleanup
-}
-trap end_terminal EXIT
 
-screen() {
-        terminal capture-pane -p -t top
-}
-grep_screen() {
-        screen | grep -Eq -- "$1"
-}
 not_on_screen() {
         ! grep_screen "$1"
 }
-# shows REGEX, hides REGEX: some line of the screen matches, none does, within a minute.
-shows() {
-        (wait_for "a line like '$1'" grep_screen "$1") || fail "the screen is:"$'\n'"$(screen)"
-}
+# hides REGEX: no line of the screen matches, within a minute.
 hides() {
         (wait_for "no line like '$1'" not_on_screen "$1") || fail "the screen is:"$'\n'"$(screen)"
 }
-keys() {
-        terminal send-keys -t top "$@"
-}
 resize() {
-        terminal resize-window -t top -x "$1" -y "$2"
+        terminal resize-window -t v -x "$1" -y "$2"
 }
 # start TERM ARGUMENT…: top in a terminal of 80x24, then its exit status.
 start() {
         local term=$1
         shift
-        terminal kill-session -t top 2>/dev/null || true
-        terminal new-session -d -s top -x 80 -y 24 \
+        terminal kill-session -t v 2>/dev/null || true
+        terminal new-session -d -s v -x 80 -y 24 \
                 "export TERM='$term' LC_ALL=$LC_ALL; '$CTL' --socket '$QUERY' top $*; echo \"ended with \$?.\"; exec sleep 1000"
 }
 # sums_on_screen NAME: the cells ALLOC NET OPEN Q of the rows of that span, sorted, a row a line.
@@ -245,10 +222,10 @@ for term in xterm-kitty xterm-ghostty alacritty foot tmux-direct-of-tomorrow; do
 done
 
 note "stopped by a signal, and continued"
-terminal kill-session -t top
-terminal new-session -d -s top -x 80 -y 24 "export TERM=screen LC_ALL=$LC_ALL; PS1='prompt> ' exec bash --norc --noprofile"
+terminal kill-session -t v
+terminal new-session -d -s v -x 80 -y 24 "export TERM=screen LC_ALL=$LC_ALL; PS1='prompt> ' exec bash --norc --noprofile"
 shows '^prompt>'
-shell=$(terminal display-message -p -t top '#{pane_pid}')
+shell=$(terminal display-message -p -t v '#{pane_pid}')
 for signal in STOP TSTP; do
         keys "'$CTL' --socket '$QUERY' top" Enter
         shows '^by ALLOC/s'
@@ -267,10 +244,10 @@ done
 
 note "colours"
 colors() { # ARGUMENT…: how many colour codes a screen has
-        terminal kill-session -t top 2>/dev/null || true
-        terminal new-session -d -s top -x 80 -y 24 "export TERM=screen-256color $1; '$CTL' --socket '$QUERY' top $2"
+        terminal kill-session -t v 2>/dev/null || true
+        terminal new-session -d -s v -x 80 -y 24 "export TERM=screen-256color $1; '$CTL' --socket '$QUERY' top $2"
         shows '^by ALLOC/s'
-        terminal capture-pane -e -p -t top | grep -c $'\033\\[[0-9;]*3[0-7]' || true
+        terminal capture-pane -e -p -t v | grep -c $'\033\\[[0-9;]*3[0-7]' || true
 }
 expect_at_least "lines with colour" "$(colors '' '')" 1
 expect "lines with colour, NO_COLOR" "$(colors NO_COLOR=1 '')" 0

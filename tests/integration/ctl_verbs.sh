@@ -116,17 +116,7 @@ valid run <"$WORK/run.json"
 expect "a document on one line" "$(ctl --json spans | wc -l)" 1
 
 note "at 80 columns in a terminal"
-terminal() {
-        tmux -S "$WORK/tmux" -f /dev/null "$@"
-}
-end_terminal() {
-        local status=$?
-        set +e
-        terminal kill-server 2>/dev/null
-        (exit "$status")
-        lib_cleanup
-}
-trap end_terminal EXIT
+. "$SOURCE/tests/support/terminal.sh"
 terminal new-session -d -s hold 'exec sleep 1000'
 # on_screen ARGUMENT…: what a person sees of it, 80x50
 on_screen() {

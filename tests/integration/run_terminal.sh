@@ -2,34 +2,12 @@
 # SPDX-License-Identifier: MIT
 # `run` on a terminal: a report that fits 80 columns, and a shell that gets its terminal back when it stops the job.
 . "$(dirname "$0")/../support/lib.sh"
-need tmux
+. "$(dirname "$0")/../support/terminal.sh"
 
 export LC_ALL=C.UTF-8
-terminal() {
-        tmux -S "$WORK/tmux" -f /dev/null "$@"
-}
-end_terminal() {
-        local status=$?
-        set +e
-        terminal kill-server 2>/dev/null
-        (exit "$status")
-        lib_cleanup
-}
-trap end_terminal EXIT
-screen() {
-        terminal capture-pane -p -t v
-}
-grep_screen() {
-        screen | grep -Eq -- "$1"
-}
-shows() {
-        (wait_for "a line like '$1'" grep_screen "$1") || fail "the screen is:"$'\n'"$(screen)"
-}
+# hides REGEX: no line of the screen matches now.
 hides() {
         ! grep_screen "$1" || fail "'$1' is on the screen:"$'\n'"$(screen)"
-}
-keys() {
-        terminal send-keys -t v "$@"
 }
 # The server ends with its last session.
 terminal new-session -d -s hold 'exec sleep 1000'
