@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the short calls in cycles.c and spans.c share: their beginning and end, the thread's place, and the room for
- * records.
+ * What the short calls in cycles.c and spans.c share: their beginning and end, the thread's position in its ring, and
+ * the room for records.
  *
- * A call is short if the thread has a lane of the gate's epoch, is not inside another call (as a signal handler may
- * be), has no attention bit set, and the ring has room.  Everything else is slow_path.h's.
+ * A call is short if the thread has a lane of the present attachment (their epochs are equal), is not inside another
+ * call (a signal handler may be), has no attention bit set, and its ring has room.  slow_path.h has the other cases.
  *
- * The public header checks before it calls: spanalloc_do_X_() is called when the process is attached, or a search for a
- * collector is due, and with a span that is not the null span.  spanalloc_X() is for callers without that check.
+ * The public header checks two things before it calls spanalloc_do_X_(): the span is not the null span, and either the
+ * process is attached or a search for a collector is due.  spanalloc_X() is for callers without these checks.
  *
- * Each call is a leaf: where it cannot be short, it ends by a jump into another function, and keeps nothing on the
- * stack for that.  This takes three steps: spanalloc_do_X_() is the short one; X_aside() has a lane, and ends the call;
- * X_slow() begins by finding a lane.  tests/integration/instructions.sh counts the instructions of the first.
+ * A call has three functions.  spanalloc_do_X_() is the short one.  It ends with a tail call where it cannot be short, so
+ * it needs no stack frame: to X_aside() if the thread has a lane, else to X_slow(), which finds a lane first.  Each of
+ * the three completes the call.  tests/integration/instructions.sh counts the instructions of spanalloc_do_X_().
  */
 #pragma once
 
@@ -39,7 +39,8 @@ static sa_inline bool begin(struct sa_thread *self, uint32_t epoch) {
         return false;
 }
 
-/* Like begin(), for a call that opens a span.  Also false if another collector serves: the slow path attaches to it first. */
+/* Like begin(), for a call that opens a span.  It is also false if a newer collector serves than the one that the process
+ * is attached to: the slow path attaches to the newer one before it opens the span. */
 static sa_inline bool begin_open(struct sa_thread *self) {
         if (sa_unlikely(!begin(self, sa_gate_epoch())))
                 return false;

@@ -249,12 +249,12 @@ void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span 
 
 /* ------------------------------------------------------------------------------------------------ coroutines -- */
 
-/* How a struct spanalloc_stack is used. */
+/* The layout of a struct spanalloc_stack, whose fields are private. */
 struct saved_stack {
         uint32_t count, beyond, beyond_scopes, reserved;
         struct {
                 uint64_t instance;
-                uint32_t path, flags; /* of its next ENTER */
+                uint32_t path, flags; /* of the ENTER record with which the frame is entered again */
         } frames[SHM_DEPTH];
 };
 _Static_assert(sizeof(struct saved_stack) <= sizeof(struct spanalloc_stack), "");

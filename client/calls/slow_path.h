@@ -16,8 +16,10 @@ void sa_slow_exit(struct sa_thread *self, struct shm_lane *lane, spanalloc_span 
 /* Ends all cycles of the lane's stack, and saves their spans; enters the spans that were saved, and empties `take`. */
 void sa_slow_save(struct sa_thread *self, struct shm_lane *lane, struct spanalloc_stack *save);
 void sa_slow_take(struct sa_thread *self, struct shm_lane *lane, struct spanalloc_stack *take);
-/* OPEN (its caller has attended) or CLOSE.  False if it found no room; a CLOSE may then be in the overflow list. */
+/* Writes an OPEN or a CLOSE record.  Before an OPEN the caller calls sa_slow_attend().  False if the ring had no room: an
+ * OPEN is then lost; a CLOSE is lost unless the overflow list had room for it. */
 bool sa_slow_mark(struct sa_thread *self, struct shm_lane *lane, spanalloc_span span, uint16_t kind);
 
-/* Does what other threads and the collector asked of this one by lane->attention: bells and exits. */
+/* Does what lane->attention asks of the calling thread: rings the doorbell for the collector, applies exits that other
+ * threads have made of its frames. */
 void sa_slow_attend(struct sa_thread *self, struct shm_lane *lane);

@@ -15,12 +15,14 @@
 /* The stack of a lane begins anew at these counters. */
 void sa_lost_begin(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]);
 
-/* The top of the stack is about to change: ends the stretch under a refused top, or sets where the next one begins. */
+/* To be called before the top of the stack changes.  If the top is a refused frame, adds what was counted since it became
+ * the top to the lost counts; else notes the counters, in case the next top is a refused frame. */
 void sa_leave_top(struct shm_lane *lane, const uint64_t at[SHM_COUNTERS]);
-/* The top of the stack has changed: clears SHM_ATTENTION_REFUSED if no refused frame and no LOST is left. */
+/* To be called after the top of the stack has changed: clears SHM_ATTENTION_REFUSED if no refused frame is on the stack
+ * and no LOST record waits. */
 void sa_reach_top(struct shm_lane *lane);
 
-/* Writes and publishes LOST at `head` if there is one to write.  The head after it. */
+/* If a LOST record waits, writes it at `head` and publishes it.  Returns the head after that. */
 uint64_t sa_flush_lost(struct sa_thread *self, struct shm_lane *lane, uint64_t head);
 
 /* Completes a LOST that was published, and forgets one that was not: its call was left (jumped.h). */

@@ -55,9 +55,9 @@ bool sa_bootstrap_close(void) {
         uint32_t unused = 0;
 
         /* [B1] release of ARENA_CLOSED, pairs with the acquire in sa_bootstrap_alloc().
-         * Publishes: the next allocator's functions.  Without it: a thread that finds the memory closed could still
-         * find the pointers leading back here.
-         * Checked by: nothing but this argument; glibc's dlsym does not allocate. */
+         * Publishes: the next allocator's functions.  Without it: a thread that sees ARENA_CLOSED could still read the
+         * old pointers, which call this file again.
+         * Checked by: no test, since glibc's dlsym does not allocate. */
         return atomic_compare_exchange_strong_explicit(&arena_used, &unused, ARENA_CLOSED, memory_order_release,
                                                        memory_order_relaxed) ||
                unused == ARENA_CLOSED;

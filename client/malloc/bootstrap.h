@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A zeroed block; `alignment` is a power of two.  NULL with ENOMEM when there is no more.  *ret_closed is true only
- * with NULL: the bootstrap memory is closed, and the next allocator is known. */
+/* A zeroed block; `alignment` is a power of two.  NULL with ENOMEM: the bootstrap memory is used up.  NULL with *ret_closed
+ * set to true: it gives no more blocks, since the next allocator's functions have been found; call those.  Else
+ * *ret_closed is set to false. */
 void *sa_bootstrap_alloc(size_t alignment, size_t size, bool *ret_closed);
 
 bool sa_bootstrap_owns(const void *block);

@@ -267,8 +267,9 @@ bool sa_next_resolve(void) {
         int error = errno;
 
         /* [B2] acquire of `state`, pairs with the release below.
-         * Publishes: sa_next.  Without it: first_malloc could find first_malloc again, a turn of a loop at worst.
-         * Checked by: nothing but this argument. */
+         * Publishes: sa_next.  Without the pair: first_malloc could read its own address from sa_next, and would be
+         * called once more, no worse.
+         * Checked by: no test. */
         if (!atomic_compare_exchange_strong_explicit(&state, &unknown, LOOKING, memory_order_acquire,
                                                      memory_order_acquire))
                 return unknown == FOUND;

@@ -20,8 +20,8 @@ void sa_root_attach_early(void);
  * meanwhile.  Never NULL.  The address is valid for one call. */
 _Atomic uint64_t *sa_counters_slow(void);
 
-/* Where the calling thread counts its allocations (enum shm_counter).  To be called each time: a fork or a new
- * collector moves it. */
+/* Returns the counters of the calling thread (enum shm_counter).  Call it for each allocation, do not keep the pointer: a
+ * fork or a new collector moves the counters. */
 static inline _Atomic uint64_t *sa_counters(void) {
         struct sa_thread *self = &sa_self;
         uint32_t epoch = sa_gate_epoch();

@@ -290,8 +290,8 @@ static _Atomic uint64_t *seek_path(uint32_t table, uint32_t want, uint64_t *ret)
         for (;; slot = (slot + 1) & mask) {
                 _Atomic uint64_t *at = &path_index[(1u << bits) - (1u << FIRST_BITS) + slot];
 
-                /* [N4] acquire of a slot, pairs with the release in index_path().  Publishes: the path's entry in the
-                 * segment.  Without it: as in [N3]. */
+                /* [N4] acquire of a slot, pairs with the release in index_path(), which publishes the path's entry in
+                 * the segment.  Without it: the fault that [N3] names. */
                 *ret = atomic_load_explicit(at, memory_order_acquire);
                 if (!*ret || *ret >> PATH_BITS == want)
                         return at;

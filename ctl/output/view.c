@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which columns of a view fit the terminal, and a table with these.  Printing of cells and tables is in render.c.
+ * Decides which columns of a view fit the terminal, and makes a table of these.  render.c prints cells and tables.
  */
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows added up into one: the processes of one executable, a span over all processes, threads of one name.
+ * Folds rows into one row with their sums: processes of one executable, a span over all processes, threads of one name.
  *
- * What does not live here: how they are printed (report.c).  Sums only; the texts stay the tables'.
+ * What does not live here: how they are printed (report.c).  A folded row points to texts of the table that it was made
+ * from: free that table later.
  */
 #pragma once
 

@@ -269,8 +269,9 @@ void arena_log_line(struct arena *arena, const void *p) {
         uint32_t line = (uint32_t)((size_t)((const char *)p - arena->base) / ARENA_LINE);
 
         assert(arena->in_batch);
-        /* A step is bounded, so this is a bug, and only abort is left: without its old bytes the line cannot be undone,
-         * and a commit here would keep half a step.  A successor undoes the batch and goes on from the last one. */
+        /* A step changes a bounded number of lines, so a full log is a bug.  abort() is the only way out: without a log
+         * entry the line could not be undone, and a commit here would keep half a step.  The next collector undoes this
+         * batch, and goes on from the last committed one. */
         if (__builtin_expect(n >= arena->header->undo_capacity, 0))
                 abort();
         memcpy(arena->undo_lines[n], arena->base + (uint64_t)line * ARENA_LINE, ARENA_LINE);

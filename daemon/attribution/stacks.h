@@ -14,11 +14,13 @@
 #define STACK_PAGE_SHIFT 12
 #define STACK_PAGE_BITS  (32 - FRAME_STACK_SHIFT)
 
-/* In pages.  The frames of one function, its helpers included, are close; neighbours on one stack are mostly near. */
+/* Distances of stack addresses, in pages.  Two addresses of one function, with the functions that it calls, differ by at
+ * most STACK_CLOSE_*.  Two calls that follow each other on one stack differ mostly by at most STACK_NEAR. */
 #define STACK_NEAR       8
 #define STACK_CLOSE_DOWN 4
 #define STACK_CLOSE_UP   1
-/* A scope's end may lie further down than its beginning, by what alloca() took; further up only by a helper's frame. */
+/* A scope's end may have a lower address than its beginning, by the size of an alloca(); a higher one only by the frame of
+ * a function that began the scope for its caller. */
 #define STACK_END_DOWN 2048
 #define STACK_END_UP   16
 

@@ -11,11 +11,12 @@
 
 struct beacon;
 
-/* In `dir`, as a file; NULL: in memory only.  `fd`: a predecessor's beacon to take over instead (consumed), or -1.
- * `generation`: that of the clients that map this beacon, or 0.  If it is 0, or another collector has served these
- * clients meanwhile, the beacon gets a new generation. */
+/* Makes a beacon: a file in `dir`, or with NULL a page of memory without a name.  `fd`: the beacon of the former collector,
+ * which is taken over in place of a new one and whose descriptor is then the beacon's, or -1.  `generation`: the one that
+ * the clients of this beacon attached with, or 0.  The beacon gets a new generation if that is 0, or if another collector
+ * has served these clients since. */
 int beacon_new(struct beacon **ret, const char *dir, int fd, uint32_t generation);
-/* Writes into the page that no collector serves; beacon_generation() stays as it was. */
+/* Writes "no collector serves" into the page.  beacon_generation() still returns the same number. */
 void beacon_retire(struct beacon *beacon);
 /* Retires it first. */
 struct beacon *beacon_free(struct beacon *beacon);

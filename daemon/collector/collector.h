@@ -117,9 +117,9 @@ int collector_set_timing(struct collector *collector, const struct process *proc
 
 /* How far a reset of all processes is; zero at first. */
 struct collector_reset {
-        const struct process *process; /* NULL, or in the middle of it */
+        const struct process *process; /* the one whose reset is half done, or NULL */
         struct books_progress progress;
-        uint32_t count; /* of those that are done */
+        uint32_t count; /* processes that have been reset */
 };
 /* books_reset() for every process from *index on, in one slice of a turn, after a refresh.  False: it goes on at *index,
  * which is held (collector_hold). */

@@ -195,7 +195,8 @@ static void hear_earlier(const struct guest *guest) {
         }
 }
 
-/* `run` refuses processes that are not its command's, and does not count that: they are not missing in its report. */
+/* `run` serves processes of its own user, and descendants of its command.  Others are refused, and not counted as refused:
+ * the report is complete without them. */
 static bool is_stranger(const struct guest *guest) {
         struct collector *collector = guest->ingest->collector;
         int r;

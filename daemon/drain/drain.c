@@ -187,8 +187,9 @@ static void reach(struct books *books, struct lane *lane, uint64_t position) {
         lane->position = position;
 }
 
-/* Records of which the memory is fetched in one go: of one group their spans' slots in the index, of the one before it
- * their entries.  One by one each fetch would wait by itself for its page to be found; in a row they wait together. */
+/* The drain prefetches memory for GROUP records at once: the slots of their spans in the index, and, for the group before,
+ * the entries that these slots name.  The processor then looks up several pages at the same time, and waits once.
+ * Below FITS_CACHE open spans the index is in the cache anyway. */
 enum { GROUP = 8, FITS_CACHE = 4096 };
 
 /* The spans of the last group, by their hashes. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a program that was started with the counters preloaded did not load them, read from its file.
+ * Reads from a program's ELF file why the program did not load libspanalloc-malloc, although it was preloaded.
  *
- * What lives here: reading ELF headers of untrusted files.  What does not: processes (announced.c).
+ * What lives here: reading ELF headers of untrusted files.  Processes are in announced.c.
  */
 #pragma once
 
 #include <stdbool.h>
 
-/* The phrase for a program that a preloaded allocator would break: its sanitizer's run-time library has to be first. */
+/* The phrase for a program that a preloaded allocator would break: the run-time library of its sanitizer must be the first
+ * library that is loaded. */
 #define ELF_OBSTACLE_SANITIZER "built with a sanitizer that has an allocator of its own"
 
 /* *ret_phrase: why the file cannot be preloaded into, such as "statically linked"; "" if it can.  The text is static.  For a

@@ -21,8 +21,8 @@ void process_undo(struct process *process);
  * of that time.  `books` are the process's from here on, also on failure.  `segment_fd`: borrowed; where it is -1, a
  * process that lived ends here. */
 int process_inherit(struct process *process, struct books *books, int segment_fd);
-/* Its client could not map the segment: a row without books, with that reason, in the place of the process's.  Takes the
- * newcomer's pidfd.  -ESRCH: it has none, or has used it. */
+/* The newcomer's client could not map the segment: makes a row without books that says so (`error` as text), in place of
+ * the process's row.  Takes over the newcomer's pidfd.  -ESRCH: the process has no row that lives and has no lanes yet. */
 int process_set_unmapped(struct processes *processes, const struct newcomer *newcomer, int error);
 /* Makes a row without books, for a program that never attached. */
 int process_add_unattached(struct processes *processes, const struct newcomer *newcomer, pid_t parent, const char *path,

@@ -77,7 +77,8 @@ void process_free(struct process *process);
 /* The same; what its books take is freed in slices, by processes_free_buried(). */
 void process_bury(struct process *process);
 
-/* One pass of its drain; expels it, or ends it when it is dead and drained.  A drain_outcome or -errno.
+/* Makes one pass of the process's drain.  Expels a process whose segment is invalid; ends the row of a process that is
+ * dead and drained.  A drain_outcome or -errno.
  * DRAIN_CUT: call it again before the next process. */
 int process_drain(struct process *process, uint64_t now_ns);
 /* Copies the drain's figures into the row. */

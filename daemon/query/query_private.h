@@ -187,7 +187,8 @@ uint64_t query_rows_key(const struct query_rows *rows, const void *full);
 /* Whether a column has to be known: for the answer, or for its order. */
 bool query_rows_need(const struct query_rows *rows, int column);
 
-/* The columns that a request asks for, as bits: those of `columns`, or all but `on_request`.  0 or -EINVAL. */
+/* The columns that a request asks for, as bits: those that its parameter `columns` names, or without it all except
+ * `on_request`.  0, or -EINVAL: an unknown column. */
 int query_columns_choose(const struct wire_columns *columns, const struct query_params *params, uint64_t on_request,
                          uint64_t *ret, struct query_error *ret_error);
 void query_put_columns(struct wire_buffer *out, const struct wire_columns *columns, uint64_t chosen);

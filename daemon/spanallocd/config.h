@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's settings: defaults, then the files in /etc/spanalloc, then the command line.
+ * The daemon's settings: defaults, the files in /etc/spanalloc, the command line.  A later one overrides an earlier one.
  *
  * What lives here: the one table of options, from which the parser, the files' keys and --help are made.
  */

@@ -2,8 +2,8 @@
 /*
  * pkgindex: indexes the changelogs of the machine's packages, and answers queries about them at the same time.
  *
- * It is an example to watch.  Its workers read, inflate, parse, index and search; its jobs stop on one thread and
- * continue on another.  Run it under the counting preload and watch it in `spanallocctl top`.
+ * A workload for trying spanalloc.  Its workers read, decompress, parse, index and search; its jobs pause on one thread and
+ * continue on another.  Run it with libspanalloc-malloc preloaded, and watch it in `spanallocctl top`.
  */
 #include <errno.h>
 #include <getopt.h>

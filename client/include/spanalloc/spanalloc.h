@@ -73,7 +73,8 @@ struct spanalloc_options {
         uint32_t on_full;   /* enum spanalloc_on_full */
 };
 
-/* The entered spans of a coroutine that does not run.  Zero it before its first switch; nothing has to be freed. */
+/* Holds the entered spans of a coroutine while that coroutine is suspended.  Set it to zeros before the first switch from or
+ * to the coroutine.  It needs no freeing. */
 struct spanalloc_stack {
         uint64_t private_[132];
 };

@@ -44,8 +44,9 @@ SPANALLOC_LOOK_ int spanalloc_is_alone_(void) {
          * attachment reads no older 0. */
         return !__atomic_load_n(&spanalloc_listening_, __ATOMIC_RELAXED) && spanalloc_patience_ > 0;
 }
-/* The same where a span would be opened.  A signal handler that runs between the load and the store has its changes
- * of the patience overwritten: the next search then comes later or earlier, by at most as many opens as were left. */
+/* spanalloc_is_alone_() for a call that opens a span.  It counts down the opens that are left until the next search for a
+ * collector.  If a signal handler opens spans between the load and the store, its counting down is lost: the search then
+ * comes later, or earlier, by at most the number of opens that were left. */
 SPANALLOC_LOOK_ int spanalloc_goes_by_(void) {
         if (!spanalloc_is_alone_())
                 return 0;
