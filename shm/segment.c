@@ -143,8 +143,8 @@ int shm_segment_check_fd(int fd, uint64_t size, uint64_t *ret_size) {
                 return -EPERM;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        /* A memfd of huge pages can have the same seals.  But its owner can punch a hole into it, and without a free huge
-         * page a later access there ends in SIGBUS. */
+        /* A memfd of huge pages can have all seals that are checked above.  But its owner can punch a hole into
+         * it, and without a free huge page a later access there ends in SIGBUS. */
         if (fstatfs(fd, &fs) < 0)
                 return -errno;
         if (fs.f_type == HUGETLBFS_MAGIC)

@@ -7,7 +7,8 @@
  * call (a signal handler may be), has no attention bit set, and its ring has room.  slow_path.h has the other cases.
  *
  * The public header checks two things before it calls spanalloc_do_X_(): the span is not the null span, and either the
- * process is attached or a search for a collector is due.  spanalloc_X() is for callers without these checks.
+ * process is attached or a search for a collector is due.  spanalloc_X() is for a caller that has
+ * not made these checks: it makes them itself.
  *
  * A call has three functions.  spanalloc_do_X_() is the short one.  It ends with a tail call where it cannot be short, so
  * it needs no stack frame: to X_aside() if the thread has a lane, else to X_slow(), which finds a lane first.  Each of
@@ -39,8 +40,8 @@ static sa_inline bool begin(struct sa_thread *self, uint32_t epoch) {
         return false;
 }
 
-/* Like begin(), for a call that opens a span.  It is also false if a newer collector serves than the one that the process
- * is attached to: the slow path attaches to the newer one before it opens the span. */
+/* Like begin(), for a call that opens a span.  It is also false if a newer collector serves than the one that the
+ * process is attached to: the slow path attaches to the newer one before it opens the span. */
 static sa_inline bool begin_open(struct sa_thread *self) {
         if (sa_unlikely(!begin(self, sa_gate_epoch())))
                 return false;

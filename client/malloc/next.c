@@ -222,10 +222,10 @@ static void look_up(void) {
 
 #define PUBLISH(function, value) __atomic_store_n(&sa_next.function, value, __ATOMIC_RELEASE) /* [B3] */
 
-/* tcmalloc's malloc_usable_size allocates when it is called first, with `new`, which may be the program's own and call
- * malloc: that reaches this library, which would call malloc_usable_size.  The block is a real one, since mimalloc 3
- * crashes on a null pointer before its first allocation.  Nothing here is counted.  errno is as the first allocation left
- * it: the program's first would have. */
+/* tcmalloc's malloc_usable_size allocates when it is called first, with `new`, which may be the program's own and
+ * call malloc: that reaches this library, which would call malloc_usable_size.  The block is a real one, since
+ * mimalloc 3 crashes on a null pointer before its first allocation.  Nothing here is counted.  errno is as the
+ * first allocation left it: the program's first would have. */
 static void warm_up(void) {
         struct sa_quiet quiet;
         void *block;
@@ -268,7 +268,7 @@ bool sa_next_resolve(void) {
 
         /* [B2] acquire of `state`, pairs with the release below.
          * Publishes: sa_next.  Without the pair: first_malloc could read its own address from sa_next, and would be
-         * called once more, no worse.
+         * called a second time; nothing worse can happen.
          * Checked by: no test. */
         if (!atomic_compare_exchange_strong_explicit(&state, &unknown, LOOKING, memory_order_acquire,
                                                      memory_order_acquire))

@@ -10,17 +10,17 @@
 #define TRIES      4096u
 #define CALLS_OVER 256u /* A handler that interrupts a counting makes fewer long calls. */
 
-/* A note says what one thread has counted in a lane of a former attachment.  Its thread writes and reads it.  Once that
- * thread has ended, a thread that attaches drops the note.  A forked child drops all notes, and clears only their bits
- * and tids for that: the fork may have interrupted a call at any instruction here.  Such a call goes on with the pointers
- * that it has read, to memory that is then private to the child. */
+/* A note says what one thread has counted in a lane of a former attachment.  Its thread writes and reads it.  Once
+ * that thread has ended, a thread that attaches drops the note.  A forked child drops all notes, and clears only
+ * their bits and tids for that: the fork may have interrupted a call at any instruction here.  Such a call goes on
+ * with the pointers that it has read, to memory that is then private to the child. */
 static struct note {
         _Atomic uint32_t tid; /* of the thread; 0: free */
-        uint32_t calls;       /* number of calls that have settled this note */
+        uint32_t calls;       /* number of calls since then; each has added what was new */
         uint32_t occupancy;   /* of the lane, at the time of the note: if it differs now, another thread has the lane */
         struct sa_attachment *attachment;
         struct shm_lane *lane;          /* NULL: the thread's own memory */
-        uint64_t counted[SHM_COUNTERS]; /* counts of the lane that the thread's next place has already */
+        uint64_t counted[SHM_COUNTERS]; /* of the counts there: those already added to the next lane */
 } notes[NOTES];
 
 _Atomic uint64_t sa_left_used;

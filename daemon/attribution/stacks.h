@@ -14,13 +14,14 @@
 #define STACK_PAGE_SHIFT 12
 #define STACK_PAGE_BITS  (32 - FRAME_STACK_SHIFT)
 
-/* Distances of stack addresses, in pages.  Two addresses of one function, with the functions that it calls, differ by at
- * most STACK_CLOSE_*.  Two calls that follow each other on one stack differ mostly by at most STACK_NEAR. */
+/* Distances of stack addresses, in pages.  A function, and the functions that it calls, use addresses that are at
+ * most STACK_CLOSE_DOWN lower and STACK_CLOSE_UP higher.  Two records that follow each other on one stack are mostly at
+ * most STACK_NEAR apart. */
 #define STACK_NEAR       8
 #define STACK_CLOSE_DOWN 4
 #define STACK_CLOSE_UP   1
-/* A scope's end may have a lower address than its beginning, by the size of an alloca(); a higher one only by the frame of
- * a function that began the scope for its caller. */
+/* Also in pages.  The stack pointer at a scope's end may be lower than at its beginning, by the size of an
+ * alloca(); a higher one only by the frame of a function that began the scope for its caller. */
 #define STACK_END_DOWN 2048
 #define STACK_END_UP   16
 
@@ -41,8 +42,8 @@ static inline bool stack_is_off(const struct frame *frame, uint32_t page, int32_
         return (by < -down || by > up) && page && stack_page_of(frame);
 }
 
-/* An ENTER of `path` that is not near the top frame: marks, if it is close to a frame further below, that frame, all above
- * it and `path`.  The thread has gone back there, and what it entered since then has not ended. */
+/* An ENTER of `path` that is not near the top frame: marks, if it is close to a frame further below, that frame,
+ * all above it and `path`.  The thread has gone back there, and what it entered since then has not ended. */
 void stacks_entered_off(struct books *books, struct lane *lane, uint32_t path, uint32_t page);
 
 /* An EXIT of frame `i`, which is on the lane still. */

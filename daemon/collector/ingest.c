@@ -195,8 +195,8 @@ static void hear_earlier(const struct guest *guest) {
         }
 }
 
-/* `run` serves processes of its own user, and descendants of its command.  Others are refused, and not counted as refused:
- * the report is complete without them. */
+/* `run` serves each process of its own user, and each descendant of its command.  Others are refused, and not
+ * counted as refused: the report is complete without them. */
 static bool is_stranger(const struct guest *guest) {
         struct collector *collector = guest->ingest->collector;
         int r;
@@ -307,8 +307,8 @@ static bool guest_serve(struct guest *guest) {
         return true;
 }
 
-/* To attach is work, of which each user has a share.  A connection beyond it waits unread, but not for longer than it may
- * take to say hello: then it is heard, whatever its user has used up. */
+/* To attach is work, of which each user has a share.  A connection beyond it waits unread, but not for longer than
+ * it may take to say hello: then it is heard, whatever its user has used up. */
 static bool is_to_wait(const struct guest *guest) {
         const struct collector *collector = guest->ingest->collector;
 

@@ -187,9 +187,9 @@ static void reach(struct books *books, struct lane *lane, uint64_t position) {
         lane->position = position;
 }
 
-/* The drain prefetches memory for GROUP records at once: the slots of their spans in the index, and, for the group before,
- * the entries that these slots name.  The processor then looks up several pages at the same time, and waits once.
- * Below FITS_CACHE open spans the index is in the cache anyway. */
+/* The drain prefetches memory for GROUP records at once: the slots of their spans in the index, and, for the group
+ * before, the entries that these slots name.  The processor then looks up several pages at the same time, and
+ * waits once.  With fewer than FITS_CACHE open spans the index is in the cache, and nothing is prefetched. */
 enum { GROUP = 8, FITS_CACHE = 4096 };
 
 /* The spans of the last group, by their hashes. */
@@ -356,9 +356,9 @@ static uint32_t note_partials_of(struct drain *drain, uint32_t i) {
         return n;
 }
 
-/* After the records of a look, so that a span that is closed in it is known as partial before its close is applied.
- * Some in each call, whatever is left of the share: where a user's share is not enough, more is refused.  False: it goes
- * on at the next call. */
+/* After the records of a look, so that a span that is closed in it is known as partial before its close is
+ * applied.  Some in each call, whatever is left of the share: where a user's share is not enough, more is refused.
+ * False: it goes on at the next call. */
 static bool note_partials(struct drain *drain) {
         uint64_t looked_up = 0;
 

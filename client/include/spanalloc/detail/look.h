@@ -44,9 +44,10 @@ SPANALLOC_LOOK_ int spanalloc_is_alone_(void) {
          * attachment reads no older 0. */
         return !__atomic_load_n(&spanalloc_listening_, __ATOMIC_RELAXED) && spanalloc_patience_ > 0;
 }
-/* spanalloc_is_alone_() for a call that opens a span.  It counts down the opens that are left until the next search for a
- * collector.  If a signal handler opens spans between the load and the store, its counting down is lost: the search then
- * comes later, or earlier, by at most the number of opens that were left. */
+/* spanalloc_is_alone_() for a call that opens a span.  It counts down the opens that are left until the next
+ * search for a collector.  If a signal handler opens spans between the load and the store, the store overwrites
+ * what the handler has stored: the next search then comes later, or (if the handler has searched) earlier, by at
+ * most the opens that were left. */
 SPANALLOC_LOOK_ int spanalloc_goes_by_(void) {
         if (!spanalloc_is_alone_())
                 return 0;
