@@ -31,12 +31,15 @@ names() {
 }
 
 # ------------------------------------------------------------------------------------------------------ form --
+version=$("$CTL" --version | head -n 1 | grep -oE '[0-9][0-9.]*$') || fail "spanallocctl --version prints no version"
 for page in "${pages[@]}"; do
         [ -e "$MAN/$page" ] || fail "there is no $MAN/$page"
-        # References to pages that are not installed here are looked at below.
+        rendered "$page" | tail -n 1 | grep -qF "spanalloc $version" ||
+                complain "${page##*/} has no version at its foot"
+        # References to pages that are not installed here are looked at below.  The version is the argument of .Os.
         while read -r line; do
                 complain "$line"
-        done < <(mandoc -T lint "$MAN/$page" 2>&1 | grep -vE 'referenced manual not found|outdated mandoc.db')
+        done < <(mandoc -T lint "$MAN/$page" 2>&1 | grep -vE 'referenced manual not found|outdated mandoc.db|operating system explicitly specified')
         while read -r name section; do
                 case "$name $section" in
                 'clone 2' | 'fork 2' | 'mmap 2' | 'poll 2' | 'vfork 2' | 'less 1' | 'dlclose 3' | 'dlsym 3' | 'longjmp 3') continue ;;

@@ -445,6 +445,10 @@ int main(int argc, char **argv) {
                 die("%s: %s", in ? argv[3] : in_path, strerror(errno));
         while (fgets(line, sizeof(line), in)) {
                 in_line++;
+                if (!strcmp(line, ".Os\n")) {
+                        puts(".Os spanalloc " SPANALLOC_VERSION); /* at the foot of the page */
+                        continue;
+                }
                 if (*line != '@') {
                         fputs(line, stdout);
                         continue;
