@@ -42,7 +42,7 @@ for page in "${pages[@]}"; do
         done < <(mandoc -T lint "$MAN/$page" 2>&1 | grep -vE 'referenced manual not found|outdated mandoc.db|operating system explicitly specified')
         while read -r name section; do
                 case "$name $section" in
-                'clone 2' | 'fork 2' | 'mmap 2' | 'poll 2' | 'vfork 2' | 'less 1' | 'dlclose 3' | 'dlsym 3' | 'longjmp 3') continue ;;
+                'clone 2' | 'fork 2' | 'mmap 2' | 'poll 2' | 'vfork 2' | 'less 1' | 'dlclose 3' | 'dlsym 3' | 'longjmp 3' | 'siglongjmp 3') continue ;;
                 'secure_getenv 3' | 'sd_listen_fds 3' | 'sd_notify 3' | 'ld.so 8' | 'systemd.'*' 5') continue ;;
                 'systemctl 1' | 'journalctl 1' | 'systemd 1' | 'systemd-'*) continue ;;
                 esac

@@ -8,10 +8,10 @@
  *             SPANALLOC_SCOPE("handle"); ...
  *     }
  *
- * A *site* is a place in the source; a *span* is one unit of work that began there; a *cycle* is one stretch of it,
- * from enter to exit, on one thread.  Each call may be made from any thread and, unless it says otherwise, from a
- * signal handler; there it is not recorded if it interrupts another call.  No call allocates, locks, prints, changes
- * errno or ends the program.  Without a running collector each is a load and a branch, inlined.
+ * A *site* is a place in the source.  A *span* is one unit of work that began there.  A *cycle* is the time from one
+ * enter of a span to its exit, on one thread.  Each call may be made from any thread and, unless it says otherwise,
+ * from a signal handler; in a handler that interrupted another call of this header it does nothing.  No call allocates,
+ * locks, prints, changes errno or ends the program.  Without a running collector each is a load and a branch, inlined.
  *
  * Before the include:
  *     #define SPANALLOC_WEAK      no link dependency: calls do nothing unless the library is in the process
@@ -26,7 +26,8 @@
 extern "C" {
 #endif
 
-/* A thread's allocation counters.  They only grow; bytes are usable sizes unless the program says otherwise. */
+/* A thread's allocation counters.  They only grow.  Bytes are usable sizes, unless spanalloc_set_snapshot() was
+ * called. */
 struct spanalloc_counters {
         uint64_t alloc_count, alloc_bytes, dealloc_count, dealloc_bytes;
 };
@@ -39,8 +40,8 @@ typedef struct spanalloc_site {
         uint64_t cache, reserved;
 } spanalloc_site;
 
-/* A span, by value; nothing has to be freed.  Valid until spanalloc_close().  The all-zero one is none: calls ignore
- * it. */
+/* The handle of a span, passed by value; nothing has to be freed.  Valid until spanalloc_close().  A handle of zeros is
+ * the null span: a call with it does nothing. */
 typedef struct spanalloc_span {
         uint64_t instance;
         uint32_t path, reserved;
@@ -61,7 +62,7 @@ typedef void (*spanalloc_snapshot_fn)(struct spanalloc_counters *out);
 
 enum spanalloc_on_full {
         SPANALLOC_ON_FULL_DEFAULT = 0, /* as SPANALLOC_ON_FULL in the environment says, else refuse */
-        SPANALLOC_REFUSE = 1,          /* a full ring refuses the enter, and counts it */
+        SPANALLOC_REFUSE = 1,          /* a full ring: the enter is refused, refused_enters counts it */
         SPANALLOC_WAIT = 2             /* a full ring makes the thread wait, at most 60 seconds; for tests */
 };
 
@@ -73,8 +74,8 @@ struct spanalloc_options {
         uint32_t on_full;   /* enum spanalloc_on_full */
 };
 
-/* Holds the entered spans of a coroutine while that coroutine is suspended.  Set it to zeros before the first switch from or
- * to the coroutine.  It needs no freeing. */
+/* Holds the entered spans of a coroutine while that coroutine is suspended.  Set it to zeros before the first
+ * switch from or to the coroutine.  It needs no freeing. */
 struct spanalloc_stack {
         uint64_t private_[132];
 };
@@ -89,61 +90,69 @@ struct spanalloc_stack {
 #endif
 
 /* Opens a span as a child of the calling thread's innermost entered span, or as a root.  Returns its handle, which
- * any thread may use until spanalloc_close(); none while no collector listens: that work is never recorded. */
+ * any thread may use until spanalloc_close().  Returns the null span while the process is not attached to a collector:
+ * that work is never recorded. */
 SPANALLOC_API spanalloc_span spanalloc_open(spanalloc_site *site);
 
-/* The same as a child of `parent`, wherever that was opened and whatever the calling thread has entered; under none
- * it is a root.  The parent may end first: its name stays in the child's path. */
+/* The same as a child of `parent`, wherever that was opened and whatever the calling thread has entered; under the null
+ * span it is a root.  The parent may end first: its name stays in the child's path. */
 SPANALLOC_API spanalloc_span spanalloc_open_under(spanalloc_site *site, spanalloc_span parent);
 
-/* Begins a cycle on the calling thread, on top of the spans that it has entered: its allocations now belong to this
- * span.  Any number of cycles, on any threads, also at once.  A full ring or a 65th level refuses it, and counts. */
+/* Begins a cycle on the calling thread, on top of the spans that it has entered: the thread's allocations now
+ * belong to this span.  A span may have any number of cycles, also on several threads at the same time.  With a
+ * full ring, or with 64 entered spans, the cycle is refused, and what is allocated in it is counted as lost; call
+ * spanalloc_exit() all the same. */
 SPANALLOC_API void spanalloc_enter(spanalloc_span span);
 
-/* Ends a cycle: the calling thread's latest of this span, with the scopes above it; else another thread's, which
- * ends at that thread's next call, with its counters.  A span that is entered on no thread is ignored, and counted. */
+/* Ends the calling thread's latest cycle of this span, and the scopes above it.  If the thread has none, it ends a
+ * cycle of another thread: at that thread's next call, with that thread's counters then.  If no thread has entered
+ * the span, it does nothing, and unmatched_exits counts it. */
 SPANALLOC_API void spanalloc_exit(spanalloc_span span);
 
-/* Ends the span, once, from any thread.  While it is still entered somewhere, it ends with its last exit.  The
- * handle must not be used afterwards: that does no harm, but is counted as stale. */
+/* Ends the span; call it once, from any thread.  If threads are still in the span, it ends with the last of their
+ * exits: these may still use the handle.  Nothing else may: an enter of a closed span does no harm, but is counted
+ * as stale. */
 SPANALLOC_API void spanalloc_close(spanalloc_span span);
 
-/* Returns the handle of the calling thread's innermost entered span, or none.  Other threads may open children of
- * the span with it, or enter the span, until that is closed. */
+/* Returns the handle of the calling thread's innermost entered span, or the null span.  Until the span is closed, other
+ * threads may enter it or open children of it. */
 SPANALLOC_API spanalloc_span spanalloc_current(void);
 
-/* For a switch between coroutines, right before it: ends the calling thread's cycles and saves their spans in `*save`,
- * then enters those of `*take`, on whatever thread they were saved, and empties it.  No span is closed.  Either may be
- * NULL.  A stack that is not taken again leaves its spans open. */
+/* Call it right before a switch between coroutines.  It ends the calling thread's cycles and saves their spans in
+ * `*save`; then it enters the spans of `*take`, which any thread may have saved, and empties `*take`.  No span is
+ * closed.  `save` may be NULL: the spans are not saved.  `take` may be NULL: no span is entered.  Spans that are
+ * saved and never entered again stay open. */
 SPANALLOC_API void spanalloc_stack_switch(struct spanalloc_stack *save, struct spanalloc_stack *take);
 
 /* Returns a site for a name that is known only at run time: the same pointer for the same text, valid for ever.
  * `name` is copied.  Slow beside a static site: keep the pointer.  Never NULL: a full table returns "(other)". */
 SPANALLOC_API spanalloc_site *spanalloc_site_intern(const char *name);
 
-/* Has `fn` called for a thread's counters, in place of libspanalloc-malloc's.  Returns 0; -EBUSY once a thread is on
- * record, so call it at the beginning of main(); -EINVAL for NULL.  Not from a signal handler. */
+/* From now on the library calls `fn` to get a thread's counters, and does not use those of libspanalloc-malloc.
+ * Call it at the beginning of main(), not in a signal handler.  Returns 0; -EBUSY if a thread has already written
+ * records; -EINVAL for NULL. */
 SPANALLOC_API int spanalloc_set_snapshot(spanalloc_snapshot_fn fn);
 
-/* Connects to the collector now instead of at the first span, and waits up to 5 s for its answer.  `options` may be
- * NULL, and is borrowed for the call.  Returns 0, also if the process is attached already; else a negative errno:
- * -ENOENT or -ECONNREFUSED without a collector, -EACCES, -EPERM with SPANALLOC=0, an untrusted collector or a seccomp
- * filter, -EPROTO for another version, -ETIMEDOUT, -EINVAL, -EAGAIN while another thread attaches. */
+/* Connects to the collector now, and not only when a span is opened, and waits up to 5 s for its answer.  `options` may
+ * be NULL; it is read during the call only.  Returns 0, also if the process is attached already; else a negative errno:
+ * -ENOENT or -ECONNREFUSED: there is no collector; -EPERM: SPANALLOC=0, an untrusted collector, or a seccomp filter;
+ * -EPROTO: another version; -EAGAIN: another thread attaches.  spanalloc(3) lists the others. */
 SPANALLOC_API int spanalloc_attach(const struct spanalloc_options *options);
 
 /* Ends recording in this process, for all its threads, until the next spanalloc_attach().  Entered spans end as
- * aborted.  Each thread gives up its place in the books at its next call. */
+ * aborted.  Each thread gives back its ring at its next call. */
 SPANALLOC_API void spanalloc_detach(void);
 
-/* Fills *out up to out->size, which the caller sets to sizeof *out; a size less than that field's leaves *out
- * untouched. Other threads may count meanwhile.  (In C++ gcc warns that a function hides its struct's constructor.) */
+/* Fills the first out->size bytes of *out; the caller sets out->size to sizeof *out.  If it is smaller than the
+ * field `size`, nothing is written.  Other threads may count during the call.  (In C++ gcc warns that a function
+ * hides its struct's constructor.) */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
 SPANALLOC_API void spanalloc_stats(struct spanalloc_stats *out);
 #pragma GCC diagnostic pop
 
-/* SPANALLOC_SCOPE as calls, for other languages: open and enter, exit and close, in one record each instead of two.
- * Both on one thread, in the order of a stack: a scope that ends takes the scopes above it along. */
+/* SPANALLOC_SCOPE as calls, for other languages: open and enter, exit and close, with one record each in place of two.
+ * The same thread makes both calls.  A scope that ends also ends the scopes that began after it on this thread. */
 SPANALLOC_API spanalloc_span spanalloc_scope_begin(spanalloc_site *site);
 SPANALLOC_API void spanalloc_scope_end(spanalloc_span span);
 
