@@ -34,6 +34,7 @@ grep -q '^CMAKE_C_COMPILER:[A-Z]*=.*gcc\|^CMAKE_C_COMPILER:[A-Z]*=.*/cc$' "$BUIL
 compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$BUILD/CMakeCache.txt")
 if [ "$("$compiler" -dumpversion | cut -d . -f 1)" -ge 13 ]; then
         stored[alone_scope]=1170
+        stored[scope]=12260
         stored[nested]=13175
         stored[life]=21249
 fi

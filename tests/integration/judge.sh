@@ -40,6 +40,7 @@ insert into words(words) values('rebuild');
 select user, count(*), max(length(body)) from entry group by user order by 2 desc, 1 limit 20;
 select count(*) from words where words match 'common AND word7*';
 select json_group_array(json_object('id', id, 'user', user)) from entry where id % 10 = 0;
+select sum(length(printf('%2000d', id) || user)) from entry;
 SQL
 cat >"$WORK/in/python/work.py" <<'PY'
 import json
