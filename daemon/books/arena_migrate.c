@@ -37,6 +37,7 @@ const struct books_shape books_shapes[REGIONS] = {
         [REGION_FRAMES] = UP_TO(struct frame, reserved),
         [REGION_TIMES] = WHOLE(struct span_time),
         [REGION_TIME_SUMS] = WHOLE(struct time_sums),
+        [REGION_THREAD_MARKS] = WHOLE(struct thread_marks),
 };
 
 /* Of the versions that did not say their shape yet.  These numbers stay as they are, whatever becomes of ours. */

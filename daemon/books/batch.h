@@ -86,6 +86,7 @@ struct books {
         struct hist_chunk *chunks;
         uint32_t chunk_capacity;
         struct thread_name *threads;
+        struct thread_marks *thread_marks;
         uint64_t *closes; /* for each slot of the overflow list, the close that was taken from it last */
         struct sums *baselines[2];
         struct sums *marks[BOOKS_MARKS];

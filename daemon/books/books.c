@@ -40,6 +40,7 @@ uint64_t books_region_count(const struct books_limits *limits, enum books_region
                 [REGION_FRAMES] = SHM_DEPTH, /* of one lane */
                 [REGION_TIMES] = limits->paths,
                 [REGION_TIME_SUMS] = limits->paths,
+                [REGION_THREAD_MARKS] = limits->threads,
         };
 
         return counts[region];
@@ -89,6 +90,7 @@ static void point(struct books *books) {
                 books->time_baselines[i] = (struct time_sums *)sums;
         for (unsigned i = 0; i < BOOKS_MARKS; i++, sums += size)
                 books->time_marks[i] = (struct time_sums *)sums;
+        books->thread_marks = (struct thread_marks *)(data + places.at[REGION_THREAD_MARKS]);
 }
 
 static struct books_owner *owner(const struct books *books) {
@@ -144,6 +146,7 @@ int books_new(struct books **ret, const struct books_limits *limits, uint64_t no
         if (getrandom(&books->book->hash_seed, sizeof books->book->hash_seed, GRND_NONBLOCK) < 0)
                 books->book->hash_seed = now_ns * UINT64_C(0x9e3779b97f4a7c15);
         strcpy(books->threads[0].name, "(other)");
+        books->threads[0].born_ns = now_ns;
         books->changes = 1;
         *ret = books;
         return 0;

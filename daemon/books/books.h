@@ -212,6 +212,12 @@ bool books_last_row(const struct books *books, uint32_t index, struct books_last
 /* `outside`, by the names of threads.  Index from 0; false at the end. */
 bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
                       uint64_t ret_outside[SHM_COUNTERS]);
+/* The row of what threads of that name counted outside of all spans: self and total are the same, and there are no
+ * calls.  `since_ns` as of books_name_sums(), and what is returned. */
+bool books_outside_row(const struct books *books, uint32_t index, uint64_t now_ns, uint64_t since_ns,
+                       struct books_row *ret);
+uint32_t books_thread_count(const struct books *books);
+const char *books_thread_name(const struct books *books, uint32_t index);
 /* How many threads are in a span of a name now, by their own names. */
 struct books_threads {
         uint32_t name;   /* of the span */

@@ -53,6 +53,7 @@ enum books_region {
         REGION_FRAMES, /* those of a lane lie behind it */
         REGION_TIMES,
         REGION_TIME_SUMS, /* as REGION_SUMS */
+        REGION_THREAD_MARKS,
         REGIONS
 };
 #define REGIONS_MAX 24u
@@ -149,6 +150,11 @@ struct base {
 
 /* books_rows.c */
 struct base books_baseline_of(const struct books *books, uint32_t path);
+/* The youngest mark that is not younger than asked for, or BOOKS_NO_MARK; `since_ns` 0 asks for none. */
+#define BOOKS_NO_MARK (-1)
+int books_find_mark(const struct books *books, uint64_t now_ns, uint64_t since_ns);
+/* Whether differences to that mark go back as far as asked for. */
+bool books_mark_reaches(const struct books *books, int mark, uint64_t now_ns, uint64_t since_ns);
 void books_sum_open_frames(const struct books *books);
 const struct open_total *books_open_total(const struct books *books, uint32_t path);
 

@@ -20,7 +20,7 @@ void names_add_path(struct books *books, uint32_t path, uint32_t parent, uint32_
         t->name = name;
         t->depth = parent ? books->tallies[parent].depth + 1 : 0;
         t->born_ns = books->book->now_ns;
-        t->tick = t->born_ns >> TALLY_TICK_SHIFT;
+        t->tick = t->born_ns >> DECAYED_TICK_SHIFT;
         t->next_path = n->first_path;
         touch(books, &n->first_path);
         n->first_path = path;

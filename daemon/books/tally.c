@@ -2,64 +2,14 @@
 /* See tally.h. */
 #include "daemon/books/tally.h"
 
-#include <math.h>
-
-#include "base/nanoseconds.h"
 #include "daemon/books/books_layout.h"
-
-static const double rate_seconds[3] = {10, 60, 600};
-
-static double tick_seconds(uint64_t ticks) {
-        return (double)ticks * (double)(UINT64_C(1) << TALLY_TICK_SHIFT) / (double)NS_PER_S;
-}
 
 void tally_log(struct books *books, struct tally *t) {
         arena_touch(&books->arena, t, offsetof(struct tally, hist.octave));
 }
 
-/* At most once a tick for each path, so the cost of exp() does not count. */
-void tally_decay(struct tally *t, uint64_t tick) {
-        double seconds = tick_seconds(tick - t->tick);
-
-        for (int i = 0; i < 3; i++)
-                t->decayed[i] = (t->decayed[i] + (double)t->this_tick) * exp(-seconds / rate_seconds[i]);
-        t->this_tick = 0;
-        t->tick = tick;
-}
-
-/* e^-(seconds/T) for the three T, of which each is a multiple of the next. */
-static void decays(double seconds, double ret[3]) {
-        double x = exp(-seconds / 600), x5, x3;
-
-        ret[2] = x;
-        x5 = x * x * x * x * x;
-        ret[1] = x5 * x5;
-        x3 = ret[1] * ret[1] * ret[1];
-        ret[0] = x3 * x3;
-}
-
-/* Six times exp() for each row of a table were a twelfth of what all its columns cost. */
-static const struct rate_factors *factors(struct rate_factors *last, uint64_t since_ticks, uint64_t age_ns) {
-        if (!last->weight[0] || last->since_ticks != since_ticks) {
-                last->since_ticks = since_ticks;
-                decays(tick_seconds(since_ticks), last->decay);
-        }
-        if (!last->weight[0] || last->age_ns != age_ns) {
-                last->age_ns = age_ns;
-                decays((double)age_ns / (double)NS_PER_S, last->weight);
-                for (int i = 0; i < 3; i++)
-                        last->weight[i] = 1 / (rate_seconds[i] * (1 - last->weight[i]));
-        }
-        return last;
-}
-
 void tally_rates(const struct books *books, const struct tally *t, uint64_t now_ns, double ret[3]) {
-        uint64_t tick = now_ns >> TALLY_TICK_SHIFT, since = tick > t->tick ? tick - t->tick : 0;
-        uint64_t age_ns = now_ns > t->born_ns ? now_ns - t->born_ns : 0;
-        const struct rate_factors *f;
+        const struct decayed decayed = {t->decayed, t->tick, t->this_tick, t->born_ns};
 
-        /* Below a second there is no rate to speak of; above, the window is at most as long as the path is old. */
-        f = factors(&books->cache->rate_factors, since, age_ns > NS_PER_S ? age_ns : NS_PER_S);
-        for (int i = 0; i < 3; i++)
-                ret[i] = (t->decayed[i] + (double)t->this_tick) * f->decay[i] * f->weight[i];
+        decayed_rates(books, &decayed, now_ns, ret);
 }

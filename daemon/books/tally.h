@@ -9,6 +9,7 @@
 
 #include "daemon/books/batch.h"
 #include "daemon/books/counters.h"
+#include "daemon/books/decayed.h"
 #include "daemon/books/hist.h"
 
 /* Entries of the arena; books_layout.h says how a later version may change them. */
@@ -34,15 +35,8 @@ struct tally {
 };
 _Static_assert(sizeof(struct tally) == 448, "seven lines");
 
-/* A tick of the rates: 2^27 ns, about an eighth of a second. */
-#define TALLY_TICK_SHIFT 27
-
-/* Bytes a second over 10 s, 1 min, 10 min, at `now_ns`.  A decayed sum S has the rate S / (T (1 - e^(-age/T))), so that
- * a young path is not told too low. */
+/* See decayed_rates(). */
 void tally_rates(const struct books *books, const struct tally *tally, uint64_t now_ns, double ret[3]);
-
-/* Brings the decayed sums to the present tick. */
-void tally_decay(struct tally *tally, uint64_t tick);
 
 void tally_log(struct books *books, struct tally *t);
 
@@ -64,13 +58,13 @@ static inline struct tally *tally_change(struct books *books, uint32_t path) {
 
 /* Bytes and counts spent while its path was the top of a stack. */
 static inline void tally_self(struct books *books, struct tally *t, struct counters delta) {
-        uint64_t tick = books->book->now_ns >> TALLY_TICK_SHIFT, bytes = counters_alloc_bytes(delta);
+        uint64_t tick = books->book->now_ns >> DECAYED_TICK_SHIFT, bytes = counters_alloc_bytes(delta);
 
         counters_add(t->self, delta);
         if (!bytes)
                 return;
         if (__builtin_expect(tick > t->tick, 0))
-                tally_decay(t, tick);
+                decayed_advance(t->decayed, &t->this_tick, &t->tick, tick);
         t->this_tick += bytes;
 }
 

@@ -12,8 +12,10 @@ uint32_t thread_names_entry(struct books *books, const char name[SHM_COMM_BYTES]
                         return i;
         if (n == books->limits.threads)
                 return 0;
-        touch(books, &books->threads[n].name);
+        touch_line(books, &books->threads[n]);
         memcpy(books->threads[n].name, name, SHM_COMM_BYTES);
+        books->threads[n].born_ns = books->book->now_ns;
+        books->threads[n].tick = books->book->now_ns >> DECAYED_TICK_SHIFT;
         touch(books, &books->book->threads);
         books->book->threads++;
         return n;
@@ -28,15 +30,14 @@ void thread_names_reset(struct books *books) {
         }
 }
 
-bool books_thread_row(const struct books *books, uint32_t index, const char **ret_name,
-                      uint64_t ret_outside[SHM_COUNTERS]) {
-        const struct thread_name *thread = &books->threads[index];
+/* Not in the undo log: until the mark is set, nothing reads what is written. */
+void thread_names_mark(struct books *books) {
+        uint32_t mark = books->book->marks;
 
-        if (index >= books->book->threads)
-                return false;
-        *ret_name = thread->name;
-        for (int c = 0; c < SHM_COUNTERS; c++)
-                ret_outside[c] = thread->outside[c] > thread->baseline[c] ? thread->outside[c] - thread->baseline[c]
-                                                                          : 0;
-        return true;
+        for (uint32_t i = 0; i < books->book->threads; i++) {
+                struct thread_mark *to = &books->thread_marks[i].marks[mark % BOOKS_MARKS];
+
+                to->number = mark + 1;
+                memcpy(to->outside, books->threads[i].outside, sizeof to->outside);
+        }
 }

@@ -236,6 +236,7 @@ static void compare_names(struct verdict *v, const struct side *side, const stru
 static void compare_process(struct verdict *v, const struct side *side, const struct oracle *o) {
         uint64_t outside[4] = {0}, base[4] = {0}, got[4];
         struct books_process_row row;
+        struct books_row outside_row;
         char why[160] = "";
         const char *name;
 
@@ -256,10 +257,14 @@ static void compare_process(struct verdict *v, const struct side *side, const st
                o->refused_enters + o->refused_depth + o->refused_opens + o->refused_closes);
         if (!o->setup.is_evicting)
                 differ(v, "process", "stale", row.stale, o->stale);
-        for (uint32_t i = 0; books_thread_row(side->books, i, &name, got); i++)
-                if (*name == 't')
-                        differ_four(v, name, "outside", got, o->outside[atoi(name + 1)],
-                                    o->base_outside[atoi(name + 1)]);
+        for (uint32_t i = 0; books_thread_row(side->books, i, &name, got); i++) {
+                if (*name != 't')
+                        continue;
+                differ_four(v, name, "outside", got, o->outside[atoi(name + 1)], o->base_outside[atoi(name + 1)]);
+                books_outside_row(side->books, i, o->now_ns, 0, &outside_row);
+                differ_four(v, name, "the row outside", outside_row.self, o->outside[atoi(name + 1)],
+                            o->base_outside[atoi(name + 1)]);
+        }
 }
 
 /* ---------------------------------------------------------------------------------------------------- events -- */

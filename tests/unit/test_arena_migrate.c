@@ -245,6 +245,7 @@ static void test_without_shape(void **unused) {
         memcpy(shapes, books_shapes, sizeof shapes);
         frames_are_old = true;
         shapes[REGION_BOOK] = (struct books_shape){1112, 1112};
+        shapes[REGION_THREAD_MARKS] = (struct books_shape){0, 0};
         check(make_arena(shapes, 0, 5), shapes, true);
         shapes[REGION_INSTANCES] = (struct books_shape){56, 64};
         shapes[REGION_FRAMES] = (struct books_shape){88, 128};

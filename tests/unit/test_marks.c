@@ -128,12 +128,98 @@ static void test_in_portions(void **state) {
         assert_true(process.balanced);
 }
 
+static void mark(struct fixture *f, uint64_t now_ns) {
+        books_begin(f->books, now_ns);
+        books_mark(f->books, now_ns);
+        books_commit(f->books);
+}
+
+static void assert_outside(struct fixture *f, uint32_t index, uint64_t now_ns, uint64_t since_ns, uint64_t n,
+                           bool reaches) {
+        struct books_row row;
+
+        assert_int_equal(books_outside_row(f->books, index, now_ns, since_ns, &row), reaches);
+        assert_four(row.self, n);
+        assert_four(row.total, n);
+        assert_int_equal(row.opened | row.closed | row.open | row.cycles, 0);
+        assert_int_equal(row.quality, BOOKS_EXACT);
+}
+
+/* What is outside of spans has marks too, by the names of threads. */
+static void test_outside(void **state) {
+        struct fixture *f = *state;
+        uint64_t delta[SHM_COUNTERS];
+        uint32_t late;
+
+        base(f, 0, 0, 0);
+        settle(f, 0, 10);
+        assert_outside(f, 0, 1000, 0, 10, true);
+        mark(f, 1000);
+        settle(f, 0, 30);
+        assert_outside(f, 0, 1500, 500, 20, true);
+        assert_outside(f, 0, 1500, 0, 30, true);
+
+        /* A name that came after the mark began with nothing. */
+        books_begin(f->books, 1600);
+        late = thread_names_entry(f->books, (char[SHM_COMM_BYTES]){"late"});
+        four(delta, 7);
+        thread_names_add(f->books, late, counters_load(delta));
+        books_commit(f->books);
+        assert_outside(f, late, 1700, 700, 7, true);
+        f->books->threads[late].outside[0] = f->books->threads[late].outside[1] = 0;
+        f->books->threads[late].outside[2] = f->books->threads[late].outside[3] = 0;
+
+        books_reset(f->books, 2000);
+        settle(f, 0, 35);
+        assert_outside(f, 0, 2500, 1500, 5, true); /* The reset is younger. */
+
+        /* Each mark in its place, more often than there are places. */
+        for (uint64_t minute = 1; minute <= 40; minute++) {
+                mark(f, minute * 10000);
+                settle(f, 0, 35 + minute);
+                for (uint64_t back = 1; back <= minute && back < BOOKS_MARKS; back++)
+                        assert_outside(f, 0, minute * 10000 + 1, (back - 1) * 10000 + 1, back, true);
+        }
+
+        /* A mark of a version that remembered nothing of the names: what is shown is more than asked for, and says so. */
+        f->books->thread_marks[0].marks[(f->books->book->marks - 1) % BOOKS_MARKS].number = 0;
+        f->books->threads[0].born_ns = 0;
+        assert_outside(f, 0, 400001, 1, 45, false);
+        assert_outside(f, 0, 400001, 10001, 2, true);
+}
+
+/* Bytes a second decay as those of a path do; a reset leaves them. */
+static void test_outside_rate(void **state) {
+        const uint64_t second = 1000000000;
+        const uint64_t delta[SHM_COUNTERS] = {1, 6000, 0, 0};
+        struct fixture *f = *state;
+        struct books_row row;
+        double before;
+
+        for (uint64_t at = 100; at <= 110; at++) {
+                books_begin(f->books, at * second);
+                thread_names_add(f->books, 0, counters_load(delta));
+                books_commit(f->books);
+        }
+        books_outside_row(f->books, 0, 110 * second, 0, &row);
+        assert_true(row.rate[0] > 3500 && row.rate[0] < 4700); /* 6,000 (1 - 1/e), and the last of them whole */
+        assert_true(row.rate[2] > 300 && row.rate[2] < 800);
+        before = row.rate[0];
+        books_outside_row(f->books, 0, 130 * second, 0, &row);
+        assert_true(row.rate[0] > before * 0.13 && row.rate[0] < before * 0.14); /* two time constants later */
+        books_reset(f->books, 130 * second);
+        before = row.rate[0];
+        books_outside_row(f->books, 0, 130 * second, 0, &row);
+        assert_true(row.rate[0] == before);
+        assert_int_equal(row.self[SHM_ALLOC_BYTES], 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_reset_and_marks),
-                TEST(test_reset_after_a_mark_without_an_event),
-                TEST(test_in_portions),
+                TEST(test_reset_and_marks), TEST(test_reset_after_a_mark_without_an_event),
+                TEST(test_in_portions),     TEST(test_outside),
+                TEST(test_outside_rate),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

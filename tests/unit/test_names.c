@@ -24,7 +24,7 @@ static struct books *make(void) {
         const struct books_limits limits = {.names = 16, .paths = 16, .lanes = 2, .instances = 16, .threads = 4};
         struct books *books;
 
-        assert_int_equal(books_new(&books, &limits, UINT64_C(5) << TALLY_TICK_SHIFT), 0);
+        assert_int_equal(books_new(&books, &limits, UINT64_C(5) << DECAYED_TICK_SHIFT), 0);
         return books;
 }
 

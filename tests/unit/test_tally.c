@@ -20,8 +20,8 @@
 static void assert_rates(const struct books *books, uint32_t path, uint64_t now_ns) {
         static const double window[3] = {10, 60, 600};
         const struct tally *t = &books->tallies[path];
-        uint64_t tick = now_ns >> TALLY_TICK_SHIFT;
-        double since = tick > t->tick ? (double)((tick - t->tick) << TALLY_TICK_SHIFT) / 1e9 : 0, got[3];
+        uint64_t tick = now_ns >> DECAYED_TICK_SHIFT;
+        double since = tick > t->tick ? (double)((tick - t->tick) << DECAYED_TICK_SHIFT) / 1e9 : 0, got[3];
         double age = now_ns > t->born_ns + NS ? (double)(now_ns - t->born_ns) / 1e9 : 1;
 
         tally_rates(books, t, now_ns, got);
@@ -45,7 +45,7 @@ static void test_rates(void **state) {
                 struct tally *t = &books->tallies[1 + (uint32_t)random() % PATHS];
 
                 t->born_ns = now_ns - ages_ns[random() % 8];
-                t->tick = (now_ns - since_ns[random() % 5]) >> TALLY_TICK_SHIFT;
+                t->tick = (now_ns - since_ns[random() % 5]) >> DECAYED_TICK_SHIFT;
                 t->this_tick = (uint64_t)random();
                 for (int i = 0; i < 3; i++)
                         t->decayed[i] = (double)random();
@@ -61,7 +61,7 @@ static void test_before_its_birth(void **state) {
         struct books *books = books_small(4);
 
         books->tallies[A].born_ns = 50 * NS;
-        books->tallies[A].tick = 60 * NS >> TALLY_TICK_SHIFT;
+        books->tallies[A].tick = 60 * NS >> DECAYED_TICK_SHIFT;
         books->tallies[A].this_tick = 1000;
         assert_rates(books, A, 40 * NS);
         books_free(books);

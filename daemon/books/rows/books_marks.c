@@ -76,6 +76,7 @@ static void set_mark(struct books *books, uint64_t now_ns) {
 
         touch(books, at);
         *at = now_ns;
+        thread_names_mark(books);
         touch(books, &books->book->marks);
         books->book->marks++;
 }

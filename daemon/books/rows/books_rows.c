@@ -98,8 +98,6 @@ static uint64_t size_of_time(const struct time_sums *times) {
         return times->self + times->total + times->calls;
 }
 
-enum { NO_MARK = -1 };
-
 /* Before the first reset there is none; and to read where nothing was ever written takes a page. */
 struct base books_baseline_of(const struct books *books, uint32_t path) {
         static const struct time_sums no_times;
@@ -115,7 +113,7 @@ struct base books_baseline_of(const struct books *books, uint32_t path) {
 static struct base base_of(const struct books *books, int mark, uint32_t path) {
         struct base base = books_baseline_of(books, path);
 
-        if (mark == NO_MARK)
+        if (mark == BOOKS_NO_MARK)
                 return base;
         if (size_of(&books->marks[mark][path]) >= size_of(base.sums))
                 base.sums = &books->marks[mark][path];
@@ -124,8 +122,7 @@ static struct base base_of(const struct books *books, int mark, uint32_t path) {
         return base;
 }
 
-/* The youngest mark that is not younger than asked for; `since_ns` 0 asks for none. */
-static int find_mark(const struct books *books, uint64_t now_ns, uint64_t since_ns) {
+int books_find_mark(const struct books *books, uint64_t now_ns, uint64_t since_ns) {
         uint64_t begin = now_ns > since_ns ? now_ns - since_ns : 0;
         uint32_t marks = books->book->marks;
 
@@ -135,21 +132,22 @@ static int find_mark(const struct books *books, uint64_t now_ns, uint64_t since_
                 if (books->book->mark_ns[slot] <= begin)
                         return (int)slot;
         }
-        return NO_MARK;
+        return BOOKS_NO_MARK;
 }
 
-static bool reaches(const struct books *books, int mark, uint64_t now_ns, uint64_t since_ns) {
-        return !since_ns || mark != NO_MARK || books->book->born_ns >= (now_ns > since_ns ? now_ns - since_ns : 0);
+bool books_mark_reaches(const struct books *books, int mark, uint64_t now_ns, uint64_t since_ns) {
+        return !since_ns || mark != BOOKS_NO_MARK ||
+               books->book->born_ns >= (now_ns > since_ns ? now_ns - since_ns : 0);
 }
 
 bool books_path_sums(const struct books *books, uint32_t path, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret) {
-        int mark = find_mark(books, now_ns, since_ns);
+        int mark = books_find_mark(books, now_ns, since_ns);
 
         *ret = (struct books_row){0};
         books_sum_open_frames(books);
         add_path(books, path, base_of(books, mark, path), now_ns, ret);
-        return reaches(books, mark, now_ns, since_ns);
+        return books_mark_reaches(books, mark, now_ns, since_ns);
 }
 
 void books_name_walk_begin(struct books_name_walk *walk, const struct books *books, uint32_t name, uint64_t now_ns,
@@ -161,8 +159,8 @@ void books_name_walk_begin(struct books_name_walk *walk, const struct books *boo
         walk->name = name;
         walk->next = books->names[name].first_path;
         walk->path = walk->paths = 0;
-        walk->mark = find_mark(books, now_ns, since_ns);
-        walk->reaches = reaches(books, walk->mark, now_ns, since_ns);
+        walk->mark = books_find_mark(books, now_ns, since_ns);
+        walk->reaches = books_mark_reaches(books, walk->mark, now_ns, since_ns);
 }
 
 bool books_name_walk_sums(struct books_name_walk *walk, const struct books *books, uint32_t portion) {

@@ -1,4 +1,4 @@
-# tally: rates do not decay.
-# File: daemon/books/tally.c
-# Sources: daemon/books/tally.c
+# decayed: rates do not decay.
+# File: daemon/books/decayed.c
+# Sources: daemon/books/decayed.c
 s/ \* exp(-seconds .*/;/
