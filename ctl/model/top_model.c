@@ -10,6 +10,7 @@
 #include "base/nanoseconds.h"
 #include "ctl/model/top_list.h"
 #include "ctl/model/top_tree.h"
+#include "ctl/output/outside.h"
 
 int top_model_new(struct top_model **ret) {
         struct top_model *model = calloc(1, sizeof(*model));
@@ -117,7 +118,9 @@ static bool is_uncounted(const struct top_model *model, uint32_t member) {
 }
 
 static int put_row(struct top_model *model, struct top_store *store, const struct top_sample *row, uint32_t member) {
-        struct top_slot *slot = top_store_put(store, row->process, row->key, &row->sums, row->span, row->path);
+        char label[OUTSIDE_LABEL_MAX];
+        const char *name = row->thread && *row->thread ? outside_label(row->thread, label) : row->span;
+        struct top_slot *slot = top_store_put(store, row->process, row->key, &row->sums, name, row->path);
 
         if (!slot)
                 return -ENOMEM;

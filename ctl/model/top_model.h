@@ -54,6 +54,11 @@ struct top_row {
         bool has_below, folded; /* in the tree */
 };
 
+/* The row is of what threads of one name do outside of spans: it has no calls. */
+static inline bool top_row_is_outside(const struct top_row *row) {
+        return (row->kind == TOP_ROW_SPAN || row->kind == TOP_ROW_GROUP) && row->key >= WIRE_OUTSIDE_KEY;
+}
+
 int top_model_new(struct top_model **ret);
 struct top_model *top_model_free(struct top_model *model);
 

@@ -27,6 +27,7 @@ enum field {
         FIELD_TIMED_CALLS_NS,
         FIELD_SPAN,
         FIELD_PATH,
+        FIELD_THREAD,
 };
 enum { FIELDS_MAX = 64 };
 
@@ -47,9 +48,10 @@ static enum field field_of(const char *name, size_t size) {
                 [FIELD_TIMED_CALLS_NS] = "timed_calls_ns",
                 [FIELD_SPAN] = "span",
                 [FIELD_PATH] = "path",
+                [FIELD_THREAD] = "thread",
         };
 
-        for (int i = FIELD_OTHER + 1; i <= FIELD_PATH; i++)
+        for (int i = FIELD_OTHER + 1; i <= FIELD_THREAD; i++)
                 if (strlen(names[i]) == size && !memcmp(names[i], name, size))
                         return (enum field)i;
         return FIELD_OTHER;
@@ -160,6 +162,9 @@ static void set_field(struct top_samples *samples, struct top_sample *row, enum 
                 break;
         case FIELD_PATH:
                 row->path = keep_text(samples, item);
+                break;
+        case FIELD_THREAD:
+                row->thread = keep_text(samples, item);
                 break;
         case FIELD_OTHER:
                 break;
@@ -290,6 +295,7 @@ int top_samples_take(struct top_samples *samples, const struct table *table) {
                         .parent_key = (uint32_t)table_uint(table, i, "parent_key"),
                         .span = table_text(table, i, "span"),
                         .path = table_text(table, i, "path"),
+                        .thread = table_text(table, i, "thread"),
                         .sums = {.alloc_count = table_uint(table, i, "alloc_count"),
                                  .alloc_bytes = table_uint(table, i, "alloc_bytes"),
                                  .net_bytes = table_int(table, i, "net_bytes"),
@@ -321,8 +327,30 @@ static int compare_members(const void *a, const void *b) {
         return x->process < y->process ? -1 : x->process > y->process;
 }
 
+uint32_t top_members_find(const struct top_members *members, uint64_t process) {
+        struct top_member key = {.process = process}, *found;
+
+        found = members->count ? bsearch(&key, members->rows, members->count, sizeof(*members->rows), compare_members)
+                               : NULL;
+        return found ? (uint32_t)(found - members->rows) : TOP_NONE;
+}
+
+/* A process that is new began with nothing. */
+static void fill_rates(const struct top_members *before, struct top_member *member, uint64_t elapsed_ns) {
+        uint32_t found = top_members_find(before, member->process);
+        const struct top_member none = {0}, *was = found == TOP_NONE ? &none : &before->rows[found];
+
+        member->rates = (struct top_rates){
+                .known = true,
+                .alloc_count = top_store_rate(member->alloc_count, was->alloc_count, elapsed_ns),
+                .alloc_bytes = top_store_rate(member->alloc_bytes, was->alloc_bytes, elapsed_ns),
+                .net_bytes = top_store_net_rate(member->net_bytes, was->net_bytes, elapsed_ns),
+        };
+}
+
 int top_members_take(struct top_members *members, struct table *table) {
         struct top_member *rows = calloc(table->row_count + 1, sizeof(*rows));
+        bool known = members->table && members->table->time_ns && table->time_ns > members->table->time_ns;
 
         if (!rows) {
                 table_free(table);
@@ -332,24 +360,20 @@ int top_members_take(struct top_members *members, struct table *table) {
                 rows[i] = (struct top_member){
                         .process = table_uint(table, i, "process"),
                         .pid = table_uint(table, i, "pid"),
+                        .alloc_count = table_uint(table, i, "alloc_count"),
                         .alloc_bytes = table_uint(table, i, "alloc_bytes"),
+                        .net_bytes = table_int(table, i, "net_bytes"),
                         .unit = table_text(table, i, "unit"),
                         .comm = table_text(table, i, "comm"),
                         .uncounted = counting_is_missing(table_text(table, i, "counting")),
                         .timed = table_bool(table, i, "timed"),
                 };
         qsort(rows, table->row_count, sizeof(*rows), compare_members);
+        for (size_t i = 0; i < table->row_count && known; i++)
+                fill_rates(members, &rows[i], table->time_ns - members->table->time_ns);
         top_members_deinit(members);
         *members = (struct top_members){table, rows, table->row_count};
         return 0;
-}
-
-uint32_t top_members_find(const struct top_members *members, uint64_t process) {
-        struct top_member key = {.process = process}, *found;
-
-        found = members->count ? bsearch(&key, members->rows, members->count, sizeof(*members->rows), compare_members)
-                               : NULL;
-        return found ? (uint32_t)(found - members->rows) : TOP_NONE;
 }
 
 struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status) {

@@ -16,6 +16,7 @@ struct top_sample {
         uint32_t key, parent_key;
         struct top_sums sums;
         const char *span, *path;
+        const char *thread; /* of a row of what is outside of spans: their name; else NULL or "" */
 };
 
 struct top_samples {
@@ -39,7 +40,9 @@ int top_samples_take(struct top_samples *samples, const struct table *table);
 
 /* A process of the latest answer to `ps`.  Text is borrowed from that table. */
 struct top_member {
-        uint64_t process, pid, alloc_bytes;
+        uint64_t process, pid, alloc_count, alloc_bytes;
+        int64_t net_bytes; /* what it has now */
+        struct top_rates rates;
         const char *unit, *comm;
         bool uncounted; /* its heap is not counted */
         bool timed;     /* it writes timestamps */
@@ -52,7 +55,7 @@ struct top_members {
 };
 
 void top_members_deinit(struct top_members *members);
-/* Consumes the table. */
+/* Consumes the table.  Rates are differences to the table before. */
 int top_members_take(struct top_members *members, struct table *table);
 /* The index of a process; TOP_NONE: it is not there. */
 uint32_t top_members_find(const struct top_members *members, uint64_t process);
@@ -71,10 +74,10 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
 
 /* The columns to query. */
 #define TOP_COLUMNS_ROWS "process,key,alloc_count,alloc_bytes,net_bytes,open,closed,quality"
-#define TOP_COLUMNS_TEXT ",span,path"
+#define TOP_COLUMNS_TEXT ",span,path,thread"
 #define TOP_COLUMNS_TREE ",parent_key"
 #define TOP_COLUMNS_P99  ",per_call_p99"
 #define TOP_COLUMNS_TIME ",busy_ns,timed_calls,timed_calls_ns"
 #define TOP_COLUMNS_PS                                                                                                 \
         "process,pid,comm,uid,unit,alive,ended,threads,refused,alloc_bytes,lost_alloc_bytes,coverage_ppm,counting,"    \
-        "balanced,ring_fill_ppm,evicted,timed"
+        "balanced,ring_fill_ppm,evicted,timed,alloc_count,net_bytes"

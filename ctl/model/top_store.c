@@ -186,7 +186,7 @@ void top_store_begin(struct top_store *store, uint64_t time_ns) {
 }
 
 /* Sums that fell were reset in between: what is there now has come since. */
-static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_ns) {
+uint64_t top_store_rate(uint64_t now, uint64_t before, uint64_t elapsed_ns) {
         uint64_t difference = now >= before ? now - before : now;
 
         if (!difference)
@@ -196,12 +196,18 @@ static uint64_t rate(uint64_t now, uint64_t before, uint64_t elapsed_ns) {
         return (uint64_t)((unsigned __int128)difference * NS_PER_S / elapsed_ns);
 }
 
+int64_t top_store_net_rate(int64_t now, int64_t before, uint64_t elapsed_ns) {
+        if (now == before)
+                return 0;
+        return (int64_t)(((__int128)now - before) * (__int128)NS_PER_S / (__int128)elapsed_ns);
+}
+
 static void fill_time(struct top_slot *slot, const struct top_sums *before, uint64_t elapsed_ns) {
         const struct top_sums *now = &slot->sums;
         bool reset = now->timed_calls < before->timed_calls || now->timed_calls_ns < before->timed_calls_ns;
 
         slot->rates.busy_known = before->has_time && now->has_time;
-        slot->rates.busy_ns = before->has_time ? rate(now->busy_ns, before->busy_ns, elapsed_ns) : 0;
+        slot->rates.busy_ns = before->has_time ? top_store_rate(now->busy_ns, before->busy_ns, elapsed_ns) : 0;
         slot->rates.timed_calls = now->timed_calls;
         slot->rates.timed_calls_ns = now->timed_calls_ns;
         if (!before->has_time || reset || now->timed_calls == before->timed_calls)
@@ -225,13 +231,11 @@ static void fill_rates(const struct top_store *store, struct top_slot *slot, con
                 return;
         }
         slot->rates.known = true;
-        slot->rates.alloc_count = rate(slot->sums.alloc_count, before->alloc_count, elapsed);
-        slot->rates.alloc_bytes = rate(slot->sums.alloc_bytes, before->alloc_bytes, elapsed);
-        slot->rates.closed = rate(slot->sums.closed, before->closed, elapsed);
+        slot->rates.alloc_count = top_store_rate(slot->sums.alloc_count, before->alloc_count, elapsed);
+        slot->rates.alloc_bytes = top_store_rate(slot->sums.alloc_bytes, before->alloc_bytes, elapsed);
+        slot->rates.closed = top_store_rate(slot->sums.closed, before->closed, elapsed);
         fill_time(slot, before, elapsed);
-        slot->rates.net_bytes = slot->sums.net_bytes == net ? 0
-                                                            : (int64_t)(((__int128)slot->sums.net_bytes - net) *
-                                                                        (__int128)NS_PER_S / (__int128)elapsed);
+        slot->rates.net_bytes = top_store_net_rate(slot->sums.net_bytes, net, elapsed);
 }
 
 static int append(struct top_store *store, uint32_t slot) {

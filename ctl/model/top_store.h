@@ -76,6 +76,10 @@ struct top_store {
         float *allocated[TOP_HISTORY], *net[TOP_HISTORY]; /* bytes a second; net bytes */
 };
 
+/* What a sum and a net grew by, in a second. */
+uint64_t top_store_rate(uint64_t now, uint64_t before, uint64_t elapsed_ns);
+int64_t top_store_net_rate(int64_t now, int64_t before, uint64_t elapsed_ns);
+
 void top_store_deinit(struct top_store *store);
 /* Forgets all rows: earlier sums cannot be compared with the next ones. */
 void top_store_forget(struct top_store *store);

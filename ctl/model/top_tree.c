@@ -106,6 +106,23 @@ static bool group_matches(const struct tree *tree, uint32_t node) {
                top_list_contains(tree->rows[node].comm, filter);
 }
 
+/* A process has sums of its own, which its rows add up to, but for what was lost and what came before. */
+static void set_own_sums(const struct top_model *model, struct top_row *row) {
+        uint32_t found = top_members_find(&model->members, row->process);
+        const struct top_member *member;
+
+        if (found == TOP_NONE)
+                return;
+        member = &model->members.rows[found];
+        row->sums.alloc_count = member->alloc_count;
+        row->sums.alloc_bytes = member->alloc_bytes;
+        row->sums.net_bytes = member->net_bytes;
+        row->rates.known &= member->rates.known;
+        row->rates.alloc_count = member->rates.alloc_count;
+        row->rates.alloc_bytes = member->rates.alloc_bytes;
+        row->rates.net_bytes = member->rates.net_bytes;
+}
+
 static void add_up(struct tree *tree) {
         struct top_model *model = tree->model;
 
@@ -122,8 +139,10 @@ static void add_up(struct tree *tree) {
                         continue; /* its sums hold those below already */
                 if (is_span(tree, node))
                         top_list_fill(model, slot_of(tree, node), &row);
-                else
+                else {
+                        set_own_sums(model, &tree->rows[node]);
                         row = tree->rows[node];
+                }
                 top_list_add(&tree->rows[above], &row);
                 tree->rows[above].processes++;
         }

@@ -17,6 +17,7 @@
 
 #include "base/nanoseconds.h"
 #include "ctl/output/format.h"
+#include "ctl/output/outside.h"
 #include "ctl/output/render.h"
 
 struct render {
@@ -161,8 +162,10 @@ const char *render_cell(const struct table *table, size_t row, const char *colum
         const struct table_cell *cell = table_at(table, row, index);
         char number[FORMAT_MAX];
 
-        if (!cell)
+        if (!cell || (outside_is(table, row) && outside_lacks(column)))
                 return "-";
+        if (outside_is(table, row) && !strcmp(column, "span"))
+                return outside_or_span(table, row, buf);
         switch (cell->type) {
         case WIRE_COLUMN_UINT:
                 return uint_text(&table->columns[index], cell->u, buf);

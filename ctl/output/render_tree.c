@@ -9,6 +9,7 @@
 
 #include "ctl/output/counting.h"
 #include "ctl/output/format.h"
+#include "ctl/output/outside.h"
 #include "ctl/output/render.h"
 #include "ctl/output/render_tree.h"
 
@@ -19,13 +20,15 @@ struct ancestor {
 };
 
 struct drawing {
-        const struct table *tree;
+        const struct table *tree, *processes; /* processes: NULL, or what `ps` says of them */
+        bool is_part;                         /* A filter left rows out. */
         struct render *render;
         const char *const *columns;
         size_t n_columns;
         struct ancestor *ancestors;
         size_t depth;
         size_t process_line;
+        size_t process_row;      /* in `processes` */
         size_t drawn, most;      /* spans, not processes nor what stands for several */
         uint64_t min_ppm, least; /* what a row of this process has to have allocated to be drawn */
         struct folded {
@@ -42,34 +45,75 @@ static bool is_below(const char *path, const char *ancestor) {
         return !strncmp(path, ancestor, n) && path[n] == '/';
 }
 
-/* What the roots of a process sum up to is what all its spans allocated. */
+/* What the roots of a process sum up to is what it allocated, in spans and outside, less what was lost. */
 static uint64_t process_sum(const struct table *tree, size_t first, const char *column) {
         uint64_t process = table_uint(tree, first, "process"), sum = 0;
+        bool is_net = !strcmp(column, "net_bytes");
 
         for (size_t row = first; row < tree->row_count && table_uint(tree, row, "process") == process; row++)
                 if (table_uint(tree, row, "depth") == 0)
-                        sum += table_uint(tree, row, column);
+                        sum += is_net ? (uint64_t)table_int(tree, row, column) : table_uint(tree, row, column);
         return sum;
 }
 
+/* The row of `ps`, or how many there are.  Both answers are in the collector's order, so the search goes on from the last
+ * one that was found. */
+static size_t find_process(const struct table *processes, uint64_t process, size_t last) {
+        size_t n = processes ? processes->row_count : 0;
+
+        for (size_t i = 0; i < n; i++)
+                if (table_uint(processes, (last + i) % n, "process") == process)
+                        return (last + i) % n;
+        return n;
+}
+
+/* Of a process, the columns that are sums over all that it does.  NULL: not known. */
+static const char *process_cell(const struct drawing *drawing, size_t row, const char *column,
+                                char buf[RENDER_CELL_MAX]) {
+        static const char *const summed[] = {"alloc_count", "alloc_bytes", "dealloc_count", "dealloc_bytes",
+                                             "net_bytes"};
+        const struct table *tree = drawing->tree;
+        const struct table *processes = drawing->processes;
+        char number[FORMAT_MAX];
+        size_t i = 0;
+        uint64_t sum;
+
+        while (i < sizeof(summed) / sizeof(summed[0]) && strcmp(summed[i], column) != 0)
+                i++;
+        if (i == sizeof(summed) / sizeof(summed[0]))
+                return NULL;
+        if (counting_is_hidden(tree, row))
+                return "-";
+        if (processes && drawing->process_row < processes->row_count)
+                return render_cell(processes, drawing->process_row, column, buf);
+        if (drawing->is_part)
+                return NULL;
+        sum = process_sum(tree, row, column);
+        if (!strcmp(column, "net_bytes"))
+                return strcpy(buf, format_net_bytes(number, (int64_t)sum));
+        return strcpy(buf, strstr(column, "bytes") ? format_bytes(number, sum) : format_count(number, sum));
+}
+
 static int draw_process(struct drawing *drawing, size_t row) {
+        char(*bufs)[RENDER_CELL_MAX] = calloc(drawing->n_columns + 1, sizeof(*bufs));
         const struct table *tree = drawing->tree;
         const char *cells[OPTIONS_COLUMNS_MAX + 1] = {NULL};
         const char *unit = table_text(tree, row, "unit");
-        char name[RENDER_CELL_MAX], sum[FORMAT_MAX];
+        char name[RENDER_CELL_MAX];
 
+        if (!bufs)
+                return -ENOMEM;
         snprintf(name, sizeof(name), "%s[%" PRIu64 "]%s%s", table_text(tree, row, "comm"), table_uint(tree, row, "pid"),
                  *unit ? " " : "", unit);
         cells[0] = name;
+        drawing->process_row = find_process(drawing->processes, table_uint(tree, row, "process"), drawing->process_row);
         for (size_t i = 0; i < drawing->n_columns; i++)
-                if (!strcmp(drawing->columns[i], "alloc_bytes"))
-                        cells[i + 1] = counting_is_hidden(tree, row)
-                                               ? "-"
-                                               : format_bytes(sum, process_sum(tree, row, "alloc_bytes"));
+                cells[i + 1] = process_cell(drawing, row, drawing->columns[i], bufs[i]);
         drawing->depth = 0;
         drawing->least = (uint64_t)((unsigned __int128)process_sum(tree, row, "alloc_bytes") * drawing->min_ppm /
                                     1000000);
         drawing->process_line = render_row(drawing->render, RENDER_ROOT, cells);
+        free(bufs);
         return drawing->process_line == RENDER_ROOT ? -ENOMEM : 0;
 }
 
@@ -94,14 +138,14 @@ static int draw_cells(struct drawing *drawing, size_t row, size_t depth, const c
 static int close_row(struct drawing *drawing, size_t depth) {
         struct folded folded = drawing->folded[depth];
         const char *cells[OPTIONS_COLUMNS_MAX + 1] = {NULL};
-        char name[64], bytes[FORMAT_MAX];
+        char name[64], bytes[FORMAT_MAX], label[OUTSIDE_LABEL_MAX];
         size_t line;
 
         drawing->folded[depth] = (struct folded){.rows = 0};
         if (!folded.rows)
                 return 0;
         if (folded.rows == 1 && drawing->drawn < drawing->most)
-                return draw_cells(drawing, folded.row, depth, table_text(drawing->tree, folded.row, "span"), &line);
+                return draw_cells(drawing, folded.row, depth, outside_or_span(drawing->tree, folded.row, label), &line);
         snprintf(name, sizeof(name), "(%zu more)", folded.rows);
         cells[0] = name;
         for (size_t i = 0; i < drawing->n_columns; i++)
@@ -124,6 +168,7 @@ static int leave(struct drawing *drawing, const char *path) {
 
 static int draw_span(struct drawing *drawing, size_t row) {
         const char *path = table_text(drawing->tree, row, "path"), *name = path;
+        char label[OUTSIDE_LABEL_MAX];
         size_t line;
         int r = leave(drawing, path);
 
@@ -131,7 +176,7 @@ static int draw_span(struct drawing *drawing, size_t row) {
                 return r;
         /* A filter may have taken the parents away; then the path says what the lines cannot. */
         if (table_uint(drawing->tree, row, "depth") == drawing->depth)
-                name = table_text(drawing->tree, row, "span");
+                name = outside_or_span(drawing->tree, row, label);
         r = draw_cells(drawing, row, drawing->depth, name, &line);
         drawing->ancestors[drawing->depth++] = (struct ancestor){path, line};
         return r;
@@ -175,10 +220,13 @@ static int draw_columns(struct drawing *drawing) {
         return r;
 }
 
-int render_tree(const struct options *options, const struct table *tree, FILE *stream, size_t *ret_left) {
+int render_tree(const struct options *options, const struct table *tree, const struct table *processes, FILE *stream,
+                size_t *ret_left) {
         size_t row = 0;
         struct drawing drawing = {
                 .tree = tree,
+                .processes = processes,
+                .is_part = options->filter,
                 .columns = options->n_columns ? options->columns : default_columns,
                 .n_columns = options->n_columns ? options->n_columns
                                                 : sizeof(default_columns) / sizeof(default_columns[0]),

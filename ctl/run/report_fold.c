@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/output/counting.h"
+#include "ctl/output/outside.h"
 #include "ctl/run/program_name.h"
 #include "ctl/run/report_fold.h"
 
@@ -129,10 +130,14 @@ int fold_spans(struct fold *fold, const struct table *spans, const struct table 
                 return -ENOMEM;
         }
         for (size_t row = 0; row < spans->row_count; row++) {
-                struct fold_row *to = &fold->rows[fold->count++];
+                struct fold_row *to;
                 uint64_t number = table_uint(spans, row, "process");
                 const uint64_t *at = bsearch(&number, numbers, processes->row_count, sizeof(number), by_number);
 
+                /* fold_threads() has them. */
+                if (outside_is(spans, row))
+                        continue;
+                to = &fold->rows[fold->count++];
                 take_sums(to, spans, row);
                 to->keys[FOLD_NAME] = table_text(spans, row, "span");
                 to->keys[FOLD_PROGRAM] = at ? name_of(processes, (size_t)(at - numbers), command) : "";

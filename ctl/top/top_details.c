@@ -68,6 +68,21 @@ static void put_sums(struct lines *lines, const struct table *spans) {
                     migrated, aborted, refused);
 }
 
+/* Of threads while they are in no span: they have no calls, no path and no children. */
+static void put_outside(struct lines *lines, const struct table *spans) {
+        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
+        int64_t net = (int64_t)(sum(spans, "alloc_bytes") - sum(spans, "dealloc_bytes"));
+
+        put(lines, TOP_STYLE_NORMAL, "          What threads of that name do while they are in no span");
+        put(lines, TOP_STYLE_NORMAL, "   Alloc  %s in %" PRIu64 " allocations",
+            format_bytes(a, sum(spans, "alloc_bytes")), sum(spans, "alloc_count"));
+        put(lines, TOP_STYLE_NORMAL, "   Freed  %s in %" PRIu64 " frees; net %s",
+            format_bytes(a, sum(spans, "dealloc_bytes")), sum(spans, "dealloc_count"), format_net_bytes(b, net));
+        put(lines, TOP_STYLE_NORMAL, "    Rate  %s/s over 10 s, %s/s over 1 min, %s/s over 10 min",
+            format_bytes(a, sum(spans, "alloc_bytes_rate_10s")), format_bytes(b, sum(spans, "alloc_bytes_rate_1m")),
+            format_bytes(c, sum(spans, "alloc_bytes_rate_10m")));
+}
+
 static void put_time(struct lines *lines, const struct table *spans) {
         uint64_t calls = sum(spans, "timed_calls");
         char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
@@ -192,6 +207,11 @@ void top_panel_details(struct top_ui *ui, struct top_page *page) {
         if (ui->scroll > 60)
                 ui->scroll = 60;
         lines.skip = ui->scroll;
+        if (top_row_is_outside(&details->row)) {
+                put_outside(&lines, details->spans);
+                put_history(&lines, ui);
+                return;
+        }
         put(&lines, TOP_STYLE_NORMAL, "    Path  %s", table_text(details->spans, 0, "path"));
         if (*table_text(details->spans, 0, "site"))
                 put(&lines, TOP_STYLE_NORMAL, "    Site  %s", table_text(details->spans, 0, "site"));

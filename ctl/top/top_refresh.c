@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "ctl/output/format.h"
+#include "ctl/output/outside.h"
 #include "ctl/session/ask.h"
 #include "ctl/top/top_refresh.h"
 
@@ -128,21 +129,53 @@ static int ask_all(struct top *top, struct table **ret_processes, struct table *
         return r < 0 ? r : ask_new_rows(top);
 }
 
+/* Leaves the rows of threads of that name. */
+static int keep_thread(struct table *spans, const char *label) {
+        bool *keep = calloc(spans->row_count + 1, sizeof(*keep));
+        char buf[OUTSIDE_LABEL_MAX];
+
+        for (size_t row = 0; keep && row < spans->row_count; row++)
+                keep[row] = outside_is(spans, row) && !strcmp(outside_or_span(spans, row, buf), label);
+        if (keep)
+                table_keep_rows(spans, keep);
+        free(keep);
+        return keep ? 0 : -ENOMEM;
+}
+
+/* Of what is outside of spans there is no tree. */
+static int ask_outside(struct top *top, const struct client_params *params) {
+        struct top_details *details = &top->ui.details;
+        struct table *spans = NULL;
+        int r = client_call(top->ctl->client, "spans", params, &spans, &top->error);
+
+        if (r < 0)
+                return r;
+        if (keep_thread(spans, details->span) < 0) {
+                table_free(spans);
+                return no_memory(top);
+        }
+        top_ui_take_details(&top->ui, spans, NULL);
+        return 0;
+}
+
 static int ask_details(struct top *top) {
         struct top_details *details = &top->ui.details;
+        bool outside = top_row_is_outside(&details->row);
         struct client_params params = {
                 .process = details->process,
-                .span = details->span,
+                .span = outside ? WIRE_OUTSIDE : details->span,
                 .unit = details->process ? NULL : details->unit,
                 .columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
                            "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
                            "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
                            "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
-                           "timed_call_max_ns,timed_calls_per_1000s",
+                           "timed_call_max_ns,timed_calls_per_1000s,thread",
         };
         struct table *spans = NULL, *tree = NULL;
         int r;
 
+        if (outside)
+                return ask_outside(top, &params);
         r = client_call(top->ctl->client, "spans", &params, &spans, &top->error);
         if (r < 0)
                 return r;

@@ -151,6 +151,8 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
                 [TOP_ESTIMATED] = "~", [TOP_MIXED] = "X",    [TOP_UNCOUNTED] = "-",
         };
 
+        if (top_row_is_outside(row) && (column == TOP_OPEN || column == TOP_CALLS_RATE))
+                return "-";
         switch (column) {
         case TOP_UNIT:
                 return *row->unit ? row->unit : "-";

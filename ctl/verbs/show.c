@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "ctl/output/outside.h"
 #include "ctl/verbs/show.h"
 
 uint64_t show_sum(const struct show *show, const char *column) {
@@ -32,7 +33,10 @@ int64_t show_calls_net(const struct show *show) {
 }
 
 bool show_is_named(const struct show *show, size_t tree_row) {
-        return !strcmp(table_text(show->tree, tree_row, "span"), show->name);
+        char label[OUTSIDE_LABEL_MAX];
+
+        return !strcmp(table_text(show->tree, tree_row, "span"), show->name) ||
+               !strcmp(outside_or_span(show->tree, tree_row, label), show->name);
 }
 
 bool show_end(const struct show *show, size_t row, size_t *ret_row) {

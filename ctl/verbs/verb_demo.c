@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ctl/output/outside.h"
 #include "ctl/run/run_preload.h"
 #include "ctl/session/ask.h"
 #include "ctl/top/top.h"
@@ -142,18 +143,19 @@ static int start_workload(struct demo *demo) {
 
 /* The workload makes itself something to work on first: a screen without a span would show nothing. */
 static int wait_for_spans(struct ctl *ctl, const struct demo *demo) {
-        const struct client_params params = {.columns = "span", .limit = 1};
+        const struct client_params params = {.columns = "thread"};
 
         for (int i = 0; i < WORK_TRIES; i++) {
                 struct table *spans = NULL;
-                size_t rows;
+                bool any = false;
                 int r = ask_table(ctl, "spans", &params, &spans);
 
                 if (r != CTL_OK)
                         return r;
-                rows = spans->row_count;
+                for (size_t row = 0; row < spans->row_count && !any; row++)
+                        any = !outside_is(spans, row);
                 table_free(spans);
-                if (rows)
+                if (any)
                         return CTL_OK;
                 if (waitpid(demo->workload_pid, NULL, WNOHANG) != 0)
                         break;

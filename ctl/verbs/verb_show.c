@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "ctl/options/suggest.h"
+#include "ctl/output/outside.h"
+#include "ctl/verbs/show_outside.h"
 #include "ctl/verbs/show_text.h"
 #include "ctl/verbs/verbs.h"
 
@@ -17,7 +19,7 @@
         "dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,self_dealloc_count,self_dealloc_bytes,"             \
         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,quality,per_call,"     \
         "paths,site,key,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,timed_call_max_ns," \
-        "timed_calls_per_1000s,calls_net_bytes"
+        "timed_calls_per_1000s,calls_net_bytes,thread"
 
 #define PS_COLUMNS "process,pid,ended,last_spans"
 
@@ -131,6 +133,47 @@ static int not_found(const struct show *show) {
         return r;
 }
 
+/* "(outside) worker", as other screens show it: the rows of threads of that name. */
+static int ask_thread(struct show *show, struct client_params params) {
+        char label[OUTSIDE_LABEL_MAX];
+        struct table *spans = NULL;
+        bool *keep;
+        int r;
+
+        params.span = WIRE_OUTSIDE;
+        r = ask_table(show->ctl, "spans", &params, &spans);
+        if (r != CTL_OK)
+                return r;
+        keep = calloc(spans->row_count + 1, sizeof(*keep));
+        for (size_t row = 0; keep && row < spans->row_count; row++)
+                keep[row] = outside_is(spans, row) && !strcmp(outside_or_span(spans, row, label), show->name);
+        if (keep)
+                table_keep_rows(spans, keep);
+        table_free(show->spans);
+        show->spans = spans;
+        free(keep);
+        return keep ? CTL_OK : ctl_fail(CTL_FAILURE, "out of memory");
+}
+
+/* True: all rows are of what is outside of spans.  A span may bear that name too; then the page is of the span. */
+static int is_outside(struct show *show, bool *ret) {
+        struct table *spans = show->spans;
+        bool *keep = calloc(spans->row_count + 1, sizeof(*keep));
+        size_t outside = 0;
+
+        if (!keep)
+                return ctl_fail(CTL_FAILURE, "out of memory");
+        for (size_t row = 0; row < spans->row_count; row++) {
+                keep[row] = !outside_is(spans, row);
+                outside += !keep[row];
+        }
+        *ret = outside && outside == spans->row_count;
+        if (!*ret && outside)
+                table_keep_rows(spans, keep);
+        free(keep);
+        return CTL_OK;
+}
+
 int verb_show(struct ctl *ctl, int argc, char **argv) {
         struct client_params params = {.pid = (pid_t)ctl->options.pid,
                                        .unit = ctl->options.unit,
@@ -138,10 +181,15 @@ int verb_show(struct ctl *ctl, int argc, char **argv) {
                                        .since_ns = ctl->options.since_ns,
                                        .columns = COLUMNS};
         struct show show = {.ctl = ctl, .name = argv[0]};
+        bool outside = false;
         int r = ask_table(ctl, "spans", &params, &show.spans);
 
-        if (r != CTL_OK)
+        if (r == CTL_OK && !show.spans->row_count && !strncmp(show.name, WIRE_OUTSIDE " ", sizeof(WIRE_OUTSIDE)))
+                r = ask_thread(&show, params);
+        if (r != CTL_OK) {
+                table_free(show.spans);
                 return r;
+        }
         params.span = params.columns = NULL;
         params.filter = show.name;
         r = show.spans->row_count ? ask_table(ctl, "tree", &params, &show.tree) : not_found(&show);
@@ -153,9 +201,11 @@ int verb_show(struct ctl *ctl, int argc, char **argv) {
                 r = ask_hide_uncounted(ctl, show.spans);
         if (r == CTL_OK && !ctl->options.json)
                 r = ask_hide_uncounted(ctl, show.tree);
+        if (r == CTL_OK)
+                r = is_outside(&show, &outside);
         if (r == CTL_OK) {
                 merge_per_call(&show);
-                r = ctl->options.json ? show_json(&show) : show_text(&show);
+                r = ctl->options.json ? show_json(&show) : outside ? show_outside(&show) : show_text(&show);
         }
         table_free(show.ps);
         table_free(show.tree);

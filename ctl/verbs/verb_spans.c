@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spans: a row for each process and name.
+ * spans: a row for each process and name of a span, or name of threads outside of spans.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "ctl/session/ask.h"
@@ -20,20 +21,29 @@ static const char *spans_note(const struct options *options, const struct table 
         return "There are more rows; --limit=0 shows all.\n";
 }
 
-/* The columns to ask for, with the one by which a row's process is found. */
+static bool is_named(const struct options *options, const char *column) {
+        for (size_t i = 0; i < options->n_columns; i++)
+                if (!strcmp(options->columns[i], column))
+                        return true;
+        return false;
+}
+
+/* The columns to ask for, with those by which the process of a row is found, and its name on a screen. */
 static const char *spans_columns(const struct options *options, const struct view_column *view, size_t n_view,
                                  char buf[COLUMNS_TEXT_MAX]) {
+        static const char *const more[] = {"process", "thread"};
         const char *columns = ask_columns(options, view, n_view, buf);
         size_t used = columns ? strlen(columns) : 0;
 
         if (!columns || options->json)
                 return columns;
-        for (size_t i = 0; i < options->n_columns; i++)
-                if (!strcmp(options->columns[i], "process"))
-                        return columns;
-        if (used + sizeof(",process") > COLUMNS_TEXT_MAX)
-                return NULL;
-        strcpy(buf + used, ",process");
+        for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+                if (is_named(options, more[i]))
+                        continue;
+                if (used + strlen(more[i]) + 2 > COLUMNS_TEXT_MAX)
+                        return NULL;
+                used += (size_t)sprintf(buf + used, ",%s", more[i]);
+        }
         return buf;
 }
 

@@ -24,14 +24,31 @@ static void print_note(const struct options *options, const struct table *tree, 
                 fputs("There are more rows than an answer holds; --unit, --pid or --filter choose.\n", stream);
 }
 
+/* The sums of each process.  Of an interval `ps` knows none. */
+static int ask_processes(struct ctl *ctl, struct table **ret) {
+        struct client_params params = {.pid = (pid_t)ctl->options.pid,
+                                       .unit = ctl->options.unit,
+                                       .columns = "process,alloc_count,alloc_bytes,dealloc_count,dealloc_bytes,"
+                                                  "net_bytes"};
+
+        return ctl->options.since_ns ? CTL_OK : ask_table(ctl, "ps", &params, ret);
+}
+
 static int show_tree(struct ctl *ctl, const struct table *tree) {
+        struct table *processes = NULL;
         struct pager pager;
         size_t left = 0;
-        int r = pager_init(&pager);
+        int r = ask_processes(ctl, &processes);
 
-        if (r < 0)
+        if (r != CTL_OK)
+                return r;
+        r = pager_init(&pager);
+        if (r < 0) {
+                table_free(processes);
                 return ask_printed(r);
-        r = render_tree(&ctl->options, tree, pager.stream, &left);
+        }
+        r = render_tree(&ctl->options, tree, processes, pager.stream, &left);
+        table_free(processes);
         if (r == 0 && !ctl->options.no_legend)
                 print_note(&ctl->options, tree, left, pager.stream);
         if (r == 0)

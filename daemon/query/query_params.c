@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/query/query_private.h"
+#include "daemon/wire/columns.h"
 
 static const struct param {
         const char *name;
@@ -124,4 +125,21 @@ bool query_params_select_path(const struct query_params *params, const char *nam
                 return true;
 
         return strstr(name, params->filter) || strstr(path, params->filter);
+}
+
+/* A thread may have given itself an empty name, and a client finds these rows by their thread. */
+const char *query_outside_thread(const struct books *books, uint32_t index) {
+        const char *name = books_thread_name(books, index);
+
+        return name[0] ? name : "(no name)";
+}
+
+bool query_params_select_outside(const struct query_params *params, const struct books *books, uint32_t index) {
+        char label[sizeof(WIRE_OUTSIDE " ") + SHM_COMM_BYTES];
+
+        if (!(params->given & QUERY_PARAM_FILTER))
+                return true;
+        /* As a screen shows it. */
+        snprintf(label, sizeof(label), WIRE_OUTSIDE " %s", query_outside_thread(books, index));
+        return strstr(label, params->filter);
 }

@@ -195,6 +195,10 @@ void query_put_columns(struct wire_buffer *out, const struct wire_columns *colum
 
 const char *query_quality_text(enum books_quality quality);
 
+/* Rows of what is outside of spans, in `spans` and `tree`: the name of the thread, and whether `filter` selects it. */
+const char *query_outside_thread(const struct books *books, uint32_t index);
+bool query_params_select_outside(const struct query_params *params, const struct books *books, uint32_t index);
+
 /* In a checking build: the books of a process that is about to be shown balance. */
 void query_check_books(const struct process *process);
 /* Rounded, and held between 0 and UINT64_MAX: what a client counts may make a rate larger, or no number. */

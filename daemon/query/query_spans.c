@@ -79,7 +79,26 @@ static const char *span_site(const struct span_row *row, char *buf) {
         return buf;
 }
 
+static const char *outside_text(const struct span_row *row, uint32_t thread, int column) {
+        switch (column) {
+        case WIRE_SPANS_unit:
+                return row->process->unit;
+        case WIRE_SPANS_span:
+        case WIRE_SPANS_path:
+                return WIRE_OUTSIDE;
+        case WIRE_SPANS_quality:
+                return query_quality_text(row->quality);
+        case WIRE_SPANS_thread:
+                return query_outside_thread(row->process->books, thread);
+        }
+        return "";
+}
+
 static const char *span_text(const struct span_row *row, int column, char *buf) {
+        uint32_t thread;
+
+        if (query_spans_outside(row->name, &thread))
+                return outside_text(row, thread, column);
         switch (column) {
         case WIRE_SPANS_unit:
                 return row->process->unit;
@@ -119,6 +138,10 @@ static void put_histogram(struct wire_buffer *out, const struct span_numbers *ro
         uint32_t used = 0;
         char from[24];
 
+        if (!row->walk) {
+                wire_put_map(out, 0);
+                return;
+        }
         books_name_walk_histogram(row->walk, counts);
         for (unsigned i = 0; i < 64; i++)
                 used += counts[i] > 0;
@@ -135,14 +158,11 @@ static void put_histogram(struct wire_buffer *out, const struct span_numbers *ro
 static void put_threads(struct wire_buffer *out, const struct span_numbers *row) {
         const struct books *books = row->process->books;
         const struct books_threads *threads;
-        uint64_t outside[SHM_COUNTERS];
-        uint32_t n = books_threads_in(books, (uint32_t)row->name, &threads);
-        const char *name = "";
+        uint32_t n = row->walk ? books_threads_in(books, (uint32_t)row->name, &threads) : 0;
 
         wire_put_map(out, n);
         for (uint32_t i = 0; i < n; i++) {
-                (void)books_thread_row(books, threads[i].thread, &name, outside);
-                wire_put_text(out, name);
+                wire_put_text(out, books_thread_name(books, threads[i].thread));
                 wire_put_uint(out, threads[i].count);
         }
 }
@@ -168,8 +188,10 @@ static int span_order(const void *a, const void *b) {
 
 static void span_prefetch(const void *data) {
         const struct span_row *row = data;
+        uint32_t thread;
 
-        books_name_prefetch(row->process->books, row->name, row->path);
+        if (!query_spans_outside(row->name, &thread))
+                books_name_prefetch(row->process->books, row->name, row->path);
 }
 
 static const struct query_rows_class spans_class = {

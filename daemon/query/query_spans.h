@@ -10,8 +10,9 @@
 /* What is kept of a row. */
 struct span_row {
         const struct process *process;
-        uint64_t key;        /* what it is sorted by */
-        uint32_t name, rank; /* rank: of the name among those of its process */
+        uint64_t key; /* what it is sorted by */
+        uint32_t name,
+                rank; /* rank: of the name among those of its process; name: as `key`, see query_spans_outside() */
         uint32_t path;
         enum books_quality quality;
 };
@@ -25,7 +26,7 @@ struct span_numbers {
         uint64_t timed_calls_per_1000s;
         uint32_t path;
         struct books_row books;
-        const struct books_name_walk *walk; /* that read it last */
+        const struct books_name_walk *walk; /* that read it last; NULL: a row of what is outside of spans */
 };
 _Static_assert(sizeof(struct span_numbers) <= QUERY_ROW_BYTES, "");
 
@@ -38,11 +39,18 @@ struct span_reader {
 /* How far the method is. */
 struct spans_reading {
         const struct process *process; /* NULL: none is in hand */
-        const uint32_t *names;         /* NULL: they are not in order yet */
+        const uint32_t *names;         /* in order */
         uint32_t count, rank;          /* names, and the one in hand */
+        uint32_t end; /* of ranks: names of threads follow those of spans; 0: the names are not in order yet */
         struct span_reader reader;
         struct span_numbers full; /* of that one */
 };
+
+/* Whether the row of that key is of what is outside of spans; *ret_index: of which thread's name. */
+static inline bool query_spans_outside(uint64_t key, uint32_t *ret_index) {
+        *ret_index = (uint32_t)key & ~WIRE_OUTSIDE_KEY;
+        return key & WIRE_OUTSIDE_KEY;
+}
 
 /* Begins with the names of a process.  0 or -ENOMEM. */
 int query_spans_begin_process(struct spans_reading *reading, const struct process *process);

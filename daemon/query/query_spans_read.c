@@ -41,26 +41,57 @@ static unsigned parts_to_sort(const struct query_rows *rows) {
         return is_rate(rows->sort) ? BOOKS_RATES : rows->sort == WIRE_SPANS_per_call_p99 ? BOOKS_PER_CALL : 0;
 }
 
-static void begin_sums(const struct query_rows *rows, struct span_reader *reader, const struct process *process,
-                       uint32_t name, struct span_numbers *full) {
+static uint64_t since_of(const struct query_rows *rows) {
         const struct query_params *params = rows->params;
-        uint64_t since_ns = params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0;
 
+        return params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0;
+}
+
+static void begin_numbers(const struct process *process, uint32_t name, struct span_numbers *full) {
         full->process = process;
         full->number = process->number;
         full->pid = (uint64_t)process->pid;
         full->uid = process->uid;
         full->name = name;
         full->rate[0] = full->rate[1] = full->rate[2] = 0;
+}
+
+static void begin_sums(const struct query_rows *rows, struct span_reader *reader, const struct process *process,
+                       uint32_t name, struct span_numbers *full) {
+        begin_numbers(process, name, full);
         full->walk = &reader->walk;
-        books_name_walk_begin(&reader->walk, process->books, name, rows->now_ns, since_ns, &full->books);
+        books_name_walk_begin(&reader->walk, process->books, name, rows->now_ns, since_of(rows), &full->books);
         reader->stage = READ_SUMS;
+}
+
+static void set_rates(struct span_numbers *full) {
+        for (int i = 0; i < 3; i++)
+                full->rate[i] = query_whole_number(full->books.rate[i]);
+}
+
+static void set_net(struct span_numbers *full) {
+        full->net_bytes = (int64_t)(full->books.total[SHM_ALLOC_BYTES] - full->books.total[SHM_DEALLOC_BYTES]);
+}
+
+/* A whole row, which has no paths and no calls.  False: the sums do not go back as far as asked for. */
+static bool read_outside(const struct query_rows *rows, const struct process *process, uint32_t thread,
+                         struct span_numbers *full) {
+        bool reaches;
+
+        begin_numbers(process, WIRE_OUTSIDE_KEY | thread, full);
+        full->walk = NULL;
+        full->path = 0;
+        full->paths = full->timed_calls_per_1000s = 0;
+        reaches = books_outside_row(process->books, thread, rows->now_ns, since_of(rows), &full->books);
+        set_net(full);
+        set_rates(full);
+        return reaches;
 }
 
 static void end_sums(struct span_reader *reader, struct span_numbers *full) {
         full->path = reader->walk.path;
         full->paths = reader->walk.paths;
-        full->net_bytes = (int64_t)(full->books.total[SHM_ALLOC_BYTES] - full->books.total[SHM_DEALLOC_BYTES]);
+        set_net(full);
         full->timed_calls_per_1000s = query_whole_number(full->books.time.calls_rate * 1000);
         reader->stage = READ_THREADS;
 }
@@ -73,8 +104,7 @@ static void begin_rest(struct span_reader *reader, const struct span_numbers *fu
 }
 
 static void end_rest(struct span_reader *reader, struct span_numbers *full) {
-        for (int i = 0; i < 3; i++)
-                full->rate[i] = query_whole_number(full->books.rate[i]);
+        set_rates(full);
         reader->stage = READ_THREADS;
 }
 
@@ -103,7 +133,12 @@ bool query_spans_expand(struct query_rows *rows, const void *data, void *ret_ful
         const struct books *books = ((const struct span_row *)data)->process->books;
         struct span_reader *reader = &reading_of(rows)->reader;
         const struct span_row *row = data;
+        uint32_t thread;
 
+        if (query_spans_outside(row->name, &thread)) {
+                (void)read_outside(rows, row->process, thread, ret_full);
+                return true;
+        }
         if (reader->stage == READ_NOTHING)
                 begin_sums(rows, reader, row->process, row->name, ret_full);
         if (reader->stage == READ_SUMS) {
@@ -176,7 +211,7 @@ static int end_row(struct query_rows *rows, struct spans_reading *reading) {
 
         if (rows->out) {
                 if (!query_rows_write(rows, &found, full))
-                        reading->rank = reading->count;
+                        reading->rank = reading->end;
                 return 0;
         }
         row = query_rows_add(rows);
@@ -184,6 +219,20 @@ static int end_row(struct query_rows *rows, struct spans_reading *reading) {
                 return -ENOMEM;
         *row = found;
         return 0;
+}
+
+/* The row of a thread's name.  0 or -ENOMEM. */
+static int read_outside_row(struct query_rows *rows, struct spans_reading *reading) {
+        const struct query_params *params = rows->params;
+        uint32_t thread = reading->rank - reading->count;
+
+        if ((params->given & QUERY_PARAM_SPAN) && strcmp(WIRE_OUTSIDE, params->span) != 0)
+                return 0;
+        if (!read_outside(rows, reading->process, thread, &reading->full))
+                rows->complete = false;
+        if (row_is_empty(&reading->full.books) || !query_params_select_outside(params, reading->process->books, thread))
+                return 0;
+        return end_row(rows, reading);
 }
 
 /* The row in hand.  0, QUERY_AGAIN or -ENOMEM. */
@@ -222,21 +271,22 @@ static int order_names(const struct query_rows *rows, struct spans_reading *read
                 if (query_is_late(rows->query))
                         return QUERY_AGAIN;
         reading->names = books_names_ordered(books, &reading->count);
+        reading->end = reading->count + books_thread_count(books);
         return 0;
 }
 
 int query_spans_add_process(struct query_rows *rows, struct spans_reading *reading) {
-        int r = reading->names ? 0 : order_names(rows, reading);
+        int r = reading->end ? 0 : order_names(rows, reading);
 
         if (r != 0)
                 return r;
-        while (reading->rank < reading->count) {
+        while (reading->rank < reading->end) {
                 r = query_rows_make_room(rows);
                 if (r == 0)
-                        r = read_row(rows, reading);
+                        r = reading->rank < reading->count ? read_row(rows, reading) : read_outside_row(rows, reading);
                 if (r != 0)
                         return r;
-                reading->rank += reading->rank < reading->count;
+                reading->rank += reading->rank < reading->end;
                 if (query_rows_are_late(rows, 8))
                         return QUERY_AGAIN;
         }
@@ -246,7 +296,7 @@ int query_spans_add_process(struct query_rows *rows, struct spans_reading *readi
 int query_spans_begin_process(struct spans_reading *reading, const struct process *process) {
         query_check_books(process);
         reading->names = NULL;
-        reading->count = reading->rank = 0;
+        reading->count = reading->rank = reading->end = 0;
         reading->reader.stage = READ_NOTHING;
         reading->process = process;
         return books_order_names(process->books);

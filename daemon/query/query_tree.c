@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The method `tree`: a row for each process and path, parents before children, with the sums of whole sub-trees.
+ * The method `tree`: a row for each process and path, parents before children, with the sums of whole sub-trees; and a
+ * root for each name of a process's threads, with what these allocate outside of spans.
  *
  * A path's sum here is its own self part and that of all paths below it, which is not the sum of its cycles: work
  * that a child does on another thread, or after its parent has left, belongs to the parent's sub-tree too.
@@ -32,11 +33,11 @@ struct node {
 struct tree {
         const struct process *process;
         uint64_t now_ns, since_ns;
-        uint32_t count;
-        bool reaches;       /* every row is since when it was asked for */
-        struct node *nodes; /* by id, from 1 */
-        uint32_t *order;    /* ids, from place 1: siblings side by side, the heaviest first */
-        uint32_t *spare;    /* where they are sorted */
+        uint32_t paths, count; /* nodes above `paths` are of what is outside of spans, one for each name of a thread */
+        bool reaches;          /* every row is since when it was asked for */
+        struct node *nodes;    /* by id, from 1 */
+        uint32_t *order;       /* ids, from place 1: siblings side by side, the heaviest first */
+        uint32_t *spare;       /* where they are sorted */
         struct merge_sort sorting;
         enum { TREE_SUM, TREE_SORT, TREE_PLACE, TREE_PUT } step;
         uint32_t at; /* the node, or place, that the step is at */
@@ -53,12 +54,36 @@ static void tree_free(void *userdata) {
         free(tree);
 }
 
-static void sum_node(struct tree *tree, uint32_t id, struct query *query, const struct query_params *params) {
+static bool is_outside(const struct tree *tree, uint32_t id) {
+        return id > tree->paths;
+}
+
+static uint32_t thread_of(const struct tree *tree, uint32_t id) {
+        return id - tree->paths - 1;
+}
+
+static bool read_sums(const struct tree *tree, uint32_t id, struct books_row *ret) {
         const struct books *books = tree->process->books;
+
+        if (is_outside(tree, id))
+                return books_outside_row(books, thread_of(tree, id), tree->now_ns, tree->since_ns, ret);
+        return books_path_sums(books, id, tree->now_ns, tree->since_ns, ret);
+}
+
+static bool is_selected(const struct tree *tree, uint32_t id, struct query *query, const struct query_params *params) {
+        const struct books *books = tree->process->books;
+
+        if (is_outside(tree, id))
+                return query_params_select_outside(params, books, thread_of(tree, id));
+        books_path_text(books, id, query->path, sizeof(query->path));
+        return query_params_select_path(params, books_name(books, books_path_name(books, id)), query->path);
+}
+
+static void sum_node(struct tree *tree, uint32_t id, struct query *query, const struct query_params *params) {
         struct node *node = &tree->nodes[id], *parent;
         struct books_row row;
 
-        tree->reaches &= books_path_sums(books, id, tree->now_ns, tree->since_ns, &row);
+        tree->reaches &= read_sums(tree, id, &row);
         node->used |= (row.opened | row.closed | row.open | row.cycles | row.aborted | row.refused) > 0;
         for (size_t i = 0; i < SHM_COUNTERS; i++) {
                 node->self[i] = row.self[i];
@@ -66,13 +91,10 @@ static void sum_node(struct tree *tree, uint32_t id, struct query *query, const 
                 node->used |= row.self[i] > 0;
         }
 
-        if (node->used && !node->shown) {
-                books_path_text(books, id, query->path, sizeof(query->path));
-                node->shown = query_params_select_path(params, books_name(books, books_path_name(books, id)),
-                                                       query->path);
-        }
+        if (node->used && !node->shown)
+                node->shown = is_selected(tree, id, query, params);
 
-        node->parent = books_path_parent(books, id);
+        node->parent = is_outside(tree, id) ? 0 : books_path_parent(tree->process->books, id);
         if (node->parent >= id)
                 node->parent = 0;
         parent = &tree->nodes[node->parent];
@@ -106,8 +128,9 @@ static int tree_new(struct tree **ret, const struct query_params *params, const 
                 .now_ns = now_ns,
                 .since_ns = params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0,
                 .reaches = true,
-                .count = books_path_count(process->books),
+                .paths = books_path_count(process->books),
         };
+        tree->count = tree->paths + books_thread_count(process->books);
         tree->at = tree->count;
         tree->nodes = calloc((size_t)tree->count + 1, sizeof(*tree->nodes));
         tree->order = calloc((size_t)tree->count + 1, sizeof(*tree->order));
@@ -194,6 +217,7 @@ static uint32_t tree_depth(const struct tree *tree, uint32_t id) {
 static const char *tree_text(struct query *query, const struct tree *tree, uint32_t id, const struct books_row *row,
                              int column) {
         const struct books *books = tree->process->books;
+        bool outside = is_outside(tree, id);
 
         switch (column) {
         case WIRE_TREE_unit:
@@ -201,8 +225,12 @@ static const char *tree_text(struct query *query, const struct tree *tree, uint3
         case WIRE_TREE_comm:
                 return tree->process->comm;
         case WIRE_TREE_span:
-                return books_name(books, books_path_name(books, id));
+                return outside ? WIRE_OUTSIDE : books_name(books, books_path_name(books, id));
+        case WIRE_TREE_thread:
+                return outside ? query_outside_thread(books, thread_of(tree, id)) : "";
         case WIRE_TREE_path:
+                if (outside)
+                        return WIRE_OUTSIDE;
                 books_path_text(books, id, query->path, sizeof(query->path));
                 return query->path;
         case WIRE_TREE_quality:
@@ -218,10 +246,12 @@ static uint64_t p99(const struct books *books, uint32_t path) {
         return per_call.p99;
 }
 
-static uint64_t rate_10s(const struct tree *tree, uint32_t path) {
+static uint64_t rate_10s(const struct tree *tree, uint32_t id, const struct books_row *row) {
         double rate[3];
 
-        books_path_rates(tree->process->books, path, tree->now_ns, rate);
+        if (is_outside(tree, id))
+                return query_whole_number(row->rate[0]);
+        books_path_rates(tree->process->books, id, tree->now_ns, rate);
         return query_whole_number(rate[0]);
 }
 
@@ -249,9 +279,9 @@ static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct b
         case WIRE_TREE_cycles:
                 return row->cycles;
         case WIRE_TREE_self_alloc_bytes_rate_10s:
-                return rate_10s(tree, id);
+                return rate_10s(tree, id, row);
         case WIRE_TREE_key:
-                return id;
+                return is_outside(tree, id) ? WIRE_OUTSIDE_KEY | thread_of(tree, id) : id;
         case WIRE_TREE_parent_key:
                 return node->parent;
         case WIRE_TREE_migrated:
@@ -261,7 +291,7 @@ static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct b
         case WIRE_TREE_refused:
                 return row->refused;
         case WIRE_TREE_per_call_p99:
-                return p99(tree->process->books, id);
+                return is_outside(tree, id) ? 0 : p99(tree->process->books, id);
         case WIRE_TREE_busy_ns:
                 return row->time.total_ns;
         case WIRE_TREE_timed_calls:
@@ -278,7 +308,7 @@ static void put_row(struct query *query, const struct tree *tree, uint32_t id, u
         const struct node *node = &tree->nodes[id];
         struct books_row row;
 
-        books_path_sums(tree->process->books, id, tree->now_ns, tree->since_ns, &row);
+        (void)read_sums(tree, id, &row);
         wire_put_array(out, (uint32_t)__builtin_popcountll(chosen));
         for (; chosen; chosen &= chosen - 1) {
                 int column = __builtin_ctzll(chosen);

@@ -8,10 +8,15 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define WIRE_SCHEMA 1
 
-/* A row of `spans`: one process and one span name, over all the paths on which the name occurs. */
+/* A row of `spans`: one process and one span name, over all the paths on which the name occurs; or, named
+ * WIRE_OUTSIDE, one process and one name of its threads, with what these allocate outside of spans. */
+#define WIRE_OUTSIDE "(outside)"
+/* Keys of these rows, in `spans` and in `tree`, begin here. */
+#define WIRE_OUTSIDE_KEY (UINT32_C(1) << 31)
 #define WIRE_SPANS_COLUMNS(X)                                                                                          \
         X(process, UINT, NONE, "the collector's number for the process; pids are reused, this is not")                 \
         X(pid, UINT, NONE, "process id")                                                                               \
@@ -53,9 +58,10 @@
         X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")                                               \
         X(timed_call_max_ns, UINT, DURATION, "of the longest of these since the last reset")                           \
         X(timed_calls_per_1000s, UINT, COUNT, "these in a thousand seconds, as the last 10 s were")                    \
-        X(calls_net_bytes, INT, BYTES, "net bytes of the calls in per_call; only when asked for")
+        X(calls_net_bytes, INT, BYTES, "net bytes of the calls in per_call; only when asked for")                      \
+        X(thread, TEXT, NONE, "of a row (outside): the name of the threads; else empty")
 
-/* A row of `tree`: one process and one path, parents before children. */
+/* A row of `tree`: one process and one path, parents before children; rows WIRE_OUTSIDE are roots. */
 #define WIRE_TREE_COLUMNS(X)                                                                                           \
         X(process, UINT, NONE, "the collector's number for the process")                                               \
         X(pid, UINT, NONE, "process id")                                                                               \
@@ -87,7 +93,8 @@
         X(per_call_p99, UINT, BYTES, "p99 of bytes allocated by a closed span; only when asked for")                   \
         X(busy_ns, UINT, DURATION, "time in the path's outermost cycles, while the process was timed")                 \
         X(timed_calls, UINT, COUNT, "spans that closed, timed from beginning to end")                                  \
-        X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")
+        X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")                                               \
+        X(thread, TEXT, NONE, "of a row (outside): the name of the threads; else empty")
 
 /* A row of `ps`. */
 #define WIRE_PS_COLUMNS(X)                                                                                             \

@@ -172,8 +172,11 @@ static void ask(const struct books *books) {
                 books_path_rates(books, path, 5, rate);
                 books_path_text(books, path, text, sizeof text);
         }
-        for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++)
+        for (uint32_t i = 0; books_thread_row(books, i, &name, outside); i++) {
                 REQUIRE(strlen(name) < SHM_COMM_BYTES);
+                for (uint64_t since_ns = 0; since_ns < 3; since_ns++)
+                        books_outside_row(books, i, 5, since_ns, &row);
+        }
         for (uint32_t i = 0; books_last_row(books, i, &last); i++)
                 books_path_text(books, last.path, text, sizeof text);
 }

@@ -30,7 +30,7 @@ exec 9<>"$WORK/in"
 program=$!
 wait_for "the program" grep -q ready "$WORK/program"
 echo >&9
-wait_for "spans" bash -c "'$CTL' --socket '$QUERY' --json spans | jq -e '.spans | length == 7'"
+wait_for "spans" bash -c "'$CTL' --socket '$QUERY' --json spans | jq -e '.spans | length == 8'"
 
 # completes WORDS…: what bash offers for the last of them, a line each.
 completes() {
@@ -42,7 +42,7 @@ completes() {
 . "$BASH_FILE"
 set +u
 expect "verbs with s" "$(completes s)" "show spans status"
-expect "span names" "$(completes --socket "$QUERY" show '')" "child job parse poke request shared task"
+expect "span names" "$(completes --socket "$QUERY" show '')" "(outside) span_scripted child job parse poke request shared task"
 expect "span names with p" "$(completes --socket "$QUERY" show p)" "parse poke"
 expect "pids" "$(completes --socket "$QUERY" spans --pid '')" "$program"
 expect "pids after =" "$(completes --socket = "$QUERY" ps --pid = "${program:0:1}")" "$program"

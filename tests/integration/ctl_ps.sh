@@ -53,7 +53,7 @@ expect "its row" "$(ctl ps --columns=pid,net_bytes,alloc_bytes,coverage_ppm,aliv
 expect "its spans" "$(ctl spans --pid "$plain" --columns=span,cycles,alloc_bytes,net_bytes,quality | awk '$1 == "inner"' | xargs)" 'inner 2 - - -'
 expect_match "its tree" "$(ctl tree --pid "$plain" --columns=cycles,alloc_bytes,net_bytes)" 'inner +2 +- +-$'
 expect_match "its span in full" "$(ctl show inner --pid "$plain")" '^   Alloc: -, the heap is not counted; '
-expect_match "the process in it" "$(ctl tree --pid "$plain")" "^span_timed\[$plain\] +-$"
+expect_match "the process in it" "$(ctl tree --pid "$plain")" "^span_timed\[$plain\] +- +-$"
 expect "its document" "$(json '.spans[] | select(.span == "inner") | [.cycles, .alloc_bytes, .quality] | tostring' spans --pid "$plain")" '[2,0,"exact"]'
 expect_match "the spans of the other" "$(ctl spans --pid "$counted" --columns=span,cycles,alloc_bytes,quality)" '^inner +3 +[0-9.]+B exact$'
 stop_collector

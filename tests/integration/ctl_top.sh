@@ -58,20 +58,22 @@ parse 60B 15B 0 =
 shared 55B 52B 0 =
 poke 0B 0B 0 =
 CELLS
+# What its thread does outside of spans has no calls.
+shows "^ +$program \(outside\) s.* +0B +0B? +56B +[+]56B +- +- +- =\$"
 keys l
-shows '^by ALLOC  row 1 of 7 '
+shows '^by ALLOC  row 1 of 8 '
 expect "the largest" "$(screen | sed -n 4p | awk '{ print $2 }')" job
-expect "the smallest" "$(screen | sed -n 10p | awk '{ print $2 }')" poke
+expect "the smallest" "$(screen | sed -n 11p | awk '{ print $2 }')" poke
 echo >&9 # opens and enters "left", and stays in it: 11 bytes
 shows "^ +$program left +.* 1 +0 +- =\$"
 
 note "keys"
 keys j j Down k
-shows 'row 3 of 8'
+shows 'row 3 of 9'
 keys G
-shows 'row 8 of 8'
+shows 'row 9 of 9'
 keys PPage Home End NPage g
-shows 'row 1 of 8'
+shows 'row 1 of 9'
 keys n
 shows '^by NET/s  row'
 keys c I
@@ -80,7 +82,8 @@ keys a '>'
 shows '^by NET/s '
 keys '<' '<'
 shows '^by SPAN '
-expect "first by name" "$(screen | sed -n 4p | awk '{ print $2 }')" child
+expect "first by name" "$(screen | sed -n 4p | awk '{ print $2 }')" '(outside)'
+expect "second by name" "$(screen | sed -n 5p | awk '{ print $2 }')" child
 keys F6
 shows '^Sort by '
 shows '^>SPAN '
@@ -114,9 +117,9 @@ shows ' parse '
 keys / p a r
 shows '^Search: par'
 keys Enter
-shows 'row 5 of 8'
+shows 'row 5 of 9'
 keys / e
-shows 'row 5 of 8|Search: e'
+shows 'row 5 of 9|Search: e'
 keys Enter F3
 hides '^Search'
 keys w
@@ -131,7 +134,7 @@ shows '^by ALLOC '
 note "the tree"
 keys t
 shows 'tree +row'
-shows "^ +x1 \\(no unit\\) +0B +0B +3.8K +[+]3.5K"
+shows "^ +x1 \\(no unit\\) +0B +0B +4.6K +[+]4.0K"
 shows "$program └─span_scripted\\[$program\\] "
 shows '├─job +0B +0B +3.0K +[+]2.7K'
 shows '│ └─child +0B +0B +80B +[+]80B'
@@ -160,7 +163,7 @@ shows '^    2.0K  █+ +1 100.0%'
 shows '^    2.9K +3.0K  job'
 shows '^     80B +80B    child'
 keys Escape G
-shows '^by ALLOC  row 8'
+shows '^by ALLOC  row 9'
 resize 80 24
 
 note "sizes"

@@ -53,9 +53,9 @@ same tree.json bash -c "'$CTL' --socket '$QUERY' --json tree --columns=depth,pat
 
 note "tree --limit and ps --filter"
 expect "tree without hints" "$(ctl --no-legend tree --min-percent=0 --limit=2 | wc -l)" 3
-expect "what is folded before the last row" "$(ctl tree --min-percent=20 --limit=1 | tail -n 1)" "… 6 more; --limit=0 shows all."
-! ctl tree --min-percent=0 --limit=7 | grep -q more || fail "seven of seven rows are not all"
-expect "a locale without an ellipsis" "$(LC_ALL=C ctl tree --limit=1 | tail -n 1)" "... 6 more; --limit=0 shows all."
+expect "what is folded before the last row" "$(ctl tree --min-percent=20 --limit=1 | tail -n 1)" "… 7 more; --limit=0 shows all."
+! ctl tree --min-percent=0 --limit=8 | grep -q more || fail "eight of eight rows are not all"
+expect "a locale without an ellipsis" "$(LC_ALL=C ctl tree --limit=1 | tail -n 1)" "... 7 more; --limit=0 shows all."
 expect_match "a column that is sent only when it is named" "$(ctl tree --columns=per_call_p99 --sort=-per_call_p99)" 'job +[0-9.]+K'
 for filter in scripted "$(json '.processes[0].exe' ps | cut -c 2-20)" ''; do
         expect "processes with '$filter'" "$(json '[.processes[].pid] | @csv' ps --filter "$filter")" "$program"

@@ -28,7 +28,7 @@ rows() {
 
 # All rows of the processes that the ledger names, also of those that must have none.
 books() {
-        json "$(pids) as \$pids | .spans[] | select(.pid | IN(\$pids[])) |
+        json "$(pids) as \$pids | .spans[] | select((.pid | IN(\$pids[])) and .thread == \"\") |
                 \"span \(.pid) \(.path) \(.opened) \(.closed) \(.self_alloc_bytes)\",
                 if .opened != .closed + .aborted or .refused != 0 then \"wrong: \(.)\" else empty end" spans
         json "$(pids) as \$pids | .processes[] | select(.pid | IN(\$pids[])) |
@@ -111,7 +111,7 @@ else
         expect "pids" "$(pids)" "[$pid]"
         expect_ledger "a pid again" 2
         json_true "each process with its span" \
-                "[.spans[] | select(.pid == $pid) | .process] | length == 2 and (unique | length) == 2" spans
+                "[.spans[] | select(.pid == $pid and .thread == \"\") | .process] | length == 2 and (unique | length) == 2" spans
 fi
 
 # signals HOW COMMAND…: what was handled is recorded or counted; sums have all of it.
@@ -138,8 +138,9 @@ signals() {
         [ "$how" != snapshot ] || {
                 expect "all that was spent" "$(ps_field "$pid" alloc_bytes)" "$bytes"
                 expect "all that is booked" "$(ps_field "$pid" "self_alloc_bytes + .outside_alloc_bytes")" "$bytes"
-                json_true "the spans' sum" "[.spans[] | select(.pid == $pid) | .self_alloc_bytes] | add ==
+                json_true "the spans' sum" "[.spans[] | select(.pid == $pid and .thread == \"\") | .self_alloc_bytes] | add ==
                         $(ps_field "$pid" self_alloc_bytes)" spans
+                json_true "the sum of all rows" "[.spans[] | select(.pid == $pid) | .self_alloc_bytes] | add == $bytes" spans
         }
 }
 unset SPANALLOC_RING_KIB

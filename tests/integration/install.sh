@@ -67,7 +67,7 @@ cp outside.c outside.cpp
 shows() {
         "$PREFIX/bin/spanallocctl" --json=short run -o "$WORK/report" -- "$1" || fail "$1 ended with $?"
         expect "$1: spans, cycles, allocations" \
-                "$(jq -r '[.spans[] | "\(.path) \(.cycles) \(.alloc_count)"] | sort | join(", ")' "$WORK/report")" \
+                "$(jq -r '[.spans[] | select(.thread == "") | "\(.path) \(.cycles) \(.alloc_count)"] | sort | join(", ")' "$WORK/report")" \
                 "outside 1 ${2:-1}, outside/explicit 1 ${2:-1}"
 }
 

@@ -95,7 +95,7 @@ hold $bob 8 1
 expect "bob" "$SAID" "attached 0"
 wait_for "alice's names to reach the limit" eval '[ "$(status limited_names)" -gt 0 ] || [ "$(status limited_paths)" -gt 0 ]'
 wait_true "alice has (other)" "[.spans[] | select(.uid == $alice and .span == \"(other)\")] | length > 0" spans
-json_true "bob has his eight names, and no (other)" "[.spans[] | select(.uid == $bob) | .span] | length == 8" spans
+json_true "bob has his eight names, and no (other)" "[.spans[] | select(.uid == $bob and .thread == \"\") | .span] | length == 8" spans
 expect_at_least "limited_processes" "$(status limited_processes)" 1
 told max-paths-per-uid
 

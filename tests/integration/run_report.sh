@@ -29,7 +29,9 @@ for i in 0 17 31; do
 done
 expect "named threads" "$(jq '[.processes[0].outside_threads | keys[] | select(startswith("worker-"))] | length' "$WORK/report")" 32
 expect "outside, in sum" "$(jq '[.processes[0].outside_threads[][1]] | add == .' "$WORK/report" >/dev/null; jq '.processes[0] | ([.outside_threads[][1]] | add) == .outside_alloc_bytes' "$WORK/report")" true
-expect "no spans" "$(jq '.spans | length' "$WORK/report")" 0
+expect "no spans" "$(jq '[.spans[] | select(.thread == "")] | length' "$WORK/report")" 0
+expect "rows of threads" "$(jq '[.spans[] | select(.span == "(outside)" and (.thread | startswith("worker-")))] | length' "$WORK/report")" 32
+expect "worker-17 in them" "$(jq -c '.spans[] | select(.thread == "worker-17") | [.self_alloc_count, .self_alloc_bytes, .opened]' "$WORK/report")" "[100,100000,0]"
 
 note "for a person"
 "$CTL" run -o "$WORK/human" -- "$FAMILY" threads 32 100
@@ -89,9 +91,10 @@ done
 if [ -e "$PROGRAMS/span_run" ]; then
         note "a program with spans"
         "$CTL" --json=short run -o "$WORK/report" -- "$PROGRAMS/span_run" 3 100
-        expect "spans" "$(jq -c '[.spans[] | [.span, .cycles, .closed, .self_alloc_count, .self_alloc_bytes, .alloc_bytes]] | sort' "$WORK/report")" \
+        expect "spans" "$(jq -c '[.spans[] | select(.thread == "") | [.span, .cycles, .closed, .self_alloc_count, .self_alloc_bytes, .alloc_bytes]] | sort' "$WORK/report")" \
                 '[["inner",300,300,300,300000,300000],["outer",3,3,3,3000,303000]]'
         "$CTL" run -o "$WORK/human" -- "$PROGRAMS/span_run" 3 100
         expect_match "spans for a person" "$(cat "$WORK/human")" '^inner +span_run +300 '
+        ! grep -q '(outside)' "$WORK/human" || fail "what is outside of spans stands in two tables: $(cat "$WORK/human")"
 fi
 pass

@@ -58,7 +58,7 @@ zeros() {
         local fields
         fields=$(printf '.%s,' "${sums[@]}" "${sums[@]/#/self_}" net_bytes .per_call.max)
         fields=${fields//../.}
-        expect "$1: names that have allocated" "$(jq -c "[.spans[] | select([${fields%,}] | any(. != 0)) | .span]" \
+        expect "$1: names that have allocated" "$(jq -c "[.spans[] | select(.thread == \"\") | select([${fields%,}] | any(. != 0)) | .span]" \
                 "$WORK/spans")" "[]"
 }
 all_closed() {
@@ -115,7 +115,7 @@ expect "crowded: scopes" "$(jq '.spans[] | select(.span == "deep") | .cycles + .
 expect "crowded: refused" "$(ps_field "$program" refused)" "$(said refused)"
 expect "crowded: all closed" "$(total closed)" $((20000 + 400 * 401 + $(said deep) - $(said refused_depth)))
 expect_balanced "$program"
-note "crowded: $(total closed) spans of $(jq '.spans | length' "$WORK/spans") names; $(said other_names) had no name," \
+note "crowded: $(total closed) spans of $(jq '[.spans[] | select(.thread == "")] | length' "$WORK/spans") names; $(said other_names) had no name," \
         "$(said other_paths) no path, $(said refused_depth) were too deep"
 end
 

@@ -51,7 +51,7 @@ expect "refused in the books" "$(ps_field "$pid" refused)" \
 expect_balanced "$pid"
 # A cycle is 16 bytes: each is in a span, or lost.
 json_true "each cycle's bytes" "
-        ([.spans[] | select(.pid == $pid) | .self_alloc_bytes] | add) == 16 * ($tried - $refused)" spans
+        ([.spans[] | select(.pid == $pid and .thread == \"\") | .self_alloc_bytes] | add) == 16 * ($tried - $refused)" spans
 expect "lost" "$(ps_field "$pid" lost_alloc_bytes)" $((16 * refused))
 exec 5>&-
 wait_status "$pid"

@@ -24,6 +24,8 @@ struct fake {
         struct top_samples samples;
         struct table *status;
         const char *counting; /* of process 3 */
+        uint64_t now_ns;      /* of the latest answer */
+        uint64_t own[3];      /* bytes that each process allocated; half of them it has now */
 };
 
 static inline int setup(void **state) {
@@ -50,7 +52,7 @@ static inline int teardown(void **state) {
 
 /* Processes 1 and 2 of unit x, 3 of unit y, with pids 101 to 103. */
 static inline struct table *fake_processes(const struct fake *fake) {
-        struct table *t = fake_table("ps", 3, 0);
+        struct table *t = fake_table("ps", 3, fake->now_ns);
 
         for (size_t i = 0; i < 3; i++) {
                 fake_uint(t, i, "process", i + 1);
@@ -59,6 +61,8 @@ static inline struct table *fake_processes(const struct fake *fake) {
                 fake_text(t, i, "comm", i < 2 ? "www" : "db");
                 fake_cell(t, i, "alive")->b = true;
                 fake_cell(t, i, "balanced")->b = true;
+                fake_uint(t, i, "alloc_bytes", fake->own[i]);
+                fake_int(t, i, "net_bytes", (int64_t)fake->own[i] / 2);
                 fake_text(t, i, "counting", i < 2 ? "libspanalloc-malloc" : fake->counting);
         }
         return t;
@@ -79,6 +83,7 @@ static inline void set_row(struct table *t, size_t row, uint64_t process, uint64
 
 /* Consumes the rows. */
 static inline void feed_table(struct fake *fake, struct table *rows) {
+        fake->now_ns = rows->time_ns;
         assert_int_equal(top_samples_take(&fake->samples, rows), 0);
         assert_int_equal(top_model_feed(fake->ui.model, &fake->samples, fake_processes(fake), fake->status), 0);
         table_free(rows);
@@ -111,14 +116,19 @@ static inline void set_node(struct table *t, size_t row, uint64_t process, uint6
         fake_uint(t, row, "parent_key", parent);
 }
 
-/* www[101]: job with index (forget below it) and read; db[103]: query. */
+/* www[101]: job with index (forget below it) and read; db[103]: query, and what its thread does outside of spans.  The
+ * processes have more than their rows: some was lost. */
 static inline void feed_tree(struct fake *fake, uint64_t time_ns, uint64_t step) {
-        struct table *t = fake_table("tree", 5, time_ns);
+        struct table *t = fake_table("tree", 6, time_ns);
 
         set_node(t, 0, 1, 1, 0, "job", 1000 * step);
         set_node(t, 1, 1, 2, 1, "job/index", 700 * step);
         set_node(t, 2, 1, 3, 2, "job/index/forget", 300 * step);
         set_node(t, 3, 1, 4, 1, "job/read", 100 * step);
         set_node(t, 4, 3, 1, 0, "query", 5000 * step);
+        set_node(t, 5, 3, WIRE_OUTSIDE_KEY, 0, WIRE_OUTSIDE, 600 * step);
+        fake_text(t, 5, "thread", "main");
+        fake->own[0] = 1100 * step;
+        fake->own[2] = 5800 * step;
         feed_table(fake, t);
 }

@@ -94,7 +94,7 @@ static void test_spans(void **state) {
         struct fixture *fixture = *state;
         struct table *table = table_as(fixture, &all, "spans", "process#", "1", NULL);
 
-        assert_int_equal(table->row_count, 3);
+        assert_int_equal(table->row_count, 4);
         assert_int_equal(table->column_count, WIRE_SPANS_COUNT - 4); /* without those that have to be asked for */
         assert_int_equal(table_column(table, "threads"), -1);
         assert_true(table->complete);
@@ -128,7 +128,105 @@ static void test_spans(void **state) {
         assert_string_equal(table_text(table, 2, "quality"), "exact");
         assert_int_equal(table_map_uint(table_map(table, 2, "per_call"), "count"), 1);
         assert_int_equal(table_map_uint(table_map(table, 2, "per_call"), "max"), 100);
+        assert_string_equal(table_text(table, 2, "thread"), "");
         table_free(table);
+}
+
+static void assert_rows(struct fixture *fixture, const struct query_peer *peer, size_t rows, const char *method,
+                        const char *key, const char *value) {
+        struct table *table = table_as(fixture, peer, method, key, value, NULL);
+
+        assert_int_equal(table->row_count, rows);
+        assert_true(table->complete);
+        table_free(table);
+}
+
+/* What is outside of spans comes last, by the names of threads; it has sums and rates, and no calls. */
+static void test_outside(void **state) {
+        struct fixture *fixture = *state;
+        struct books *books = process_of(fixture, 0)->books;
+        struct table *table;
+
+        strcpy(books->threads[1].name, "worker");
+        books->threads[2].name[0] = '\0'; /* prctl() allows that */
+        books->threads[1].outside[SHM_DEALLOC_BYTES] = 700;
+        books->threads[2].outside[SHM_ALLOC_COUNT] = 1;
+        books->book->threads = 4; /* the last has nothing, and no row */
+        table = table_as(fixture, &all, "spans", "process#", "1", NULL);
+        assert_int_equal(table->row_count, 6);
+        for (size_t i = 0; i < 3; i++) {
+                static const char *const names[] = {"main", "worker", "(no name)"};
+
+                assert_string_equal(table_text(table, 3 + i, "span"), "(outside)");
+                assert_string_equal(table_text(table, 3 + i, "path"), "(outside)");
+                assert_string_equal(table_text(table, 3 + i, "thread"), names[i]);
+                assert_string_equal(table_text(table, 3 + i, "unit"), "web.service");
+                assert_string_equal(table_text(table, 3 + i, "quality"), "exact");
+                assert_int_equal(table_uint(table, 3 + i, "key"), WIRE_OUTSIDE_KEY + i);
+                assert_int_equal(table_uint(table, 3 + i, "opened"), 0);
+                assert_int_equal(table_map_uint(table_map(table, 3 + i, "per_call"), "count"), 0);
+        }
+        assert_int_equal(table_uint(table, 3, "alloc_bytes"), 100);
+        assert_int_equal(table_uint(table, 3, "self_alloc_bytes"), 100);
+        assert_int_equal(table_uint(table, 3, "self_alloc_count"), 10);
+        assert_int_equal(table_int(table, 3, "net_bytes"), 90);
+        assert_int_equal(table_int(table, 4, "net_bytes"), -700);
+        table_free(table);
+
+        /* The columns that are sent only if they are named, of a row that is read twice. */
+        table = table_as(fixture, &all, "spans", "sort", "-net_bytes", "limit#", "5", "span", "(outside)", "columns",
+                         "thread,per_call_p99,per_call_histogram,threads,calls_net_bytes,net_bytes", NULL);
+        assert_int_equal(table->row_count, 4);
+        assert_string_equal(table_text(table, 0, "thread"), "main");
+        assert_string_equal(table_text(table, 3, "thread"), "worker");
+        assert_int_equal(table_int(table, 3, "net_bytes"), -700);
+        assert_int_equal(table_map(table, 0, "per_call_histogram")->count, 0);
+        assert_int_equal(table_map(table, 0, "threads")->count, 0);
+        table_free(table);
+
+        table = table_as(fixture, &all, "tree", "process#", "1", "filter", "ork", NULL);
+        assert_int_equal(table->row_count, 1);
+        assert_string_equal(table_text(table, 0, "path"), "(outside)");
+        assert_string_equal(table_text(table, 0, "thread"), "worker");
+        assert_int_equal(table_uint(table, 0, "parent_key"), 0);
+        assert_int_equal(table_uint(table, 0, "key"), WIRE_OUTSIDE_KEY + 1);
+        assert_int_equal(table_uint(table, 0, "self_dealloc_bytes"), 700);
+        table_free(table);
+}
+
+/* The self columns of all rows of a process, with what was lost and what came before, are its counters. */
+static void assert_adds_up(struct fixture *fixture, const char *method) {
+        static const char *const counters[] = {"alloc_count", "alloc_bytes", "dealloc_count", "dealloc_bytes"};
+        struct table *rows = table_as(fixture, &all, method, "process#", "1", NULL);
+        struct table *ps = table_as(fixture, &all, "ps", "process#", "1", NULL);
+        char column[64];
+
+        for (int c = 0; c < SHM_COUNTERS; c++) {
+                uint64_t sum;
+
+                snprintf(column, sizeof(column), "lost_%s", counters[c]);
+                sum = table_uint(ps, 0, column);
+                snprintf(column, sizeof(column), "before_%s", counters[c]);
+                sum += table_uint(ps, 0, column);
+                snprintf(column, sizeof(column), "self_%s", counters[c]);
+                for (size_t row = 0; row < rows->row_count; row++)
+                        sum += table_uint(rows, row, column);
+                assert_int_equal(sum, table_uint(ps, 0, counters[c]));
+        }
+        table_free(rows);
+        table_free(ps);
+}
+
+static void test_rows_add_up(void **state) {
+        struct fixture *fixture = *state;
+
+        for (int i = 0; i < 2; i++) {
+                assert_adds_up(fixture, "spans");
+                assert_adds_up(fixture, "tree");
+                table_free(table_as(fixture, &all, "reset", NULL));
+                assert_rows(fixture, &all, 0, "spans", "process#", "1");
+                play(fixture, process_of(fixture, 0)->books);
+        }
 }
 
 /* Only what is asked for, in the order of the table, and what is never sent otherwise. */
@@ -137,7 +235,7 @@ static void test_columns(void **state) {
         struct table *table = table_as(fixture, &all, "spans", "process#", "1", "columns",
                                        "per_call_histogram,span,alloc_bytes,key,per_call_p99", NULL);
 
-        assert_int_equal(table->row_count, 3);
+        assert_int_equal(table->row_count, 4);
         assert_int_equal(table->column_count, 5);
         assert_string_equal(table->columns[0].name, "span");
         assert_string_equal(table->columns[1].name, "alloc_bytes");
@@ -178,22 +276,23 @@ static void test_sorts_and_limits(void **state) {
         struct table *table;
 
         table = table_as(fixture, &all, "spans", "sort", "-alloc_bytes", NULL);
-        assert_int_equal(table->row_count, 6);
-        for (size_t i = 0; i < 6; i++) {
-                static const uint64_t bytes[] = {10000, 10000, 3030, 3030, 100, 100};
+        assert_int_equal(table->row_count, 8);
+        for (size_t i = 0; i < 8; i++) {
+                static const uint64_t bytes[] = {10000, 10000, 3030, 3030, 100, 100, 100, 100};
+                static const uint64_t processes[] = {1, 2, 1, 2, 1, 1, 2, 2}; /* ties: by process */
 
                 assert_int_equal(table_uint(table, i, "alloc_bytes"), bytes[i]);
-                assert_int_equal(table_uint(table, i, "process"), 1 + i % 2); /* ties: by process */
+                assert_int_equal(table_uint(table, i, "process"), processes[i]);
         }
         table_free(table);
 
-        for (uint64_t limit = 1; limit <= 7; limit++) {
+        for (uint64_t limit = 1; limit <= 9; limit++) {
                 char text[8];
 
                 snprintf(text, sizeof(text), "%d", (int)limit);
                 table = table_as(fixture, &all, "spans", "sort", "alloc_bytes", "limit#", text, NULL);
-                assert_int_equal(table->row_count, limit < 6 ? limit : 6);
-                assert_int_equal(table->complete, limit >= 6);
+                assert_int_equal(table->row_count, limit < 8 ? limit : 8);
+                assert_int_equal(table->complete, limit >= 8);
                 assert_int_equal(table_uint(table, 0, "alloc_bytes"), 100);
                 assert_int_equal(table_uint(table, 0, "process"), 1);
                 table_free(table);
@@ -202,6 +301,7 @@ static void test_sorts_and_limits(void **state) {
         table = table_as(fixture, &all, "spans", "sort", "-path", "process#", "1", NULL);
         assert_string_equal(table_text(table, 0, "path"), "request");
         assert_string_equal(table_text(table, 2, "path"), "o\\/dd");
+        assert_string_equal(table_text(table, 3, "path"), "(outside)");
         table_free(table);
 
         table = table_as(fixture, &all, "ps", "sort", "-pid", "limit#", "1", NULL);
@@ -228,6 +328,7 @@ static void test_sorts_by_every_column(void **state) {
         struct fixture *fixture = *state;
         char sort[64], wanted[256];
         struct table *table;
+        bool outside;
 
         process_of(fixture, 0)->books->tallies[AT_ODD].total[SHM_DEALLOC_BYTES] += 1000000;
         process_of(fixture, 1)->books->tallies[AT_REQUEST].total[SHM_DEALLOC_BYTES] += 3000;
@@ -235,19 +336,22 @@ static void test_sorts_by_every_column(void **state) {
         for (size_t i = 0; i < columns->count; i++) {
                 if (columns->columns[i].type == WIRE_COLUMN_MAP)
                         continue;
-                snprintf(wanted, sizeof(wanted), "process,span,%s", columns->columns[i].name);
+                snprintf(wanted, sizeof(wanted), "process,span,thread,%s", columns->columns[i].name);
                 for (int descending = 0; descending < 2; descending++) {
                         snprintf(sort, sizeof(sort), "%s%s", descending ? "-" : "", columns->columns[i].name);
                         table = table_as(fixture, &all, "spans", "sort", sort, "columns", wanted, NULL);
-                        assert_int_equal(table->row_count, 6);
-                        for (size_t row = 1; row < 6; row++) {
+                        assert_int_equal(table->row_count, 8);
+                        for (size_t row = 1; row < 8; row++) {
                                 int order = compare_by(table, row - 1, row, columns->columns[i].name);
 
                                 order = descending ? -order : order;
                                 if (order == 0)
                                         order = compare_by(table, row - 1, row, "process");
-                                if (order == 0)
+                                outside = *table_text(table, row, "thread");
+                                if (order == 0 && !*table_text(table, row - 1, "thread") == !outside)
                                         order = compare_by(table, row - 1, row, "span");
+                                else if (order == 0)
+                                        order = outside ? -1 : 1; /* after the spans */
                                 assert_true(order < 0);
                         }
                         table_free(table);
@@ -266,18 +370,9 @@ static void test_a_name_that_comes_later(void **state) {
         path(books, PATHS + 1, 0, NAMES + 1);
         books->tallies[PATHS + 1].opened = 1;
         table = table_as(fixture, &all, "spans", NULL);
-        assert_int_equal(table->row_count, 7);
+        assert_int_equal(table->row_count, 9);
         assert_string_equal(table_text(table, 0, "span"), "before all");
         assert_string_equal(table_text(table, 1, "span"), "o/dd");
-        table_free(table);
-}
-
-static void assert_rows(struct fixture *fixture, const struct query_peer *peer, size_t rows, const char *method,
-                        const char *key, const char *value) {
-        struct table *table = table_as(fixture, peer, method, key, value, NULL);
-
-        assert_int_equal(table->row_count, rows);
-        assert_true(table->complete);
         table_free(table);
 }
 
@@ -285,25 +380,30 @@ static void test_filters_and_visibility(void **state) {
         struct fixture *fixture = *state;
 
         assert_rows(fixture, &all, 3, "ps", NULL, NULL);
-        assert_rows(fixture, &all, 6, "spans", NULL, NULL);
-        assert_rows(fixture, &all, 8, "tree", NULL, NULL);
+        assert_rows(fixture, &all, 8, "spans", NULL, NULL);
+        assert_rows(fixture, &all, 10, "tree", NULL, NULL);
         assert_rows(fixture, &user, 2, "ps", NULL, NULL);
-        assert_rows(fixture, &user, 3, "spans", NULL, NULL);
-        assert_rows(fixture, &user, 4, "tree", NULL, NULL);
+        assert_rows(fixture, &user, 4, "spans", NULL, NULL);
+        assert_rows(fixture, &user, 5, "tree", NULL, NULL);
         assert_rows(fixture, &user, 0, "ps", "pid#", "100");
         assert_rows(fixture, &user, 0, "spans", "process#", "1");
         assert_rows(fixture, &user, 0, "tree", "unit", "web.service");
 
         assert_rows(fixture, &all, 1, "ps", "pid#", "200");
         assert_rows(fixture, &all, 0, "ps", "pid#", "18446744073709551615");
-        assert_rows(fixture, &all, 3, "spans", "unit", "web.service");
+        assert_rows(fixture, &all, 4, "spans", "unit", "web.service");
         assert_rows(fixture, &all, 0, "spans", "unit", "web");
         assert_rows(fixture, &all, 2, "spans", "span", "parse");
         assert_rows(fixture, &all, 0, "spans", "span", "pars");
         assert_rows(fixture, &all, 4, "spans", "filter", "dd");
         assert_rows(fixture, &all, 2, "spans", "filter", "eque");
-        assert_rows(fixture, &all, 6, "spans", "filter", "");
+        assert_rows(fixture, &all, 8, "spans", "filter", "");
         assert_rows(fixture, &all, 0, "spans", "filter", "nothing");
+        assert_rows(fixture, &all, 2, "spans", "filter", "(outs");
+        assert_rows(fixture, &all, 2, "spans", "filter", "ain");
+        assert_rows(fixture, &all, 2, "spans", "filter", "(outside) main");
+        assert_rows(fixture, &all, 2, "spans", "span", "(outside)");
+        assert_rows(fixture, &all, 0, "spans", "span", "main");
         assert_rows(fixture, &all, 1, "ps", "filter", "p20");
         assert_rows(fixture, &all, 3, "ps", "filter", "0");
         assert_rows(fixture, &user, 2, "ps", "filter", "");
@@ -322,16 +422,14 @@ static void test_tree(void **state) {
                 const char *path;
                 uint64_t depth, bytes, self;
         } expected[] = {
-                {"o\\/dd", 0, 10000, 7000},
-                {"o\\/dd/parse", 1, 3000, 3000},
-                {"request", 0, 100, 70},
-                {"request/parse", 1, 30, 30},
+                {"o\\/dd", 0, 10000, 7000},   {"o\\/dd/parse", 1, 3000, 3000}, {"request", 0, 100, 70},
+                {"request/parse", 1, 30, 30}, {"(outside)", 0, 100, 100},
         };
         struct fixture *fixture = *state;
         struct table *table = table_as(fixture, &all, "tree", "pid#", "200", NULL);
 
-        assert_int_equal(table->row_count, 4);
-        for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(table->row_count, 5);
+        for (size_t i = 0; i < 5; i++) {
                 assert_string_equal(table_text(table, i, "path"), expected[i].path);
                 assert_string_equal(table_text(table, i, "comm"), "p200");
                 assert_int_equal(table_uint(table, i, "depth"), expected[i].depth);
@@ -443,6 +541,8 @@ int main(void) {
                 TEST(test_no_request_ends_the_connection),
                 TEST(test_mistakes_are_told),
                 TEST(test_spans),
+                TEST(test_outside),
+                TEST(test_rows_add_up),
                 TEST(test_columns),
                 TEST(test_sorts_and_limits),
                 TEST(test_sorts_by_every_column),

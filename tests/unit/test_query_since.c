@@ -65,23 +65,23 @@ static void test_only_what_changed(void **state) {
         struct fixture *fixture = *state;
         uint64_t first, second, third;
 
-        first = ask_since(fixture, &all, 0, 6, 0, 0);
+        first = ask_since(fixture, &all, 0, 8, 0, 0);
         second = ask_since(fixture, &all, first, 0, 1, 2);
         play(fixture, books_of(fixture, 1));
         /* Both clients get the changed rows: the one with the newest answer, and the one with an older answer. */
-        third = ask_since(fixture, &all, second, 3, 1, 0);
-        assert_int_equal(ask_since(fixture, &all, first, 3, 1, 0), third + 1);
+        third = ask_since(fixture, &all, second, 4, 1, 0);
+        assert_int_equal(ask_since(fixture, &all, first, 4, 1, 0), third + 1);
         ask_since(fixture, &all, third, 0, 1, 2);
-        ask_since(fixture, &all, 0, 6, 0, 0);
+        ask_since(fixture, &all, 0, 8, 0, 0);
         play(fixture, books_of(fixture, 0));
-        ask_since(fixture, &all, second, 6, 0, 0);
-        ask_since(fixture, &all, third, 3, 2, 0);
+        ask_since(fixture, &all, second, 8, 0, 0);
+        ask_since(fixture, &all, third, 4, 2, 0);
 }
 
 /* A batch in which nothing is changed, as of each process that sleeps. */
 static void test_a_batch_of_nothing(void **state) {
         struct fixture *fixture = *state;
-        uint64_t first = ask_since(fixture, &all, 0, 6, 0, 0);
+        uint64_t first = ask_since(fixture, &all, 0, 8, 0, 0);
 
         books_begin(books_of(fixture, 0), 77);
         books_commit(books_of(fixture, 0));
@@ -90,7 +90,7 @@ static void test_a_batch_of_nothing(void **state) {
 
 static void test_only_what_he_may_see(void **state) {
         struct fixture *fixture = *state;
-        uint64_t first = ask_since(fixture, &user, 0, 3, 0, 0);
+        uint64_t first = ask_since(fixture, &user, 0, 4, 0, 0);
 
         play(fixture, books_of(fixture, 0));
         ask_since(fixture, &user, first, 0, 2, 0);
@@ -99,7 +99,7 @@ static void test_only_what_he_may_see(void **state) {
 /* What a reset takes away is a change. */
 static void test_a_reset(void **state) {
         struct fixture *fixture = *state;
-        uint64_t first = ask_since(fixture, &all, 0, 6, 0, 0);
+        uint64_t first = ask_since(fixture, &all, 0, 8, 0, 0);
 
         table_free(table_as(fixture, &all, "reset", NULL));
         first = ask_since(fixture, &all, first, 0, 0, 0);
@@ -109,14 +109,14 @@ static void test_a_reset(void **state) {
 /* The number of another collector, which this one follows: it is below all of this one. */
 static void test_another_collector(void **state) {
         struct fixture *fixture = *state;
-        uint64_t before = ask_since(fixture, &all, 0, 6, 0, 0);
+        uint64_t before = ask_since(fixture, &all, 0, 8, 0, 0);
         struct query *other;
 
         assert_int_equal(query_new(&other, fixture->collector), 0);
         query_free(fixture->query);
         fixture->query = other;
         books_of(fixture, 0)->cache->seen_changes = books_of(fixture, 1)->cache->seen_changes = 0;
-        ask_since(fixture, &all, before, 6, 0, 0);
+        ask_since(fixture, &all, before, 8, 0, 0);
 }
 
 static void test_mistakes(void **state) {
@@ -135,7 +135,7 @@ static void test_broken_answers(void **state) {
         struct wire_cursor whole;
         char number[24];
 
-        snprintf(number, sizeof(number), "%llu", (unsigned long long)ask_since(fixture, &all, 0, 6, 0, 0));
+        snprintf(number, sizeof(number), "%llu", (unsigned long long)ask_since(fixture, &all, 0, 8, 0, 0));
         assert_int_equal(ask_with(fixture, &all, "since_answer#", number, NULL), QUERY_ANSWERED);
         whole = result_of(fixture);
         for (size_t left = 0; left < whole.left; left++)

@@ -214,29 +214,40 @@ static void expect_line(const struct fake *fake, size_t index, enum top_kind kin
 static void test_tree(void **state) {
         struct fake *fake = *state;
         struct top_model *model = fake->ui.model;
+        struct top_row outside, query;
 
         top_model_set_shape(model, TOP_TREE);
         assert_int_equal(top_model_count(model), 0);
         feed_tree(fake, SECOND, 1);
         feed_tree(fake, 2 * SECOND, 2);
-        assert_int_equal(top_model_count(model), 9);
-        expect_line(fake, 0, TOP_ROW_UNIT, 0, "y", 10000);
-        expect_line(fake, 1, TOP_ROW_PROCESS, 1, "db", 10000);
+        assert_int_equal(top_model_count(model), 10);
+        expect_line(fake, 0, TOP_ROW_UNIT, 0, "y", 11600);
+        expect_line(fake, 1, TOP_ROW_PROCESS, 1, "db", 11600);
         expect_line(fake, 2, TOP_ROW_SPAN, 2, "query", 10000);
-        expect_line(fake, 3, TOP_ROW_UNIT, 0, "x", 2000);
-        expect_line(fake, 4, TOP_ROW_PROCESS, 1, "www", 2000);
-        expect_line(fake, 5, TOP_ROW_SPAN, 2, "job", 2000);
-        expect_line(fake, 6, TOP_ROW_SPAN, 3, "index", 1400);
-        expect_line(fake, 7, TOP_ROW_SPAN, 4, "forget", 600);
-        expect_line(fake, 8, TOP_ROW_SPAN, 3, "read", 200);
-        assert_int_equal(row_at(fake, 3).rates.alloc_bytes, 1000);
+        expect_line(fake, 3, TOP_ROW_SPAN, 2, "(outside) main", 1200);
+        expect_line(fake, 4, TOP_ROW_UNIT, 0, "x", 2200);
+        expect_line(fake, 5, TOP_ROW_PROCESS, 1, "www", 2200);
+        expect_line(fake, 6, TOP_ROW_SPAN, 2, "job", 2000);
+        expect_line(fake, 7, TOP_ROW_SPAN, 3, "index", 1400);
+        expect_line(fake, 8, TOP_ROW_SPAN, 4, "forget", 600);
+        expect_line(fake, 9, TOP_ROW_SPAN, 3, "read", 200);
+        outside = row_at(fake, 3);
+        query = row_at(fake, 2);
+        assert_true(top_row_is_outside(&outside));
+        assert_false(top_row_is_outside(&query));
+        /* What a process has is its own, and its unit's: not what its rows add up to. */
+        assert_int_equal(row_at(fake, 1).sums.net_bytes, 5800);
+        assert_int_equal(row_at(fake, 4).sums.net_bytes, 1100);
+        assert_int_equal(row_at(fake, 4).rates.alloc_bytes, 1100);
+        assert_int_equal(row_at(fake, 4).rates.net_bytes, 550);
+        assert_int_equal(row_at(fake, 4).sums.closed, 20);
         assert_int_equal(row_at(fake, 0).processes, 1);
         /* index is not the last below job, read is. */
-        assert_false(row_at(fake, 6).last >> 3 & 1);
-        assert_true(row_at(fake, 8).last >> 3 & 1);
+        assert_false(row_at(fake, 7).last >> 3 & 1);
+        assert_true(row_at(fake, 9).last >> 3 & 1);
 
         top_model_set_descending(model, false);
-        expect_line(fake, 0, TOP_ROW_UNIT, 0, "x", 2000);
+        expect_line(fake, 0, TOP_ROW_UNIT, 0, "x", 2200);
         expect_line(fake, 3, TOP_ROW_SPAN, 3, "read", 200);
         top_model_set_descending(model, true);
 
@@ -253,23 +264,23 @@ static void test_folding(void **state) {
 
         top_model_set_shape(model, TOP_TREE);
         feed_tree(fake, SECOND, 1);
-        top_model_move(model, 6); /* index */
+        top_model_move(model, 7); /* index */
         top_model_fold(model, true);
-        assert_int_equal(top_model_count(model), 8);
-        assert_true(row_at(fake, 6).folded);
-        assert_int_equal(top_model_selected(model), 6);
+        assert_int_equal(top_model_count(model), 9);
+        assert_true(row_at(fake, 7).folded);
+        assert_int_equal(top_model_selected(model), 7);
         /* Folded already: its parent is next. */
         top_model_fold(model, true);
-        assert_int_equal(top_model_count(model), 6);
-        assert_int_equal(top_model_selected(model), 5);
+        assert_int_equal(top_model_count(model), 7);
+        assert_int_equal(top_model_selected(model), 6);
         feed_tree(fake, 2 * SECOND, 2); /* it stays so */
-        assert_int_equal(top_model_count(model), 6);
+        assert_int_equal(top_model_count(model), 7);
         top_model_fold(model, false);
-        assert_int_equal(top_model_count(model), 8); /* index is still folded */
+        assert_int_equal(top_model_count(model), 9); /* index is still folded */
         top_model_fold_all(model);
         assert_int_equal(top_model_count(model), 4);
         top_model_fold_all(model);
-        assert_int_equal(top_model_count(model), 9);
+        assert_int_equal(top_model_count(model), 10);
         top_model_move(model, -LONG_MAX);
         top_model_fold(model, true);
         assert_int_equal(top_model_count(model), 7);

@@ -60,7 +60,7 @@ static void check(struct fixture *fixture, bool json, int where, int r, enum cli
         failing = FAIL_NOWHERE;
         assert_int_equal(top_refresh(&top), 0);
         assert_true(top.ui.connected);
-        assert_int_equal(top_model_count(top.ui.model), 6);
+        assert_int_equal(top_model_count(top.ui.model), 8);
 
         /* An error that was shown long ago. */
         top.error = (struct client_error){1, CLIENT_ERROR_NOT_FOUND, "stale"};

@@ -2,7 +2,8 @@
 /*
  * static_load PROCESSES MAPPINGS NAMES THREADS [BELOW [OPEN]]: so many processes, each with so many mappings, which attach, open
  * and close a span of each of so many names on each of so many threads, in each of these spans one of each of the first
- * BELOW names, and say so, with OPEN spans open on each thread.  Then they wait for the end of their input; with a line of input before that, they kill
+ * BELOW names, and say so, with OPEN spans open on each thread.  Threads have names of their own, and count something outside of
+ * spans.  Then they wait for the end of their input; with a line of input before that, they kill
  * themselves.
  */
 #include <pthread.h>
@@ -17,7 +18,12 @@
 #include <spanalloc/spanalloc.h>
 
 static int names, below, left_open;
+static _Thread_local struct spanalloc_counters counted;
 static pthread_barrier_t barrier;
+
+static void snapshot(struct spanalloc_counters *out) {
+        *out = counted;
+}
 
 static spanalloc_span open_span(int number) {
         char name[32];
@@ -37,6 +43,12 @@ static void do_span(int number, int children) {
 }
 
 static void *work(void *userdata) {
+        char name[16];
+
+        snprintf(name, sizeof name, "thread-%d", (int)(long)userdata);
+        pthread_setname_np(pthread_self(), name);
+        counted.alloc_count = 1;
+        counted.alloc_bytes = 16;
         for (int i = 0; i < names; i++)
                 do_span(i, below);
         for (int i = 0; i < left_open; i++)
@@ -61,12 +73,13 @@ static int run(int mappings, int threads, int number) {
         int r;
 
         map_much(mappings);
+        spanalloc_set_snapshot(snapshot);
         r = spanalloc_attach(NULL);
         pthread_barrier_init(&barrier, NULL, (unsigned)threads + 1);
         pthread_attr_init(&attributes);
         pthread_attr_setstacksize(&attributes, 65536);
         for (int i = 0; i < threads; i++)
-                if (pthread_create(&thread, &attributes, work, NULL))
+                if (pthread_create(&thread, &attributes, work, (void *)(long)i))
                         return 1;
         pthread_barrier_wait(&barrier);
         printf("%s %d %d\n", r < 0 ? "refused" : "attached", r, number);
