@@ -194,6 +194,31 @@ static void test_outside(void **state) {
         table_free(table);
 }
 
+/* Since a mark, as spans are. */
+static void test_outside_since(void **state) {
+        static const char *const methods[] = {"spans", "tree"};
+        struct fixture *fixture = *state;
+        struct books *books = process_of(fixture, 0)->books;
+        struct table *table;
+
+        books_begin(books, 10);
+        books_mark(books, 10);
+        books_commit(books);
+        play(fixture, books);
+        for (int i = 0; i < 2; i++) {
+                table = table_as(fixture, &all, methods[i], "process#", "1", "filter", "(outside)", NULL);
+                assert_int_equal(table->row_count, 1);
+                assert_int_equal(table_uint(table, 0, "self_alloc_bytes"), 200);
+                table_free(table);
+                table = table_as(fixture, &all, methods[i], "process#", "1", "filter", "(outside)", "since_ns#", "1000",
+                                 NULL);
+                assert_int_equal(table->row_count, 1);
+                assert_int_equal(table_uint(table, 0, "self_alloc_bytes"), 100);
+                assert_true(table->complete);
+                table_free(table);
+        }
+}
+
 /* The self columns of all rows of a process, with what was lost and what came before, are its counters. */
 static void assert_adds_up(struct fixture *fixture, const char *method) {
         static const char *const counters[] = {"alloc_count", "alloc_bytes", "dealloc_count", "dealloc_bytes"};
@@ -542,6 +567,7 @@ int main(void) {
                 TEST(test_mistakes_are_told),
                 TEST(test_spans),
                 TEST(test_outside),
+                TEST(test_outside_since),
                 TEST(test_rows_add_up),
                 TEST(test_columns),
                 TEST(test_sorts_and_limits),
