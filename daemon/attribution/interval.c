@@ -53,7 +53,7 @@ void interval_before(struct books *books, struct lane *lane, const uint64_t befo
 }
 
 void interval_gap(struct books *books, struct lane *lane, const uint64_t gap[SHM_COUNTERS]) {
-        if (grow(books, lane->gap_seen, gap, lane->pending_lost))
+        if (grow(books, lane->gap_seen, gap, lane->pending_before))
                 set_pending(books, lane);
 }
 

@@ -53,8 +53,9 @@ static inline struct counters interval_end(struct books *books, struct lane *lan
         return last;
 }
 
-/* To be taken from the interval that ends next: what the lane's threads had counted before they came to it, cumulative;
- * what of it no collector had booked, likewise; and what was spent in refused frames since the last record. */
+/* To be taken from the interval that ends next: what the lane's threads had counted before they came to it, cumulative,
+ * in two parts: what an earlier collector had booked, and what none had.  Both are `before`: neither is a loss of these
+ * books.  Likewise what was spent in refused frames since the last record. */
 void interval_before(struct books *books, struct lane *lane, const uint64_t before[SHM_COUNTERS]);
 void interval_gap(struct books *books, struct lane *lane, const uint64_t gap[SHM_COUNTERS]);
 void interval_lost(struct books *books, struct lane *lane, const uint64_t lost[SHM_COUNTERS]);
