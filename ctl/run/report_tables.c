@@ -43,10 +43,18 @@ VALUE_CELL(cycles_cell, format_count, row->values[FOLD_CYCLES])
 VALUE_CELL(net_cell, format_net_bytes, (int64_t)row->values[FOLD_NET])
 VALUE_CELL(inherited_cell, format_bytes, row->values[FOLD_INHERITED])
 
+/* " x41", which stays where the name is cut; nothing for one. */
+static const char *times(const struct fold_row *row, char buf[FORMAT_MAX]) {
+        *buf = '\0';
+        if (row->images > 1)
+                snprintf(buf, FORMAT_MAX, " x%" PRIu64, row->images);
+        return buf;
+}
+
 static const char *name_cell(const struct fold_row *row, char buf[RENDER_CELL_MAX]) {
-        if (row->images == 1)
-                return row->keys[FOLD_NAME];
-        snprintf(buf, RENDER_CELL_MAX, "%.200s x%" PRIu64, row->keys[FOLD_NAME], row->images);
+        char tail[FORMAT_MAX];
+
+        snprintf(buf, RENDER_CELL_MAX, "%.200s%s", row->keys[FOLD_NAME], times(row, tail));
         return buf;
 }
 
@@ -113,7 +121,8 @@ static const struct column thread_columns[] = {
         {"NET", RENDER_RIGHT, 0, net_cell},
 };
 
-static size_t least_width(const struct fold *fold, size_t max, const struct column *column) {
+/* Of the widest cell or heading. */
+static size_t cell_width(const struct fold *fold, size_t max, const struct column *column) {
         size_t least = 0, heading = text_width(column->heading);
         char buf[RENDER_CELL_MAX];
 
@@ -123,9 +132,15 @@ static size_t least_width(const struct fold *fold, size_t max, const struct colu
 
                 least = width > least ? width : least;
         }
-        if ((column->flags & RENDER_SHORTEN) && least > SHORTENED)
-                least = SHORTENED;
-        return 1 + (least > heading ? least : heading);
+        return least > heading ? least : heading;
+}
+
+static size_t least_width(const struct fold *fold, size_t max, const struct column *column) {
+        size_t width = cell_width(fold, max, column), heading = text_width(column->heading);
+
+        if ((column->flags & RENDER_SHORTEN) && width > SHORTENED)
+                width = heading > SHORTENED ? heading : SHORTENED;
+        return 1 + width;
 }
 
 /* Those that fit into the width; 0: all.  Returns how many. */
@@ -156,12 +171,63 @@ static size_t choose(const struct fold *fold, size_t max, const struct column *c
         return n;
 }
 
-static int add_row(struct render *render, const struct fold_row *row, const struct column *columns, size_t count) {
-        char bufs[COLUMNS_MAX][RENDER_CELL_MAX];
+/* The columns of text share what the numbers leave: none gets more than it needs, and what one leaves the others get.
+ * Width 0: there is room for all. */
+static void share(const struct fold *fold, size_t max, const struct column *columns, size_t count, size_t width,
+                  size_t ret[COLUMNS_MAX]) {
+        size_t needed[COLUMNS_MAX], left = 0, rest = width + 1, n;
+
+        for (size_t i = 0; i < count; i++) {
+                bool is_text = columns[i].flags & RENDER_SHORTEN;
+
+                ret[i] = SIZE_MAX;
+                needed[i] = 1 + cell_width(fold, max, &columns[i]);
+                left += is_text;
+                if (!is_text)
+                        rest = rest > needed[i] ? rest - needed[i] : 0;
+        }
+        do {
+                n = left;
+                for (size_t i = 0; width && i < count; i++) {
+                        bool is_open = (columns[i].flags & RENDER_SHORTEN) && ret[i] == SIZE_MAX;
+
+                        if (!is_open || needed[i] > rest / left)
+                                continue;
+                        ret[i] = needed[i] - 1;
+                        rest -= needed[i];
+                        left--;
+                }
+        } while (width && left && left < n);
+        for (size_t i = 0; width && i < count; i++)
+                if ((columns[i].flags & RENDER_SHORTEN) && ret[i] == SIZE_MAX)
+                        ret[i] = rest / left > 1 ? rest / left - 1 : 1;
+}
+
+/* Here rather than by the table, which would cut the tail of a name. */
+static const char *fit(const struct fold_row *row, const struct column *column, const char *cell, size_t room,
+                       char buf[RENDER_CELL_MAX]) {
+        char tail[FORMAT_MAX] = "";
+        size_t width;
+
+        if (!cell || text_width(cell) <= room)
+                return cell;
+        if (column->cell == name_cell)
+                times(row, tail);
+        width = text_width(tail) < room ? room - text_width(tail) : 1;
+        *buf = '\0';
+        text_fit(buf, RENDER_CELL_MAX - sizeof(tail), column->cell == name_cell ? row->keys[FOLD_NAME] : cell, width,
+                 false);
+        strcat(buf, tail);
+        return buf;
+}
+
+static int add_row(struct render *render, const struct fold_row *row, const struct column *columns, size_t count,
+                   const size_t rooms[COLUMNS_MAX]) {
+        char bufs[COLUMNS_MAX][RENDER_CELL_MAX], fitted[COLUMNS_MAX][RENDER_CELL_MAX];
         const char *cells[COLUMNS_MAX];
 
         for (size_t i = 0; i < count; i++)
-                cells[i] = columns[i].cell(row, bufs[i]);
+                cells[i] = fit(row, &columns[i], columns[i].cell(row, bufs[i]), rooms[i], fitted[i]);
         return render_row(render, RENDER_ROOT, cells) == RENDER_ROOT ? -ENOMEM : 0;
 }
 
@@ -169,16 +235,18 @@ static int print_table(FILE *stream, const struct fold *fold, const struct colum
                        bool legend, size_t width) {
         struct column columns[COLUMNS_MAX];
         struct render *render = NULL;
+        size_t rooms[COLUMNS_MAX];
         int r;
 
         if (!fold->count)
                 return 0;
         count = choose(fold, max, all, count, width, columns);
+        share(fold, max, columns, count, width, rooms);
         r = render_new(&render, legend, width);
         for (size_t i = 0; i < count && r == 0; i++)
                 r = render_column(render, columns[i].heading, columns[i].flags);
         for (size_t i = 0; i < fold->count && i < max && r == 0; i++)
-                r = add_row(render, &fold->rows[i], columns, count);
+                r = add_row(render, &fold->rows[i], columns, count, rooms);
         fputc('\n', stream);
         if (r == 0)
                 r = render_print(render, stream);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "ctl/run/report_fold.h"
+#include "ctl/run/report_tables.h"
 
 enum { PROCESS, EXE, COMM, COUNTING, ENDED, ALIVE, BALANCED, BYTES, COUNT, LOST, THREADS, COLUMNS };
 
@@ -134,12 +135,53 @@ static void test_empty(void **state) {
         fold_deinit(&fold);
 }
 
+/* What the table of processes is for that width, with one name of that many programs; freed by the caller. */
+static char *table_of(const char *name, const char *note, uint64_t images, size_t width) {
+        struct fold_row row = {.keys = {[FOLD_NAME] = name, [FOLD_NOTE] = note}, .images = images};
+        struct fold fold = {.rows = &row, .count = 1};
+        char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        assert_non_null(stream);
+        assert_int_equal(report_table_processes(stream, &fold, true, width), 0);
+        fclose(stream);
+        return text;
+}
+
+static size_t widest(const char *text) {
+        size_t most = 0;
+
+        for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+                most = strcspn(text, "\n") > most ? strcspn(text, "\n") : most;
+        return most;
+}
+
+/* Where a name is cut, the number of its programs stays. */
+static void test_long_names(void **state) {
+        static const char name[] = "a-program-with-a-long-name-that-goes-on-and-on-for-more-than-half-of-the-width";
+        static const char note[] = "nothing: a note that is long, too, and tells why nothing counts it, at some length";
+        static const size_t widths[] = {50, 60, 80, 100, 132};
+
+        for (size_t i = 0; i < sizeof(widths) / sizeof(*widths); i++) {
+                char *text = table_of(name, note, 41, widths[i]);
+
+                assert_non_null(strstr(text, "\na-pro"));
+                assert_non_null(strstr(text, " x41 "));
+                assert_non_null(strstr(text, " nothing"));
+                assert_true(widest(text) <= widths[i] + 4); /* a mark of a cut has three bytes */
+                free(text);
+                text = table_of(name, "", 41, widths[i]);
+                assert_non_null(strstr(text, " x41 "));
+                free(text);
+        }
+        free(table_of("", "", 41, 10));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_processes),
-                cmocka_unit_test(test_threads),
-                cmocka_unit_test(test_spans),
-                cmocka_unit_test(test_empty),
+                cmocka_unit_test(test_processes), cmocka_unit_test(test_threads),    cmocka_unit_test(test_spans),
+                cmocka_unit_test(test_empty),     cmocka_unit_test(test_long_names),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
