@@ -211,36 +211,42 @@ static void end(struct screen *screen) {
         top_page_deinit(&screen->page);
 }
 
-/* Until the next answer is due, or a key comes, or the size changes. */
-static void wait_until(const struct top *top, uint64_t next_ns) {
+/* Until the next answer is due, or a key or a signal comes, or the size changes. */
+static void wait_until(const struct top *top, uint64_t next_ns, const sigset_t *open) {
         struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        uint64_t now = clock_monotonic_ns();
-        int ms = now >= next_ns ? 0 : (int)((next_ns - now) / NS_PER_MS) + 1;
+        uint64_t now = clock_monotonic_ns(), ns = now >= next_ns ? 0 : next_ns - now;
+        struct timespec timeout = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 
-        poll(&input, 1, top->ui.paused && !top->ui.ask_now ? -1 : ms);
+        ppoll(&input, 1, top->ui.paused && !top->ui.ask_now ? NULL : &timeout, open);
 }
 
 int top_screen(struct top *top) {
         struct screen screen = {.top = top};
         uint64_t next = clock_monotonic_ns() + (top->delay_ns < FIRST_DELAY_NS ? top->delay_ns : FIRST_DELAY_NS);
         int r = begin(&screen);
+        sigset_t open;
 
         if (r == -ENODEV)
                 return ctl_fail(CTL_FAILURE,
                                 "terminfo does not have the terminal \"%.60s\"; set TERM=xterm-256color if it is like "
-                                "xterm, or use \"spanallocctl top --batch\"",
+                                "xterm, or use `spanallocctl top --batch`",
                                 getenv("TERM"));
         if (r < 0)
                 return r;
-        while (!top->ui.quit && !top_interrupted()) {
+        sigprocmask(SIG_SETMASK, NULL, &open);
+        while (!top->ui.quit) {
                 bool due;
 
+                top_signals_hold(&open);
+                if (top_interrupted())
+                        break;
                 if (top_continued())
                         take_back();
                 r = draw(&screen);
                 if (r < 0)
                         break;
-                wait_until(top, top->ui.ask_now ? 0 : next);
+                wait_until(top, top->ui.ask_now ? 0 : next, &open);
+                top_signals_release(&open);
                 if (!take_keys(&screen))
                         break;
                 due = !top->ui.paused && clock_monotonic_ns() >= next;
@@ -250,6 +256,7 @@ int top_screen(struct top *top) {
                         break;
                 next = clock_monotonic_ns() + top->delay_ns;
         }
+        top_signals_release(&open);
         end(&screen);
         if (r < 0)
                 return ctl_fail(CTL_FAILURE, "out of memory");

@@ -4,8 +4,6 @@
  */
 #include "ctl/top/top_signals.h"
 
-#include <signal.h>
-
 static volatile sig_atomic_t interrupted, continued;
 
 static void on_signal(int signal) {
@@ -25,6 +23,20 @@ void top_signals(void) {
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGPIPE, &ignore, NULL);
         sigaction(SIGCONT, &go_on, NULL);
+}
+
+void top_signals_hold(sigset_t *ret_open) {
+        static const int held[] = {SIGINT, SIGTERM, SIGCONT, SIGWINCH};
+        sigset_t signals;
+
+        sigemptyset(&signals);
+        for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++)
+                sigaddset(&signals, held[i]);
+        sigprocmask(SIG_BLOCK, &signals, ret_open);
+}
+
+void top_signals_release(const sigset_t *open) {
+        sigprocmask(SIG_SETMASK, open, NULL);
 }
 
 bool top_continued(void) {
