@@ -6,6 +6,10 @@
     with spanalloc.span("load"):
         rows = load()
 
+A `with` block must not hold an await: other tasks would run in the span.  A coroutine is in its span at its own steps only with
+
+    rows = await spanalloc.span("load").around(load())
+
 Without the library, or with no collector, `span` does nothing.  Python takes small objects from pools of its own;
 run it with PYTHONMALLOC=malloc to see each of them, and under the counting preload to see any.
 
@@ -15,7 +19,6 @@ Run this file to try it:
 """
 
 import ctypes
-import ctypes.util
 import os
 
 
@@ -28,9 +31,11 @@ class _Span(ctypes.Structure):
 
 
 def _load():
-    """The copy that is in the process already, else the installed one, else None."""
-    for name in (None, os.environ.get("SPANALLOC_LIBRARY"), "libspanalloc.so.0",
-                 ctypes.util.find_library("spanalloc")):
+    """The copy that is in the process already, else $SPANALLOC_LIBRARY, else the installed one, else None.
+
+    By its soname: ctypes.util.find_library() would start ldconfig, a compiler and a linker.
+    """
+    for name in (None, os.environ.get("SPANALLOC_LIBRARY", "libspanalloc.so.0"), "libspanalloc.so.0"):
         try:
             library = ctypes.CDLL(name)
             library.spanalloc_open.restype = _Span
@@ -59,7 +64,7 @@ def _site(name):
 class span:
     """One unit of work: opened and entered by `with`, exited and closed at its end.
 
-    `pause` and `resume` stop it and let it go on, on this thread or another.
+    `pause` and `resume` stop it and let it go on, on this thread or another.  `around` is for a coroutine.
     """
 
     def __init__(self, name):
@@ -79,6 +84,10 @@ class span:
             self._span = None
         return False
 
+    def around(self, coroutine):
+        """An awaitable that is `coroutine`, with each of its steps in the span, and no step of another task."""
+        return _Around(self, coroutine)
+
     def pause(self):
         if self._span is not None:
             _library.spanalloc_exit(self._span)
@@ -86,6 +95,31 @@ class span:
     def resume(self):
         if self._span is not None:
             _library.spanalloc_enter(self._span)
+
+
+class _Around:
+    def __init__(self, unit, coroutine):
+        self._unit = unit
+        self._coroutine = coroutine
+
+    def __await__(self):
+        step, value = self._coroutine.send, None
+        with self._unit as unit:
+            while True:
+                try:
+                    waits_for = step(value)
+                except StopIteration as end:
+                    return end.value
+                unit.pause()
+                try:
+                    step, value = self._coroutine.send, (yield waits_for)
+                except GeneratorExit:
+                    unit.resume()
+                    self._coroutine.close()
+                    raise
+                except BaseException as error:
+                    step, value = self._coroutine.throw, error
+                unit.resume()
 
 
 def _example():
