@@ -105,7 +105,7 @@ static bool check_hist(const struct books *books, const struct hist *hist) {
         for (unsigned o = 0; o < HIST_OCTAVES; o++)
                 if (hist->octave[o] > books->book->chunks)
                         return false;
-        return true;
+        return hist->net_chunk[0] <= books->book->chunks && hist->net_chunk[1] <= books->book->chunks;
 }
 
 /* The depth of each is one more than its parent's, so no chain of parents has a circle. */

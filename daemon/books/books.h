@@ -112,7 +112,9 @@ struct books_row {
         uint64_t opened, closed, open, cycles, migrated, aborted, refused;
         double rate[3]; /* self bytes allocated a second over 10 s, 1 min, 10 min */
         struct books_per_call per_call;
-        int64_t calls_net; /* bytes that the calls of per_call allocated less what they freed */
+        /* Closed spans with a cycle of which no part was refused, and their net bytes. */
+        uint64_t calls;
+        int64_t calls_net;
         struct books_time time;
         enum books_quality quality;
 };
@@ -124,7 +126,8 @@ struct books_process_row {
         uint64_t counters[SHM_COUNTERS]; /* the last values, summed over all threads that there ever were */
         uint64_t self[SHM_COUNTERS], outside[SHM_COUNTERS], lost[SHM_COUNTERS], before[SHM_COUNTERS];
         uint64_t records, evicted, stale;
-        uint64_t refused; /* enters, opens and closes */
+        uint64_t refused;       /* enters, opens and closes */
+        uint64_t refused_depth; /* of these, enters of a thread that was in SHM_DEPTH spans */
         uint64_t open, aborted;
         uint32_t names;
         /* Net bytes, not touched by a reset: at the fork; now, `inherited` included; the most that was seen. */
@@ -177,6 +180,9 @@ void books_name_row(const struct books *books, uint32_t name, uint64_t now_ns, s
  * the books or the marks do not reach so far back. */
 bool books_name_row_since(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                           struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);
+/* Bytes that the whole process allocated less those that it freed in the time of such a row; `since_ns` 0: since the
+ * last reset, or since the books began.  It does not include `before`. */
+int64_t books_process_growth(const struct books *books, uint64_t now_ns, uint64_t since_ns);
 /* The same without per_call and rate; `since_ns` 0: since the last reset. */
 bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, uint64_t since_ns,
                      struct books_row *ret, uint32_t *ret_path, uint32_t *ret_paths);

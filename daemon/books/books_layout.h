@@ -30,11 +30,12 @@ struct time_sums {
         uint64_t self, total, calls, calls_total;
 };
 
-/* The sums that a reset or a mark remembers. */
+/* The sums that a reset or a mark remembers.  Those of path 0, which is no path, have in `self` what the process counted
+ * since these books began. */
 struct sums {
         uint64_t self[SHM_COUNTERS], total[SHM_COUNTERS];
         uint64_t cycles, opened, closed, migrated, aborted, refused;
-        uint64_t reserved[2];
+        uint64_t calls, calls_net;
 };
 _Static_assert(sizeof(struct sums) == 128, "");
 
@@ -147,6 +148,9 @@ struct base {
         const struct sums *sums;
         const struct time_sums *times;
 };
+
+/* books_process_rows.c: what its threads counted since these books began, `before` left out. */
+void books_process_counted(const struct books *books, uint64_t ret[SHM_COUNTERS]);
 
 /* books_rows.c */
 struct base books_baseline_of(const struct books *books, uint32_t path);

@@ -12,27 +12,41 @@ uint64_t hist_bucket_middle(unsigned bucket) {
         return (HIST_SUB + sub) * width + width / 2;
 }
 
-/* Of an earlier epoch.  Its first line is logged. */
-void hist_clear(struct books *books, struct hist *hist) {
-        hist->count = hist->max = hist->net = 0;
-        hist->epoch = books->book->hist_epoch;
-        for (unsigned o = 0; o < HIST_OCTAVES; o++) {
-                struct hist_chunk *chunk = &books->chunks[hist->octave[o]];
+static void clear_chunk(struct books *books, uint32_t index) {
+        struct hist_chunk *chunk = &books->chunks[index];
 
-                if (!hist->octave[o])
-                        continue;
-                touch(books, chunk);
-                memset(chunk, 0, sizeof *chunk);
-        }
+        if (!index)
+                return;
+        touch(books, chunk);
+        memset(chunk, 0, sizeof *chunk);
 }
 
-bool hist_make_chunk(struct books *books, struct hist *hist, unsigned octave) {
+/* Of an earlier epoch.  Its first line is logged. */
+void hist_clear(struct books *books, struct hist *hist) {
+        hist->count = hist->max = hist->net_zero = 0;
+        hist->epoch = books->book->hist_epoch;
+        for (unsigned o = 0; o < HIST_OCTAVES; o++)
+                clear_chunk(books, hist->octave[o]);
+        clear_chunk(books, hist->net_chunk[0]);
+        clear_chunk(books, hist->net_chunk[1]);
+}
+
+static bool make_chunk(struct books *books, uint32_t *chunk) {
         if (books->book->chunks + 1 >= books->chunk_capacity)
                 return false;
         touch(books, &books->book->chunks);
-        touch(books, &hist->octave[octave]);
-        hist->octave[octave] = ++books->book->chunks;
+        touch(books, chunk);
+        *chunk = ++books->book->chunks;
         return true;
+}
+
+bool hist_make_chunk(struct books *books, struct hist *hist, unsigned octave) {
+        return make_chunk(books, &hist->octave[octave]);
+}
+
+/* The last half of the chunks is for bytes per call, which have no other place. */
+bool hist_make_net_chunk(struct books *books, struct hist *hist, unsigned side) {
+        return books->book->chunks < books->chunk_capacity / 2 && make_chunk(books, &hist->net_chunk[side]);
 }
 
 _Static_assert(HIST_OCTAVES % 4 == 0, "");
@@ -63,6 +77,15 @@ void hist_merge(const struct books *books, struct hist_sum *sum, const struct hi
                         if (four[i])
                                 merge_octave(sum, o + i, &books->chunks[four[i]]);
         }
+}
+
+void hist_merge_nets(const struct books *books, struct hist_nets *nets, const struct hist *hist) {
+        if (hist->epoch != books->book->hist_epoch)
+                return;
+        nets->zero += hist->net_zero;
+        for (unsigned side = 0; side < 2; side++)
+                for (unsigned b = 0; hist->net_chunk[side] && b < HIST_SUB; b++)
+                        nets->sides[side][b] += books->chunks[hist->net_chunk[side]].count[b];
 }
 
 uint64_t hist_percentile(const struct hist_sum *sum, unsigned permille) {

@@ -22,8 +22,12 @@ struct hist_chunk {
 struct hist {
         uint64_t count, max;
         uint64_t epoch; /* of the book, when something was added last; of an earlier one: empty */
-        uint64_t net;   /* of the same calls: bytes allocated less bytes freed, modulo 2^64 */
-        uint64_t reserved[4];
+        uint64_t reserved;
+        /* Net bytes of a call: allocated less freed.  Of all calls ever, modulo 2^64, not cleared by an epoch: marks and
+         * resets remember both. */
+        uint64_t calls, calls_net;
+        uint64_t net_zero;     /* calls of the epoch that freed as much as they allocated */
+        uint32_t net_chunk[2]; /* of those with a net above zero, and below: a chunk by powers of four, 0: none yet */
         uint32_t octave[HIST_OCTAVES]; /* index of a chunk, 0: none yet */
 };
 _Static_assert(sizeof(struct hist) == 256, "");
@@ -77,6 +81,40 @@ static inline bool hist_add(struct books *books, struct hist *hist, uint64_t val
         (*count)++;
         return true;
 }
+
+/* Which bucket of a net chunk a value above zero falls into: [0]: below 16; [k]: from 4^(k+1) on; the last has no end. */
+static inline unsigned hist_net_bucket(uint64_t value) {
+        unsigned k = value < 16 ? 0 : (63 - (unsigned)__builtin_clzll(value)) / 2 - 1;
+
+        return k < HIST_SUB ? k : HIST_SUB - 1;
+}
+
+/* In a batch: makes room for a side of the nets.  False: there is none. */
+bool hist_make_net_chunk(struct books *books, struct hist *hist, unsigned side);
+
+/* Right after hist_add(): the net bytes of the same call.  Without a chunk it is in the sums only. */
+static inline void hist_add_net(struct books *books, struct hist *hist, uint64_t net) {
+        bool is_negative = net >> 63;
+        uint64_t *count;
+
+        hist->calls++;
+        hist->calls_net += net;
+        if (!net) {
+                hist->net_zero++;
+                return;
+        }
+        if (__builtin_expect(!hist->net_chunk[is_negative], 0) && !hist_make_net_chunk(books, hist, is_negative))
+                return;
+        count = &books->chunks[hist->net_chunk[is_negative]].count[hist_net_bucket(is_negative ? -net : net)];
+        touch(books, count);
+        (*count)++;
+}
+
+/* The nets of a merge: calls by net bytes; [0] above zero, [1] below. */
+struct hist_nets {
+        uint64_t zero, sides[2][HIST_SUB];
+};
+void hist_merge_nets(const struct books *books, struct hist_nets *nets, const struct hist *hist);
 
 /* In a batch: all histograms are empty from here on. */
 static inline void hist_clear_all(struct books *books) {

@@ -76,5 +76,5 @@ static inline void tally_closed(struct books *books, struct tally *t, struct cou
                 return;
         if (!hist_add(books, &t->hist, counters_alloc_bytes(sums)))
                 t->estimated = 1;
-        t->hist.net += counters_net_bytes(sums);
+        hist_add_net(books, &t->hist, counters_net_bytes(sums));
 }

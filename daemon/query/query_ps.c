@@ -71,6 +71,8 @@ static uint64_t ps_number(const struct ps_row *row, int column) {
                 return row->books.records;
         case WIRE_PS_refused:
                 return row->process->refused;
+        case WIRE_PS_refused_depth:
+                return row->books.refused_depth;
         case WIRE_PS_coverage_ppm:
                 return coverage_ppm(row);
         case WIRE_PS_rss_bytes:

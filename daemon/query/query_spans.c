@@ -49,6 +49,10 @@ static const uint16_t span_numbers[WIRE_SPANS_COUNT] = {
         [WIRE_SPANS_timed_call_max_ns] = AT(books.time.longest_ns),
         [WIRE_SPANS_timed_calls_per_1000s] = AT(timed_calls_per_1000s),
         [WIRE_SPANS_calls_net_bytes] = AT(books.calls_net),
+        [WIRE_SPANS_net_per_call] = AT(net_per_call),
+        [WIRE_SPANS_calls] = AT(books.calls),
+        [WIRE_SPANS_process_net_bytes] = AT(process_net_bytes),
+        [WIRE_SPANS_processes] = AT(processes),
 };
 
 const char *query_quality_text(enum books_quality quality) {
@@ -155,6 +159,34 @@ static void put_histogram(struct wire_buffer *out, const struct span_numbers *ro
         }
 }
 
+static void put_net(struct wire_buffer *out, const char *sign, unsigned bucket, uint64_t count) {
+        char from[32];
+
+        if (!count)
+                return;
+        snprintf(from, sizeof(from), "%s%llu", sign, bucket ? 1ULL << 2 * (bucket + 1) : 1ULL);
+        wire_put_text(out, from);
+        wire_put_uint(out, count);
+}
+
+/* From the lowest to the highest.  A row (outside) has no calls. */
+static void put_nets(struct wire_buffer *out, const struct span_numbers *row) {
+        const struct hist_nets *nets = row->walk ? &row->walk->nets : &(const struct hist_nets){0};
+        uint32_t used = nets->zero > 0;
+
+        for (unsigned b = 0; b < HIST_SUB; b++)
+                used += (nets->sides[0][b] > 0) + (nets->sides[1][b] > 0);
+        wire_put_map(out, used);
+        for (unsigned b = HIST_SUB; b-- > 0;)
+                put_net(out, "-", b, nets->sides[1][b]);
+        if (nets->zero) {
+                wire_put_text(out, "0");
+                wire_put_uint(out, nets->zero);
+        }
+        for (unsigned b = 0; b < HIST_SUB; b++)
+                put_net(out, "", b, nets->sides[0][b]);
+}
+
 static void put_threads(struct wire_buffer *out, const struct span_numbers *row) {
         const struct books *books = row->process->books;
         const struct books_threads *threads;
@@ -174,6 +206,8 @@ static void span_put_map(struct wire_buffer *out, const void *data, int column) 
                 put_per_call(out, &row->books.per_call);
         else if (column == WIRE_SPANS_per_call_histogram)
                 put_histogram(out, row);
+        else if (column == WIRE_SPANS_net_per_call_histogram)
+                put_nets(out, row);
         else
                 put_threads(out, row);
 }
@@ -198,7 +232,9 @@ static const struct query_rows_class spans_class = {
         .table = "spans",
         .size = sizeof(struct span_row),
         .on_request = UINT64_C(1) << WIRE_SPANS_per_call_p99 | UINT64_C(1) << WIRE_SPANS_per_call_histogram |
-                      UINT64_C(1) << WIRE_SPANS_threads | UINT64_C(1) << WIRE_SPANS_calls_net_bytes,
+                      UINT64_C(1) << WIRE_SPANS_threads | UINT64_C(1) << WIRE_SPANS_calls_net_bytes |
+                      UINT64_C(1) << WIRE_SPANS_calls | UINT64_C(1) << WIRE_SPANS_net_per_call_histogram |
+                      UINT64_C(1) << WIRE_SPANS_process_net_bytes | UINT64_C(1) << WIRE_SPANS_processes,
         .expand = query_spans_expand,
         .prefetch = span_prefetch,
         .numbers = span_numbers,

@@ -20,8 +20,8 @@ struct span_row {
 /* What is written of it. */
 struct span_numbers {
         const struct process *process;
-        uint64_t number, pid, uid, name, paths;
-        int64_t net_bytes;
+        uint64_t number, pid, uid, name, paths, processes;
+        int64_t net_bytes, net_per_call, process_net_bytes;
         uint64_t rate[3];
         uint64_t timed_calls_per_1000s;
         uint32_t path;

@@ -34,6 +34,8 @@ static unsigned parts_to_show(const struct query_rows *rows) {
                 parts |= BOOKS_PER_CALL;
         if (query_rows_need(rows, WIRE_SPANS_per_call_histogram))
                 parts |= BOOKS_HISTOGRAM;
+        if (query_rows_need(rows, WIRE_SPANS_net_per_call_histogram))
+                parts |= BOOKS_NETS;
         return parts;
 }
 
@@ -47,21 +49,30 @@ static uint64_t since_of(const struct query_rows *rows) {
         return params->given & QUERY_PARAM_SINCE ? params->since_ns + !params->since_ns : 0;
 }
 
-static void begin_numbers(const struct process *process, uint32_t name, struct span_numbers *full) {
+static void begin_numbers(const struct query_rows *rows, const struct process *process, uint32_t name,
+                          struct span_numbers *full) {
         full->process = process;
         full->number = process->number;
         full->pid = (uint64_t)process->pid;
         full->uid = process->uid;
         full->name = name;
+        full->processes = 1;
         full->rate[0] = full->rate[1] = full->rate[2] = 0;
+        full->process_net_bytes = query_rows_need(rows, WIRE_SPANS_process_net_bytes)
+                                          ? books_process_growth(process->books, rows->now_ns, since_of(rows))
+                                          : 0;
 }
 
 static void begin_sums(const struct query_rows *rows, struct span_reader *reader, const struct process *process,
                        uint32_t name, struct span_numbers *full) {
-        begin_numbers(process, name, full);
+        begin_numbers(rows, process, name, full);
         full->walk = &reader->walk;
         books_name_walk_begin(&reader->walk, process->books, name, rows->now_ns, since_of(rows), &full->books);
         reader->stage = READ_SUMS;
+}
+
+static int64_t net_per_call(const struct books_row *row) {
+        return row->calls && row->calls <= INT64_MAX ? row->calls_net / (int64_t)row->calls : 0;
 }
 
 static void set_rates(struct span_numbers *full) {
@@ -71,6 +82,7 @@ static void set_rates(struct span_numbers *full) {
 
 static void set_net(struct span_numbers *full) {
         full->net_bytes = (int64_t)(full->books.total[SHM_ALLOC_BYTES] - full->books.total[SHM_DEALLOC_BYTES]);
+        full->net_per_call = net_per_call(&full->books);
 }
 
 /* A whole row, which has no paths and no calls.  False: the sums do not go back as far as asked for. */
@@ -78,7 +90,7 @@ static bool read_outside(const struct query_rows *rows, const struct process *pr
                          struct span_numbers *full) {
         bool reaches;
 
-        begin_numbers(process, WIRE_OUTSIDE_KEY | thread, full);
+        begin_numbers(rows, process, WIRE_OUTSIDE_KEY | thread, full);
         full->walk = NULL;
         full->path = 0;
         full->paths = full->timed_calls_per_1000s = 0;

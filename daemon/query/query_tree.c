@@ -290,6 +290,8 @@ static uint64_t tree_number(const struct tree *tree, uint32_t id, const struct b
                 return row->aborted;
         case WIRE_TREE_refused:
                 return row->refused;
+        case WIRE_TREE_processes:
+                return 1;
         case WIRE_TREE_per_call_p99:
                 return is_outside(tree, id) ? 0 : p99(tree->process->books, id);
         case WIRE_TREE_busy_ns:
@@ -406,7 +408,8 @@ int query_method_tree(struct query *query, const struct query_peer *peer, const 
         int r;
 
         if (!job->is_begun) {
-                r = query_columns_choose(wire_columns("tree"), params, UINT64_C(1) << WIRE_TREE_per_call_p99,
+                r = query_columns_choose(wire_columns("tree"), params,
+                                         UINT64_C(1) << WIRE_TREE_per_call_p99 | UINT64_C(1) << WIRE_TREE_processes,
                                          &answer->chosen, ret_error);
                 if (r < 0)
                         return r;

@@ -58,7 +58,13 @@
         X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")                                               \
         X(timed_call_max_ns, UINT, DURATION, "of the longest of these since the last reset")                           \
         X(timed_calls_per_1000s, UINT, COUNT, "these in a thousand seconds, as the last 10 s were")                    \
-        X(calls_net_bytes, INT, BYTES, "net bytes of the calls in per_call; only when asked for")                      \
+        X(calls_net_bytes, INT, BYTES, "net bytes of the spans in `calls`; only when asked for")                       \
+        X(net_per_call, INT, BYTES, "calls_net_bytes / calls: net bytes of a closed span, on average")                 \
+        X(calls, UINT, COUNT, "closed spans with a cycle, and without a refused part; only when asked for")            \
+        X(net_per_call_histogram, MAP, COUNT,                                                                          \
+          "closed spans by net bytes: from which power of four on, with its sign, how many; only when asked for")      \
+        X(process_net_bytes, INT, BYTES, "net bytes of the whole process in the time of the row; only when asked for") \
+        X(processes, UINT, COUNT, "processes in the row: 1; with --by=name, as many as it sums; only when asked for")  \
         X(thread, TEXT, NONE, "of a row (outside): the name of the threads; else empty")
 
 /* A row of `tree`: one process and one path, parents before children; rows WIRE_OUTSIDE are roots. */
@@ -94,6 +100,7 @@
         X(busy_ns, UINT, DURATION, "time in the path's outermost cycles, while the process was timed")                 \
         X(timed_calls, UINT, COUNT, "spans that closed, timed from beginning to end")                                  \
         X(timed_calls_ns, UINT, DURATION, "time in the cycles of these")                                               \
+        X(processes, UINT, COUNT, "processes in the row: 1; with --by=name, as many as it sums; only when asked for")  \
         X(thread, TEXT, NONE, "of a row (outside): the name of the threads; else empty")
 
 /* A row of `ps`. */
@@ -152,7 +159,8 @@
         X(peak_net_bytes, UINT, BYTES, "the largest net_bytes that was seen")                                          \
         X(net_quality, TEXT, NONE, "of net_bytes: exact, estimated or unknown")                                        \
         X(forks, UINT, COUNT, "calls of fork(3): a child that never allocates has no row")                             \
-        X(rss_anon_bytes, UINT, BYTES, "of rss_bytes, what is neither a file's nor shared memory")
+        X(rss_anon_bytes, UINT, BYTES, "of rss_bytes, what is neither a file's nor shared memory")                     \
+        X(refused_depth, UINT, COUNT, "of refused, enters of a thread that was in 64 spans: no ring was full")
 
 /* An event of `follow`. */
 #define WIRE_FOLLOW_COLUMNS(X)                                                                                         \

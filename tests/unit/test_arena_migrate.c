@@ -228,6 +228,10 @@ static void test_shorter(void **unused) {
 
         shorter(shapes);
         check(make_arena(shapes, REGIONS, BOOKS_LAYOUT), shapes, true);
+        /* The last shape before ours. */
+        memcpy(shapes, books_shapes, sizeof shapes);
+        shapes[REGION_SUMS].used -= 2 * sizeof(uint64_t);
+        check(make_arena(shapes, REGIONS, BOOKS_LAYOUT), shapes, true);
 }
 
 /* The last numbers before ours: shapes like ours, and words in the index, and frames, that mean something else. */
@@ -246,6 +250,7 @@ static void test_without_shape(void **unused) {
         frames_are_old = true;
         shapes[REGION_BOOK] = (struct books_shape){1112, 1112};
         shapes[REGION_THREAD_MARKS] = (struct books_shape){0, 0};
+        shapes[REGION_SUMS] = (struct books_shape){112, 128};
         check(make_arena(shapes, 0, 5), shapes, true);
         shapes[REGION_INSTANCES] = (struct books_shape){56, 64};
         shapes[REGION_FRAMES] = (struct books_shape){88, 128};

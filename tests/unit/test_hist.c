@@ -149,6 +149,51 @@ static void test_merge_over_rubbish(void **state) {
         books_free(books);
 }
 
+/* One call of each net, and two of none. */
+static void test_nets(void **state) {
+        static const int64_t nets[] = {0, 0, 1, 15, 16, 63, 64, 200, INT64_C(1) << 40, -1, -4095, -4096, INT64_MIN};
+        enum { COUNT = sizeof nets / sizeof *nets };
+        struct books *books = books_small(4);
+        struct hist *hist = &books->tallies[A].hist;
+        struct hist_nets sum = {0};
+        uint64_t net = 0;
+
+        books_begin(books, 1);
+        for (unsigned i = 0; i < COUNT; i++) {
+                uint64_t allocated = nets[i] > 0 ? (uint64_t)nets[i] : 0, freed = nets[i] < 0 ? -(uint64_t)nets[i] : 0;
+
+                tally_closed(books, tally_change(books, A), (struct counters){{1, allocated}, {1, freed}}, 1);
+                net += (uint64_t)nets[i];
+        }
+        tally_closed(books, tally_change(books, A), (struct counters){{1, 77}, {1, 0}}, 0); /* of no cycle: no call */
+        books_commit(books);
+        assert_int_equal(hist->calls, COUNT);
+        assert_int_equal(hist->calls_net, net);
+        hist_merge_nets(books, &sum, hist);
+        hist_merge_nets(books, &sum, &books->tallies[B].hist);
+        assert_int_equal(sum.zero, 2);
+        for (unsigned b = 0; b < HIST_SUB; b++) {
+                static const uint64_t above[HIST_SUB] = {[0] = 2, [1] = 2, [2] = 2, [15] = 1};
+                static const uint64_t below[HIST_SUB] = {[0] = 1, [4] = 1, [5] = 1, [15] = 1};
+
+                assert_int_equal(sum.sides[0][b], above[b]);
+                assert_int_equal(sum.sides[1][b], below[b]);
+        }
+
+        books_reset(books, 2);
+        memset(&sum, 0, sizeof sum);
+        hist_merge_nets(books, &sum, hist);
+        assert_int_equal(sum.zero + sum.sides[0][0] + sum.sides[1][0], 0);
+        books_begin(books, 3);
+        tally_closed(books, tally_change(books, A), (struct counters){{1, 20}, {1, 0}}, 1);
+        books_commit(books);
+        hist_merge_nets(books, &sum, hist);
+        assert_int_equal(sum.sides[0][1], 1);
+        assert_int_equal(sum.sides[0][0] + sum.sides[0][2] + sum.sides[1][0] + sum.zero, 0);
+        assert_int_equal(hist->calls, COUNT + 1);
+        books_free(books);
+}
+
 static void test_few(void **state) {
         struct books *books = books_small(4);
         struct hist_sum sum = {0};
@@ -214,8 +259,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_buckets),       cmocka_unit_test(test_percentiles),
                 cmocka_unit_test(test_merge_is_add),  cmocka_unit_test(test_merge_over_rubbish),
-                cmocka_unit_test(test_few),           cmocka_unit_test(test_no_chunk_left),
-                cmocka_unit_test(test_one_by_itself),
+                cmocka_unit_test(test_nets),          cmocka_unit_test(test_few),
+                cmocka_unit_test(test_no_chunk_left), cmocka_unit_test(test_one_by_itself),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

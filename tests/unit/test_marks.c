@@ -14,6 +14,7 @@
 #include "tests/unit/frames_fixture.h"
 
 static void test_reset_and_marks(void **state) {
+        const int64_t net = (int64_t)factor[SHM_ALLOC_BYTES] - (int64_t)factor[SHM_DEALLOC_BYTES];
         struct fixture *f = *state;
         struct books_process_row process;
         struct books_row row;
@@ -54,10 +55,16 @@ static void test_reset_and_marks(void **state) {
         assert_int_equal(row_of(f, A).open, 0);
         assert_int_equal(row_of(f, A).closed, 1);
 
+        assert_int_equal(books_process_growth(f->books, 2500, 0), 35 * net);
+        assert_int_equal(row_of(f, A).calls, 1);
+        assert_int_equal(row_of(f, A).calls_net, 50 * net); /* a call is whole, whenever it began */
+
         /* The reset is younger than the mark: it counts. */
         assert_true(books_name_row_since(f->books, NAME_A, 2500, 1500, &row, &path, &paths));
         assert_four(row.self, 30);
         assert_four(row.total, 30);
+        assert_int_equal(row.calls, 1);
+        assert_int_equal(books_process_growth(f->books, 2500, 1500), 35 * net);
         books_begin(f->books, 3000);
         books_mark(f->books, 3000);
         books_commit(f->books);
@@ -67,6 +74,10 @@ static void test_reset_and_marks(void **state) {
         assert_four(row.self, 4);
         assert_four(row.total, 4);
         assert_int_equal(row.opened, 1);
+        assert_int_equal(row.calls, 0);
+        assert_int_equal(row.calls_net, 0);
+        assert_int_equal(books_process_growth(f->books, 3500, 500), 4 * net);
+        assert_int_equal(books_process_growth(f->books, 3500, 0), 39 * net);
         books_assert_balance(f->books);
 }
 

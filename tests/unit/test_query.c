@@ -95,7 +95,7 @@ static void test_spans(void **state) {
         struct table *table = table_as(fixture, &all, "spans", "process#", "1", NULL);
 
         assert_int_equal(table->row_count, 4);
-        assert_int_equal(table->column_count, WIRE_SPANS_COUNT - 4); /* without those that have to be asked for */
+        assert_int_equal(table->column_count, WIRE_SPANS_COUNT - 8); /* without those that have to be asked for */
         assert_int_equal(table_column(table, "threads"), -1);
         assert_true(table->complete);
 

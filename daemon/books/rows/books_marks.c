@@ -37,6 +37,8 @@ static void remember_path(const struct books *books, uint32_t path, struct sums 
         to->migrated = t->migrated;
         to->aborted = t->aborted;
         to->refused = t->refused;
+        to->calls = t->hist.calls;
+        to->calls_net = t->hist.calls_net;
 }
 
 /* True: all paths are remembered. */
@@ -44,6 +46,8 @@ static bool remember(struct books *books, struct sums *to, struct time_sums *tim
                      uint32_t portion) {
         books->arena.untracked++;
         books_sum_open_frames(books);
+        if (!progress->path)
+                books_process_counted(books, to[0].self);
         for (; progress->path < books->book->paths; portion--) {
                 uint32_t path;
 

@@ -11,7 +11,7 @@
 #include "daemon/books/books.h"
 #include "daemon/books/hist.h"
 
-enum books_part { BOOKS_RATES = 1, BOOKS_PER_CALL = 2, BOOKS_HISTOGRAM = 4 };
+enum books_part { BOOKS_RATES = 1, BOOKS_PER_CALL = 2, BOOKS_HISTOGRAM = 4, BOOKS_NETS = 8 };
 
 struct books_name_walk {
         uint32_t path, paths; /* as books_name_sums() returns them */
@@ -23,6 +23,7 @@ struct books_name_walk {
         uint32_t name, next;
         int mark;
         unsigned parts;
+        struct hist_nets nets; /* after a walk for BOOKS_NETS */
         struct hist_sum hist;
 };
 

@@ -37,6 +37,13 @@ static void add_lanes(const struct books *books, struct books_process_row *ret) 
         }
 }
 
+void books_process_counted(const struct books *books, uint64_t ret[SHM_COUNTERS]) {
+        memset(ret, 0, sizeof(uint64_t[SHM_COUNTERS]));
+        for (uint32_t i = 0; i < books->book->lanes; i++)
+                for (int c = 0; c < SHM_COUNTERS; c++)
+                        ret[c] += books->lanes[i].last[c] - books->lanes[i].before[c];
+}
+
 /* With less than nothing some of what it freed was never counted: an estimate, of nothing. */
 static void add_net(const struct books *books, struct books_process_row *ret) {
         const struct book *book = books->book;
@@ -72,6 +79,7 @@ void books_process_lanes(const struct books *books, struct books_process_row *re
                 .stale = book->stale,
                 .forks = book->forks,
                 .refused = refused->enters + refused->enters_depth + refused->opens + refused->closes,
+                .refused_depth = refused->enters_depth,
         };
         add_lanes(books, ret);
         add_net(books, ret);

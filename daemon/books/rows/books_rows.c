@@ -72,8 +72,8 @@ static void add_path(const struct books *books, uint32_t path, struct base from,
         row->migrated += minus(t->migrated, base->migrated);
         row->aborted += minus(t->aborted, base->aborted);
         row->refused += minus(t->refused, base->refused);
-        if (t->hist.epoch == books->book->hist_epoch)
-                row->calls_net = (int64_t)((uint64_t)row->calls_net + t->hist.net);
+        row->calls += minus(t->hist.calls, base->calls);
+        row->calls_net = (int64_t)((uint64_t)row->calls_net + t->hist.calls_net - base->calls_net);
         if (books->book->clock_rate) /* else none was timed, ever: see books_baseline_of() */
                 span_time_add_row(books, path, from.times, now_ns, &row->time);
         if (t->mixed)
@@ -192,6 +192,15 @@ bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, 
         return walk.reaches;
 }
 
+int64_t books_process_growth(const struct books *books, uint64_t now_ns, uint64_t since_ns) {
+        const struct sums *base = base_of(books, books_find_mark(books, now_ns, since_ns), 0).sums;
+        uint64_t counted[SHM_COUNTERS];
+
+        books_process_counted(books, counted);
+        return (int64_t)((counted[SHM_ALLOC_BYTES] - base->self[SHM_ALLOC_BYTES]) -
+                         (counted[SHM_DEALLOC_BYTES] - base->self[SHM_DEALLOC_BYTES]));
+}
+
 void books_path_rates(const struct books *books, uint32_t path, uint64_t now_ns, double ret[3]) {
         tally_rates(books, &books->tallies[path], now_ns, ret);
 }
@@ -223,6 +232,8 @@ void books_name_walk_again(struct books_name_walk *walk, const struct books *boo
         }
         if (walk->parts & (BOOKS_PER_CALL | BOOKS_HISTOGRAM))
                 hist_sum_init(&walk->hist);
+        if (walk->parts & BOOKS_NETS)
+                walk->nets = (struct hist_nets){0};
 }
 
 bool books_name_walk_parts(struct books_name_walk *walk, const struct books *books, uint32_t portion) {
@@ -231,6 +242,8 @@ bool books_name_walk_parts(struct books_name_walk *walk, const struct books *boo
                         add_rates(books, walk->next, walk->now_ns, walk->row->rate);
                 if (walk->parts & (BOOKS_PER_CALL | BOOKS_HISTOGRAM))
                         hist_merge(books, &walk->hist, &books->tallies[walk->next].hist);
+                if (walk->parts & BOOKS_NETS)
+                        hist_merge_nets(books, &walk->nets, &books->tallies[walk->next].hist);
         }
         if (walk->next)
                 return false;
