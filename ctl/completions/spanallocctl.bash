@@ -54,10 +54,10 @@ _spanallocctl() {
         local everywhere='--system --user --socket --json --no-pager --no-legend --full --raw --color --help --version'
         local -A own=(
                 [ps]='--pid --unit --filter --alive --sort --limit --columns'
-                [spans]='--pid --unit --filter --since --sort --limit --columns'
-                [tree]='--pid --unit --filter --since --min-percent --sort --limit --columns'
+                [spans]='--pid --unit --filter --by --since --sort --limit --columns'
+                [tree]='--pid --unit --filter --by --since --min-percent --sort --limit --columns'
                 [show]='--pid --unit --since'
-                [top]='--pid --unit --filter --sort --limit --batch --once --count --delay'
+                [top]='--pid --unit --filter --by --sort --limit --batch --once --count --delay'
                 [follow]='--pid --unit --filter --limit --columns'
                 [run]='--output --preload --on-full --ring-kib --linger'
                 [enable]='--now --preload --ring-kib'
@@ -144,6 +144,10 @@ _spanallocctl() {
                 ;;
         --columns | -c)
                 mapfile -t COMPREPLY < <(compgen -W "all $(_spanallocctl_columns "${verb:-status}")" -- "$cur")
+                return
+                ;;
+        --by)
+                mapfile -t COMPREPLY < <(compgen -W 'process name' -- "$cur")
                 return
                 ;;
         --sort | -s)

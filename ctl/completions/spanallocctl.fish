@@ -90,6 +90,7 @@ complete -c spanallocctl -n '__fish_seen_subcommand_from ps spans tree top follo
 complete -c spanallocctl -n $rows -s u -l unit -x -a '(__spanallocctl_units)' -d 'Only processes of this unit'
 complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree top follow' -s f -l filter -x -a '(__spanallocctl_spans)' -d 'Only spans with this in name or path'
 complete -c spanallocctl -n '__fish_seen_subcommand_from ps' -s f -l filter -x -a '(__spanallocctl_processes)' -d 'Only processes with this in name, executable or unit'
+complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree top' -l by -x -a 'process name' -d 'A row for each process, or one for each name'
 complete -c spanallocctl -n '__fish_seen_subcommand_from ps' -s a -l alive -d 'Only processes that run'
 complete -c spanallocctl -n '__fish_seen_subcommand_from spans tree show' -l since -x -a '1m 5m 10m' -d 'Only the last so long'
 complete -c spanallocctl -n '__fish_seen_subcommand_from tree' -l min-percent -x -d 'Fold what is below N %'

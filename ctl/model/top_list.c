@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows side by side: each by itself, or summed by unit.
+ * Rows side by side: each by itself, or summed by unit or name.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -101,6 +101,8 @@ uint64_t top_list_identity(const struct top_row *row) {
                 return mix(h, row->unit);
         case TOP_ROW_GROUP:
                 return mix(mix(h, row->unit), row->span);
+        case TOP_ROW_NAME:
+                return mix(h, row->span);
         }
         return h;
 }
@@ -254,17 +256,17 @@ static size_t select_slots(struct top_model *model) {
 
 static int compare_groups(const void *a, const void *b) {
         const struct top_row *x = a, *y = b;
-        int order = strcmp(x->unit, y->unit);
+        int order = x->kind == TOP_ROW_NAME ? 0 : strcmp(x->unit, y->unit);
 
         return order ? order : strcmp(x->span, y->span);
 }
 
-static size_t group(struct top_model *model, size_t count) {
+static size_t group(struct top_model *model, size_t count, enum top_kind kind) {
         size_t n = 0;
 
         for (size_t i = 0; i < count; i++) {
                 top_list_fill(model, &model->flat.slots[model->ordered[i].at], &model->sums[i]);
-                model->sums[i].kind = TOP_ROW_GROUP;
+                model->sums[i].kind = kind;
         }
         qsort(model->sums, count, sizeof(*model->sums), compare_groups);
         for (size_t i = 0; i < count; i++) {
@@ -272,6 +274,8 @@ static size_t group(struct top_model *model, size_t count) {
                         model->sums[n++] = model->sums[i];
                         continue;
                 }
+                if (strcmp(model->sums[n - 1].unit, model->sums[i].unit) != 0)
+                        model->sums[n - 1].unit = "";
                 top_list_add(&model->sums[n - 1], &model->sums[i]);
                 model->sums[n - 1].processes++;
         }
@@ -288,10 +292,12 @@ int top_list_build(struct top_model *model) {
         if (r < 0)
                 return r;
         n = select_slots(model);
-        if (model->shape == TOP_BY_UNIT) {
-                n = group(model, n);
+        if (model->shape == TOP_BY_UNIT || model->shape == TOP_BY_NAME) {
+                enum top_kind kind = model->shape == TOP_BY_UNIT ? TOP_ROW_GROUP : TOP_ROW_NAME;
+
+                n = group(model, n, kind);
                 top_list_sort(model, n, sum_row);
-                take_items(model, n, TOP_ROW_GROUP);
+                take_items(model, n, kind);
                 return 0;
         }
         if (model->sort == TOP_UNIT || model->sort == TOP_SPAN)

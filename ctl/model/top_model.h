@@ -34,10 +34,12 @@ enum top_column {
         TOP_COLUMNS,
 };
 
-/* One row for each process and span; for each unit and span; or the tree of unit, process, span, child span. */
-enum top_shape { TOP_FLAT, TOP_BY_UNIT, TOP_TREE };
+/* One row for each process and span; for each unit and span; for each span's name; or the tree of unit, process, span, child
+ * span. */
+enum top_shape { TOP_FLAT, TOP_BY_UNIT, TOP_BY_NAME, TOP_TREE };
 
-enum top_kind { TOP_ROW_SPAN, TOP_ROW_GROUP, TOP_ROW_UNIT, TOP_ROW_PROCESS };
+/* NAME: a group over all units; its unit is theirs if they have the same, else "". */
+enum top_kind { TOP_ROW_SPAN, TOP_ROW_GROUP, TOP_ROW_NAME, TOP_ROW_UNIT, TOP_ROW_PROCESS };
 
 /* A row as top shows it.  Text is borrowed from the model until the next answer. */
 struct top_row {

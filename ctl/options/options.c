@@ -243,6 +243,11 @@ static int parse_option(struct parser *parser, int id, const char *text) {
                 return 0;
         case OPTION_RING_KIB:
                 return parse_ring(parser, text);
+        case OPTION_BY:
+                o->by_name = !strcmp(text, "name");
+                if (!o->by_name && strcmp(text, "process"))
+                        return wrong(parser, "--by must be process or name, not \"%s\"", text);
+                return 0;
         case OPTION_ALIVE:
                 o->alive = true;
                 return 0;
@@ -287,9 +292,22 @@ static const struct wire_columns *columns_of(enum verb_id verb) {
         return wire_columns(verbs[verb].columns ? verbs[verb].columns : "spans");
 }
 
+/* What says which process a row is of: with --by=name it is of several. */
+static bool is_of_process(const struct options *o, const char *name) {
+        static const char *const columns[] = {"process", "pid", "uid", "comm", "key", "parent_key", "paths"};
+
+        for (size_t i = 0; o->by_name && i < sizeof(columns) / sizeof(*columns); i++)
+                if (!strcmp(columns[i], name))
+                        return true;
+        return false;
+}
+
 static int no_column(struct parser *parser, const char *name) {
         const struct wire_columns *known = columns_of(parser->options->verb);
         struct suggest suggest = SUGGEST_INIT(name);
+
+        if (is_of_process(parser->options, name))
+                return wrong(parser, "there is no column \"%s\" with --by=name: a row is of several processes", name);
 
         for (size_t i = 0; i < known->count; i++)
                 suggest_offer(&suggest, known->columns[i].name);
@@ -304,7 +322,7 @@ static int add_column(struct parser *parser, const char *name) {
         const struct wire_columns *known = columns_of(o->verb);
         int index = wire_columns_find(known, name);
 
-        if (index < 0)
+        if (index < 0 || is_of_process(o, name))
                 return no_column(parser, name);
         if (o->n_columns == OPTIONS_COLUMNS_MAX)
                 return wrong(parser, "--columns takes at most %d columns", OPTIONS_COLUMNS_MAX);
@@ -319,7 +337,8 @@ static int parse_columns(struct parser *parser) {
 
         if (!strcmp(text, "all")) {
                 for (size_t i = 0; i < known->count && r == 0; i++)
-                        r = add_column(parser, known->columns[i].name);
+                        if (!is_of_process(parser->options, known->columns[i].name))
+                                r = add_column(parser, known->columns[i].name);
                 return r;
         }
         for (;;) {
@@ -338,7 +357,9 @@ static int parse_sort(struct parser *parser) {
         const char *name = parser->options->sort;
 
         name += *name == '-';
-        return wire_columns_find(columns_of(parser->options->verb), name) < 0 ? no_column(parser, name) : 0;
+        if (wire_columns_find(columns_of(parser->options->verb), name) < 0 || is_of_process(parser->options, name))
+                return no_column(parser, name);
+        return 0;
 }
 
 /* Checks that need the verb, since options may precede it. */

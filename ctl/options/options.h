@@ -73,6 +73,7 @@ struct options {
         uint64_t delay_ns; /* between screens of top; 0: the default */
         const char *output, *preload, *on_full;
         bool alive;         /* of ps: only processes that run */
+        bool by_name;       /* rows are summed over processes */
         bool now;           /* enable, disable: restart what runs */
         uint64_t ring_kib;  /* 0: not given */
         uint64_t linger_ns; /* of run */

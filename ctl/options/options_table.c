@@ -46,6 +46,8 @@ const struct option_entry options_table[OPTIONS_N] = {
                          "Only processes of this systemd unit"},
         [OPTION_FILTER] = {"filter", "TEXT", false, 'f', ROWS,
                            "Only spans with this in name or path; ps: name, exe, unit"},
+        [OPTION_BY] = {"by", "process|name", false, 0, ON(SPANS) | ON(TREE) | ON(TOP),
+                       "A row for each process, or one for all processes with the name"},
         [OPTION_ALIVE] = {"alive", NULL, false, 'a', ON(PS), "Only processes that run"},
         [OPTION_SINCE] = {"since", "TIME", false, 0, ON(SPANS) | ON(TREE) | ON(SHOW),
                           "Only the last so long: 30s, 5m, at most 10m"},

@@ -22,6 +22,7 @@ enum option_id {
         OPTION_PID,
         OPTION_UNIT,
         OPTION_FILTER,
+        OPTION_BY,
         OPTION_ALIVE,
         OPTION_SINCE,
         OPTION_MIN_PERCENT,

@@ -204,6 +204,7 @@ const char *render_heading(const char *column, char buf[RENDER_HEADING_MAX]) {
                 {"alloc_bytes_rate_1m", "SELF/s 1m"},
                 {"alloc_bytes_rate_10m", "SELF/s 10m"},
                 {"per_call_p99", "P99/CALL"},
+                {"net_per_call", "NET/CALL"},
                 {"unit_memory_bytes", "UNIT MEM"},
                 {"unit_memory_limit_bytes", "UNIT MAX"},
                 {"coverage_ppm", "COVERAGE"},

@@ -38,6 +38,8 @@ struct drawing {
 };
 
 static const char *const default_columns[] = {"closed", "open", "self_alloc_bytes", "alloc_bytes", "net_bytes"};
+static const char *const columns_by_name[] = {"processes",        "closed",      "open",
+                                              "self_alloc_bytes", "alloc_bytes", "net_bytes"};
 
 static bool is_below(const char *path, const char *ancestor) {
         size_t n = strlen(ancestor);
@@ -103,8 +105,11 @@ static int draw_process(struct drawing *drawing, size_t row) {
 
         if (!bufs)
                 return -ENOMEM;
-        snprintf(name, sizeof(name), "%s[%" PRIu64 "]%s%s", table_text(tree, row, "comm"), table_uint(tree, row, "pid"),
-                 *unit ? " " : "", unit);
+        if (table_column(tree, "process") < 0)
+                snprintf(name, sizeof(name), "(all processes)");
+        else
+                snprintf(name, sizeof(name), "%s[%" PRIu64 "]%s%s", table_text(tree, row, "comm"),
+                         table_uint(tree, row, "pid"), *unit ? " " : "", unit);
         cells[0] = name;
         drawing->process_row = find_process(drawing->processes, table_uint(tree, row, "process"), drawing->process_row);
         for (size_t i = 0; i < drawing->n_columns; i++)
@@ -227,18 +232,27 @@ int render_tree(const struct options *options, const struct table *tree, const s
                 .tree = tree,
                 .processes = processes,
                 .is_part = options->filter,
-                .columns = options->n_columns ? options->columns : default_columns,
-                .n_columns = options->n_columns ? options->n_columns
-                                                : sizeof(default_columns) / sizeof(default_columns[0]),
+                .columns = default_columns,
+                .n_columns = sizeof(default_columns) / sizeof(default_columns[0]),
                 .ancestors = calloc(tree->row_count + 1, sizeof(*drawing.ancestors)),
                 .folded = calloc(tree->row_count + 2, sizeof(*drawing.folded)),
                 .process_line = RENDER_ROOT,
                 .most = options->limit ? (size_t)options->limit : SIZE_MAX,
                 .min_ppm = options->min_ppm,
         };
-        int r = drawing.ancestors && drawing.folded
-                        ? render_new(&drawing.render, !options->no_legend, render_width(options))
-                        : -ENOMEM;
+        int r;
+
+        if (options->by_name) {
+                drawing.columns = columns_by_name;
+                drawing.n_columns = sizeof(columns_by_name) / sizeof(columns_by_name[0]);
+        }
+        if (options->n_columns) {
+                drawing.columns = options->columns;
+                drawing.n_columns = options->n_columns;
+        }
+        r = drawing.ancestors && drawing.folded
+                    ? render_new(&drawing.render, !options->no_legend, render_width(options))
+                    : -ENOMEM;
 
         if (r == 0)
                 r = draw_columns(&drawing);

@@ -26,6 +26,8 @@ static int choose_sort(struct top *top) {
                                 "alloc_count, alloc_bytes, net_bytes, open, closed, per_call, timed_calls_ns, "
                                 "busy_ns and quality",
                                 sort + descending);
+        if (top->ctl->options.by_name)
+                top_model_set_shape(top->ui.model, TOP_BY_NAME);
         top_model_sort(top->ui.model, (enum top_column)column);
         if (sort)
                 top_model_set_descending(top->ui.model, descending);
@@ -36,6 +38,10 @@ static int run(struct top *top) {
         const struct options *options = &top->ctl->options;
         int r = choose_sort(top);
 
+        if (options->by_name && options->json)
+                return ctl_fail(CTL_USAGE,
+                                "top --json has a row for each process; `spanallocctl spans --json --by=name` "
+                                "has sums");
         if (r != CTL_OK)
                 return r;
         top_signals();

@@ -20,7 +20,7 @@ const char *const top_help[] = {
         "  I             the other way round    a n l c     by ALLOC/s NET/s ALLOC CALLS",
         "  /  F3         search, next one       \\ F4        filter",
         "  t F5          tree                   + - *       unfold, fold, fold all",
-        "  u             sum by unit            F           follow the selected row",
+        "  u b           sum by unit, by name   F           follow the selected row",
         "  T             time its processes: TIME/CALL and BUSY% (of one processor)",
         "  Enter         details of a span      w           warnings",
         "  Space         pause                  h F1 ?      this help",

@@ -164,7 +164,7 @@ static int ask_details(struct top *top) {
         struct client_params params = {
                 .process = details->process,
                 .span = outside ? WIRE_OUTSIDE : details->span,
-                .unit = details->process ? NULL : details->unit,
+                .unit = details->process || details->all_units ? NULL : details->unit,
                 .columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
                            "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
                            "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"

@@ -33,12 +33,15 @@ static void open_details(struct top_ui *ui) {
                 return;
         }
         top_ui_take_details(ui, NULL, NULL);
-        details->process = row.kind == TOP_ROW_GROUP ? 0 : row.process;
+        details->process = row.kind == TOP_ROW_SPAN ? row.process : 0;
+        details->all_units = row.kind == TOP_ROW_NAME;
         details->row = row;
         details->slot = row.kind == TOP_ROW_SPAN ? row.slot : TOP_NONE;
         snprintf(details->span, sizeof(details->span), "%s", row.span);
         snprintf(details->unit, sizeof(details->unit), "%s", row.unit);
-        if (row.kind == TOP_ROW_GROUP)
+        if (row.kind == TOP_ROW_NAME)
+                snprintf(details->title, sizeof(details->title), "all processes");
+        else if (row.kind == TOP_ROW_GROUP)
                 snprintf(details->title, sizeof(details->title), "all processes of %.200s",
                          *row.unit ? row.unit : "no unit");
         else
@@ -209,6 +212,9 @@ static void character_key(struct top_ui *ui, uint32_t c) {
                 break;
         case 'u':
                 set_shape(ui, TOP_BY_UNIT);
+                break;
+        case 'b':
+                set_shape(ui, TOP_BY_NAME);
                 break;
         case 'T':
                 switch_timing(ui);

@@ -44,7 +44,8 @@ enum top_mode {
 
 /* The span of the details, and the answers about it. */
 struct top_details {
-        uint64_t process;
+        uint64_t process; /* 0: all of `unit`, or of all units */
+        bool all_units;
         uint32_t slot;
         struct top_row row; /* its text is in `span` and `title` */
         char span[256], unit[128], title[512];

@@ -238,12 +238,14 @@ static void draw_rows(struct top_ui *ui, struct top_page *page, size_t y, size_t
                 top_page_put(page, y, TOP_STYLE_NORMAL,
                              *top_model_filter_text(model) ? "No span matches the filter; Esc clears it."
                              : ui->ask_now                 ? "One moment."
-                                                           : "No spans yet; \"spanallocctl ps\" shows the processes.");
+                                                           : "No spans yet; `spanallocctl ps` shows the processes.");
 }
 
 /* ---------------------------------------------------------------------------------------------- footer -- */
 
 static void put_state(struct top_ui *ui, char *line, size_t size, size_t width) {
+        static const char *const shapes[] = {
+                [TOP_BY_UNIT] = "summed by unit", [TOP_BY_NAME] = "summed by name", [TOP_TREE] = "tree"};
         const struct top_model *model = ui->model;
         enum top_column sorted = top_model_sorted_by(model);
         bool descending = top_model_is_descending(model), text = sorted == TOP_UNIT || sorted == TOP_SPAN;
@@ -258,7 +260,7 @@ static void put_state(struct top_ui *ui, char *line, size_t size, size_t width) 
                 add_part(line, size, width, "  ", part);
         }
         if (top_model_shape(model) != TOP_FLAT)
-                add_part(line, size, width, "  ", top_model_shape(model) == TOP_TREE ? "tree" : "summed by unit");
+                add_part(line, size, width, "  ", shapes[top_model_shape(model)]);
         if (top_model_is_following(model))
                 add_part(line, size, width, "  ", "following");
         if (top_model_count(model)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/output/bars.h"
+#include "ctl/output/by_name.h"
 #include "ctl/output/render_tree.h"
 #include "ctl/output/tree_order.h"
 #include "ctl/session/ask.h"
@@ -17,7 +18,7 @@ static void print_note(const struct options *options, const struct table *tree, 
         if (!tree->row_count && (options->pid || options->unit || options->filter))
                 fputs("No span matches.\n", stream);
         else if (!tree->row_count)
-                fputs("No span to show; see \"spanallocctl ps\".\n", stream);
+                fputs("No span to show; see `spanallocctl ps`.\n", stream);
         if (!tree->complete && options->since_ns)
                 fputs("What a row shows may be more than was asked for: no mark reaches so far back.\n", stream);
         else if (!tree->complete)
@@ -31,7 +32,7 @@ static int ask_processes(struct ctl *ctl, struct table **ret) {
                                        .columns = "process,alloc_count,alloc_bytes,dealloc_count,dealloc_bytes,"
                                                   "net_bytes"};
 
-        return ctl->options.since_ns ? CTL_OK : ask_table(ctl, "ps", &params, ret);
+        return ctl->options.since_ns || ctl->options.by_name ? CTL_OK : ask_table(ctl, "ps", &params, ret);
 }
 
 static int show_tree(struct ctl *ctl, const struct table *tree) {
@@ -86,6 +87,13 @@ static const char *all_columns(char buf[COLUMNS_TEXT_MAX]) {
         return used < COLUMNS_TEXT_MAX ? buf : NULL;
 }
 
+/* Siblings with most bytes come first, as in an answer. */
+static int sum_by_path(struct table *tree) {
+        int r = by_name(tree, "path");
+
+        return r == 0 ? tree_order(tree, "-alloc_bytes") : r;
+}
+
 int verb_tree(struct ctl *ctl, int argc, char **argv) {
         struct client_params params = ask_params(&ctl->options);
         char columns[COLUMNS_TEXT_MAX];
@@ -95,7 +103,7 @@ int verb_tree(struct ctl *ctl, int argc, char **argv) {
         /* The order and the number of rows are made here: an answer is the whole tree. */
         params.sort = NULL;
         params.limit = 0;
-        if (names(&ctl->options, "per_call_p99"))
+        if (ctl->options.by_name || names(&ctl->options, "per_call_p99") || names(&ctl->options, "processes"))
                 params.columns = all_columns(columns);
         r = ask_table(ctl, "tree", &params, &tree);
         if (r != CTL_OK)
@@ -104,6 +112,8 @@ int verb_tree(struct ctl *ctl, int argc, char **argv) {
                 r = ask_pid_known(ctl);
         if (r == CTL_OK && !ctl->options.json)
                 r = ask_hide_uncounted(ctl, tree);
+        if (r == CTL_OK && ctl->options.by_name)
+                r = ask_printed(sum_by_path(tree));
         if (r == CTL_OK && ctl->options.sort)
                 r = ask_printed(tree_order(tree, ctl->options.sort));
         if (r == CTL_OK)

@@ -93,7 +93,9 @@ keys s Escape I
 shows '^by ALLOC, small first'
 keys I u
 shows 'summed by unit'
-keys u Space
+keys b
+shows 'summed by name'
+keys b Space
 shows 'PAUSED'
 keys Space
 hides 'PAUSED'

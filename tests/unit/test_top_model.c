@@ -165,6 +165,16 @@ static void test_filter_and_group(void **state) {
         assert_int_equal(row.rates.alloc_bytes, 3000);
         assert_int_equal(row.sums.net_bytes, -6000);
         assert_true(row.rates.known);
+        top_model_set_shape(model, TOP_BY_NAME);
+        top_model_sort(model, TOP_SPAN);
+        assert_int_equal(top_model_count(model), 2); /* a of two processes of x, b of y */
+        row = row_at(fake, 0);
+        assert_int_equal(row.kind, TOP_ROW_NAME);
+        assert_string_equal(row.span, "a");
+        assert_string_equal(row.unit, "x");
+        assert_int_equal(row.processes, 2);
+        assert_int_equal(row.sums.alloc_bytes, 6000);
+        assert_int_equal(row.rates.alloc_bytes, 3000);
         top_model_set_shape(model, TOP_FLAT);
         assert_int_equal(top_model_count(model), 3);
 }
