@@ -79,5 +79,5 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
 #define TOP_COLUMNS_P99  ",per_call_p99"
 #define TOP_COLUMNS_TIME ",busy_ns,timed_calls,timed_calls_ns"
 #define TOP_COLUMNS_PS                                                                                                 \
-        "process,pid,comm,uid,unit,alive,ended,threads,refused,alloc_bytes,lost_alloc_bytes,coverage_ppm,counting,"    \
-        "balanced,ring_fill_ppm,evicted,timed,alloc_count,net_bytes"
+        "process,pid,comm,uid,unit,alive,ended,threads,refused,refused_depth,alloc_bytes,lost_alloc_bytes,"            \
+        "coverage_ppm,counting,balanced,ring_fill_ppm,evicted,timed,alloc_count,net_bytes"

@@ -16,6 +16,7 @@
 #include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/json.h"
+#include "ctl/output/loss.h"
 #include "ctl/output/text.h"
 #include "ctl/run/report.h"
 #include "ctl/run/report_fold.h"
@@ -207,6 +208,7 @@ static void print_coverage(const struct page *page, const struct report *report,
         uint64_t all = total->values[FOLD_ALLOC_BYTES], lost = total->values[FOLD_LOST_BYTES];
         uint64_t uncounted = total->values[FOLD_UNCOUNTED];
         char share[FORMAT_MAX];
+        struct loss loss = {0};
 
         format_ppm(share, share_ppm(all > lost ? all - lost : 0, all));
         if (uncounted == total->images)
@@ -218,11 +220,14 @@ static void print_coverage(const struct page *page, const struct report *report,
                 line(page, "coverage unknown: some processes have no row; of the others %s", share);
         else
                 line(page, "coverage %s", share);
+        for (size_t row = 0; row < report->processes->row_count; row++)
+                loss_add(&loss, report->processes, row);
         if (report->refused)
-                line(page,
-                     "%" PRIu64 " enters, opens and closes found a full ring; --ring-kib makes rings larger, "
-                     "--on-full=wait waits",
-                     report->refused);
+                line(page, "%" PRIu64 " enters, opens and closes were refused, since %s%s", report->refused,
+                     loss_cause(&loss),
+                     loss.refused && loss.depth == loss.refused
+                             ? ""
+                             : "; --ring-kib makes rings larger, --on-full=wait waits");
 }
 
 /* Peaks are of one process each: those of several may have been at different times. */

@@ -58,7 +58,7 @@ void help_print(FILE *stream, size_t width) {
         }
         fputs("\nOptions, before or after the verb:\n", stream);
         print_options(stream, true, OPTION_GLOBAL, width);
-        fputs("\n\"spanallocctl help VERB\" shows the options and columns of a verb.\n"
+        fputs("\n`spanallocctl help VERB` shows the options and columns of a verb.\n"
               "Exit status: 0, 1 failure, 2 usage, 3 collector unreachable, 4 not found.\n",
               stream);
 }

@@ -8,6 +8,7 @@
 
 #include "ctl/output/counting.h"
 #include "ctl/output/format.h"
+#include "ctl/output/loss.h"
 #include "ctl/output/text.h"
 #include "ctl/top/top_ui.h"
 
@@ -31,7 +32,7 @@ const char *const top_help[] = {
         "threads: the rest may be in use, or freed elsewhere.",
         "Q: = exact, M cycles that another thread ended, L part of it lost, ~ estimated,",
         "X mixed with other spans, - nothing counts the heap of this process:",
-        "\"spanallocctl ps\" says why",
+        "`spanallocctl ps` says why",
         "rings: how full the fullest ring was in the last seconds; at 100% enters are",
         "refused, and what runs in them is lost.",
         NULL,
@@ -110,12 +111,14 @@ static size_t warn_process(const struct table *ps, size_t row, size_t n, size_t 
         const char *comm = table_text(ps, row, "comm"), *counting = table_text(ps, row, "counting");
         uint64_t pid = table_uint(ps, row, "pid"), lost = table_uint(ps, row, "lost_alloc_bytes");
         uint64_t refused = table_uint(ps, row, "refused"), evicted = table_uint(ps, row, "evicted");
+        struct loss loss = {0};
         char a[FORMAT_MAX];
 
+        loss_add(&loss, ps, row);
         if (refused)
-                WARN("%s[%" PRIu64 "]: %" PRIu64 " enters, opens or closes found no room, %s allocated under them is "
-                     "lost. Give it larger rings (SPANALLOC_RING_KIB), or mark less with spans.",
-                     comm, pid, refused, format_bytes(a, lost));
+                WARN("%s[%" PRIu64 "]: %" PRIu64 " enters, opens or closes were refused, since %s: %s allocated under "
+                     "them is lost; %s.",
+                     comm, pid, refused, loss_cause(&loss), format_bytes(a, lost), loss_advice(&loss));
         if (evicted)
                 WARN("%s[%" PRIu64 "]: %" PRIu64
                      " open spans are no longer followed, since too many are open: their bytes "

@@ -11,6 +11,7 @@
 
 #include "ctl/output/counting.h"
 #include "ctl/output/format.h"
+#include "ctl/output/loss.h"
 #include "ctl/output/memory.h"
 #include "ctl/output/text.h"
 #include "ctl/verbs/doctor.h"
@@ -109,11 +110,12 @@ static void check_drops(struct doctor *doctor, const struct table *status) {
 
         if (refused) {
                 doctor_add(doctor, "drops", DOCTOR_PROBLEM,
-                           "%" PRIu64 " enters, opens and closes found no room; %s allocated under them are lost",
+                           "%" PRIu64 " enters, opens and closes were refused; %s allocated under them are lost",
                            refused, format_bytes(lost, table_uint(status, 0, "lost_alloc_bytes")));
                 doctor_advise(doctor,
-                              "`spanallocctl ps --sort -refused` shows the processes; make rings larger (spanallocd "
-                              "--ring-kib), or open fewer spans");
+                              "`spanallocctl ps --sort -refused --columns pid,comm,refused,refused_depth` shows the "
+                              "processes; refused_depth was for more than 64 nested spans; for the rest make rings "
+                              "larger (spanallocd --ring-kib), or open fewer spans");
         } else {
                 doctor_add(doctor, "drops", DOCTOR_OK, "nothing was refused, nothing is lost");
         }
@@ -176,6 +178,7 @@ static void check_process(struct doctor *doctor, const struct table *ps, size_t 
         const char *comm = table_text(ps, row, "comm"), *counting = table_text(ps, row, "counting");
         uint64_t pid = table_uint(ps, row, "pid");
         char text[MEMORY_TEXT_MAX];
+        struct loss loss = {0};
 
         if (counting_is_missing(counting)) {
                 doctor_add(doctor, "process", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: %s", comm, pid, counting);
@@ -194,9 +197,11 @@ static void check_process(struct doctor *doctor, const struct table *ps, size_t 
                 doctor_advise(doctor, "that is an error in spanalloc: please report it, with `spanallocctl --json ps`");
         }
         if (table_uint(ps, row, "coverage_ppm") < 990000 && table_uint(ps, row, "lost_alloc_bytes")) {
-                doctor_add(doctor, "coverage", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: more than 1%% of its bytes are lost",
-                           comm, pid);
-                doctor_advise(doctor, "give it larger rings: SPANALLOC_RING_KIB=4096 in its environment");
+                loss_add(&loss, ps, row);
+                doctor_add(doctor, "coverage", DOCTOR_PROBLEM,
+                           "%s[%" PRIu64 "]: more than 1%% of its bytes are lost, since %s", comm, pid,
+                           loss_cause(&loss));
+                doctor_advise(doctor, "%s", loss_advice(&loss));
         }
         if (*memory_of_unit(ps, row, text))
                 doctor_add(doctor, "memory", DOCTOR_NOTE, "%s", text);

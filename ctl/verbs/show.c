@@ -32,6 +32,10 @@ int64_t show_calls_net(const struct show *show) {
         return sum_of(show, "calls_net_bytes");
 }
 
+int64_t show_growth(const struct show *show) {
+        return sum_of(show, "process_net_bytes");
+}
+
 bool show_is_named(const struct show *show, size_t tree_row) {
         char label[OUTSIDE_LABEL_MAX];
 
@@ -39,13 +43,17 @@ bool show_is_named(const struct show *show, size_t tree_row) {
                !strcmp(outside_or_span(show->tree, tree_row, label), show->name);
 }
 
-bool show_end(const struct show *show, size_t row, size_t *ret_row) {
+bool show_process(const struct show *show, size_t row, size_t *ret_row) {
         uint64_t process = table_uint(show->spans, row, "process");
 
         for (size_t i = 0; i < show->ps->row_count; i++)
                 if (table_uint(show->ps, i, "process") == process) {
                         *ret_row = i;
-                        return *table_text(show->ps, i, "ended");
+                        return true;
                 }
         return false;
+}
+
+bool show_end(const struct show *show, size_t row, size_t *ret_row) {
+        return show_process(show, row, ret_row) && *table_text(show->ps, *ret_row, "ended");
 }

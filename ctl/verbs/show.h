@@ -20,7 +20,11 @@ struct show {
 
 uint64_t show_sum(const struct show *show, const char *column);
 int64_t show_net(const struct show *show);
-int64_t show_calls_net(const struct show *show); /* of the calls in per_call only */
+int64_t show_calls_net(const struct show *show); /* of whole calls only */
+/* Net bytes of the processes in the same time. */
+int64_t show_growth(const struct show *show);
 bool show_is_named(const struct show *show, size_t tree_row);
+/* The row of ps of that row of spans.  False: there is none. */
+bool show_process(const struct show *show, size_t row, size_t *ret_row);
 /* Whether the process of that row of spans has ended; its row of ps. */
 bool show_end(const struct show *show, size_t row, size_t *ret_row);

@@ -11,6 +11,7 @@
 #include "ctl/output/counting.h"
 #include "ctl/output/distribution.h"
 #include "ctl/output/format.h"
+#include "ctl/output/loss.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/output/view.h"
@@ -70,14 +71,19 @@ static void print_sums(const struct show *show, FILE *stream) {
         char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
 
         if (is_uncounted(show)) {
-                fputs("   Alloc: -, the heap is not counted; \"spanallocctl ps\" says why\n", stream);
+                fputs("   Alloc: -, the heap is not counted; `spanallocctl ps` says why\n", stream);
                 return;
         }
         fprintf(stream, "   Alloc: %s in %" PRIu64 " allocations, children included\n",
                 format_bytes(a, show_sum(show, "alloc_bytes")), show_sum(show, "alloc_count"));
         fprintf(stream, "   Freed: %s in %" PRIu64 " frees\n", format_bytes(a, show_sum(show, "dealloc_bytes")),
                 show_sum(show, "dealloc_count"));
-        fprintf(stream, "     Net: %s\n", format_net_bytes(a, show_net(show)));
+        fprintf(stream, "     Net: %s", format_net_bytes(a, show_net(show)));
+        if (show_sum(show, "calls"))
+                fprintf(stream, ", %s per call",
+                        format_net_bytes(b, show_calls_net(show) / (int64_t)show_sum(show, "calls")));
+        fprintf(stream, "; the process%s as a whole: %s\n", show->spans->row_count > 1 ? "es" : "",
+                format_net_bytes(c, show_growth(show)));
         fprintf(stream, "    Self: %s in %" PRIu64 " allocations, without children\n",
                 format_bytes(a, show_sum(show, "self_alloc_bytes")), show_sum(show, "self_alloc_count"));
         fprintf(stream, "    Rate: self %s/s over 10 s, %s/s over 1 min, %s/s over 10 min\n",
@@ -105,6 +111,20 @@ static void print_per_call(const struct show *show, FILE *stream) {
         fputs("\nBytes per call, in powers of two:\n", stream);
         for (unsigned i = distribution.first; i <= distribution.last; i++)
                 fprintf(stream, "%s\n", distribution_line(&distribution, i, BAR_WIDTH, line));
+}
+
+/* Of the same calls as the bytes per call; nothing if each freed what it allocated. */
+static void print_nets(const struct show *show, FILE *stream) {
+        struct distribution_net nets = {0};
+        char line[DISTRIBUTION_LINE_MAX];
+
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                distribution_net_add(&nets, table_map(show->spans, row, "net_per_call_histogram"));
+        if (nets.total == nets.counts[DISTRIBUTION_NET_ZERO])
+                return;
+        fputs("\nNet bytes per call, in powers of four:\n", stream);
+        for (unsigned i = nets.first; i <= nets.last; i++)
+                fprintf(stream, "%s\n", distribution_net_line(&nets, i, BAR_WIDTH, line));
 }
 
 /* Nothing where no process was timed. */
@@ -154,7 +174,14 @@ static bool has_quality(const struct show *show, const char *quality) {
 static void print_quality(const struct show *show, FILE *stream) {
         uint64_t migrated = show_sum(show, "migrated"), aborted = show_sum(show, "aborted");
         uint64_t refused = show_sum(show, "refused"), cycles = show_sum(show, "cycles");
+        struct loss loss = {0};
 
+        for (size_t row = 0; row < show->spans->row_count; row++) {
+                size_t at;
+
+                if (table_uint(show->spans, row, "refused") && show_process(show, row, &at))
+                        loss_add(&loss, show->ps, at);
+        }
         if (migrated)
                 fprintf(stream,
                         "%" PRIu64 " of %" PRIu64
@@ -168,9 +195,9 @@ static void print_quality(const struct show *show, FILE *stream) {
                         aborted);
         if (refused)
                 fprintf(stream,
-                        "%" PRIu64 " enters or opens found no room in a ring: what ran in them is lost, and not in "
+                        "%" PRIu64 " enters or opens were refused, since %s:\nwhat ran in them is lost, and not in "
                         "these sums.\n",
-                        refused);
+                        refused, loss_cause(&loss));
         if (has_quality(show, "estimated"))
                 fputs("Too many spans were open to follow each: bytes per call lack some.\n", stream);
         if (has_quality(show, "mixed"))
@@ -179,36 +206,46 @@ static void print_quality(const struct show *show, FILE *stream) {
                       stream);
 }
 
-/* What net means and what it does not: where a block is freed later is not known here.  Where parts of calls were refused,
- * only by those of which nothing is missing. */
+/* A positive net of the spans is a leak only if their processes grow. */
+static void print_growth(const struct show *show, int64_t net, uint64_t calls, FILE *stream) {
+        bool are_several = show->spans->row_count > 1;
+        const char *process = are_several ? "processes" : "process";
+        int64_t growth = show_growth(show);
+        char a[FORMAT_MAX], b[FORMAT_MAX];
+
+        fprintf(stream, "It allocates more than it frees while it is entered: %s", format_bytes(a, (uint64_t)net));
+        if (calls)
+                fprintf(stream, ",\nabout %s for each that closed", format_bytes(b, (uint64_t)net / calls));
+        if (growth < net / 2)
+                fprintf(stream,
+                        ".\nIts %s %s not grow by that: net %s in the same time.\n"
+                        "The rest was freed after the span had ended, or by another span or thread.\n",
+                        process, are_several ? "do" : "does", format_net_bytes(a, growth));
+        else
+                fprintf(stream,
+                        ".\nIts %s grew by %s in the same time.\n"
+                        "What is kept may be in use on purpose, or freed later, by another span or thread.\n",
+                        process, format_bytes(a, (uint64_t)growth));
+}
+
+/* What net means and what it does not.  Where parts of calls were refused, only by those of which nothing is missing. */
 static void print_meaning(const struct show *show, FILE *stream) {
-        bool are_partial = show_sum(show, "refused") && show->per_call[SHOW_COUNT];
-        uint64_t calls = are_partial ? show->per_call[SHOW_COUNT] : show_sum(show, "closed");
+        bool are_partial = show_sum(show, "refused") && show_sum(show, "calls");
+        uint64_t calls = are_partial ? show_sum(show, "calls") : show_sum(show, "closed");
         int64_t net = are_partial ? show_calls_net(show) : show_net(show);
         uint64_t since_ns = show->ctl->options.since_ns;
-        char a[FORMAT_MAX], b[FORMAT_MAX];
+        char a[FORMAT_MAX];
 
         if (is_uncounted(show)) {
                 print_quality(show, stream);
                 return;
         }
         fputc('\n', stream);
-        /* Whole calls are known since the processes attached only. */
-        if (since_ns && are_partial) {
-                net = show_net(show);
-                calls = 0;
-        }
         if (since_ns)
                 fprintf(stream, "Over %sthe last %s:\n", show->spans->complete ? "" : "more than ",
                         format_duration(a, since_ns));
         if (net > 0) {
-                fprintf(stream, "It allocates more than it frees on its own threads: %s",
-                        format_bytes(a, (uint64_t)net));
-                if (calls)
-                        fprintf(stream, ",\nabout %s for each that closed", format_bytes(b, (uint64_t)net / calls));
-                fputs(".\nThe rest may be in use on purpose, or freed elsewhere: later, by another\n"
-                      "span or thread.\n",
-                      stream);
+                print_growth(show, net, calls, stream);
         } else if (net < 0) {
                 fprintf(stream, "It frees %s more than it allocates: blocks that were allocated elsewhere.\n",
                         format_bytes(a, -(uint64_t)net));
@@ -224,7 +261,7 @@ static void print_next(const struct show *show, FILE *stream) {
 
         text_quote(name, sizeof(name), show->name);
         fputs("\nNext:\n", stream);
-        if (show_net(show) > 0 && !show->ctl->options.since_ns)
+        if (show_net(show) > 0 && show_growth(show) > 0 && !show->ctl->options.since_ns)
                 fprintf(stream, "  spanallocctl show %s --since 10m     whether it still grows\n", name);
         fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     what is above and below it\n", name,
                 pid);
@@ -319,7 +356,7 @@ static void print_ends(const struct show *show, FILE *stream) {
                         fputs("none open\n", stream);
         }
         if (quiet > QUIET_ENDS)
-                fprintf(stream, "  and %zu more with none open; \"spanallocctl ps\" lists them.\n", quiet - QUIET_ENDS);
+                fprintf(stream, "  and %zu more with none open; `spanallocctl ps` lists them.\n", quiet - QUIET_ENDS);
 }
 
 int show_text(const struct show *show) {
@@ -333,6 +370,7 @@ int show_text(const struct show *show) {
         print_time(show, pager.stream);
         print_rest_heading(show, pager.stream);
         print_per_call(show, pager.stream);
+        print_nets(show, pager.stream);
         print_threads(show, pager.stream);
         print_ends(show, pager.stream);
         if (!show->ctl->options.no_legend)

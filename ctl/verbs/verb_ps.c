@@ -62,7 +62,7 @@ static char *ps_note(const struct options *options, const struct table *table, i
                         "%d program%s without spans that executed another one %s not shown; --full shows all.\n",
                         folded, folded == 1 ? "" : "s", folded == 1 ? "is" : "are");
         if (!table->row_count && (options->unit || options->filter || options->alive))
-                fputs("No process matches; \"spanallocctl ps\" lists all.\n", stream);
+                fputs("No process matches; `spanallocctl ps` lists all.\n", stream);
         else if (!table->row_count)
                 fputs("No processes. Programs attach by themselves when they open their first span; one without spans "
                       "is counted when it is started with LD_PRELOAD=libspanalloc-malloc.so.0.\n",

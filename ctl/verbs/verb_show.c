@@ -19,9 +19,9 @@
         "dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,self_dealloc_count,self_dealloc_bytes,"             \
         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,quality,per_call,"     \
         "paths,site,key,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,timed_call_max_ns," \
-        "timed_calls_per_1000s,calls_net_bytes,thread"
+        "timed_calls_per_1000s,calls_net_bytes,net_per_call,calls,net_per_call_histogram,process_net_bytes,thread"
 
-#define PS_COLUMNS "process,pid,ended,last_spans"
+#define PS_COLUMNS "process,pid,ended,last_spans,refused,refused_depth"
 
 /* The columns that can be summed over processes, in the order of a row. */
 static const char *const summed[] = {

@@ -10,8 +10,8 @@
 
 static int print_text(const struct ctl *ctl, bool on, uint64_t n) {
         if (!ctl->options.no_legend)
-                printf(on ? "%" PRIu64
-                            " process%s timed from now on; \"spanallocctl top\" and \"show NAME\" have the columns.\n"
+                printf(on ? "%" PRIu64 " process%s timed from now on; `spanallocctl top` and `spanallocctl show NAME` "
+                            "have the columns.\n"
                           : "%" PRIu64 " process%s timed no longer; what was timed stays.\n",
                        n, n == 1 ? " is" : "es are");
         return ask_flush(stdout);

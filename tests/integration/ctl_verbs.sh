@@ -61,15 +61,15 @@ for filter in scripted "$(json '.processes[0].exe' ps | cut -c 2-20)" ''; do
         expect "processes with '$filter'" "$(json '[.processes[].pid] | @csv' ps --filter "$filter")" "$program"
 done
 expect "processes with nonsense" "$(json '.processes | length' ps --filter Scripted)" 0
-expect "what ps says then" "$(ctl ps --filter Scripted)" 'No process matches; "spanallocctl ps" lists all.'
+expect "what ps says then" "$(ctl ps --filter Scripted)" 'No process matches; `spanallocctl ps` lists all.'
 expect "what tree says then" "$(ctl tree --filter nonsense)" 'No span matches.'
 expect_status 2 "$CTL" --socket "$QUERY" tree --sort=net_byte
 grep -q 'did you mean "net_bytes"' "$WORK/err" || fail "$(cat "$WORK/err")"
 
 note "show says what net means, and never more"
 ctl show job >"$WORK/out"
-grep -q 'It allocates more than it frees on its own threads: 2.6K' "$WORK/out" || fail "show job: $(cat "$WORK/out")"
-grep -q 'freed elsewhere' "$WORK/out" || fail "show job does not say that blocks may be freed elsewhere"
+grep -q 'It allocates more than it frees while it is entered: 2.6K' "$WORK/out" || fail "show job: $(cat "$WORK/out")"
+grep -q 'by another span or thread' "$WORK/out" || fail "show job does not say that blocks may be freed elsewhere"
 grep -q 'spanallocctl show job --since 10m' "$WORK/out" || fail "show job does not say what to run next"
 ! grep -rqi 'leak' "$WORK/out" || fail "show says leak"
 ctl show task | grep -q '1 of 1 cycles ended on another thread than they began on' || fail "show task: $(ctl show task)"
