@@ -166,8 +166,8 @@ static inline uint64_t books_instance_floor(const struct books *books) {
 }
 void books_set_instance_floor(struct books *books, uint64_t floor);
 
-/* Before a commit: the peak is up to date. */
-void books_note_peak(struct books *books);
+/* Before a commit: the peak is up to date.  counted: what its threads have allocated less what they have freed, in bytes. */
+void books_note_peak(struct books *books, uint64_t counted);
 
 /* Spans that lost their entry to others, ever. */
 static inline uint64_t books_evicted(const struct books *books) {

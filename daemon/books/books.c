@@ -314,12 +314,10 @@ void books_set_inherited(struct books *books, uint64_t inherited, uint64_t left,
         book->net_quality = quality;
 }
 
-void books_note_peak(struct books *books) {
+void books_note_peak(struct books *books, uint64_t counted) {
         struct book *book = books->book;
-        uint64_t net = book->inherited + book->left;
+        uint64_t net = book->inherited + book->left + counted;
 
-        for (uint32_t i = 0; i < book->lanes; i++)
-                net += books->lanes[i].last[SHM_ALLOC_BYTES] - books->lanes[i].last[SHM_DEALLOC_BYTES];
         if ((int64_t)net <= (int64_t)book->peak_net)
                 return;
         touch(books, &book->peak_net);

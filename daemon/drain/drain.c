@@ -21,7 +21,10 @@
 #include "daemon/drain/segment_reader.h"
 
 /* A high-water mark that forgets: two stretches of five seconds. */
-#define FILL_NS          UINT64_C(5000000000)
+#define FILL_NS UINT64_C(5000000000)
+
+/* Each takes some pages that nobody has touched yet. */
+#define NEW_LANES        256u
 
 #define PARTIALS_PORTION 2048u /* spans of which an enter was refused, that one call looks up */
 
@@ -69,9 +72,7 @@ void drain_set_quota(struct drain *drain, struct quota *quota) {
 static uint64_t share(const struct drain *drain) {
         uint64_t room = quota_room(drain->reader.quota, QUOTA_RECORDS);
 
-        if (drain->is_unbounded)
-                return UINT64_MAX;
-        return room < drain->slice ? room : drain->slice;
+        return room < drain->slice && !drain->is_finishing ? room : drain->slice;
 }
 
 /* Takes `records`, or work that takes as long, from the share. */
@@ -90,22 +91,51 @@ static int cut(struct drain *drain) {
 
 /* ------------------------------------------------------------------------------------------------------ batches -- */
 
+void drain_changes_lane(struct drain *drain, uint32_t i) {
+        if (drain->changed_from == drain->changed_to) {
+                drain->changed_from = i;
+                drain->changed_to = i + 1;
+        }
+        if (i < drain->changed_from)
+                drain->changed_from = i;
+        if (i >= drain->changed_to)
+                drain->changed_to = i + 1;
+}
+
+static uint64_t net(const uint64_t counters[SHM_COUNTERS]) {
+        return counters[SHM_ALLOC_BYTES] - counters[SHM_DEALLOC_BYTES];
+}
+
+/* Of all lanes, with what this batch changed. */
+static uint64_t net_of_all(const struct drain *drain) {
+        uint64_t sum = drain->net;
+
+        for (uint32_t i = drain->changed_from; i < drain->changed_to; i++)
+                sum += net(books_lane(drain->books, i)->last) - net(drain->booked[i]);
+        return sum;
+}
+
+static void tell_producer(struct drain *drain, uint32_t i) {
+        const struct lane *lane = books_lane(drain->books, i);
+
+        if (memcmp(drain->booked[i], lane->last, sizeof drain->booked[i]) != 0) {
+                memcpy(drain->booked[i], lane->last, sizeof drain->booked[i]);
+                segment_set_booked(&drain->reader, i, drain->booked[i]);
+        }
+        if (drain->released[i] != lane->position) {
+                drain->released[i] = lane->position;
+                segment_release(&drain->reader, i, lane->position);
+        }
+}
+
 /* Commits; only then may the producers overwrite what was drained. */
 void drain_commit(struct drain *drain) {
-        books_note_peak(drain->books);
+        drain->net = net_of_all(drain);
+        books_note_peak(drain->books, drain->net);
         books_commit(drain->books);
-        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
-                uint64_t position = books_lane(drain->books, i)->position;
-
-                if (memcmp(drain->booked[i], books_lane(drain->books, i)->last, sizeof drain->booked[i]) != 0) {
-                        memcpy(drain->booked[i], books_lane(drain->books, i)->last, sizeof drain->booked[i]);
-                        segment_set_booked(&drain->reader, i, drain->booked[i]);
-                }
-                if (drain->released[i] == position)
-                        continue;
-                drain->released[i] = position;
-                segment_release(&drain->reader, i, position);
-        }
+        for (uint32_t i = drain->changed_from; i < drain->changed_to; i++)
+                tell_producer(drain, i);
+        drain->changed_from = drain->changed_to = 0;
         while (drain->close_count)
                 segment_free_close(&drain->reader, drain->closes[--drain->close_count]);
 }
@@ -120,8 +150,8 @@ void drain_begin(struct drain *drain, uint64_t now_ns) {
         books_begin(drain->books, now_ns);
 }
 
-void drain_publish_retired(struct drain *drain) {
-        for (uint32_t i = 0; i < drain->reader.lanes; i++)
+void drain_publish_retired(struct drain *drain, uint32_t from, uint32_t to) {
+        for (uint32_t i = from; i < to; i++)
                 if (books_lane(drain->books, i)->retired)
                         segment_set_retired(&drain->reader, i, books_lane(drain->books, i)->retired);
 }
@@ -136,8 +166,9 @@ void drain_resume(struct drain *drain) {
         for (uint32_t i = 0; i < drain->reader.lanes; i++) {
                 drain->released[i] = books_lane(books, i)->position;
                 segment_release(&drain->reader, i, books_lane(books, i)->position);
+                drain_changes_lane(drain, i); /* what it has booked, the next commit says again */
         }
-        drain_publish_retired(drain);
+        drain_publish_retired(drain, 0, drain->reader.lanes);
         /* A close is given once, so one that is there still was taken before the slot could be freed. */
         for (uint32_t slot = 0; slot < drain->reader.geometry.close_capacity; slot++)
                 if (books_taken_close(books, slot) && segment_close(&drain->reader, slot, &close) &&
@@ -157,7 +188,7 @@ static uint32_t limit_lanes(const struct drain *drain, uint32_t claimed) {
 }
 
 int drain_look_at_lanes(struct drain *drain) {
-        uint32_t before = drain->reader.lanes, claimed;
+        uint32_t before = drain->reader.lanes, claimed, n;
         int r;
 
         r = segment_lanes(&drain->reader);
@@ -165,10 +196,11 @@ int drain_look_at_lanes(struct drain *drain) {
                 return r;
         claimed = drain->reader.lanes;
         drain->reader.lanes = before;
-        drain->reader.lanes = limit_lanes(drain, claimed);
-        quota_add(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes - before);
-        if (drain->reader.lanes < claimed && drain->reader.lanes < books_limits(drain->books)->lanes)
+        n = limit_lanes(drain, claimed);
+        if (n < claimed && n < books_limits(drain->books)->lanes)
                 quota_hit(drain->reader.quota, QUOTA_THREADS);
+        drain->reader.lanes = n - before < NEW_LANES ? n : before + NEW_LANES;
+        quota_add(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes - before);
         if (drain->reader.lanes > books_lanes(drain->books))
                 books_set_lanes(drain->books, drain->reader.lanes);
         if (!books_instance_floor(drain->books))
@@ -222,6 +254,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum spans_p
         struct ahead ahead = {.n = 0};
         int r = 0;
 
+        drain_changes_lane(drain, i);
         frames_begin(books, i);
         while (position < to) {
                 struct shm_record record;
@@ -234,6 +267,7 @@ static int drain_lane(struct drain *drain, uint32_t i, uint64_t to, enum spans_p
                 if (books_batch_is_full(books)) {
                         reach(books, lane, position);
                         drain_next_batch(drain);
+                        drain_changes_lane(drain, i);
                         frames_begin(books, i);
                 }
                 if (record.path || segment_is_of_span(record.kind))
@@ -307,7 +341,7 @@ static int first_look(struct drain *drain, bool *any) {
         return 0;
 }
 
-static void take_overflow(struct drain *drain, enum spans_pass pass) {
+void drain_take_overflow(struct drain *drain, enum spans_pass pass) {
         struct shm_close close;
 
         if (!segment_has_closes(&drain->reader))
@@ -324,17 +358,27 @@ static void take_overflow(struct drain *drain, enum spans_pass pass) {
         }
 }
 
-static int begin_second_look(struct drain *drain) {
-        uint32_t n;
-        int r;
-
-        r = drain_look_at_lanes(drain);
-        n = drain->reader.lanes;
-        for (uint32_t i = 0; r >= 0 && i < n; i++)
-                r = segment_head(&drain->reader, i, books_lane(drain->books, i)->position, &drain->targets[i]);
-        if (r >= 0)
-                drain->target_count = n;
+void drain_begin_second_look(struct drain *drain) {
+        drain->target_count = drain_claimed(drain);
+        drain->heads_read = 0;
         drain->next_partial = 0; /* of all lanes, since these heads were read */
+}
+
+/* Of lanes that are met now, too, as many as one call meets. */
+static int read_heads(struct drain *drain) {
+        uint32_t before = drain->reader.lanes;
+        int r = before < drain->target_count ? drain_look_at_lanes(drain) : 0;
+
+        if (r < 0)
+                return r;
+        if (drain->reader.lanes == before && before < drain->target_count)
+                drain->target_count = before; /* there is no room for more any longer */
+        for (; r >= 0 && drain->heads_read < drain->target_count && drain->heads_read < drain->reader.lanes;
+             drain->heads_read++) {
+                uint32_t i = drain->heads_read;
+
+                r = segment_head(&drain->reader, i, books_lane(drain->books, i)->position, &drain->targets[i]);
+        }
         return r;
 }
 
@@ -363,7 +407,7 @@ static bool note_partials(struct drain *drain) {
         uint64_t looked_up = 0;
 
         for (; drain->next_partial < drain->reader.lanes; drain->next_partial++) {
-                if (looked_up >= PARTIALS_PORTION && !drain->is_unbounded)
+                if (looked_up >= PARTIALS_PORTION)
                         break;
                 looked_up += note_partials_of(drain, drain->next_partial);
         }
@@ -374,45 +418,53 @@ static bool note_partials(struct drain *drain) {
         return true;
 }
 
-static int second_look(struct drain *drain) {
-        bool is_done = true;
-        int r = 0;
+/* All of its records are drained.  Closes are applied for one batch; the next call goes on. */
+static void apply_closes(struct drain *drain) {
+        drain->is_applying = !spans_apply_closes(drain->books);
+        if (!drain->is_applying)
+                drain->target_count = 0;
+}
 
+int drain_second_look(struct drain *drain) {
+        bool is_done = true;
+        int r = drain->heads_read < drain->target_count ? read_heads(drain) : 0;
+
+        if (r < 0 || drain->heads_read < drain->target_count)
+                return r;
         for (uint32_t i = 0; r >= 0 && i < drain->target_count; i++) {
                 r = drain_some(drain, i, drain->targets[i], SPANS_SECOND_LOOK);
                 is_done &= books_lane(drain->books, i)->position >= drain->targets[i];
         }
-        if (r < 0 || !is_done || !note_partials(drain))
+        if (r < 0 || !is_done)
                 return r;
-        drain->target_count = 0;
-        while (!spans_apply_closes(drain->books))
-                drain_next_batch(drain);
+        if (drain->is_applying || note_partials(drain))
+                apply_closes(drain);
         return 0;
 }
 
 int drain_look(struct drain *drain, bool *any) {
         int r;
 
-        r = drain_look_at_lanes(drain);
+        r = drain->target_count ? 0 : drain_look_at_lanes(drain);
         if (r < 0)
                 return r;
         /* A look that was cut goes as far as its targets; what was written since needs a look of its own. */
         if (drain->target_count) {
                 *any = true;
-                r = second_look(drain);
+                r = drain_second_look(drain);
                 if (r < 0 || drain->target_count)
                         return r;
         }
         if (!open_spans_have_queued(drain->books))
                 open_spans_advance_queue(drain->books);
-        take_overflow(drain, SPANS_FIRST_LOOK);
+        drain_take_overflow(drain, SPANS_FIRST_LOOK);
         r = first_look(drain, any);
         if (r >= 0)
                 (void)note_partials(drain); /* the rest before the next closes are applied */
-        if (r >= 0 && open_spans_have_queued(drain->books))
-                r = begin_second_look(drain);
-        if (r >= 0 && drain->target_count)
-                r = second_look(drain);
+        if (r >= 0 && open_spans_have_queued(drain->books)) {
+                drain_begin_second_look(drain);
+                r = drain_has_new_lanes(drain) ? 0 : drain_second_look(drain);
+        }
         return r;
 }
 
@@ -435,7 +487,7 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
         drain_commit(drain);
         if (r < 0)
                 return r;
-        if (!share(drain) || drain->target_count)
+        if (!share(drain) || drain->target_count || drain_has_new_lanes(drain))
                 return cut(drain);
         /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at
          * once would be to spin as long as a thread writes. */
@@ -447,12 +499,16 @@ uint32_t drain_claimed(const struct drain *drain) {
         return limit_lanes(drain, segment_claimed(&drain->reader));
 }
 
-bool drain_has_records(const struct drain *drain) {
-        uint32_t n = drain_claimed(drain);
+bool drain_has_new_lanes(const struct drain *drain) {
+        return drain_claimed(drain) > drain->reader.lanes;
+}
 
+bool drain_has_records(const struct drain *drain) {
+        if (drain_has_new_lanes(drain))
+                return true;
         if (segment_posted_closes(&drain->reader) != drain->reader.closes_posted)
                 return true;
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < drain->reader.lanes; i++)
                 if (segment_has_records(&drain->reader, i, books_lane(drain->books, i)->position))
                         return true;
         return false;

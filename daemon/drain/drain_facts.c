@@ -10,7 +10,7 @@ bool drain_is_abandoned(const struct drain *drain) {
         for (uint32_t i = 0; i < n; i++)
                 if (segment_is_alive(&drain->reader, i))
                         return false;
-        return n > 0;
+        return n > 0 && !drain_has_new_lanes(drain);
 }
 
 bool drain_was_left(const struct drain *drain) {

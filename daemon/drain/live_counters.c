@@ -27,7 +27,8 @@ static void retire(struct drain *drain, uint32_t i, const struct lane_owner *own
         lane->retired = owner->occupancy;
 }
 
-/* Brings one lane up to its thread's live counters, or ends it if the thread is dead. */
+/* Brings one lane up to its thread's live counters, or ends it if the thread is dead; is_dead: all of them are, and its
+ * records are drained. */
 static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         struct books *books = drain->books;
         struct lane *lane = books_lane(books, i);
@@ -35,6 +36,7 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
         uint64_t live[SHM_COUNTERS], head;
         int r;
 
+        drain_changes_lane(drain, i);
         segment_ask_timing(&drain->reader, i, books_timing(books));
         if (!segment_lane_owner(&drain->reader, i, &owner) && !is_dead)
                 return 0;
@@ -51,6 +53,10 @@ static int settle_lane(struct drain *drain, uint32_t i, bool is_dead) {
                 drain_receive(drain, i, &owner);
                 if (is_live)
                         frames_settle(books, i, live, ticks);
+                return 0;
+        }
+        if (is_dead) {
+                retire(drain, i, &owner);
                 return 0;
         }
         /* [O1] The owner is dead, so nothing more will come: the head that is read now is the last. */
@@ -116,6 +122,8 @@ static int settle_lanes(struct drain *drain) {
         uint32_t end = drain->settled + LANES_PORTION;
         int r = drain->settled ? 0 : drain_look_at_lanes(drain);
 
+        if (r < 0 || (!drain->settled && drain_has_new_lanes(drain)))
+                return r;
         for (; r >= 0 && drain->settled < drain->reader.lanes && drain->settled < end; drain->settled++) {
                 if (books_batch_is_full(drain->books))
                         drain_next_batch(drain);
@@ -129,10 +137,11 @@ static int settle_lanes(struct drain *drain) {
 }
 
 int drain_settle(struct drain *drain, uint64_t now_ns) {
+        uint32_t from = drain->settled;
         bool any = false;
         int r = 0;
 
-        if (drain->finish != FINISH_LOOK)
+        if (drain->is_finishing)
                 return 0;
         drain->slice = DRAIN_SLICE;
         drain_begin(drain, now_ns);
@@ -144,8 +153,8 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
         if (r >= 0 && !drain->settled)
                 settle_refused(drain, false);
         drain_commit(drain);
-        drain_publish_retired(drain);
-        return r >= 0 && (drain->settled || drain->refused_left) ? DRAIN_CUT : r;
+        drain_publish_retired(drain, from, drain->settled ? drain->settled : drain->reader.lanes);
+        return r >= 0 && (drain->settled || drain->refused_left || drain_has_new_lanes(drain)) ? DRAIN_CUT : r;
 }
 
 uint64_t drain_settled(const struct drain *drain) {
@@ -156,17 +165,23 @@ uint64_t drain_settled_from_now(const struct drain *drain) {
         return drain->rounds + 1 + (drain->settled > 0);
 }
 
+/* First the look that it is in the middle of, then one to the heads of this moment: what another process writes into the
+ * segment after that is not read.  1: it goes on. */
 static int finish_look(struct drain *drain) {
-        bool any = false;
-        int r;
+        int r = 0;
 
-        drain->is_unbounded = true;
-        r = drain->target_count ? drain_look(drain, &any) : 0; /* first what it is in the middle of */
-        if (r >= 0)
-                r = drain_look(drain, &any);
-        if (r >= 0)
-                r = drain_look_at_lanes(drain);
-        return r < 0 ? r : 0;
+        drain->is_finishing = true;
+        drain->slice = DRAIN_SLICE;
+        if (drain->target_count) {
+                r = drain_second_look(drain);
+        } else if (!drain->finish_has_heads) {
+                drain->finish_has_heads = true;
+                drain_take_overflow(drain, SPANS_SECOND_LOOK);
+                drain_begin_second_look(drain);
+        } else {
+                return 0;
+        }
+        return r < 0 ? r : 1;
 }
 
 /* A batch of them: each may have a whole stack that is aborted. */

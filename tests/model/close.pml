@@ -7,7 +7,7 @@
  *   claim                      claim_fresh() in client/lanes/lane.c, of `lanes_claimed`
  *   record                     sa_put() and ring_publish(); what stands in it is kept apart from memory, see ring.pml
  *   post                       sa_foreign_close() in client/lanes/cross_thread.c, with one slot
- *   a pass                     drain_pass(), take_overflow(), first_look(), second_look() in daemon/drain/drain.c,
+ *   a pass                     drain_pass(), drain_take_overflow(), first_look(), drain_second_look() in daemon/drain/drain.c,
  *                              segment_head(), segment_has_closes(), segment_close(), segment_free_close()
  *   KILL                       SIGKILL right after a commit, before anything is given back
  *   feed, close, apply         frames_feed() in frames.c, spans_enter(), spans_exit(), spans_close(), spans_apply_closes()
@@ -353,7 +353,7 @@ active proctype k() {
                 :: !queued -> apply() /* open_spans_advance_queue() */
                 :: else -> skip
                 fi;
-                /* take_overflow() */
+                /* drain_take_overflow() */
                 load(K, POSTED, COUNT_LOAD, posted);
                 if
                 :: posted != seen ->
@@ -391,7 +391,7 @@ active proctype k() {
                 od;
                 if
                 :: queued == 1 || another ->
-                        /* second_look() */
+                        /* drain_second_look() */
 #ifndef WITHOUT_SECOND_LOOK
 #ifndef LANES_ONCE
                         load(K, LANES, ACQUIRE, lanes);

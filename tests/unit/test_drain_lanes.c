@@ -18,7 +18,7 @@
 #include "daemon/drain/drain.h"
 #include "shm/segment.h"
 
-enum { LANES = 4000, RING = 1024 };
+enum { LANES = 4000, RING = 1024, CLOSED = 8, PORTION = 4096 };
 #define SPAN ((UINT64_C(1) << 32) | (1u << 12))
 
 struct fixture {
@@ -33,13 +33,13 @@ static struct shm_lane *lane_of(struct fixture *f, uint32_t i) {
         return shm_lane_at(f->map, &f->geometry, i);
 }
 
-static void put(struct fixture *f, uint32_t i, int kind, uint64_t bytes) {
+static void put_of(struct fixture *f, uint32_t i, int kind, uint64_t instance, uint64_t bytes) {
         struct shm_lane *lane = lane_of(f, i);
         uint64_t head = atomic_load(&lane->head);
         struct shm_record record = {.sequence = head, .kind = (uint16_t)kind};
 
         if (kind != SHM_KIND_BASE) {
-                record.instance = SPAN;
+                record.instance = instance;
                 record.path = 2;
         }
         record.counters[SHM_ALLOC_COUNT] = record.counters[SHM_ALLOC_BYTES] = bytes;
@@ -47,6 +47,10 @@ static void put(struct fixture *f, uint32_t i, int kind, uint64_t bytes) {
                 atomic_store(&lane->live[c], record.counters[c]);
         shm_ring_at(f->map, &f->geometry, i)[head % RING] = record;
         atomic_store(&lane->head, head + 1);
+}
+
+static void put(struct fixture *f, uint32_t i, int kind, uint64_t bytes) {
+        put_of(f, i, kind, SPAN, bytes);
 }
 
 static void on_event(void *userdata, const struct books_event *event) {
@@ -186,6 +190,92 @@ static void test_refused_enters(void **state) {
         end(&f);
 }
 
+/* Spans that all threads have opened and closed, of which there is an event each. */
+static void put_closed_spans(struct fixture *f) {
+        for (uint32_t i = 0; i < LANES; i++)
+                for (uint64_t n = 1; n <= CLOSED; n++) {
+                        uint64_t instance = (UINT64_C(1) << 32) | (n << 12) | i;
+
+                        put_of(f, i, SHM_KIND_OPEN, instance, 0);
+                        put_of(f, i, SHM_KIND_ENTER, instance, 0);
+                        put_of(f, i, SHM_KIND_EXIT, instance, 0);
+                        put_of(f, i, SHM_KIND_CLOSE, instance, 0);
+                }
+}
+
+static void test_closes(void **state) {
+        struct fixture f;
+        uint64_t closed = 0, before;
+        int r;
+
+        begin(&f);
+        put_closed_spans(&f);
+        do {
+                before = closed;
+                r = drain_pass(f.drain, 2);
+                closed = f.books->tallies[2].closed;
+                assert_in_range(closed - before, 0, PORTION);
+        } while (r > DRAIN_IDLE);
+        assert_int_equal(r, DRAIN_IDLE);
+        assert_int_equal(closed, LANES * CLOSED);
+        assert_int_equal(f.events, LANES * CLOSED);
+        end(&f);
+}
+
+/* Lanes that were never looked at are met some at a time; a close waits until all of them are.  What is drained is given
+ * back to each. */
+static void test_new_lanes(void **state) {
+        struct fixture f;
+        struct books_process_row row;
+        uint32_t met = 0;
+        int r;
+
+        begin(&f);
+        put(&f, 0, SHM_KIND_CLOSE, 0);
+        put(&f, LANES - 1, SHM_KIND_OPEN, 0);
+        put(&f, LANES - 1, SHM_KIND_ENTER, 0);
+        put(&f, LANES - 1, SHM_KIND_EXIT, 7);
+        do {
+                assert_true(f.books->tallies[2].closed == 0 || met == LANES);
+                r = drain_pass(f.drain, 2);
+                assert_in_range(drain_lanes(f.drain) - met, 0, LANES / 8);
+                met = drain_lanes(f.drain);
+        } while (r > DRAIN_IDLE);
+        assert_int_equal(met, LANES);
+        assert_int_equal(f.books->tallies[2].closed, 1);
+        assert_int_equal(f.events, 1);
+        for (uint32_t i = 0; i < LANES; i++)
+                assert_int_equal(atomic_load(&lane_of(&f, i)->tail), atomic_load(&lane_of(&f, i)->head));
+        assert_int_equal(atomic_load(&lane_of(&f, LANES - 1)->booked[SHM_ALLOC_BYTES]), 7);
+        books_process_row(f.books, &row);
+        assert_int_equal(row.stale, 0);
+        assert_int_equal(row.peak_net, 7);
+        end(&f);
+}
+
+/* The process dies with all that in its rings, and another process writes on. */
+static void test_the_end_of_full_rings(void **state) {
+        struct fixture f;
+        struct books_process_row row;
+        uint64_t drained = 0;
+        int r;
+
+        begin(&f);
+        put_closed_spans(&f);
+        do {
+                r = drain_finish_some(f.drain, 4);
+                assert_true(r >= 0);
+                books_process_row(f.books, &row);
+                assert_in_range(row.records - drained, 0, DRAIN_SLICE);
+                if (row.records - drained)
+                        put_of(&f, LANES - 1, SHM_KIND_OPEN, SPAN, 0);
+                drained = row.records;
+        } while (r);
+        assert_int_equal(f.books->tallies[2].closed, LANES * CLOSED);
+        assert_true(row.balanced);
+        end(&f);
+}
+
 /* The end, too; and the segment is as it was. */
 static void test_the_end(void **state) {
         struct fixture f;
@@ -203,9 +293,9 @@ static void test_the_end(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_settling),
-                cmocka_unit_test(test_settling_anew),
-                cmocka_unit_test(test_refused_enters),
+                cmocka_unit_test(test_settling),       cmocka_unit_test(test_settling_anew),
+                cmocka_unit_test(test_refused_enters), cmocka_unit_test(test_closes),
+                cmocka_unit_test(test_new_lanes),      cmocka_unit_test(test_the_end_of_full_rings),
                 cmocka_unit_test(test_the_end),
         };
 

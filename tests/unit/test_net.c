@@ -16,12 +16,15 @@
 
 static void count(struct books *books, uint32_t i, uint64_t allocated, uint64_t freed) {
         struct lane *lane = books_lane(books, i);
+        uint64_t counted = 0;
 
         books_begin(books, 2);
         touch(books, lane->last);
         lane->last[SHM_ALLOC_BYTES] = allocated;
         lane->last[SHM_DEALLOC_BYTES] = freed;
-        books_note_peak(books);
+        for (uint32_t k = 0; k < 2; k++)
+                counted += books_lane(books, k)->last[SHM_ALLOC_BYTES] - books_lane(books, k)->last[SHM_DEALLOC_BYTES];
+        books_note_peak(books, counted);
         books_commit(books);
 }
 
