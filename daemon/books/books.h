@@ -165,6 +165,10 @@ uint32_t books_path_depth(const struct books *books, uint32_t path); /* 0 for a 
  * the length that was needed. */
 size_t books_path_text(const struct books *books, uint32_t path, char *buf, size_t size);
 
+/* Sums the frames that are open, for rows of that time, in portions: where there are very many of them, a row is of the
+ * time `now_ns` or later, and without this call it takes as long as they do.  True: they are summed. */
+bool books_sum_open_some(const struct books *books, uint64_t now_ns);
+
 /* The row of one path, less what stood there at the last reset. */
 void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret);
 /* The same without per_call and rate, which take the most time of it; `since_ns` as of books_name_row_since, 0: none.
@@ -254,6 +258,7 @@ void books_reset(struct books *books, uint64_t now_ns);
 
 /* How far a mark or a reset is; zero at first. */
 struct books_progress {
+        uint64_t since_ns;
         uint32_t path;               /* the last that is remembered */
         uint64_t self[SHM_COUNTERS]; /* the sum over all that are */
 };

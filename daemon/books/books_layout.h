@@ -78,9 +78,10 @@ struct books_owner {
 };
 _Static_assert(sizeof(struct books_owner) <= sizeof((struct arena_header){0}.owner), "");
 
-/* What frames that are open now have of their path's totals. */
+/* The total of a path together with its frames that are open. */
 struct open_total {
         uint64_t counters[SHM_COUNTERS], ticks;
+        uint64_t frames; /* 0: it has none, and there is nothing else */
 };
 
 /* Where the regions of an arena of that shape begin, and where the last one ends. */
@@ -112,10 +113,12 @@ struct threads_making {
 struct books_cache {
         uint64_t seen_changes, seen; /* the changes that books_seen() met last, and in which answer they were new */
 
-        /* totals of frames that are open now, by path */
+        /* totals with frames that are open, by path; for books_rows.c only */
         struct open_total *open_totals;
-        uint64_t open_totals_commit;
+        uint64_t open_totals_commit, open_totals_since_ns; /* at its begin */
+        uint64_t open_frames;                              /* that are in it */
         uint32_t open_totals_paths;
+        uint32_t open_lane, open_lanes; /* the next lane, and behind the last one */
 
         /* threads in spans, by the spans' names */
         struct books_threads *threads_in;
@@ -159,8 +162,8 @@ struct base books_baseline_of(const struct books *books, uint32_t path);
 int books_find_mark(const struct books *books, uint64_t now_ns, uint64_t since_ns);
 /* Whether differences to that mark go back as far as asked for. */
 bool books_mark_reaches(const struct books *books, int mark, uint64_t now_ns, uint64_t since_ns);
-void books_sum_open_frames(const struct books *books);
-const struct open_total *books_open_total(const struct books *books, uint32_t path);
+uint64_t books_total(const struct books *books, uint32_t path, int counter);
+uint64_t books_total_ticks(const struct books *books, uint32_t path);
 
 /* threads_in.c */
 void books_drop_threads_in(const struct books *books);

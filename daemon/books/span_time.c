@@ -122,12 +122,12 @@ static uint64_t minus(uint64_t a, uint64_t b) {
 void span_time_add_row(const struct books *books, uint32_t path, const struct time_sums *base, uint64_t now_ns,
                        struct books_time *row) {
         const struct span_time *times = &books->span_times[path];
-        uint64_t open = books_open_total(books, path)->ticks;
+        uint64_t total = books_total_ticks(books, path);
 
-        if (!(times->self | times->total | times->calls | open))
+        if (!(times->self | total | times->calls))
                 return;
         row->self_ns += span_time_to_ns(books, minus(times->self, base->self));
-        row->total_ns += span_time_to_ns(books, minus(times->total + open, base->total));
+        row->total_ns += span_time_to_ns(books, minus(total, base->total));
         row->calls += minus(times->calls, base->calls);
         row->calls_ns += span_time_to_ns(books, minus(times->calls_total, base->calls_total));
         row->calls_rate += times->calls ? calls_rate(books, times, now_ns) : 0;

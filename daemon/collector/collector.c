@@ -424,7 +424,7 @@ bool collector_reset_some(struct collector *collector, size_t *index, struct col
         uint64_t now_ns = reactor_now(collector->reactor), end_ns = reactor_slice_end();
 
         while (reset->process || (reset->process = processes_at(collector->processes, *index))) {
-                if (!reset->progress.path)
+                if (!reset->progress.since_ns)
                         ++*index;
                 while (reset->process->books &&
                        !books_reset_some(reset->process->books, now_ns, &reset->progress, RESET_PORTION))

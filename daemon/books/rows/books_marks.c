@@ -20,7 +20,7 @@ static void remember_time(const struct books *books, uint32_t path, struct time_
 
         if (!books->book->clock_rate)
                 return;
-        total = times->total + books_open_total(books, path)->ticks;
+        total = books_total_ticks(books, path);
         if (times->self | total | times->calls)
                 *to = (struct time_sums){times->self, total, times->calls, times->calls_total};
 }
@@ -30,7 +30,7 @@ static void remember_path(const struct books *books, uint32_t path, struct sums 
 
         memcpy(to->self, t->self, sizeof t->self);
         for (int c = 0; c < SHM_COUNTERS; c++)
-                to->total[c] = t->total[c] + books_open_total(books, path)->counters[c];
+                to->total[c] = books_total(books, path, c);
         to->cycles = t->cycles;
         to->opened = t->opened;
         to->closed = t->closed;
@@ -42,10 +42,14 @@ static void remember_path(const struct books *books, uint32_t path, struct sums 
 }
 
 /* True: all paths are remembered. */
-static bool remember(struct books *books, struct sums *to, struct time_sums *times, struct books_progress *progress,
-                     uint32_t portion) {
+static bool remember(struct books *books, struct sums *to, struct time_sums *times, uint64_t now_ns,
+                     struct books_progress *progress, uint32_t portion) {
         books->arena.untracked++;
-        books_sum_open_frames(books);
+        if (!progress->since_ns)
+                progress->since_ns = now_ns;
+        while (!books_sum_open_some(books, progress->since_ns))
+                if (portion != UINT32_MAX)
+                        return false;
         if (!progress->path)
                 books_process_counted(books, to[0].self);
         for (; progress->path < books->book->paths; portion--) {
@@ -68,10 +72,10 @@ static uint32_t slot_of_mark(const struct books *books) {
         return books->book->marks % BOOKS_MARKS;
 }
 
-static bool remember_mark(struct books *books, struct books_progress *progress, uint32_t portion) {
+static bool remember_mark(struct books *books, uint64_t now_ns, struct books_progress *progress, uint32_t portion) {
         uint32_t slot = slot_of_mark(books);
 
-        return remember(books, books->marks[slot], books->time_marks[slot], progress, portion);
+        return remember(books, books->marks[slot], books->time_marks[slot], now_ns, progress, portion);
 }
 
 /* Neither a mark nor a baseline needs the undo log: what is being written is not what the last commit points to. */
@@ -88,12 +92,12 @@ static void set_mark(struct books *books, uint64_t now_ns) {
 void books_mark(struct books *books, uint64_t now_ns) {
         struct books_progress progress = {0};
 
-        (void)remember_mark(books, &progress, UINT32_MAX);
+        (void)remember_mark(books, now_ns, &progress, UINT32_MAX);
         set_mark(books, now_ns);
 }
 
 bool books_mark_some(struct books *books, uint64_t now_ns, struct books_progress *progress, uint32_t portion) {
-        if (!remember_mark(books, progress, portion))
+        if (!remember_mark(books, now_ns, progress, portion))
                 return false;
         books_begin(books, now_ns);
         set_mark(books, now_ns);
@@ -121,7 +125,7 @@ static void set_baseline(struct books *books, uint32_t spare, const uint64_t sel
 bool books_reset_some(struct books *books, uint64_t now_ns, struct books_progress *progress, uint32_t portion) {
         uint32_t spare = !books->book->baseline;
 
-        if (!remember(books, books->baselines[spare], books->time_baselines[spare], progress, portion))
+        if (!remember(books, books->baselines[spare], books->time_baselines[spare], now_ns, progress, portion))
                 return false;
         books_begin(books, now_ns);
         set_baseline(books, spare, progress->self);

@@ -17,41 +17,101 @@ static uint64_t minus(uint64_t a, uint64_t b) {
 
 /* ----------------------------------------------------------------------------------------------- open frames -- */
 
-void books_sum_open_frames(const struct books *books) {
+/* So many take longer than a row, and are not summed again for each commit: once for each answer. */
+#define FRAMES_MANY    8192u
+#define FRAMES_PORTION 16384u
+
+/* A path's total is at least what it was when its first open frame was met, and what each of its frames had when it was
+ * met: none of these was at its end before.  So the parts of a sum may be of several moments. */
+static void add_frame(const struct books *books, const struct lane *lane, const struct frame *frame) {
+        struct open_total *open = &books->cache->open_totals[frame->path];
+        const uint64_t *credit = frame_credit(frame);
+
+        if (!open->frames++) {
+                memcpy(open->counters, books->tallies[frame->path].total, sizeof open->counters);
+                if (books->book->clock_rate) /* else none was timed, ever */
+                        open->ticks = books->span_times[frame->path].total;
+        }
+        for (int c = 0; c < SHM_COUNTERS; c++)
+                open->counters[c] += minus(lane->last[c], credit[c]);
+        open->ticks += span_time_open(lane, frame);
+}
+
+static bool begin_open(const struct books *books, uint64_t now_ns) {
         struct books_cache *cache = books->cache;
-        uint64_t commit = atomic_load(&books->arena.header->commit);
         uint32_t paths = books->book->paths + 1;
 
-        if (cache->open_totals && cache->open_totals_commit == commit && cache->open_totals_paths == paths &&
-            !books->arena.in_batch)
-                return;
         free(cache->open_totals);
         cache->open_totals = calloc(paths, sizeof *cache->open_totals);
         cache->open_totals_paths = paths;
-        cache->open_totals_commit = commit;
-        if (!cache->open_totals) /* rows then show completed cycles only */
-                return;
-        for (uint32_t i = 0; i < books->book->lanes; i++) {
-                const struct lane *lane = &books->lanes[i];
-
-                for (uint32_t f = 0; f < lane->depth; f++) {
-                        const struct frame *frame = &lane->frames[f];
-                        const uint64_t *credit = frame_credit(frame);
-
-                        if (!(frame->flags & FRAME_OUTER_NAME) || frame->path >= paths)
-                                continue;
-                        for (int c = 0; c < SHM_COUNTERS; c++)
-                                cache->open_totals[frame->path].counters[c] += minus(lane->last[c], credit[c]);
-                        cache->open_totals[frame->path].ticks += span_time_open(lane, frame);
-                }
-        }
+        cache->open_totals_commit = atomic_load(&books->arena.header->commit);
+        cache->open_totals_since_ns = now_ns;
+        cache->open_frames = 0;
+        cache->open_lane = 0;
+        cache->open_lanes = books->book->lanes;
+        return cache->open_totals;
 }
 
-const struct open_total *books_open_total(const struct books *books, uint32_t path) {
-        static const struct open_total zero;
+/* One that is begun, or is made of very many, serves for all that asked before its begin. */
+static bool open_serves(const struct books *books, uint64_t now_ns) {
         const struct books_cache *cache = books->cache;
 
-        return cache->open_totals && path < cache->open_totals_paths ? &cache->open_totals[path] : &zero;
+        if (!cache->open_totals)
+                return false;
+        if ((cache->open_lane < cache->open_lanes || cache->open_frames > FRAMES_MANY) &&
+            cache->open_totals_since_ns >= now_ns)
+                return true;
+        return cache->open_lane == cache->open_lanes && !books->arena.in_batch &&
+               cache->open_totals_commit == atomic_load(&books->arena.header->commit) &&
+               cache->open_totals_paths == books->book->paths + 1;
+}
+
+bool books_sum_open_some(const struct books *books, uint64_t now_ns) {
+        struct books_cache *cache = books->cache;
+        uint32_t left = FRAMES_PORTION;
+
+        if (!open_serves(books, now_ns) && !begin_open(books, now_ns))
+                return true; /* rows then show completed cycles only */
+        for (; cache->open_lane < cache->open_lanes; cache->open_lane++) {
+                const struct lane *lane = &books->lanes[cache->open_lane];
+
+                if (left < lane->depth + 1)
+                        return false;
+                left -= lane->depth + 1;
+                cache->open_frames += lane->depth;
+                for (uint32_t f = 0; f < lane->depth; f++)
+                        if ((lane->frames[f].flags & FRAME_OUTER_NAME) &&
+                            lane->frames[f].path < cache->open_totals_paths)
+                                add_frame(books, lane, &lane->frames[f]);
+        }
+        return true;
+}
+
+/* Of one that was met and has ended since, the total is in the books. */
+static uint64_t larger(uint64_t total, uint64_t with_open) {
+        return (int64_t)(with_open - total) > 0 ? with_open : total;
+}
+
+static const struct open_total *open_total(const struct books *books, uint32_t path) {
+        const struct books_cache *cache = books->cache;
+
+        return cache->open_totals && path < cache->open_totals_paths && cache->open_totals[path].frames
+                       ? &cache->open_totals[path]
+                       : NULL;
+}
+
+uint64_t books_total(const struct books *books, uint32_t path, int counter) {
+        const struct open_total *open = open_total(books, path);
+        uint64_t total = books->tallies[path].total[counter];
+
+        return open ? larger(total, open->counters[counter]) : total;
+}
+
+uint64_t books_total_ticks(const struct books *books, uint32_t path) {
+        const struct open_total *open = open_total(books, path);
+        uint64_t total = books->span_times[path].total;
+
+        return open ? larger(total, open->ticks) : total;
 }
 
 /* -------------------------------------------------------------------------------------------------------- rows -- */
@@ -63,7 +123,7 @@ static void add_path(const struct books *books, uint32_t path, struct base from,
 
         for (int c = 0; c < SHM_COUNTERS; c++) {
                 row->self[c] += minus(t->self[c], base->self[c]);
-                row->total[c] += minus(t->total[c] + books_open_total(books, path)->counters[c], base->total[c]);
+                row->total[c] += minus(books_total(books, path, c), base->total[c]);
         }
         row->opened += minus(t->opened, base->opened);
         row->closed += minus(t->closed, base->closed);
@@ -145,7 +205,8 @@ bool books_path_sums(const struct books *books, uint32_t path, uint64_t now_ns, 
         int mark = books_find_mark(books, now_ns, since_ns);
 
         *ret = (struct books_row){0};
-        books_sum_open_frames(books);
+        while (!books_sum_open_some(books, now_ns))
+                ;
         add_path(books, path, base_of(books, mark, path), now_ns, ret);
         return books_mark_reaches(books, mark, now_ns, since_ns);
 }
@@ -166,7 +227,8 @@ void books_name_walk_begin(struct books_name_walk *walk, const struct books *boo
 bool books_name_walk_sums(struct books_name_walk *walk, const struct books *books, uint32_t portion) {
         struct books_row *row = walk->row;
 
-        books_sum_open_frames(books);
+        if (!books_sum_open_some(books, walk->now_ns))
+                return false;
         for (; walk->next && portion; walk->next = books->tallies[walk->next].next_path, portion--) {
                 uint64_t before = row->total[SHM_ALLOC_BYTES], bytes;
 
@@ -186,7 +248,8 @@ bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, 
         struct books_name_walk walk;
 
         books_name_walk_begin(&walk, books, name, now_ns, since_ns, ret);
-        (void)books_name_walk_sums(&walk, books, UINT32_MAX);
+        while (!books_name_walk_sums(&walk, books, UINT32_MAX))
+                ;
         *ret_path = walk.path;
         *ret_paths = walk.paths;
         return walk.reaches;
