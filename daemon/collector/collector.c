@@ -403,7 +403,7 @@ void collector_reaped(struct collector *collector, pid_t pid, int wait_status) {
 }
 
 int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size) {
-        uint64_t now_ns = reactor_now(collector->reactor), until = 0;
+        uint64_t now_ns = reactor_now(collector->reactor);
         int r = on ? rate_check(why, size) : 0;
 
         if (r < 0)
@@ -415,9 +415,18 @@ int collector_set_timing(struct collector *collector, const struct process *proc
         if (on)
                 books_set_clock_rate(process->books, rate_measure(&collector->clock));
         books_commit(process->books);
-        /* Settling sets the bit that makes its threads write timestamps. */
-        (void)refresh(processes_by_number(collector->processes, process->number), now_ns, UINT64_MAX, &until);
         return 0;
+}
+
+bool collector_refresh_one(struct collector *collector, const struct process *process,
+                           struct collector_refreshing *row) {
+        struct process *own = process->drain ? processes_by_number(collector->processes, process->number) : NULL;
+        uint64_t now_ns = reactor_now(collector->reactor), end_ns = reactor_slice_end();
+
+        if (own && !refresh(own, now_ns, end_ns, &row->until) && ++row->slices < REFRESH_SLICES)
+                return false;
+        *row = (struct collector_refreshing){.slices = 0};
+        return true;
 }
 
 bool collector_reset_some(struct collector *collector, size_t *index, struct collector_reset *reset) {

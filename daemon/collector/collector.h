@@ -66,6 +66,9 @@ struct collector_refreshing {
  * same `row`. */
 bool collector_refresh_some(struct collector *collector, size_t *index, struct collector_refreshing *row, bool all,
                             uid_t uid);
+/* The same for one process, which is held; nothing if it has ended. */
+bool collector_refresh_one(struct collector *collector, const struct process *process,
+                           struct collector_refreshing *row);
 /* Until it is called with NULL, each process that is read stays readable, and *index moves with the rows. */
 void collector_hold(struct collector *collector, size_t *index);
 
@@ -111,8 +114,8 @@ void collector_announce(struct collector *collector, pid_t pid, const char *path
 /* The caller waited for this process, which ended with this status of wait(2); for `run`. */
 void collector_reaped(struct collector *collector, pid_t pid, int wait_status);
 
-/* Switches the timestamps of a process on or off, from its next pass on.  The clock's rate is known from here on.  0,
- * -EOPNOTSUPP with `why`, or -ESRCH: it has ended. */
+/* Switches the timestamps of a process on or off, from its next refresh on, which makes its threads write them.  The
+ * clock's rate is known from here on.  0, -EOPNOTSUPP with `why`, or -ESRCH: it has ended. */
 int collector_set_timing(struct collector *collector, const struct process *process, bool on, char *why, size_t size);
 
 /* How far a reset of all processes is; zero at first. */

@@ -160,25 +160,45 @@ static int method_reset(struct query *query, const struct query_peer *peer, cons
         return 0;
 }
 
+/* Sets the timing of the next process, where that is asked for.  0; -EOPNOTSUPP with `why`; -ESRCH: there is none. */
+static int set_next_timing(const struct query *query, struct query_job *job, const struct query_peer *peer, char *why,
+                           size_t size) {
+        const struct process *process = collector_process(query->collector, job->next);
+        int r;
+
+        if (!process)
+                return -ESRCH;
+        job->next++;
+        if (!process->drain || !query_params_select_process(&job->params, peer, process))
+                return 0;
+        r = collector_set_timing(query->collector, process, job->params.on, why, size);
+        if (r < 0)
+                return r;
+        job->count++;
+        job->timed = process;
+        return 0;
+}
+
 /* A user who may see a process may turn timing on for it.  That costs the process some nanoseconds a call. */
 static int method_timing(struct query *query, const struct query_peer *peer, const struct query_params *params,
                          struct wire_buffer *out, struct query_error *ret_error) {
         struct query_job *job = &query->job;
-        const struct process *process;
         char why[192] = "";
         int r;
 
         if (!(params->given & QUERY_PARAM_ON) || params->on > 1)
                 return query_fail(ret_error, EINVAL, "1 turns timestamps on, 0 turns them off",
                                   "timing needs \"on\", 0 or 1");
-        while ((process = collector_process(query->collector, job->next))) {
-                job->next++;
-                if (!process->drain || !query_params_select_process(params, peer, process))
-                        continue;
-                r = collector_set_timing(query->collector, process, params->on, why, sizeof(why));
-                if (r == -EOPNOTSUPP)
-                        return query_fail(ret_error, EOPNOTSUPP, "", "%s", why);
-                job->count += r == 0;
+        for (;;) {
+                if (!job->timed) {
+                        r = set_next_timing(query, job, peer, why, sizeof(why));
+                        if (r == -EOPNOTSUPP)
+                                return query_fail(ret_error, EOPNOTSUPP, "", "%s", why);
+                        if (r < 0)
+                                break;
+                } else if (collector_refresh_one(query->collector, job->timed, &job->refreshing)) {
+                        job->timed = NULL;
+                }
                 if (query_is_late(query))
                         return QUERY_AGAIN;
         }

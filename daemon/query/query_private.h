@@ -226,6 +226,7 @@ struct query_job {
         struct collector_refreshing refreshing;
         size_t next;    /* the process that comes next, first to be refreshed, then to be read; it is held */
         uint32_t count; /* of processes that the method changed */
+        const struct process *timed; /* of which the timing is set, and which is refreshed; NULL: none */
         struct collector_reset reset;
         struct query_rows rows;
         /* What the method keeps of the process that it reads, which is the one before `next`; NULL: nothing. */
