@@ -47,7 +47,9 @@ enum {
         LABEL_RECHECKED = 1 << 2,
         LABEL_REPORTED = 1 << 3,
         LABEL_OOM = 1 << 4,
-        LABEL_MAYBE_OOM = 1 << 5
+        LABEL_MAYBE_OOM = 1 << 5,
+        LABEL_REPLACED = 1 << 6, /* Its end, by exec, is in the making. */
+        LABEL_LEFT = 1 << 7      /* the same, by a detach */
 };
 
 void takeover_relabel(struct process *process) {
@@ -59,7 +61,9 @@ void takeover_relabel(struct process *process) {
                 .version = LABEL_VERSION,
                 .flags = (process->forked ? LABEL_FORKED : 0) | (facts.other_pidns ? LABEL_OTHER_PIDNS : 0) |
                          (facts.rechecked ? LABEL_RECHECKED : 0) | (facts.is_reported ? LABEL_REPORTED : 0) |
-                         (process->out_of_memory ? LABEL_OOM : 0) | (facts.maybe_oom ? LABEL_MAYBE_OOM : 0),
+                         (process->out_of_memory ? LABEL_OOM : 0) | (facts.maybe_oom ? LABEL_MAYBE_OOM : 0) |
+                         (facts.ends_as == PROCESS_EXEC ? LABEL_REPLACED : 0) |
+                         (facts.ends_as == PROCESS_DETACHED ? LABEL_LEFT : 0),
                 .number = process->number,
                 .start_ticks = process_start_ticks(process),
                 .start_ns = process->start_ns,
@@ -131,6 +135,9 @@ static void apply_label(struct process *process, const struct label *label) {
                 .rechecked = label->flags & LABEL_RECHECKED,
                 .is_reported = label->flags & LABEL_REPORTED,
                 .maybe_oom = label->flags & LABEL_MAYBE_OOM,
+                .ends_as = label->flags & LABEL_REPLACED ? PROCESS_EXEC
+                           : label->flags & LABEL_LEFT   ? PROCESS_DETACHED
+                                                         : PROCESS_ALIVE,
         };
 
         memcpy(facts.allocator, label->allocator, sizeof facts.allocator);

@@ -171,7 +171,7 @@ static bool conclude(struct announced *announced, pid_t pid, int wait_status) {
         }
         former = processes_by_pid(processes, pid);
         if (former)
-                process_end(former, PROCESS_EXEC, 0);
+                process_end_soon(former, PROCESS_EXEC);
         if (make_row(*at, false, &process) == 0) {
                 if (former && !process->parent)
                         process->parent = former->parent;
@@ -202,7 +202,7 @@ static void on_death(void *userdata, int fd, unsigned events) {
                 return;
         former = processes_by_pid(announced->processes, pid);
         if (former)
-                process_end(former, PROCESS_EXITED, 0);
+                process_end_soon(former, PROCESS_EXITED);
 }
 
 static void forget_oldest(struct announced *announced) {
@@ -282,7 +282,8 @@ void announced_hear(struct announced *announced, struct process *process) {
         bool is_asked = announced->processes->options.segment_options & SHM_OPTION_EAGER;
         struct shm_exec exec;
 
-        if (!is_asked || !process->drain || !drain_exec(process->drain, process->inside->execs, &exec))
+        if (!is_asked || !process->drain || process_is_ending(process) ||
+            !drain_exec(process->drain, process->inside->execs, &exec))
                 return;
         process->inside->execs = atomic_load_explicit(&exec.count, memory_order_relaxed);
         if (exec.pid > 0 && process->inside->other_pidns)
@@ -305,7 +306,7 @@ static bool tend(struct notice *notice, uint64_t now_ns) {
         if (former && former->drain && !drain_is_abandoned(former->drain))
                 return false;
         if (former)
-                process_end(former, PROCESS_EXEC, 0);
+                process_end_soon(former, PROCESS_EXEC);
         (void)make_row(notice, true, &process);
         return true;
 }

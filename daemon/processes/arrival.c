@@ -55,7 +55,7 @@ static bool is_another(const struct process *former, const struct newcomer *newc
 static void end_former(struct processes *processes, const struct newcomer *newcomer, bool announced) {
         struct process *former = processes_by_pid(processes, newcomer->pid);
 
-        if (!former || former->end != PROCESS_ALIVE)
+        if (!former || former->end != PROCESS_ALIVE || process_is_ending(former))
                 return;
         if (former->unattached && is_gone(former)) {
                 process_end(former, PROCESS_EXITED, 0);
@@ -67,12 +67,12 @@ static void end_former(struct processes *processes, const struct newcomer *newco
                 /* The last collector made a segment for this process, and ended before it sent the segment. */
                 process_undo(former);
         } else if (is_another(former, newcomer)) {
-                process_end(former, PROCESS_EXITED, 0);
+                process_end_soon(former, PROCESS_EXITED);
         } else {
                 /* A forked child may have called exec before any thread of it had a lane. */
                 bool exec = announced || !drain_was_left(former->drain);
 
-                process_end(former, exec ? PROCESS_EXEC : PROCESS_DETACHED, 0);
+                process_end_soon(former, exec ? PROCESS_EXEC : PROCESS_DETACHED);
         }
 }
 
@@ -129,6 +129,7 @@ static int make_segment(struct process *process, const struct shm_hello *hello, 
 static void set_inherited(struct process *process, const struct shm_hello *hello) {
         struct processes *processes = process->inside->processes;
         uint64_t inherited = hello->own.inherited, now_ns = reactor_now(processes->reactor);
+        uint64_t end_ns = reactor_slice_end();
         enum books_net_quality quality = BOOKS_NET_UNKNOWN;
         struct process *parent;
         struct books_process_row row;
@@ -142,7 +143,9 @@ static void set_inherited(struct process *process, const struct shm_hello *hello
                 if (parent && parent->books && parent->uid == process->uid) {
                         if (parent->drain)
                                 limits_charge(parent, drain_lanes(parent->drain));
-                        while (parent->drain && !process_settle(parent, now_ns, &until))
+                        /* What does not fit in a slice is as of a second ago. */
+                        while (parent->drain && !process_settle(parent, now_ns, &until) &&
+                               !reactor_slice_is_over(end_ns))
                                 ;
                         books_process_lanes(parent->books, &row);
                         inherited = row.net;
@@ -183,7 +186,8 @@ int process_attach(struct processes *processes, const struct newcomer *newcomer,
         }
         process->number = owner->next_number(processes->userdata);
         limits_charge(process, ATTACH_COST);
-        r = processes->stats.live >= processes->options.processes_max ? -EDQUOT : limits_admit(process);
+        r = processes->stats.live - processes->replaced >= processes->options.processes_max ? -EDQUOT
+                                                                                            : limits_admit(process);
         if (r == 0)
                 r = processes_insert(process);
         if (r < 0) {
@@ -267,7 +271,9 @@ int process_inherit(struct process *process, struct books *books, int segment_fd
         processes->stats.live++;
         process_snapshot(process);
         processes->owner->drain_soon(processes->userdata);
-        if (process->inside->pidfd < 0)
+        if (process->inside->watch.ends_as != PROCESS_ALIVE)
+                process_end_soon(process, process->inside->watch.ends_as);
+        else if (process->inside->pidfd < 0)
                 process_end(process, PROCESS_EXITED, 0);
         return 0;
 }

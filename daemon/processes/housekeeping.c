@@ -51,8 +51,7 @@ static void look_whether_exec(struct process *process, uint64_t now_ns) {
         if (procinfo_exe(process->pid, exe, sizeof exe) != 0 || strcmp(exe, process->exe) == 0)
                 return;
         announced_hear(process->inside->processes->announced, process);
-        if (process->end == PROCESS_ALIVE)
-                process_end(process, PROCESS_EXEC, 0);
+        process_end_soon(process, PROCESS_EXEC);
 }
 
 void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age_ns) {
@@ -62,7 +61,7 @@ void process_name_threads(struct process *process, uint64_t now_ns, uint64_t age
         uint64_t activity, end_ns;
         uint32_t tid;
 
-        if (now_ns - own->named_ns < age_ns)
+        if (now_ns - own->named_ns < age_ns || process_is_ending(process))
                 return;
         activity = drain_activity(drain);
         own->named_ns = now_ns;
@@ -190,12 +189,14 @@ static void settle(struct process *process, uint64_t now_ns) {
 bool process_tend(struct process *process, uint64_t now_ns) {
         struct housekeeping *own = &process->inside->housekeeping;
 
-        if (!process->drain)
+        /* Of one that is ending, what /proc has is another program's. */
+        if (!process->drain || process_is_ending(process))
                 return true;
-        if (!own->is_settling)
-                look_at(process, now_ns);
+        /* One of the two in a call: both visit very many lanes. */
         if (own->is_settling)
                 settle(process, now_ns);
+        else
+                look_at(process, now_ns);
         if (own->is_settling)
                 return false;
         if (!process->drain)

@@ -131,6 +131,7 @@ void process_facts(const struct process *process, struct process_facts *ret) {
                 .rechecked = inside->housekeeping.rechecked,
                 .is_reported = inside->post_mortem.is_reported,
                 .maybe_oom = inside->post_mortem.maybe_oom,
+                .ends_as = inside->watch.is_replaced ? inside->watch.ends_as : PROCESS_ALIVE,
         };
         strncpy(ret->allocator, process->allocator, sizeof ret->allocator - 1);
 }
@@ -145,11 +146,27 @@ void process_set_facts(struct process *process, const struct process_facts *fact
         inside->housekeeping.rechecked = facts->rechecked;
         inside->post_mortem = (struct post_mortem){
                 .oom_kills = facts->oom_kills, .maybe_oom = facts->maybe_oom, .is_reported = facts->is_reported};
+        inside->watch.ends_as = facts->ends_as;
         memcpy(inside->allocator, facts->allocator, sizeof inside->allocator);
         process->allocator = inside->allocator;
 }
 
+bool process_is_ending(const struct process *process) {
+        return process->inside->watch.died;
+}
+
 /* -------------------------------------------------------------------------------------------------- what wakes -- */
+
+/* Its last records are drained pass by pass: of thousands that end at once none holds up the rest. */
+static void begin_end(struct process *process, enum process_end end) {
+        const struct processes *processes = process->inside->processes;
+        struct process_watch *watch = &process->inside->watch;
+
+        watch->death = reactor_unwatch(watch->death);
+        watch->died = true;
+        watch->ends_as = end;
+        processes->owner->drain_soon(processes->userdata);
+}
 
 static void on_death(void *userdata, int fd, unsigned events) {
         struct process *process = userdata;
@@ -162,10 +179,7 @@ static void on_death(void *userdata, int fd, unsigned events) {
                 process_end(process, PROCESS_EXITED, 0);
                 return;
         }
-        /* Its last records are drained pass by pass: of thousands that die at once none holds up the rest. */
-        process->inside->watch.death = reactor_unwatch(process->inside->watch.death);
-        process->inside->watch.died = true;
-        processes->owner->drain_soon(processes->userdata);
+        begin_end(process, PROCESS_EXITED);
 }
 
 int process_watch(struct process *process) {
@@ -199,7 +213,7 @@ static int finish(struct process *process, uint64_t now_ns) {
         reactor_work(process->inside->processes->reactor, "ends of processes");
         if (drain_finish_some(process->drain, now_ns) > 0 || !post_mortem_rate_some(process, now_ns))
                 return DRAIN_CUT;
-        process_end(process, PROCESS_EXITED, 0);
+        process_end(process, process->inside->watch.ends_as, 0);
         return DRAIN_SOME;
 }
 
@@ -214,7 +228,7 @@ int process_drain(struct process *process, uint64_t now_ns) {
         if (process->inside->watch.is_finishing)
                 return finish(process, now_ns);
         r = outcome = drain_pass(process->drain, now_ns);
-        if (r == DRAIN_SOME || r == DRAIN_MORE)
+        if ((r == DRAIN_SOME || r == DRAIN_MORE) && !process->inside->watch.died)
                 process_look_for_filters(process, now_ns, ACTIVE_LOOK_NS);
         if (r < 0)
                 process_expel(process, r);
@@ -268,6 +282,7 @@ static void close_books(struct process *process, enum process_end end) {
         books_trim(process->books);
         limits_measure(process);
         processes->stats.live--;
+        processes->replaced -= process->inside->watch.is_replaced;
 }
 
 void process_end(struct process *process, enum process_end end, int status) {
@@ -279,8 +294,12 @@ void process_end(struct process *process, enum process_end end, int status) {
 
         if (process->end != PROCESS_ALIVE)
                 return;
+        /* Another program has its pid, and it is that one of which an exit is known. */
+        if (inside->watch.died && end == PROCESS_EXITED)
+                end = inside->watch.ends_as;
         reactor_work(processes->reactor, "ends of processes");
-        post_mortem_look(process);
+        if (end == PROCESS_EXITED)
+                post_mortem_look(process);
         inside->watch.death = reactor_unwatch(inside->watch.death);
         inside->watch.bell = waker_remove(inside->watch.bell);
         if (process->drain)
@@ -300,6 +319,33 @@ void process_end(struct process *process, enum process_end end, int status) {
         owner->end_logged(processes->userdata, process);
         owner->tend_soon(processes->userdata);
         reactor_work(processes->reactor, "draining");
+}
+
+/* What is left of its end comes pass by pass.  Its successor in the pid does not count beside it. */
+static void replace(struct process *process) {
+        struct processes *processes = process->inside->processes;
+
+        process->inside->watch.is_replaced = true;
+        processes->replaced++;
+        limits_release(process);
+        processes->owner->label_changed(processes->userdata, process);
+}
+
+void process_end_soon(struct process *process, enum process_end end) {
+        const struct processes *processes = process->inside->processes;
+        uint64_t now_ns = reactor_now(processes->reactor), end_ns = reactor_slice_end();
+
+        if (process->end != PROCESS_ALIVE || process->inside->watch.died)
+                return;
+        if (!process->drain) {
+                process_end(process, end, 0);
+                return;
+        }
+        begin_end(process, end);
+        while (process_drain(process, now_ns) == DRAIN_CUT && !reactor_slice_is_over(end_ns))
+                ;
+        if (process->drain)
+                replace(process);
 }
 
 void process_expel(struct process *process, int error) {

@@ -89,6 +89,10 @@ bool process_settle(struct process *process, uint64_t now_ns, uint64_t *until);
 
 /* Closes its books and unmaps its segment.  Does nothing when it has ended already. */
 void process_end(struct process *process, enum process_end end, int status);
+/* The same for one that writes no more records: in one slice, and what does not fit in it, pass by pass. */
+void process_end_soon(struct process *process, enum process_end end);
+/* True if it is alive in its row only: it is gone, or another program has replaced it, and its last records are drained. */
+bool process_is_ending(const struct process *process);
 void process_expel(struct process *process, int error);
 void process_expel_because(struct process *process, const char *why);
 
@@ -107,6 +111,7 @@ struct process_facts {
         uint64_t segment_device, segment_inode, oom_kills;
         struct shm_geometry geometry;
         bool other_pidns, rechecked, is_reported, maybe_oom;
+        enum process_end ends_as; /* PROCESS_ALIVE, or its end is in the making, and another program has its pid now */
         char allocator[16];
 };
 void process_facts(const struct process *process, struct process_facts *ret);

@@ -29,6 +29,7 @@ struct processes {
         struct sandbox_budget sandbox_budget;
         struct process **rows; /* by number; the ended ones too */
         size_t count, capacity;
+        uint64_t replaced;                        /* attached ones of which another row has the place */
         struct process *first_ended, *last_ended; /* by the time of their ends */
         size_t *reader;         /* NULL, or the index at which a reader of all rows is; see processes_hold() */
         struct process *buried; /* out of the table; freed when the reader is done */
@@ -47,6 +48,8 @@ struct process_watch {
         bool died;         /* It ends once its rings are drained, or after some passes. */
         unsigned passes;   /* since it died: another process may write into its segment without end */
         bool is_finishing; /* They are, and its end is in the making. */
+        bool is_replaced;  /* Meanwhile another row has its pid, and its place among the attached ones. */
+        enum process_end ends_as;
 };
 
 struct process_inside {

@@ -123,15 +123,21 @@ void limits_inherit(struct process *process, bool attached) {
         own->in_quota = true;
 }
 
+void limits_release(struct process *process) {
+        struct user_share *own = &process->inside->share;
+
+        if (own->in_quota)
+                quota_give(own->quota, QUOTA_PROCESSES, 1);
+        own->in_quota = false;
+}
+
 void limits_detach(struct process *process) {
         struct user_share *own = &process->inside->share;
 
         if (own->segment_fd >= 0)
                 close_later(own->segment_fd); /* the last one of the file, where the process has ended */
         own->segment_fd = -1;
-        if (own->in_quota)
-                quota_give(own->quota, QUOTA_PROCESSES, 1);
-        own->in_quota = false;
+        limits_release(process);
 }
 
 void limits_set_segment(struct process *process, int fd) {

@@ -36,6 +36,8 @@ void limits_leave(struct process *process);
 int limits_admit(struct process *process);
 /* The same for a process, with books, that an earlier collector admitted: nothing is refused.  attached: it goes on. */
 void limits_inherit(struct process *process, bool attached);
+/* Another process takes its place among the user's attached ones. */
+void limits_release(struct process *process);
 /* It is attached no longer. */
 void limits_detach(struct process *process);
 /* `fd`: the segment's; borrowed. */
