@@ -26,17 +26,35 @@ as() {
 ask() {
         (as "$1" "$WORK/bin/spanallocctl" --socket "$QUERY" --json=short "${@:2}")
 }
-# load WHAT PROCESSES MAPPINGS NAMES THREADS [BELOW [OPEN]]
-load() {
-        local what=$1 count=$2 i pid
-        shift
+rows_of_crowd() {
+        ctl --json=short ps | jq -r "[.processes[] | select(.uid == $crowd and ($1))] | length"
+}
+# begin WHAT COUNT ARG...: static_load with these arguments is $PID, once COUNT of its processes have said that they are
+# ready, and reads what is written to descriptor 8.
+begin() {
+        local what=$1 count=$2
+        shift 2
         note "$what"
         exec 8<>"$WORK/hold"
         # In the background a function is a process of its own, which gives way to the program.
         as $crowd "$WORK/bin/static_load" "$@" <"$WORK/hold" >"$WORK/said" &
-        pid=$!
-        ready() { [ "$(wc -l <"$WORK/said")" -ge "$count" ]; }
-        wait_for -t 200 "$count processes" ready
+        PID=$!
+        ready() { [ "$(wc -l <"$WORK/said")" -ge "$1" ]; }
+        wait_for -t 200 "$count processes" ready "$count"
+}
+# finish COUNT: a byte for each: all of them die at once.
+finish() {
+        head -c "$1" /dev/zero >&8
+        wait_status "$PID"
+        exec 8>&-
+        gone() { [ "$(rows_of_crowd .alive)" = 0 ]; }
+        wait_for -t 60 "the end of all" gone
+        expect_short_turns
+}
+# load WHAT PROCESSES MAPPINGS NAMES THREADS [BELOW [OPEN [BUSY]]]
+load() {
+        local count=$2 i
+        begin "$1" "$2" "${@:2}"
         for i in 1 2 3; do
                 ask $crowd spans --sort span >/dev/null
                 ask $crowd spans --sort=-alloc_bytes >/dev/null
@@ -47,15 +65,20 @@ load() {
                 ctl --json=short spans >/dev/null
                 expect "the neighbour's rows" "$(ask $neighbour ps | jq '[.processes[] | select(.alive)] | length')" 1
         done
+        # Some machines have no clock for it.
+        ! ask $crowd timing on >/dev/null 2>&1 || ask $crowd timing off >/dev/null
         ctl --json=short reset >/dev/null
         sleep 2.5 # two rounds of housekeeping and of saving
-        # A byte for each: all of them die at once.
-        head -c "$count" /dev/zero >&8
-        wait_status "$pid"
-        exec 8>&-
-        gone() { [ "$(ctl --json=short ps | jq "[.processes[] | select(.uid == $crowd and .alive)] | length")" = 0 ]; }
-        wait_for -t 60 "the end of all" gone
-        expect_short_turns
+        finish "$count"
+}
+# execs WHAT THREADS OPEN: a process of so many threads, with so many spans open on each, becomes another program.
+execs() {
+        begin "$1" 1 0 0 1 "$2" 0 "$3"
+        printf x >&8
+        wait_for -t 60 "the next program" ready 2
+        expect "the former program" "$(rows_of_crowd "(.alive | not) and .ended == \"exec\" and .aborted == $2 * $3")" 1
+        expect "the next program" "$(rows_of_crowd .alive)" 1
+        finish 1
 }
 
 "$DAEMON" --system --runtime-dir "$RUNTIME" --config /dev/null --state-dir "$WORK/state" --state-interval 1 --max-ended 40 \
@@ -70,6 +93,8 @@ load "many names" 6 0 12000 2
 load "many paths" 1 0 1000 1 129
 load "many threads" 4 0 1 800
 load "many open spans" 1 0 1 3000 0 60
+load "many closed spans beside them" 1 0 60 3000 0 60 1
+execs "a program of many open spans is replaced" 3000 60
 load "many processes" "${HELD_UP_PROCESSES:-400}" 0 3 1
 expect "the neighbour still runs" "$(ask $neighbour ps | jq '[.processes[] | select(.alive)] | length')" 1
 exec 7>&-

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * static_load PROCESSES MAPPINGS NAMES THREADS [BELOW [OPEN]]: so many processes, each with so many mappings, which attach, open
- * and close a span of each of so many names on each of so many threads, in each of these spans one of each of the first
- * BELOW names, and say so, with OPEN spans open on each thread.  Threads have names of their own, and count something outside of
- * spans.  Then they wait for the end of their input; with a line of input before that, they kill
- * themselves.
+ * static_load PROCESSES MAPPINGS NAMES THREADS [BELOW [OPEN [BUSY]]]: so many processes, or with 0 this one, each with so
+ * many mappings, which attach, open and close a span of each of so many names on each of so many threads, in each of
+ * these spans one of each of the first BELOW names, and say so, with OPEN spans open on each thread.  Threads have names
+ * of their own, and count something outside of spans.  With BUSY one thread goes on with spans.  Then they wait for the
+ * end of their input; with an x of input before that they become another static_load, with a single thread; with any
+ * other they kill themselves.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -17,7 +18,7 @@
 
 #include <spanalloc/spanalloc.h>
 
-static int names, below, left_open;
+static int names, below, left_open, busy;
 static _Thread_local struct spanalloc_counters counted;
 static pthread_barrier_t barrier;
 
@@ -59,6 +60,15 @@ static void *work(void *userdata) {
         return NULL;
 }
 
+static void *go_on(void *userdata) {
+        pthread_barrier_wait(&barrier);
+        for (;;) {
+                do_span(0, 1);
+                usleep(1000);
+        }
+        return NULL;
+}
+
 static void map_much(int mappings) {
         /* Neighbours of another protection are mappings of their own. */
         for (int i = 0; i < mappings; i++)
@@ -75,33 +85,43 @@ static int run(int mappings, int threads, int number) {
         map_much(mappings);
         spanalloc_set_snapshot(snapshot);
         r = spanalloc_attach(NULL);
-        pthread_barrier_init(&barrier, NULL, (unsigned)threads + 1);
+        pthread_barrier_init(&barrier, NULL, (unsigned)(threads + busy) + 1);
         pthread_attr_init(&attributes);
         pthread_attr_setstacksize(&attributes, 65536);
         for (int i = 0; i < threads; i++)
                 if (pthread_create(&thread, &attributes, work, (void *)(long)i))
                         return 1;
+        if (busy && pthread_create(&thread, &attributes, go_on, NULL))
+                return 1;
         pthread_barrier_wait(&barrier);
         printf("%s %d %d\n", r < 0 ? "refused" : "attached", r, number);
         fflush(stdout);
-        if (read(0, line, 1) == 1)
+        if (read(0, line, 1) == 1) {
+                if (*line == 'x')
+                        execl("/proc/self/exe", "static_load", "0", "0", "1", "1", (char *)NULL);
                 raise(SIGKILL);
+        }
         _exit(0);
 }
 
 int main(int argc, char **argv) {
-        int processes = argc > 1 ? atoi(argv[1]) : 1;
+        int processes = argc > 1 ? atoi(argv[1]) : 1, mappings, threads;
 
         names = argc > 3 ? atoi(argv[3]) : 1;
         below = argc > 5 ? atoi(argv[5]) : 0;
         left_open = argc > 6 ? atoi(argv[6]) : 0;
+        busy = argc > 7 && atoi(argv[7]);
+        mappings = argc > 2 ? atoi(argv[2]) : 0;
+        threads = argc > 4 ? atoi(argv[4]) : 1;
+        if (!processes)
+                return run(mappings, threads, 0);
         for (int i = 0; i < processes; i++) {
                 pid_t pid = fork();
 
                 if (pid < 0)
                         return 1;
                 if (pid == 0)
-                        return run(argc > 2 ? atoi(argv[2]) : 0, argc > 4 ? atoi(argv[4]) : 1, i);
+                        return run(mappings, threads, i);
         }
         while (wait(NULL) > 0)
                 ;
