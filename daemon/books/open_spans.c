@@ -110,6 +110,8 @@ static struct instance *find_victim(struct books *books) {
                         second = entry;
                 else if (!third)
                         third = entry;
+                if (!(entry->flags & INSTANCE_RECENT))
+                        continue;
                 touch_line(books, entry);
                 entry->flags &= (uint16_t)~INSTANCE_RECENT;
         }

@@ -201,6 +201,22 @@ static void test_an_eviction_is_a_small_step(void **state) {
         books_free(books);
 }
 
+/* All are entered, so that each eviction looks at as many as it may: it changes none that it has passed before. */
+static void test_evictions_among_entered_ones(void **state) {
+        enum { MANY = 1000 };
+        struct books *books = books_small(MANY);
+
+        for (uint32_t n = 1; n <= 4 * MANY; n++) {
+                uint64_t lines = lines_of_get(books, (uint64_t)n << 20);
+
+                open_spans_find(books, (uint64_t)n << 20)->entered = 1;
+                if (n > 2 * MANY)
+                        assert_true(lines < 32);
+        }
+        assert_int_equal(books->book->evicted, 3 * MANY);
+        books_free(books);
+}
+
 /* Numbers that a simple hash would put into one heap. */
 static void test_numbers_of_a_strangers_choice(void **state) {
         enum { MANY = 100000 };
@@ -249,6 +265,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_against_an_array),
                 cmocka_unit_test(test_an_eviction_is_a_small_step),
+                cmocka_unit_test(test_evictions_among_entered_ones),
                 cmocka_unit_test(test_numbers_of_a_strangers_choice),
                 cmocka_unit_test(test_all_wait_for_their_close),
         };
