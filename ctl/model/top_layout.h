@@ -17,13 +17,18 @@ struct top_layout {
 
 /* What decides on the optional columns. */
 struct top_wish {
-        bool raw;   /* numbers of bytes are whole */
-        bool tree;  /* units and processes stand in the span's column */
-        bool timed; /* programs write timestamps, or it is sorted by their times */
+        bool raw; /* numbers of bytes are whole */
+        enum top_shape shape;
+        bool timed;               /* programs write timestamps, or it is sorted by their times */
+        bool quality;             /* a row is not exact, or it is sorted by quality */
+        struct top_widths widths; /* of the names */
 };
 
-/* Chooses columns for `width` character cells: the less important ones go first, the span's name never. */
+/* Chooses columns for `width` character cells: the less important ones go first, the span's name never.  A column of
+ * names is no wider than the longest of them. */
 void top_layout_init(struct top_layout *layout, size_t width, struct top_wish wish);
+/* The wish of a model. */
+struct top_wish top_layout_wish(const struct top_model *model, bool raw);
 
 const char *top_layout_heading(enum top_column column);
 bool top_layout_is_left(enum top_column column);

@@ -36,6 +36,12 @@ int top_list_make_room(struct top_model *model, size_t rows) {
 
 /* ------------------------------------------------------------------------------------------------ rows -- */
 
+static void forget_bytes(struct top_row *row) {
+        row->sums.alloc_count = row->sums.alloc_bytes = row->sums.p99 = 0;
+        row->sums.net_bytes = row->rates.net_bytes = 0;
+        row->rates.alloc_count = row->rates.alloc_bytes = 0;
+}
+
 void top_list_fill(const struct top_model *model, const struct top_slot *slot, struct top_row *ret) {
         const struct top_store *store = model->shape == TOP_TREE ? &model->tree : &model->flat;
         const struct top_member *member = slot->member == TOP_NONE ? NULL : &model->members.rows[slot->member];
@@ -50,23 +56,41 @@ void top_list_fill(const struct top_model *model, const struct top_slot *slot, s
                 .pid = member ? member->pid : 0,
                 .processes = 1,
                 .timed = member && member->timed,
+                .ended = member && member->ended,
                 .slot = (uint32_t)(slot - store->slots),
                 .key = slot->key,
                 .sums = slot->sums,
                 .rates = slot->rates,
         };
+        if (ret->sums.quality == TOP_UNCOUNTED)
+                forget_bytes(ret);
+}
+
+/* A process that ended, and was not counted, takes nothing from the others' sums; one that runs does. */
+static enum top_quality worse(const struct top_row *sum, const struct top_row *row) {
+        enum top_quality a = sum->sums.quality, b = row->sums.quality;
+
+        if (!sum->processes)
+                return b;
+        if (a == TOP_UNCOUNTED && b != TOP_UNCOUNTED)
+                return sum->ended || b > TOP_PARTIAL ? b : TOP_PARTIAL;
+        if (b == TOP_UNCOUNTED && a != TOP_UNCOUNTED)
+                return row->ended || a > TOP_PARTIAL ? a : TOP_PARTIAL;
+        return a > b ? a : b;
 }
 
 void top_list_add(struct top_row *sum, const struct top_row *row) {
-        if (!sum->processes)
-                sum->rates.known = sum->timed = true;
+        sum->sums.quality = worse(sum, row);
+        if (!sum->processes++)
+                sum->rates.known = sum->timed = sum->ended = true;
+        sum->ended &= row->ended;
         sum->sums.alloc_count += row->sums.alloc_count;
         sum->sums.alloc_bytes += row->sums.alloc_bytes;
         sum->sums.open += row->sums.open;
         sum->sums.closed += row->sums.closed;
         sum->sums.net_bytes += row->sums.net_bytes;
         sum->sums.busy_ns += row->sums.busy_ns;
-        sum->timed &= row->timed;
+        sum->timed &= row->timed || row->ended;
         sum->rates.known &= row->rates.known;
         sum->rates.alloc_count += row->rates.alloc_count;
         sum->rates.alloc_bytes += row->rates.alloc_bytes;
@@ -79,8 +103,6 @@ void top_list_add(struct top_row *sum, const struct top_row *row) {
         sum->rates.timed_calls_ns += row->rates.timed_calls_ns;
         if (row->sums.p99 > sum->sums.p99)
                 sum->sums.p99 = row->sums.p99;
-        if (row->sums.quality > sum->sums.quality)
-                sum->sums.quality = row->sums.quality;
 }
 
 static uint64_t mix(uint64_t h, const char *text) {
@@ -114,6 +136,8 @@ bool top_list_contains(const char *text, const char *part) {
 bool top_list_matches(struct top_model *model, struct top_slot *slot) {
         struct top_row row;
 
+        if (model->hide_ended && slot->member != TOP_NONE && model->members.rows[slot->member].ended)
+                return false;
         if (!*model->filter)
                 return true;
         if (slot->matched != model->filter_number) {
@@ -139,7 +163,7 @@ bool top_list_is_folded(const struct top_model *model, uint64_t identity) {
 static uint64_t plain_rank(enum top_column column, uint64_t pid, const struct top_sums *sums,
                            const struct top_rates *rates) {
         switch (column) {
-        case TOP_PID:
+        case TOP_PROCESS:
                 return pid;
         case TOP_ALLOC_RATE:
                 return rates->alloc_bytes;
@@ -195,7 +219,8 @@ static int compare_text(const void *a, const void *b, void *userdata) {
         return order ? order : x->key < y->key ? -1 : x->key > y->key;
 }
 
-void top_list_sort(struct top_model *model, size_t count, const struct top_row *(*row)(struct top_model *, uint32_t)) {
+static void sort_by_column(struct top_model *model, size_t count,
+                           const struct top_row *(*row)(struct top_model *, uint32_t)) {
         struct by_text by = {model, row};
 
         for (size_t i = 0; i < count; i++)
@@ -209,6 +234,14 @@ void top_list_sort(struct top_model *model, size_t count, const struct top_row *
         }
         for (size_t i = 0; i < count; i++)
                 model->ordered[i].key = top_list_rank(model, row(model, model->ordered[i].at));
+        radix_sort(model->ordered, model->spare, count);
+}
+
+/* Ended ones last, whatever the column is. */
+void top_list_sort(struct top_model *model, size_t count, const struct top_row *(*row)(struct top_model *, uint32_t)) {
+        sort_by_column(model, count, row);
+        for (size_t i = 0; i < count; i++)
+                model->ordered[i].key = row(model, model->ordered[i].at)->ended;
         radix_sort(model->ordered, model->spare, count);
 }
 
@@ -227,13 +260,17 @@ static const struct top_row *sum_row(struct top_model *model, uint32_t item) {
 
 /* Ranks of slots are read from where they are: there may be very many. */
 static void sort_slots(struct top_model *model, size_t count) {
-        for (int round = 0; round < 2; round++) {
+        for (int round = 0; round < 3; round++) {
                 for (size_t i = 0; i < count; i++) {
                         const struct top_slot *slot = &model->flat.slots[model->ordered[i].at];
-                        uint64_t pid = slot->member == TOP_NONE ? 0 : model->members.rows[slot->member].pid, rank;
+                        const struct top_member *member = slot->member == TOP_NONE ? NULL
+                                                                                   : &model->members.rows[slot->member];
+                        uint64_t rank;
 
-                        rank = plain_rank(model->sort, pid, &slot->sums, &slot->rates);
-                        model->ordered[i].key = !round ? ~slot->sums.alloc_bytes : model->descending ? ~rank : rank;
+                        rank = plain_rank(model->sort, member ? member->pid : 0, &slot->sums, &slot->rates);
+                        model->ordered[i].key = round == 0   ? ~slot->sums.alloc_bytes
+                                                : round == 1 ? (model->descending ? ~rank : rank)
+                                                             : member && member->ended;
                 }
                 radix_sort(model->ordered, model->spare, count);
         }
@@ -270,14 +307,17 @@ static size_t group(struct top_model *model, size_t count, enum top_kind kind) {
         }
         qsort(model->sums, count, sizeof(*model->sums), compare_groups);
         for (size_t i = 0; i < count; i++) {
-                if (!n || compare_groups(&model->sums[n - 1], &model->sums[i]) != 0) {
-                        model->sums[n++] = model->sums[i];
-                        continue;
+                struct top_row row = model->sums[i];
+
+                if (!n || compare_groups(&model->sums[n - 1], &row) != 0) {
+                        model->sums[n] = row;
+                        model->sums[n].processes = 0;
+                        model->sums[n].sums = (struct top_sums){0};
+                        model->sums[n++].rates = (struct top_rates){0};
                 }
-                if (strcmp(model->sums[n - 1].unit, model->sums[i].unit) != 0)
+                if (strcmp(model->sums[n - 1].unit, row.unit) != 0)
                         model->sums[n - 1].unit = "";
-                top_list_add(&model->sums[n - 1], &model->sums[i]);
-                model->sums[n - 1].processes++;
+                top_list_add(&model->sums[n - 1], &row);
         }
         for (size_t i = 0; i < n; i++)
                 model->ordered[i].at = (uint32_t)i;

@@ -21,11 +21,12 @@ struct top_model {
         struct top_members members;
         struct top_summary summary;
         bool complete;
-        double totals[TOP_HISTORY]; /* bytes a second; below zero: not known */
+        double totals[TOP_TOTALS][TOP_HISTORY]; /* below zero: not known */
         uint32_t answers;
         enum top_shape shape;
         enum top_column sort;
-        bool descending, follow;
+        bool descending, follow, hide_ended;
+        struct top_widths widths;
         char filter[128];
         uint32_t filter_number;
         uint64_t *folds; /* identities, in no order */
@@ -50,12 +51,15 @@ bool top_list_contains(const char *text, const char *part);
 /* Where a row stands when sorted by the model's column; larger numbers later. */
 uint64_t top_list_rank(const struct top_model *model, const struct top_row *row);
 void top_list_fill(const struct top_model *model, const struct top_slot *slot, struct top_row *ret);
+/* Adds a row to a sum that began as zero.  A row that is not counted adds no bytes. */
 void top_list_add(struct top_row *sum, const struct top_row *row);
 /* A number for what a row is, whatever its place. */
 uint64_t top_list_identity(const struct top_row *row);
 bool top_list_is_folded(const struct top_model *model, uint64_t identity);
 /* Sorts `ordered`, which may have any order: by allocated bytes, then by the model's column. */
 void top_list_sort(struct top_model *model, size_t count, const struct top_row *(*row)(struct top_model *, uint32_t));
+
+struct top_widths top_list_widths(const struct top_model *model);
 
 /* Fills the items with rows or groups.  0 or -ENOMEM. */
 int top_list_build(struct top_model *model);

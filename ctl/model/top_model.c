@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/nanoseconds.h"
 #include "ctl/model/top_list.h"
 #include "ctl/model/top_tree.h"
 #include "ctl/output/outside.h"
+
+static void forget_totals(struct top_model *model) {
+        for (int i = 0; i < TOP_HISTORY; i++)
+                model->totals[TOP_TOTAL_HEAP][i] = model->totals[TOP_TOTAL_RATE][i] = -1;
+}
 
 int top_model_new(struct top_model **ret) {
         struct top_model *model = calloc(1, sizeof(*model));
@@ -22,8 +26,7 @@ int top_model_new(struct top_model **ret) {
         model->sort = TOP_ALLOC_RATE;
         model->descending = true;
         model->filter_number = 1;
-        for (int i = 0; i < TOP_HISTORY; i++)
-                model->totals[i] = -1;
+        forget_totals(model);
         *ret = model;
         return 0;
 }
@@ -89,6 +92,7 @@ static int rebuild(struct top_model *model, bool keep) {
 
         if (r < 0)
                 model->n_items = 0;
+        model->widths = top_list_widths(model);
         if (keep || model->follow)
                 find_selection(model);
         keep_selection_inside(model);
@@ -169,29 +173,30 @@ static int put_rows(struct top_model *model, struct top_store *store, const stru
         return top_store_end(store);
 }
 
-static void note_total(struct top_model *model, const struct top_summary *now) {
-        const struct top_summary *before = &model->summary;
-        double rate = -1;
+static void note_totals(struct top_model *model, const struct top_summary *now) {
+        uint32_t at = ++model->answers % TOP_HISTORY;
 
-        if (before->time_ns && now->time_ns > before->time_ns && now->alloc_bytes >= before->alloc_bytes)
-                rate = (double)(now->alloc_bytes - before->alloc_bytes) * (double)NS_PER_S /
-                       (double)(now->time_ns - before->time_ns);
-        model->answers++;
-        model->totals[model->answers % TOP_HISTORY] = rate;
+        model->totals[TOP_TOTAL_HEAP][at] = !now->heap_known ? -1 : now->heap_bytes > 0 ? (double)now->heap_bytes : 0;
+        model->totals[TOP_TOTAL_RATE][at] = now->rates_known ? (double)now->alloc_rate : -1;
 }
 
 int top_model_feed(struct top_model *model, const struct top_samples *samples, struct table *processes,
                    const struct table *status) {
-        struct top_summary summary = top_read_summary(samples->time_ns, processes, status);
-        int r = top_members_take(&model->members, processes);
+        struct top_summary summary = top_summary_read(samples->time_ns, processes, status);
+        struct top_members members = {0};
+        int r = top_members_take(&members, processes);
 
-        if (r == 0)
+        if (r == 0) {
+                top_summary_compare(&summary, &members, &model->summary, &model->members);
+                top_members_deinit(&model->members);
+                model->members = members;
                 r = put_rows(model, top_list_store(model), samples);
+        }
         if (r < 0) {
                 top_model_forget(model);
                 return r;
         }
-        note_total(model, &summary);
+        note_totals(model, &summary);
         model->summary = summary;
         model->complete = samples->complete;
         /* Processes come and go, and with them what a filter finds in their names. */
@@ -207,8 +212,7 @@ void top_model_forget(struct top_model *model) {
         top_store_forget(&model->tree);
         model->n_items = 0;
         model->summary.time_ns = 0;
-        for (int i = 0; i < TOP_HISTORY; i++)
-                model->totals[i] = -1;
+        forget_totals(model);
 }
 
 /* --------------------------------------------------------------------------------------------- reading -- */
@@ -225,22 +229,44 @@ const struct table *top_model_processes(const struct top_model *model) {
         return model->members.table;
 }
 
+const struct top_members *top_model_members(const struct top_model *model) {
+        return &model->members;
+}
+
+void top_model_rows_of(const struct top_model *model, uint64_t process, void (*each)(const struct top_row *, void *),
+                       void *userdata) {
+        const struct top_store *store = model->shape == TOP_TREE ? &model->tree : &model->flat;
+        struct top_row row;
+
+        for (uint32_t i = 0; i < store->n; i++) {
+                if (top_store_at(store, i)->process != process)
+                        continue;
+                top_list_fill(model, top_store_at(store, i), &row);
+                each(&row, userdata);
+        }
+}
+
 bool top_model_is_complete(const struct top_model *model) {
         return model->complete;
 }
 
-bool top_model_total(const struct top_model *model, uint32_t back, double *ret_rate) {
-        double rate = back < TOP_HISTORY && back < model->answers ? model->totals[(model->answers - back) % TOP_HISTORY]
-                                                                  : -1;
+bool top_model_total(const struct top_model *model, enum top_total total, uint32_t back, double *ret) {
+        double value = back < TOP_HISTORY && back < model->answers
+                               ? model->totals[total][(model->answers - back) % TOP_HISTORY]
+                               : -1;
 
-        if (rate < 0)
+        if (value < 0)
                 return false;
-        *ret_rate = rate;
+        *ret = value;
         return true;
 }
 
 bool top_model_history(const struct top_model *model, uint32_t slot, uint32_t back, double *ret_rate, double *ret_net) {
         return top_store_history(model->shape == TOP_TREE ? &model->tree : &model->flat, slot, back, ret_rate, ret_net);
+}
+
+struct top_widths top_model_widths(const struct top_model *model) {
+        return model->widths;
 }
 
 size_t top_model_count(const struct top_model *model) {
@@ -268,7 +294,7 @@ bool top_model_row(const struct top_model *model, size_t index, struct top_row *
 
 void top_model_sort(struct top_model *model, enum top_column column) {
         model->sort = column;
-        model->descending = column != TOP_UNIT && column != TOP_PID && column != TOP_SPAN;
+        model->descending = column != TOP_UNIT && column != TOP_PROCESS && column != TOP_SPAN;
         rebuild(model, false);
 }
 
@@ -288,7 +314,7 @@ bool top_model_is_descending(const struct top_model *model) {
 int top_model_find_column(const char *spans_column) {
         static const char *const names[TOP_COLUMNS] = {
                 [TOP_UNIT] = "unit",
-                [TOP_PID] = "pid",
+                [TOP_PROCESS] = "pid",
                 [TOP_SPAN] = "span",
                 [TOP_ALLOC_RATE] = "alloc_bytes_rate_10s",
                 [TOP_ALLOCS_RATE] = "alloc_count",
@@ -317,6 +343,15 @@ void top_model_filter(struct top_model *model, const char *text) {
 
 const char *top_model_filter_text(const struct top_model *model) {
         return model->filter;
+}
+
+void top_model_hide_ended(struct top_model *model, bool hide) {
+        model->hide_ended = hide;
+        rebuild(model, true);
+}
+
+bool top_model_is_hiding_ended(const struct top_model *model) {
+        return model->hide_ended;
 }
 
 static bool row_has(const struct top_row *row, const char *text) {

@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/model/top_read.h"
+#include "ctl/model/top_summary.h"
 
 struct top_model;
 
 enum top_column {
         TOP_UNIT,
-        TOP_PID,
+        TOP_PROCESS,
         TOP_SPAN,
         TOP_ALLOC_RATE,
         TOP_ALLOCS_RATE,
@@ -47,7 +47,8 @@ struct top_row {
         const char *unit, *span, *path, *comm;
         uint64_t process, pid;
         size_t processes;   /* that are summed here */
-        bool timed;         /* all of them write timestamps */
+        bool timed;         /* all of them that run write timestamps */
+        bool ended;         /* none of them runs */
         uint32_t slot, key; /* of a span's row */
         struct top_sums sums;
         struct top_rates rates;
@@ -80,10 +81,29 @@ const struct top_summary *top_model_summary(const struct top_model *model);
 /* True if the times of spans are needed: a process is timed, or the rows are sorted by time. */
 bool top_model_wants_time(const struct top_model *model);
 const struct table *top_model_processes(const struct top_model *model); /* NULL before the first answer */
+/* The processes of the latest answer, in the order of their numbers. */
+const struct top_members *top_model_members(const struct top_model *model);
+/* Calls for each row of the latest answer that belongs to the process. */
+void top_model_rows_of(const struct top_model *model, uint64_t process, void (*each)(const struct top_row *, void *),
+                       void *userdata);
 bool top_model_is_complete(const struct top_model *model);
-/* What all processes allocate a second, `back` answers ago, and the history of a row's slot.  False: not known. */
-bool top_model_total(const struct top_model *model, uint32_t back, double *ret_rate);
+/* Heap in use and bytes allocated a second, of all processes that were asked for. */
+enum top_total { TOP_TOTAL_HEAP, TOP_TOTAL_RATE, TOP_TOTALS };
+/* A total `back` answers ago, and the history of a row's slot.  False: not known. */
+bool top_model_total(const struct top_model *model, enum top_total total, uint32_t back, double *ret);
 bool top_model_history(const struct top_model *model, uint32_t slot, uint32_t back, double *ret_rate, double *ret_net);
+
+/* A row's name without branches, as it stands in a tree or in the column SPAN; the text of the column PROCESS.
+ * Like snprintf(). */
+size_t top_row_name(const struct top_row *row, char *buf, size_t size);
+size_t top_row_process(const struct top_row *row, char *buf, size_t size);
+
+/* Columns of a terminal that the longest name takes, and whether a row is not exact. */
+struct top_widths {
+        size_t unit, process, span;
+        bool quality;
+};
+struct top_widths top_model_widths(const struct top_model *model);
 
 size_t top_model_count(const struct top_model *model);
 bool top_model_row(const struct top_model *model, size_t index, struct top_row *ret);
@@ -99,6 +119,9 @@ int top_model_find_column(const char *spans_column);
 /* Only rows with this in span, path, unit or the process's name; case does not matter; "" for all. */
 void top_model_filter(struct top_model *model, const char *text);
 const char *top_model_filter_text(const struct top_model *model);
+/* Rows of processes that ended come last.  They are shown at first. */
+void top_model_hide_ended(struct top_model *model, bool hide);
+bool top_model_is_hiding_ended(const struct top_model *model);
 /* Selects the next row (`step` 1), the one before (-1), or the first from here on (0) with this text in a name. */
 bool top_model_search(struct top_model *model, const char *text, int step);
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers to samples, members and a summary.  What is kept from answer to answer is in top_store.c.
+ * Answers to samples and members.  What is kept from answer to answer is in top_store.c.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clean_text.h"
 #include "ctl/model/top_read.h"
 #include "ctl/output/counting.h"
+#include "ctl/output/text.h"
 
 enum field {
         FIELD_OTHER,
@@ -335,69 +338,41 @@ uint32_t top_members_find(const struct top_members *members, uint64_t process) {
         return found ? (uint32_t)(found - members->rows) : TOP_NONE;
 }
 
-/* A process that is new began with nothing. */
-static void fill_rates(const struct top_members *before, struct top_member *member, uint64_t elapsed_ns) {
-        uint32_t found = top_members_find(before, member->process);
-        const struct top_member none = {0}, *was = found == TOP_NONE ? &none : &before->rows[found];
-
-        member->rates = (struct top_rates){
-                .known = true,
-                .alloc_count = top_store_rate(member->alloc_count, was->alloc_count, elapsed_ns),
-                .alloc_bytes = top_store_rate(member->alloc_bytes, was->alloc_bytes, elapsed_ns),
-                .net_bytes = top_store_net_rate(member->net_bytes, was->net_bytes, elapsed_ns),
+static struct top_member read_member(const struct table *table, size_t row) {
+        struct top_member member = {
+                .process = table_uint(table, row, "process"),
+                .pid = table_uint(table, row, "pid"),
+                .alloc_count = table_uint(table, row, "alloc_count"),
+                .alloc_bytes = table_uint(table, row, "alloc_bytes"),
+                .before_count = table_uint(table, row, "before_alloc_count"),
+                .before_bytes = table_uint(table, row, "before_alloc_bytes"),
+                .net_bytes = table_int(table, row, "net_bytes"),
+                .unit = table_text(table, row, "unit"),
+                .comm = table_text(table, row, "comm"),
+                .uncounted = counting_is_missing(table_text(table, row, "counting")),
+                .timed = table_bool(table, row, "timed"),
+                .ended = !table_bool(table, row, "alive"),
+                .row = (uint32_t)row,
         };
+        char pid[24];
+
+        member.unit_width = (uint16_t)text_width(member.unit);
+        member.process_width = (uint16_t)(text_width(member.comm) +
+                                          (size_t)snprintf(pid, sizeof(pid), "[%" PRIu64 "]", member.pid));
+        return member;
 }
 
 int top_members_take(struct top_members *members, struct table *table) {
         struct top_member *rows = calloc(table->row_count + 1, sizeof(*rows));
-        bool known = members->table && members->table->time_ns && table->time_ns > members->table->time_ns;
 
         if (!rows) {
                 table_free(table);
                 return -ENOMEM;
         }
         for (size_t i = 0; i < table->row_count; i++)
-                rows[i] = (struct top_member){
-                        .process = table_uint(table, i, "process"),
-                        .pid = table_uint(table, i, "pid"),
-                        .alloc_count = table_uint(table, i, "alloc_count"),
-                        .alloc_bytes = table_uint(table, i, "alloc_bytes"),
-                        .net_bytes = table_int(table, i, "net_bytes"),
-                        .unit = table_text(table, i, "unit"),
-                        .comm = table_text(table, i, "comm"),
-                        .uncounted = counting_is_missing(table_text(table, i, "counting")),
-                        .timed = table_bool(table, i, "timed"),
-                };
+                rows[i] = read_member(table, i);
         qsort(rows, table->row_count, sizeof(*rows), compare_members);
-        for (size_t i = 0; i < table->row_count && known; i++)
-                fill_rates(members, &rows[i], table->time_ns - members->table->time_ns);
         top_members_deinit(members);
         *members = (struct top_members){table, rows, table->row_count};
         return 0;
-}
-
-struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status) {
-        struct top_summary summary = {
-                .time_ns = time_ns,
-                .processes = table_uint(status, 0, "processes"),
-                .threads = table_uint(status, 0, "threads"),
-                .records_rate = table_uint(status, 0, "records_rate"),
-                .refused = table_uint(status, 0, "refused"),
-                .ring_fill_ppm = table_uint(status, 0, "ring_fill_ppm"),
-                .collector = table_uint(status, 0, "pid"),
-                .started = table_uint(status, 0, "generation"),
-                .took_over = table_uint(status, 0, "took_over"),
-        };
-        unsigned __int128 all = 0, lost = 0;
-
-        for (size_t row = 0; row < processes->row_count; row++) {
-                all += table_uint(processes, row, "alloc_bytes");
-                lost += table_uint(processes, row, "lost_alloc_bytes");
-                summary.timed += table_bool(processes, row, "timed");
-                summary.uncounted += table_bool(processes, row, "alive") &&
-                                     counting_is_missing(table_text(processes, row, "counting"));
-        }
-        summary.alloc_bytes = (uint64_t)all;
-        summary.coverage_ppm = all ? (uint64_t)((all - (lost < all ? lost : all)) * 1000000 / all) : 1000000;
-        return summary;
 }

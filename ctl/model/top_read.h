@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads answers into rows, processes and a summary of the collector.
+ * Reads answers into rows and processes.  Sums over processes are in top_summary.h.
  *
  * Rows are read in one pass from the message itself, because there may be tens of thousands each second; a table of
  * them (`--json`) can be read as well.
@@ -41,11 +41,15 @@ int top_samples_take(struct top_samples *samples, const struct table *table);
 /* A process of the latest answer to `ps`.  Text is borrowed from that table. */
 struct top_member {
         uint64_t process, pid, alloc_count, alloc_bytes;
-        int64_t net_bytes; /* what it has now */
-        struct top_rates rates;
+        int64_t net_bytes;      /* what it has now */
+        struct top_rates rates; /* by top_summary_compare() */
         const char *unit, *comm;
         bool uncounted; /* its heap is not counted */
         bool timed;     /* it writes timestamps */
+        bool ended;
+        uint32_t row;                        /* of the table */
+        uint64_t before_count, before_bytes; /* allocated before the books began */
+        uint16_t unit_width, process_width;  /* columns of a terminal: of the unit, and of comm[pid] */
 };
 
 struct top_members {
@@ -55,22 +59,10 @@ struct top_members {
 };
 
 void top_members_deinit(struct top_members *members);
-/* Consumes the table.  Rates are differences to the table before. */
+/* Consumes the table. */
 int top_members_take(struct top_members *members, struct table *table);
 /* The index of a process; TOP_NONE: it is not there. */
 uint32_t top_members_find(const struct top_members *members, uint64_t process);
-
-struct top_summary {
-        uint64_t time_ns; /* since the epoch; 0: no answer yet */
-        uint64_t processes, threads, records_rate, refused;
-        uint64_t uncounted; /* processes alive whose heap is not counted */
-        uint64_t timed;     /* processes that write timestamps */
-        uint64_t coverage_ppm, ring_fill_ppm;
-        uint64_t alloc_bytes;        /* of all processes */
-        uint64_t collector, started; /* its pid and generation: another one is another collector */
-        bool took_over;              /* this collector took over the sums of the one before */
-};
-struct top_summary top_read_summary(uint64_t time_ns, const struct table *processes, const struct table *status);
 
 /* The columns to query. */
 #define TOP_COLUMNS_ROWS "process,key,alloc_count,alloc_bytes,net_bytes,open,closed,quality"
@@ -79,5 +71,8 @@ struct top_summary top_read_summary(uint64_t time_ns, const struct table *proces
 #define TOP_COLUMNS_P99  ",per_call_p99"
 #define TOP_COLUMNS_TIME ",busy_ns,timed_calls,timed_calls_ns"
 #define TOP_COLUMNS_PS                                                                                                 \
-        "process,pid,comm,uid,unit,alive,ended,threads,refused,refused_depth,alloc_bytes,lost_alloc_bytes,"            \
-        "coverage_ppm,counting,balanced,ring_fill_ppm,evicted,timed,alloc_count,net_bytes"
+        "process,pid,comm,uid,unit,alive,ended,threads,refused,refused_depth,alloc_count,alloc_bytes,"                 \
+        "lost_alloc_bytes,coverage_ppm,counting,balanced,ring_fill_ppm,evicted,timed,net_bytes,net_quality,"           \
+        "before_alloc_count,before_alloc_bytes,peak_net_bytes"
+/* The kernel is asked for these. */
+#define TOP_COLUMNS_MEMORY ",rss_bytes,rss_anon_bytes,unit_memory_bytes,unit_memory_limit_bytes"

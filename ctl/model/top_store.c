@@ -9,6 +9,7 @@
 
 #include "base/nanoseconds.h"
 #include "ctl/model/top_store.h"
+#include "ctl/output/text.h"
 
 void top_store_forget(struct top_store *store) {
         for (uint32_t i = 0; i < store->capacity; i++) {
@@ -167,6 +168,19 @@ static int set_text(struct top_store *store, char **at, const char *text) {
         return 0;
 }
 
+/* The width is measured once: there may be very many rows in each answer. */
+static int set_span(struct top_store *store, struct top_slot *slot, const char *text) {
+        const char *before = slot->span;
+        int r = set_text(store, &slot->span, text);
+
+        if (r == 0 && slot->span != before) {
+                size_t width = text_width(slot->span);
+
+                slot->span_width = (uint16_t)(width < UINT16_MAX ? width : UINT16_MAX);
+        }
+        return r;
+}
+
 /* ---------------------------------------------------------------------------------------------- answers -- */
 
 void top_store_begin(struct top_store *store, uint64_t time_ns) {
@@ -276,7 +290,7 @@ struct top_slot *top_store_put(struct top_store *store, uint64_t process, uint32
                 slot = slot_new(store, process, key);
         if (!slot || (slot->seen != store->answers && append(store, (uint32_t)(slot - store->slots)) < 0))
                 return NULL;
-        if (set_text(store, &slot->span, span) < 0 || set_text(store, &slot->path, path) < 0)
+        if (set_span(store, slot, span) < 0 || set_text(store, &slot->path, path) < 0)
                 return NULL;
         slot->seen = store->answers;
         slot->sums = *sums;

@@ -22,6 +22,7 @@ enum top_quality {
         TOP_LOST,
         TOP_ESTIMATED,
         TOP_MIXED,
+        TOP_PARTIAL,  /* of a sum: one of its processes runs and is not counted */
         TOP_UNCOUNTED /* its sums say nothing */
 };
 
@@ -56,6 +57,7 @@ struct top_slot {
         bool still;               /* unchanged since the answer before the latest: its rates are filled in already */
         bool uncounted;           /* the heap of its process is not counted */
         enum top_quality quality; /* as it came */
+        uint16_t span_width;      /* columns of a terminal */
         char *span, *path;        /* owned */
         struct top_sums sums;
         struct top_rates rates;

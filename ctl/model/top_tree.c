@@ -59,7 +59,9 @@ static void find_groups(struct tree *tree) {
                 while (unit < n_units && strcmp(units[unit].unit, row.unit) != 0)
                         unit++;
                 if (unit == n_units)
-                        units[n_units++] = (struct top_row){.kind = TOP_ROW_UNIT, .unit = row.unit, .span = row.unit};
+                        units[n_units++] = (struct top_row){
+                                .kind = TOP_ROW_UNIT, .unit = row.unit, .span = row.unit, .ended = true};
+                units[unit].ended &= row.ended;
                 processes[n_processes++] = (struct top_row){
                         .kind = TOP_ROW_PROCESS,
                         .unit = row.unit,
@@ -67,6 +69,7 @@ static void find_groups(struct tree *tree) {
                         .span = row.comm,
                         .process = row.process,
                         .pid = row.pid,
+                        .ended = row.ended,
                         .slot = unit, /* until it is numbered */
                 };
         }
@@ -102,6 +105,8 @@ static void find_parents(struct tree *tree) {
 static bool group_matches(const struct tree *tree, uint32_t node) {
         const char *filter = tree->model->filter;
 
+        if (tree->model->hide_ended && tree->rows[node].ended)
+                return false;
         return !*filter || top_list_contains(tree->rows[node].unit, filter) ||
                top_list_contains(tree->rows[node].comm, filter);
 }
@@ -144,7 +149,6 @@ static void add_up(struct tree *tree) {
                         row = tree->rows[node];
                 }
                 top_list_add(&tree->rows[above], &row);
-                tree->rows[above].processes++;
         }
         for (uint32_t node = 0; node < tree->n_units + tree->n_processes; node++)
                 if (tree->rows[node].kind == TOP_ROW_PROCESS)

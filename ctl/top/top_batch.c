@@ -40,20 +40,22 @@ static int print_screen(struct top *top, bool first) {
         const struct top_model *model = top->ui.model;
         size_t width = render_width(options), n = top_model_count(model);
         struct top_page page = {0};
-        char header[1024];
         struct top_row row;
         int r = 0;
 
         width = width ? width : options->raw ? BATCH_RAW_WIDTH : BATCH_WIDTH;
-        top_layout_init(&top->ui.layout, width, (struct top_wish){options->raw, false, top_model_wants_time(model)});
+        top_layout_init(&top->ui.layout, width, top_layout_wish(model, options->raw));
         if (!first)
                 putchar('\n');
         if (!options->no_legend) {
                 if (*top->ui.restarted)
                         printf("-- %s\n", top->ui.restarted);
-                top_view_header(model, width, true, header, sizeof(header));
-                puts(header);
                 r = top_page_begin(&page, width, 1);
+                if (r == 0) {
+                        top_view_header(model, true, &page, 0);
+                        print_line(&page, 0);
+                        r = top_page_begin(&page, width, 1);
+                }
                 if (r == 0) {
                         top_view_heading(&top->ui.layout, model, &page, 0);
                         print_line(&page, 0);
@@ -87,22 +89,36 @@ static int add_rates(struct json *json, const struct top_rates *rates) {
         return r;
 }
 
+static int add_memory(struct json *json, const struct top_summary *summary) {
+        int r = 0;
+
+        if (summary->heap_known)
+                r = json_add_int(json, "top", "heap_bytes", summary->heap_bytes);
+        if (r == 0 && summary->rss_known)
+                r = json_add_uint(json, "top", "rss_bytes", summary->rss_bytes);
+        if (r == 0 && summary->rates_known && summary->heap_known)
+                r = json_add_int(json, "top", "heap_bytes_rate", summary->heap_rate);
+        if (r == 0 && summary->rates_known)
+                r = json_add_uint(json, "top", "alloc_bytes_rate", summary->alloc_rate);
+        return r;
+}
+
 static int add_summary(struct json *json, const struct top_summary *summary) {
-        int r = json_add_uint(json, "top", "processes", summary->processes);
+        int r = json_add_uint(json, "top", "processes", summary->all_processes);
 
         if (r == 0)
-                r = json_add_uint(json, "top", "threads", summary->threads);
+                r = json_add_uint(json, "top", "threads", summary->all_threads);
         if (r == 0)
                 r = json_add_uint(json, "top", "records_rate", summary->records_rate);
         if (r == 0)
-                r = json_add_uint(json, "top", "refused", summary->refused);
+                r = json_add_uint(json, "top", "refused", summary->all_refused);
         if (r == 0)
                 r = json_add_uint(json, "top", "uncounted", summary->uncounted);
         if (r == 0)
                 r = json_add_uint(json, "top", "coverage_ppm", summary->coverage_ppm);
         if (r == 0)
                 r = json_add_uint(json, "top", "ring_fill_ppm", summary->ring_fill_ppm);
-        return r;
+        return r == 0 ? add_memory(json, summary) : r;
 }
 
 static int compare_rows(const void *a, const void *b) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What opens over the list: help, the sort menu, warnings.
+ * What opens over the list: the sort menu, warnings and the figures of the collector.  Help is in top_help.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,75 +10,8 @@
 #include "ctl/output/format.h"
 #include "ctl/output/loss.h"
 #include "ctl/output/text.h"
+#include "ctl/top/top_lines.h"
 #include "ctl/top/top_ui.h"
-
-const char *const top_help[] = {
-        "spanallocctl top: which spans allocate heap, and how fast",
-        "",
-        "  Up Down k j   select a row           PgUp PgDn    a screen up, down",
-        "  g Home        first row              G End        last row",
-        "  s F6          menu: sort by          < >         by the column left, right",
-        "  I             the other way round    a n l c     by ALLOC/s NET/s ALLOC CALLS",
-        "  /  F3         search, next one       \\ F4        filter",
-        "  t F5          tree                   + - *       unfold, fold, fold all",
-        "  u b           sum by unit, by name   F           follow the selected row",
-        "  T             time its processes: TIME/CALL and BUSY% (of one processor)",
-        "  Enter         details of a span      w           warnings",
-        "  Space         pause                  h F1 ?      this help",
-        "  Esc           close what is open     q F10       quit",
-        "",
-        "ALLOC, NET and rates count a span's children too; in the tree, all that was",
-        "opened below it.  NET is what it allocated less what it freed on its own",
-        "threads: the rest may be in use, or freed elsewhere.",
-        "Q: = exact, M cycles that another thread ended, L part of it lost, ~ estimated,",
-        "X mixed with other spans, - nothing counts the heap of this process:",
-        "`spanallocctl ps` says why",
-        "rings: how full the fullest ring was in the last seconds; at 100% enters are",
-        "refused, and what runs in them is lost.",
-        NULL,
-};
-
-/* A text wider than the page is wrapped at a blank. */
-static size_t put_wrapped(struct top_page *page, size_t y, enum top_style style, const char *text, size_t indent) {
-        size_t width = page->width;
-
-        do {
-                size_t take = 0, at = 0;
-                char part[512];
-
-                while (text[at] && (at == 0 || at < sizeof(part) - 1)) {
-                        size_t word = at + strcspn(text + at, " ");
-
-                        if (word >= sizeof(part))
-                                break;
-                        snprintf(part, sizeof(part), "%.*s", (int)word, text);
-                        if (take && text_width(part) + indent > width)
-                                break;
-                        take = word;
-                        at = word + strspn(text + word, " ");
-                }
-                if (!take)
-                        take = strlen(text) < sizeof(part) ? strlen(text) : sizeof(part) - 1;
-                snprintf(part, sizeof(part), "%.*s", (int)take, text);
-                top_page_pad(page, y, TOP_STYLE_NORMAL, indent);
-                top_page_put(page, y, style, part);
-                text += take;
-                text += strspn(text, " ");
-                y++;
-        } while (*text && y < page->height);
-        return y;
-}
-
-void top_panel_help(struct top_ui *ui, struct top_page *page) {
-        size_t n = sizeof(top_help) / sizeof(top_help[0]) - 1;
-
-        ui->page_rows = page->height;
-        if (ui->scroll >= n)
-                ui->scroll = n - 1;
-        for (size_t y = 0; y < page->height && ui->scroll + y < n; y++)
-                top_page_put(page, y, ui->scroll + y == 0 ? TOP_STYLE_BOLD : TOP_STYLE_NORMAL,
-                             top_help[ui->scroll + y]);
-}
 
 void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height) {
         size_t first = ui->menu + 1 >= height && height > 1 ? ui->menu + 2 - height : 0;
@@ -152,19 +85,34 @@ size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t siz
         return n;
 }
 
+static void put_collector(const struct top_summary *s, struct top_lines *lines) {
+        char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], text[256];
+
+        snprintf(text, sizeof(text),
+                 "The collector, over all processes: %" PRIu64 " %s, %" PRIu64
+                 " %s, %s records/s, %s refused, rings at "
+                 "most %" PRIu64 "%% full.",
+                 s->all_processes, s->all_processes == 1 ? "process" : "processes", s->all_threads,
+                 s->all_threads == 1 ? "thread" : "threads", format_short_count(a, s->records_rate),
+                 format_short_count(b, s->all_refused), (s->ring_fill_ppm + 9999) / 10000);
+        top_lines_wrap(lines, TOP_STYLE_NORMAL, "", text);
+        snprintf(text, sizeof(text), "Of the allocated bytes %s are counted.", format_ppm(c, s->coverage_ppm));
+        top_lines_wrap(lines, TOP_STYLE_NORMAL, "", text);
+}
+
 void top_panel_warnings(struct top_ui *ui, struct top_page *page) {
-        size_t n = top_warnings(ui, SIZE_MAX, NULL, 0), y = 1;
+        size_t n = top_warnings(ui, SIZE_MAX, NULL, 0);
+        struct top_lines lines = top_lines_begin(ui, page);
         char text[768];
 
-        ui->page_rows = page->height > 1 ? page->height - 1 : 1;
-        if (ui->scroll >= n)
-                ui->scroll = n ? n - 1 : 0;
-        top_page_printf(page, 0, TOP_STYLE_BOLD, "%zu warning%s; Esc closes", n, n == 1 ? "" : "s");
+        snprintf(text, sizeof(text), "%zu warning%s; Esc closes", n, n == 1 ? "" : "s");
+        top_lines_title(&lines, ui, text);
         if (!n)
-                put_wrapped(page, y, TOP_STYLE_NORMAL, "Everything that was asked to be counted is counted.", 0);
-        for (size_t i = ui->scroll; i < n && y < page->height; i++) {
+                top_lines_wrap(&lines, TOP_STYLE_NORMAL, "", "Everything that was asked to be counted is counted.");
+        for (size_t i = 0; i < n; i++) {
                 top_warnings(ui, i, text, sizeof(text));
-                top_page_put(page, y, TOP_STYLE_WARNING, "! ");
-                y = put_wrapped(page, y, TOP_STYLE_NORMAL, text, 2);
+                top_lines_wrap(&lines, TOP_STYLE_WARNING, "! ", text);
         }
+        put_collector(top_model_summary(ui->model), &lines);
+        top_lines_end(&lines, ui);
 }

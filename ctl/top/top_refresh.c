@@ -89,6 +89,9 @@ static int ask_new_rows(struct top *top) {
         choose_columns(top, false, columns, sizeof(columns));
         since_answer = strcmp(columns, top->columns) ? 0 : top_model_answer(top->ui.model);
         memcpy(top->columns, columns, sizeof(columns));
+        /* The model's rows came over another connection. */
+        if (!top->answered)
+                return ask_rows(top, true, 0);
         r = ask_rows(top, false, since_answer);
         if (r == 0 && !top_model_knows(top->ui.model, &top->samples))
                 r = ask_rows(top, true, since_answer);
@@ -111,12 +114,22 @@ static int ask_whole_rows(struct top *top) {
         return not_read(top, top_samples_take(&top->samples, spans));
 }
 
+/* Of many processes not each time: the collector reads each one's memory from the kernel. */
+static bool wants_memory(struct top *top) {
+        enum { MANY = 30, EVERY = 5 };
+        uint64_t processes = top_model_summary(top->ui.model)->processes;
+
+        if (top->ui.mode == TOP_MODE_PROCESSES || top->ui.mode == TOP_MODE_PROCESS)
+                return true;
+        return !top->answered || processes < MANY || top->refreshes++ % EVERY == 0;
+}
+
 static int ask_all(struct top *top, struct table **ret_processes, struct table **ret_status) {
         const struct options *options = &top->ctl->options;
         struct client_params processes = {
                 .pid = (pid_t)options->pid,
                 .unit = options->unit,
-                .columns = TOP_COLUMNS_PS,
+                .columns = wants_memory(top) ? TOP_COLUMNS_PS TOP_COLUMNS_MEMORY : TOP_COLUMNS_PS,
         };
         struct client *client = top->ctl->client;
         int r;
@@ -200,9 +213,7 @@ static void note_away(struct top *top) {
         top->ctl->client = client_free(top->ctl->client);
         ui->connected = false;
         snprintf(ui->trouble, sizeof(ui->trouble), "%s", top->error.text);
-        top_model_forget(ui->model);
-        if (ui->mode == TOP_MODE_DETAILS)
-                ui->mode = TOP_MODE_LIST; /* the process has another number when it comes back */
+        top->answered = false;
 }
 
 /* A restarted collector begins with new sums, and the sums alone do not show that. */
@@ -242,6 +253,9 @@ static void set_timing(struct top *top) {
 static int ask(struct top *top, struct table **ret_processes, struct table **ret_status) {
         int r = top->ctl->client ? 0 : connect_again(top);
 
+        /* The process may have another number now. */
+        if (r == 0 && !top->answered && (top->ui.mode == TOP_MODE_DETAILS || top->ui.mode == TOP_MODE_PROCESS))
+                top->ui.mode = TOP_MODE_LIST;
         if (r == 0 && top->ui.timing.wanted)
                 set_timing(top);
         if (r == 0)
@@ -257,6 +271,10 @@ static int feed(struct top *top, struct table *processes, const struct table *st
         int r;
 
         top->ui.connected = true;
+        /* Rates and rows go on only over one connection: another collector may number its processes in another way. */
+        if (!top->answered)
+                top_model_forget(top->ui.model);
+        top->answered = true;
         r = top_model_feed(top->ui.model, &top->samples, processes, status);
         if (r < 0)
                 return no_memory(top);

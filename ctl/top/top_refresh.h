@@ -16,6 +16,8 @@ struct top {
         char columns[256];   /* of the latest rows, but for their texts */
         uint64_t delay_ns;
         bool was_away;
+        bool answered; /* over the present connection */
+        unsigned refreshes;
         unsigned restarts;         /* of the collector, that were seen */
         struct client_error error; /* why it is not connected */
 };

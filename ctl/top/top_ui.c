@@ -8,6 +8,9 @@
 
 #include "ctl/top/top_ui.h"
 
+/* Beyond the end of any view: it is drawn from its last screen. */
+enum { SCROLL_MAX = 1 << 20 };
+
 /* --------------------------------------------------------------------------------------------- details -- */
 
 void top_ui_deinit(struct top_ui *ui) {
@@ -27,9 +30,13 @@ static void open_details(struct top_ui *ui) {
 
         if (!top_model_row(ui->model, top_model_selected(ui->model), &row))
                 return;
-        if (row.kind == TOP_ROW_UNIT || row.kind == TOP_ROW_PROCESS) {
+        if (row.kind == TOP_ROW_PROCESS) {
+                top_process_open(ui, row.process);
+                return;
+        }
+        if (row.kind == TOP_ROW_UNIT) {
                 snprintf(ui->message, sizeof(ui->message),
-                         "Details are of a span: select one below; + unfolds, - folds");
+                         "Details are of a process or a span: select one below; + unfolds, - folds");
                 return;
         }
         top_ui_take_details(ui, NULL, NULL);
@@ -216,6 +223,12 @@ static void character_key(struct top_ui *ui, uint32_t c) {
         case 'b':
                 set_shape(ui, TOP_BY_NAME);
                 break;
+        case 'p':
+                top_processes_open(ui);
+                break;
+        case 'e':
+                top_model_hide_ended(model, !top_model_is_hiding_ended(model));
+                break;
         case 'T':
                 switch_timing(ui);
                 break;
@@ -338,7 +351,16 @@ static void menu_key(struct top_ui *ui, enum top_key key, uint32_t c) {
                 ui->mode = TOP_MODE_LIST;
 }
 
-/* Of help, warnings and details: scrolls; what opened it, Esc and q close it. */
+/* True if the key closes the open view: Esc, q, Enter, or what opened it. */
+static bool closes_panel(const struct top_ui *ui, enum top_key key, uint32_t c) {
+        if (key == TOP_KEY_ESCAPE || key == TOP_KEY_ENTER || (key == TOP_KEY_CHARACTER && c == 'q'))
+                return true;
+        if (ui->mode == TOP_MODE_HELP)
+                return key == TOP_KEY_F1 || (key == TOP_KEY_CHARACTER && (c == 'h' || c == '?'));
+        return ui->mode == TOP_MODE_WARNINGS && key == TOP_KEY_CHARACTER && c == 'w';
+}
+
+/* Of help, warnings and details. */
 static void panel_key(struct top_ui *ui, enum top_key key, uint32_t c) {
         size_t page = ui->page_rows ? ui->page_rows : 1;
 
@@ -352,12 +374,17 @@ static void panel_key(struct top_ui *ui, enum top_key key, uint32_t c) {
                 ui->scroll += page;
         else if (key == TOP_KEY_HOME || (key == TOP_KEY_CHARACTER && c == 'g'))
                 ui->scroll = 0;
+        else if (key == TOP_KEY_END || (key == TOP_KEY_CHARACTER && c == 'G'))
+                ui->scroll = SCROLL_MAX;
         else if (key == TOP_KEY_CHARACTER && c == ' ')
                 ui->paused = !ui->paused;
         else if (key == TOP_KEY_F10)
                 ui->quit = true;
-        else if (ui->mode != TOP_MODE_DETAILS || key == TOP_KEY_ESCAPE || key == TOP_KEY_ENTER ||
-                 (key == TOP_KEY_CHARACTER && c == 'q'))
+        else if (ui->mode == TOP_MODE_DETAILS && key == TOP_KEY_CHARACTER && c == 'p' && ui->details.process)
+                top_process_open(ui, ui->details.process);
+        else if (closes_panel(ui, key, c) && ui->mode == TOP_MODE_PROCESS)
+                top_process_close(ui);
+        else if (closes_panel(ui, key, c))
                 ui->mode = TOP_MODE_LIST;
 }
 
@@ -377,13 +404,19 @@ void top_ui_key(struct top_ui *ui, enum top_key key, uint32_t character, const c
         case TOP_MODE_HELP:
         case TOP_MODE_WARNINGS:
         case TOP_MODE_DETAILS:
+        case TOP_MODE_PROCESS:
                 panel_key(ui, key, character);
+                break;
+        case TOP_MODE_PROCESSES:
+                top_processes_key(ui, key, character);
+                break;
+        case TOP_MODES:
                 break;
         }
 }
 
-int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t height) {
-        int r = top_page_begin(page, width ? width : 1, height ? height : 1);
+static int draw(struct top_ui *ui, struct top_page *page, size_t width, size_t height) {
+        int r = top_page_begin(page, width, height);
 
         if (r < 0)
                 return r;
@@ -393,7 +426,23 @@ int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t h
                 top_panel_warnings(ui, page);
         else if (ui->mode == TOP_MODE_DETAILS)
                 top_panel_details(ui, page);
+        else if (ui->mode == TOP_MODE_PROCESSES)
+                top_panel_processes(ui, page);
+        else if (ui->mode == TOP_MODE_PROCESS)
+                top_panel_process(ui, page);
         else
                 top_view_list(ui, page);
         return 0;
+}
+
+int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t height) {
+        size_t scroll;
+        int r;
+
+        /* A view that was scrolled beyond its end is drawn again from where it can be. */
+        do {
+                scroll = ui->scroll;
+                r = draw(ui, page, width ? width : 1, height ? height : 1);
+        } while (r == 0 && ui->scroll < scroll);
+        return r;
 }

@@ -39,7 +39,10 @@ enum top_mode {
         TOP_MODE_SEARCH,
         TOP_MODE_HELP,
         TOP_MODE_WARNINGS,
-        TOP_MODE_DETAILS
+        TOP_MODE_DETAILS,
+        TOP_MODE_PROCESSES,
+        TOP_MODE_PROCESS,
+        TOP_MODES,
 };
 
 /* The span of the details, and the answers about it. */
@@ -50,6 +53,15 @@ struct top_details {
         struct top_row row; /* its text is in `span` and `title` */
         char span[256], unit[128], title[512];
         struct table *spans, *tree; /* owned; NULL until they have come */
+};
+
+/* The list of processes, and the page of one.  Numbers are the collector's. */
+struct top_processes {
+        uint64_t selected; /* 0: the first row */
+        size_t first;      /* row that is seen */
+        uint64_t page;
+        enum top_mode back; /* the view under the page */
+        size_t back_scroll;
 };
 
 /* Asked for with a key: of a process, or of a unit where that is 0. */
@@ -72,11 +84,12 @@ struct top_ui {
         char message[256]; /* until the next key */
         struct top_details details;
         struct top_timing timing;
+        struct top_processes processes;
 
         /* Set by the code that sends the queries. */
-        bool connected, raw;
-        char trouble[640];  /* why it is not connected */
-        char restarted[64]; /* "": the collector was not started again lately */
+        bool connected, raw; /* Without a connection the last answer stays on the screen. */
+        char trouble[640];   /* why it is not connected */
+        char restarted[64];  /* "": the collector was not started again lately */
 };
 
 void top_ui_deinit(struct top_ui *ui);
@@ -86,22 +99,44 @@ int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t h
 /* Takes the answers about the span of the details; consumed. */
 void top_ui_take_details(struct top_ui *ui, struct table *spans, struct table *tree);
 
-/* top_view.c: the list.  Also for a pipe. */
-void top_view_header(const struct top_model *model, size_t width, bool rings, char *line, size_t size);
-void top_view_history(const struct top_model *model, struct top_page *page, size_t y);
+/* top_header.c and top_view.c: the list.  Also for a pipe. */
+void top_view_header(const struct top_model *model, bool connected, struct top_page *page, size_t y);
+void top_view_history(const struct top_ui *ui, enum top_total total, struct top_page *page, size_t y);
+/* A line of values, the latest last, with the latest and the largest beside it.  A value below zero is not known. */
+struct top_graph {
+        const char *label;
+        bool rate, net;
+        double base; /* of net bytes: what is added to each value when it is written */
+        size_t count;
+        double values[TOP_HISTORY];
+};
+enum { TOP_GRAPH_LABEL = 8 };
+size_t top_view_graph_width(const struct top_page *page); /* the count for this page: at least 1 */
+void top_view_graph(const struct top_graph *graph, struct top_page *page, size_t y);
 void top_view_heading(const struct top_layout *layout, const struct top_model *model, struct top_page *page, size_t y);
 void top_view_row(const struct top_layout *layout, const struct top_row *row, bool tree, struct top_page *page,
                   size_t y);
 void top_view_list(struct top_ui *ui, struct top_page *page);
 
-/* top_panels.c and top_details.c: what opens over it. */
-/* The text of the help, a line each; NULL at the end. */
-extern const char *const top_help[];
+/* top_help.c, top_panels.c and top_details.c: what opens over it. */
+/* The keys; NULL at the end. */
+struct top_help_key {
+        const char *keys, *text;
+};
+extern const struct top_help_key top_help_keys[];
 void top_panel_help(struct top_ui *ui, struct top_page *page);
 void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height);
 void top_panel_warnings(struct top_ui *ui, struct top_page *page);
 /* Returns the number of warnings, and writes the text of warning `index` to `buf`.  NULL: only counts. */
 size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t size);
 void top_panel_details(struct top_ui *ui, struct top_page *page);
+
+/* top_processes.c and top_process.c. */
+void top_processes_open(struct top_ui *ui);
+void top_processes_key(struct top_ui *ui, enum top_key key, uint32_t c);
+void top_panel_processes(struct top_ui *ui, struct top_page *page);
+void top_process_open(struct top_ui *ui, uint64_t process);
+void top_process_close(struct top_ui *ui);
+void top_panel_process(struct top_ui *ui, struct top_page *page);
 
 enum { TOP_SORT_WIDTH = 12 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of top: header, history, heading, rows, footer.
+ * The list of top: heading, rows, footer.  The lines above are in top_header.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,77 +10,14 @@
 #include "ctl/output/text.h"
 #include "ctl/top/top_ui.h"
 
-enum { HEADING_FROM = 3, FOOTER_FROM = 6, HISTORY_FROM = 10, LINE_MAX = 2048 };
-
-/* ---------------------------------------------------------------------------------------------- header -- */
+enum { HEADING_FROM = 3, FOOTER_FROM = 6, HEAP_FROM = 10, RATE_FROM = 20, LINE_MAX = 2048, CELL_MAX = 160 };
 
 /* A part that does not fit is left out; a shorter one after it may still fit. */
 static void add_part(char *line, size_t size, size_t width, const char *separator, const char *part) {
         size_t used = strlen(line), gap = used ? strlen(separator) : 0;
 
         if (text_width(line) + gap + text_width(part) <= width && used + gap + strlen(part) < size)
-                snprintf(line + used, size - used, "%s%s", used ? separator : "", part);
-}
-
-static void add_count(char *line, size_t size, size_t width, uint64_t count, const char *what) {
-        char part[128], number[FORMAT_MAX];
-
-        snprintf(part, sizeof(part), "%s %s", format_short_count(number, count), what);
-        add_part(line, size, width, ", ", part);
-}
-
-void top_view_header(const struct top_model *model, size_t width, bool rings, char *line, size_t size) {
-        const struct top_summary *s = top_model_summary(model);
-        char part[64], a[FORMAT_MAX];
-
-        *line = '\0';
-        if (s->time_ns) {
-                snprintf(part, sizeof(part), "%.8s", format_clock(a, s->time_ns));
-                add_part(line, size, width, "", part);
-        }
-        add_count(line, size, width, s->processes, s->processes == 1 ? "process" : "processes");
-        add_count(line, size, width, s->threads, s->threads == 1 ? "thread" : "threads");
-        add_count(line, size, width, s->records_rate, "records/s");
-        add_count(line, size, width, s->refused, "refused");
-        snprintf(part, sizeof(part), "coverage %.20s", format_ppm(a, s->coverage_ppm));
-        add_part(line, size, width, ", ", part);
-        if (rings) {
-                snprintf(part, sizeof(part), "rings %" PRIu64 "%%", (s->ring_fill_ppm + 9999) / 10000);
-                add_part(line, size, width, ", ", part);
-        }
-        if (s->uncounted)
-                add_count(line, size, width, s->uncounted,
-                          s->uncounted == 1 ? "process not counted" : "processes not counted");
-}
-
-void top_view_history(const struct top_model *model, struct top_page *page, size_t y) {
-        double values[TOP_HISTORY], now = 0;
-        size_t left, n;
-        char a[FORMAT_MAX];
-
-        top_page_printf(page, y, TOP_STYLE_NORMAL, "rings %" PRIu64 "%%, allocated ",
-                        (top_model_summary(model)->ring_fill_ppm + 9999) / 10000);
-        if (top_model_total(model, 0, &now))
-                top_page_printf(page, y, TOP_STYLE_NUMBER, "%s/s ", format_bytes(a, (uint64_t)now));
-        else
-                top_page_put(page, y, TOP_STYLE_NUMBER, "-/s ");
-        left = top_page_left(page, y);
-        n = left < TOP_HISTORY ? left : TOP_HISTORY;
-        for (size_t i = 0; i < n; i++)
-                if (!top_model_total(model, (uint32_t)(n - 1 - i), &values[i]))
-                        values[i] = -1;
-        top_page_graph(page, y, values, n);
-}
-
-static void draw_header(const struct top_ui *ui, struct top_page *page) {
-        char line[LINE_MAX];
-
-        if (!ui->connected) {
-                top_page_printf(page, 0, TOP_STYLE_WARNING, "Trying again: %s", ui->trouble);
-                return;
-        }
-        top_view_header(ui->model, page->width, page->height < HISTORY_FROM, line, sizeof(line));
-        top_page_put(page, 0, TOP_STYLE_BOLD, line);
+                strcat(strcat(line, used ? separator : ""), part);
 }
 
 void top_view_heading(const struct top_layout *layout, const struct top_model *model, struct top_page *page, size_t y) {
@@ -119,22 +56,8 @@ static void tree_label(const struct top_row *row, bool utf8, char *buf, size_t s
                                                                             : (utf8 ? "├─" : "|-"));
         if (row->folded && used < size)
                 used += (size_t)snprintf(buf + used, size - used, "+");
-        if (used >= size)
-                return;
-        if (row->kind == TOP_ROW_UNIT)
-                snprintf(buf + used, size - used, "%s", *row->unit ? row->unit : "(no unit)");
-        else if (row->kind == TOP_ROW_PROCESS)
-                snprintf(buf + used, size - used, "%s[%" PRIu64 "]", row->comm, row->pid);
-        else
-                snprintf(buf + used, size - used, "%s", row->span);
-}
-
-static const char *pid_text(const struct top_row *row, char buf[FORMAT_MAX]) {
-        if (row->kind == TOP_ROW_UNIT || row->processes > 1) {
-                snprintf(buf, FORMAT_MAX, "x%zu", row->processes);
-                return buf;
-        }
-        return format_count(buf, row->pid);
+        if (used < size)
+                top_row_name(row, buf + used, size - used);
 }
 
 /* Of one processor's time; several threads may be in it. */
@@ -145,10 +68,15 @@ static const char *busy_text(const struct top_row *row, char buf[FORMAT_MAX]) {
         return buf;
 }
 
-static const char *cell(const struct top_row *row, enum top_column column, char buf[FORMAT_MAX]) {
+static const char *cell(const struct top_row *row, enum top_column column, char buf[CELL_MAX]) {
         static const char *const qualities[] = {
-                [TOP_EXACT] = "=",     [TOP_MIGRATED] = "M", [TOP_LOST] = "L",
-                [TOP_ESTIMATED] = "~", [TOP_MIXED] = "X",    [TOP_UNCOUNTED] = "-",
+                [TOP_EXACT] = "",
+                [TOP_MIGRATED] = "migrated",
+                [TOP_LOST] = "lost",
+                [TOP_ESTIMATED] = "estimated",
+                [TOP_MIXED] = "mixed",
+                [TOP_PARTIAL] = "partial",
+                [TOP_UNCOUNTED] = "uncounted",
         };
 
         if (top_row_is_outside(row) && (column == TOP_OPEN || column == TOP_CALLS_RATE))
@@ -156,8 +84,9 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
         switch (column) {
         case TOP_UNIT:
                 return *row->unit ? row->unit : "-";
-        case TOP_PID:
-                return pid_text(row, buf);
+        case TOP_PROCESS:
+                top_row_process(row, buf, CELL_MAX);
+                return buf;
         case TOP_SPAN:
                 return row->span;
         case TOP_ALLOC_RATE:
@@ -190,22 +119,23 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
         return "";
 }
 
-/* What a sign or letter says already is coloured too. */
+/* Only what grows has a colour. */
 static enum top_style style_of(const struct top_row *row, enum top_column column) {
-        int64_t net = column == TOP_NET_RATE ? row->rates.net_bytes : row->sums.net_bytes;
-
-        if (column == TOP_SPAN)
-                return row->kind == TOP_ROW_SPAN ? TOP_STYLE_NAME : TOP_STYLE_BOLD;
+        if (row->ended)
+                return TOP_STYLE_DIM;
+        if (column == TOP_SPAN && row->kind != TOP_ROW_SPAN)
+                return TOP_STYLE_BOLD;
         if (column == TOP_QUALITY)
-                return row->sums.quality == TOP_EXACT ? TOP_STYLE_NORMAL : TOP_STYLE_WARNING;
-        if ((column == TOP_NET_RATE || column == TOP_NET) && net && row->sums.quality != TOP_UNCOUNTED)
-                return net > 0 ? TOP_STYLE_GROW : TOP_STYLE_FALL;
+                return TOP_STYLE_BOLD;
+        if (column == TOP_NET_RATE && row->rates.known && row->rates.net_bytes > 0 &&
+            row->sums.quality != TOP_UNCOUNTED)
+                return TOP_STYLE_GROW;
         return TOP_STYLE_NORMAL;
 }
 
 void top_view_row(const struct top_layout *layout, const struct top_row *row, bool tree, struct top_page *page,
                   size_t y) {
-        char buf[FORMAT_MAX], label[1024];
+        char buf[CELL_MAX], label[1024];
 
         for (size_t i = 0; i < layout->count; i++) {
                 enum top_column column = layout->columns[i].column;
@@ -231,6 +161,8 @@ static void draw_rows(struct top_ui *ui, struct top_page *page, size_t y, size_t
         for (size_t i = 0; i < rows && first + i < n; i++) {
                 top_model_row(model, first + i, &row);
                 top_view_row(&ui->layout, &row, tree, page, y + i);
+                if (!ui->connected)
+                        top_page_paint(page, y + i, TOP_STYLE_DIM);
                 if (first + i == top_model_selected(model))
                         top_page_paint(page, y + i, TOP_STYLE_SELECTED);
         }
@@ -238,7 +170,7 @@ static void draw_rows(struct top_ui *ui, struct top_page *page, size_t y, size_t
                 top_page_put(page, y, TOP_STYLE_NORMAL,
                              *top_model_filter_text(model) ? "No span matches the filter; Esc clears it."
                              : ui->ask_now                 ? "One moment."
-                                                           : "No spans yet; `spanallocctl ps` shows the processes.");
+                                                           : "No spans yet; p shows the processes.");
 }
 
 /* ---------------------------------------------------------------------------------------------- footer -- */
@@ -261,6 +193,8 @@ static void put_state(struct top_ui *ui, char *line, size_t size, size_t width) 
         }
         if (top_model_shape(model) != TOP_FLAT)
                 add_part(line, size, width, "  ", shapes[top_model_shape(model)]);
+        if (top_model_is_hiding_ended(model))
+                add_part(line, size, width, "  ", "ended hidden");
         if (top_model_is_following(model))
                 add_part(line, size, width, "  ", "following");
         if (top_model_count(model)) {
@@ -272,8 +206,9 @@ static void put_state(struct top_ui *ui, char *line, size_t size, size_t width) 
 }
 
 static void draw_footer(struct top_ui *ui, struct top_page *page, size_t y) {
-        static const char *const keys[][2] = {{"h", "help"}, {"q", "quit"},   {"Enter", "details"}, {"s", "sort"},
-                                              {"t", "tree"}, {"/", "search"}, {"\\", "filter"},     {"u", "unit"}};
+        static const char *const keys[][2] = {{"h", "help"},    {"q", "quit"}, {"Enter", "details"}, {"s", "sort"},
+                                              {"t", "tree"},    {"u", "unit"}, {"/", "search"},      {"p", "processes"},
+                                              {"\\", "filter"}, {"e", "ended"}};
         char line[LINE_MAX];
 
         if (ui->mode == TOP_MODE_FILTER || ui->mode == TOP_MODE_SEARCH) {
@@ -290,6 +225,10 @@ static void draw_footer(struct top_ui *ui, struct top_page *page, size_t y) {
         }
         if (*ui->restarted) {
                 top_page_put(page, y, TOP_STYLE_WARNING, ui->restarted);
+                return;
+        }
+        if (!ui->connected) {
+                top_page_printf(page, y, TOP_STYLE_WARNING, "Trying again: %s", ui->trouble);
                 return;
         }
         put_state(ui, line, sizeof(line), page->width);
@@ -310,13 +249,16 @@ void top_view_list(struct top_ui *ui, struct top_page *page) {
         bool prompting = ui->mode == TOP_MODE_FILTER || ui->mode == TOP_MODE_SEARCH;
         bool footer = height >= FOOTER_FROM || (prompting && height >= 2);
         bool menu = ui->mode == TOP_MODE_SORT && page->width >= 2 * TOP_SORT_WIDTH;
-        bool tree = top_model_shape(ui->model) == TOP_TREE;
 
-        top_layout_init(&ui->layout, page->width - (menu ? TOP_SORT_WIDTH : 0),
-                        (struct top_wish){ui->raw, tree, top_model_wants_time(ui->model)});
-        draw_header(ui, page);
-        if (height >= HISTORY_FROM)
-                top_view_history(ui->model, page, y++);
+        top_layout_init(&ui->layout, page->width - (menu ? TOP_SORT_WIDTH : 0), top_layout_wish(ui->model, ui->raw));
+        if (!ui->connected && !footer)
+                top_page_printf(page, 0, TOP_STYLE_WARNING, "Trying again: %s", ui->trouble);
+        else
+                top_view_header(ui->model, ui->connected, page, 0);
+        if (height >= HEAP_FROM)
+                top_view_history(ui, TOP_TOTAL_HEAP, page, y++);
+        if (height >= RATE_FROM)
+                top_view_history(ui, TOP_TOTAL_RATE, page, y++);
         rows = height > y + footer ? height - y - footer : 0;
         if (ui->mode == TOP_MODE_SORT)
                 top_panel_sort(ui, page, y, rows);

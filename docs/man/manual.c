@@ -246,14 +246,15 @@ static void put_verbs(void) {
         fputs(".El\n", stdout);
 }
 
-/* Of its own help the lines with keys, which are set apart by two blanks. */
 static void put_keys(void) {
+        char line[128];
+
         fputs(".Bd -literal\n", stdout);
-        for (const char *const *line = top_help; *line; line++)
-                if (!strncmp(*line, "  ", 2)) {
-                        put_word(*line + 2, strlen(*line + 2));
-                        putchar('\n');
-                }
+        for (const struct top_help_key *key = top_help_keys; key->keys; key++) {
+                snprintf(line, sizeof(line), "%-14s%s", key->keys, key->text);
+                put_word(line, strlen(line));
+                putchar('\n');
+        }
         fputs(".Ed\n", stdout);
 }
 

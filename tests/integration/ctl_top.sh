@@ -25,10 +25,6 @@ start() {
         terminal new-session -d -s v -x 80 -y 24 \
                 "export TERM='$term' LC_ALL=$LC_ALL; '$CTL' --socket '$QUERY' top $*; echo \"ended with \$?.\"; exec sleep 1000"
 }
-# sums_on_screen NAME: the cells ALLOC NET OPEN Q of the rows of that span, sorted, a row a line.
-sums_on_screen() {
-        screen | awk -v name="$1" '{ for (i = 1; i < NF; i++) if ($i == name) print $(i + 3), $(i + 4), $(i + 5), $NF }'
-}
 
 # The server ends with its last session.
 terminal new-session -d -s hold 'exec sleep 1000'
@@ -43,29 +39,36 @@ wait_for "the script's end" grep -q done "$WORK/program"
 
 note "sums on the screen are those of the script"
 start screen
-shows '^[0-9:]{8}, 1 process, 2 threads, .* records/s, 0 refused, coverage 100%'
-shows '^rings [0-9]+%, allocated '
-shows '^ +PID SPAN +ALLOC/s +NET/s +ALLOC +NET +OPEN +CALLS/s P99/CALL Q'
-# name, ALLOC, NET, OPEN, Q: by hand, from the script's own spend()s
+# The script spends 4,744 bytes, and frees 638 of them.
+shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  timing off'
+shows '^heap .*  now      4[.]0K  max      4[.]0K$'
+shows '^alloc .*  now      0B/s  max      0B/s$'
+shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET +CALLS/s QUALITY$'
+resize 100 24
+shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET +OPEN +CALLS/s P99/CALL QUALITY$'
+# name, ALLOC, NET, OPEN, QUALITY: by hand, from the script's own spend()s
 while read -r name alloc net open quality; do
-        shows "^ +$program $name +0B +0B? +$alloc +[+]?$net +$open +0 .* ${quality/=/[=]}\$"
+        shows "^span_scripted.$program. $name +0B +0B +$alloc +[+]?$net +$open +0 +[0-9.]+[KB] *$quality\$"
 done <<'CELLS'
-job 2.9K 2.6K 0 =
-task 660B 660B 0 M
-request 103B 58B 0 =
-child 80B 80B 0 =
-parse 60B 15B 0 =
-shared 55B 52B 0 =
-poke 0B 0B 0 =
+job 2.9K 2.6K 0
+task 660B 660B 0 migrated
+request 103B 58B 0
+child 80B 80B 0
+parse 60B 15B 0
+shared 55B 52B 0
+poke 0B 0B 0
 CELLS
 # What its thread does outside of spans has no calls.
-shows "^ +$program \(outside\) s.* +0B +0B? +56B +[+]56B +- +- +- =\$"
+shows "^span_scripted.$program. \(outside\) s.* +0B +0B? +56B +[+]56B +- +- +- *\$"
+# Numbers stand beside their names: no column of names is wider than its longest text.
+expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 23 + 1))
 keys l
 shows '^by ALLOC  row 1 of 8 '
-expect "the largest" "$(screen | sed -n 4p | awk '{ print $2 }')" job
+expect "the largest" "$(screen | sed -n 5p | awk '{ print $2 }')" job
 expect "the smallest" "$(screen | sed -n 11p | awk '{ print $2 }')" poke
 echo >&9 # opens and enters "left", and stays in it: 11 bytes
-shows "^ +$program left +.* 1 +0 +- =\$"
+shows "^span_scripted.$program. left +.* 1 +0 +-\$"
+resize 80 24
 
 note "keys"
 keys j j Down k
@@ -82,8 +85,8 @@ keys a '>'
 shows '^by NET/s '
 keys '<' '<'
 shows '^by SPAN '
-expect "first by name" "$(screen | sed -n 4p | awk '{ print $2 }')" '(outside)'
-expect "second by name" "$(screen | sed -n 5p | awk '{ print $2 }')" child
+expect "first by name" "$(screen | sed -n 5p | awk '{ print $2 }')" '(outside)'
+expect "second by name" "$(screen | sed -n 6p | awk '{ print $2 }')" child
 keys F6
 shows '^Sort by '
 shows '^>SPAN '
@@ -126,18 +129,42 @@ keys Enter F3
 hides '^Search'
 keys w
 shows '^[0-9]+ warnings?; Esc closes'
-keys Escape h
-shows 'nothing counts the heap'
-keys Escape F1
+shows '^The collector, over all processes: 1 process, 2 threads, .* records/s, 0'
+keys Space
+shows '^[0-9]+ warnings?; Esc closes  PAUSED'
+keys Space Escape h
 shows 'close what is open'
+resize 40 24
+keys G
+shows 'come last[.]$'
+! grep_screen '…' || fail "help is cut: $(screen)"
+keys Escape F1
+shows 'select a row'
 keys Escape
+resize 80 24
+shows '^by ALLOC '
+
+note "processes"
+keys p
+shows '^Processes by heap in use; Enter'
+shows '^PROCESS +HEAP +HEAP/s +PEAK +RSS +ALLOC/s STATE$'
+shows "^span_scripted.$program. +4[.]0K +0B +4[.]0K +[0-9.]+[KM] +0B$"
+keys Enter
+shows "^span_scripted.$program.   .j k scroll"
+shows '^    Heap  4[.]0K, 0B/s, at most 4[.]0K .estimated.'
+shows '^   Alloc  0B/s, 4[.]6K in all$'
+shows '^ Threads  2, timing off$'
+shows '^   [+]2[.]6K +0B +2[.]9K +0B +0  job$'
+keys Escape
+shows '^Processes by heap in use; Enter'
+keys p
 shows '^by ALLOC '
 
 note "the tree"
 keys t
 shows 'tree +row'
-shows "^ +x1 \\(no unit\\) +0B +0B +4.6K +[+]4.0K"
-shows "$program └─span_scripted\\[$program\\] "
+shows "^\\(no unit\\) +0B +0B +4.6K +[+]4.0K"
+shows "^└─span_scripted\\[$program\\] "
 shows '├─job +0B +0B +3.0K +[+]2.7K'
 shows '│ └─child +0B +0B +80B +[+]80B'
 shows '├─request +0B +0B +103B +[+]58B'
@@ -164,13 +191,17 @@ resize 80 50
 shows '^    2.0K  █+ +1 100.0%'
 shows '^    2.9K +3.0K  job'
 shows '^     80B +80B    child'
+keys p
+shows '^    Heap  4[.]0K'
+keys Escape
+shows '^job in span_scripted'
 keys Escape G
 shows '^by ALLOC  row 9'
 resize 80 24
 
 note "sizes"
 resize 20 3
-shows '^SPAN +ALLOC/s Q$'
+shows '^SPAN +ALLOC/s$'
 expect "lines at 20x3" "$(screen | wc -l)" 3
 for size in '1 1' '2 2' '7 5' '19 4' '40 10' '300 60' '132 6'; do
         # shellcheck disable=SC2086
@@ -178,16 +209,22 @@ for size in '1 1' '2 2' '7 5' '19 4' '40 10' '300 60' '132 6'; do
         keys s Escape w Escape Enter Escape t t j k
 done
 resize 132 40
-shows '^UNIT +PID SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL Q$'
+shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL QUALITY$'
 resize 80 24
 shows '^by ALLOC '
 
 note "the collector goes and comes back"
+shows ' job +0B +0B +2[.]9K'
+job=$(screen | grep ' job ')
 kill_collector
 shows '^Trying again: .*'
+# The last rows stay, with their time.
+shows '^as of [0-9:]{8}  heap ~4[.]0K 0B/s'
+expect "the row of job" "$(screen | grep ' job ')" "$job"
 start_collector
 shows 'the collector was started again: new sums$'
-shows '^[0-9:]{8}, [0-9]+ process'
+shows '^[0-9:]{8}  heap '
+hides '^as of'
 keys j
 hides 'started again'
 keys q
@@ -205,7 +242,7 @@ note "plain, and terminals that cannot be drawn on"
 LC_ALL=C start screen
 shows '^by ALLOC/s'
 keys t
-shows '`-span_scripted|No spans'
+shows '^`-span_scripted|No spans'
 expect "characters beyond ASCII" "$(screen | LC_ALL=C grep -c '[^ -~]')" 0
 for term in dumb unknown ''; do
         start "$term" --limit=2
@@ -240,7 +277,7 @@ for signal in STOP TSTP; do
         hides 'ALLOC/s'
         keys 'fg' Enter
         shows '^by ALLOC/s'
-        shows '^ +PID SPAN '
+        shows '^PROCESS '
         hides 'prompt>'
         keys q
         shows '^prompt> *$'
@@ -267,18 +304,19 @@ exec 8<>"$WORK/many"
 "$PROGRAMS/span_many" 10 100 200 <&8 &
 shows 'row 1 of 10[0-9][0-9] '
 shows 'row [0-9]+ of 1007 |row [0-9]+ of 1008 |row [0-9]+ of 1000 '
+resize 100 24
 keys l
 # The largest: 100 allocations of 64 bytes a call.
-shows '^ +[0-9]+ request-099 .* 6[.]3K =$'
+shows '^span_many.[0-9]+. request-099 .* 6[.]3K$'
 keys '\' r e q u e s t - 0 0 0 Enter
 shows 'row 1 of 10 '
-shows '^ +[0-9]+ request-000 .* 64B =$'
+shows '^span_many.[0-9]+. request-000 .* 64B$'
 echo >&8
 
 note "a pipe"
 "$CTL" --socket "$QUERY" top -n 2 -d 0.2 | cat >"$WORK/out"
 expect "exit status" "${PIPESTATUS[0]}" 0
-expect "screens" "$(grep -c '^UNIT' "$WORK/out")" 2
+expect "screens" "$(grep -c '^PROCESS' "$WORK/out")" 2
 ! grep -q $'\033' "$WORK/out" || fail "escape codes in a pipe"
 "$CTL" --socket "$QUERY" top -d 0.1 | head -n 3 >"$WORK/out"
 expect "exit status when the reader leaves" "${PIPESTATUS[0]}" 0

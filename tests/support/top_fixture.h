@@ -23,9 +23,15 @@ struct fake {
         struct top_page page;
         struct top_samples samples;
         struct table *status;
-        const char *counting; /* of process 3 */
-        uint64_t now_ns;      /* of the latest answer */
-        uint64_t own[3];      /* bytes that each process allocated; half of them it has now */
+        const char *counting;      /* of process 3 */
+        unsigned ended, uncounted; /* a bit for each number of a process */
+        unsigned timed;            /* the first so many processes */
+        uint64_t now_ns;           /* of the latest answer */
+        uint64_t own[3];           /* bytes that each process allocated; half of them it has now; 0: as `heap` says */
+        uint64_t heap;        /* process n has n times as much after the first answer, and as much more with each */
+        uint64_t limit, lost; /* of each unit; of each process */
+        unsigned answers;
+        const char *how; /* processes ended */
 };
 
 static inline int setup(void **state) {
@@ -33,6 +39,7 @@ static inline int setup(void **state) {
 
         fake->status = fake_table("status", 1, 0);
         fake->counting = "libspanalloc-malloc";
+        fake->how = "exited 1";
         fake->ui.connected = true;
         *state = fake;
         return top_model_new(&fake->ui.model);
@@ -51,19 +58,38 @@ static inline int teardown(void **state) {
 }
 
 /* Processes 1 and 2 of unit x, 3 of unit y, with pids 101 to 103. */
-static inline struct table *fake_processes(const struct fake *fake) {
+static inline struct table *fake_processes(struct fake *fake) {
         struct table *t = fake_table("ps", 3, fake->now_ns);
 
+        fake->answers++;
         for (size_t i = 0; i < 3; i++) {
+                uint64_t heap = fake->heap * (i + 1) * fake->answers;
+
+                fake_int(t, i, "net_bytes", (int64_t)heap);
+                fake_uint(t, i, "alloc_bytes", heap);
+                fake_uint(t, i, "lost_alloc_bytes", fake->lost);
+                fake_uint(t, i, "rss_bytes", fake->heap ? 3 << 20 : 0);
+                fake_uint(t, i, "unit_memory_bytes",
+                          fake->limit ? ((uint64_t)(i < 2 ? 10 : 30) << 20) * fake->answers : 0);
+                fake_uint(t, i, "unit_memory_limit_bytes", fake->limit);
+                fake_cell(t, i, "timed")->b = i < fake->timed;
                 fake_uint(t, i, "process", i + 1);
                 fake_uint(t, i, "pid", 101 + i);
                 fake_text(t, i, "unit", i < 2 ? "x" : "y");
                 fake_text(t, i, "comm", i < 2 ? "www" : "db");
-                fake_cell(t, i, "alive")->b = true;
+                fake_cell(t, i, "alive")->b = !(fake->ended >> (i + 1) & 1);
+                fake_text(t, i, "ended", fake->ended >> (i + 1) & 1 ? fake->how : "");
+                fake_uint(t, i, "coverage_ppm", fake->lost ? 990000 : 1000000);
+                fake_uint(t, i, "threads", 1);
                 fake_cell(t, i, "balanced")->b = true;
-                fake_uint(t, i, "alloc_bytes", fake->own[i]);
-                fake_int(t, i, "net_bytes", (int64_t)fake->own[i] / 2);
-                fake_text(t, i, "counting", i < 2 ? "libspanalloc-malloc" : fake->counting);
+                if (fake->own[i]) {
+                        fake_uint(t, i, "alloc_bytes", fake->own[i]);
+                        fake_int(t, i, "net_bytes", (int64_t)fake->own[i] / 2);
+                }
+                fake_text(t, i, "counting",
+                          fake->uncounted >> (i + 1) & 1 ? "nothing: it is not preloaded"
+                          : i < 2                        ? "libspanalloc-malloc"
+                                                         : fake->counting);
         }
         return t;
 }

@@ -114,7 +114,7 @@ static void test_sort(void **state) {
         assert_int_equal(process_at(fake, 0), 3);
         top_model_set_descending(model, false);
         assert_int_equal(process_at(fake, 0), 1);
-        top_model_sort(model, TOP_PID);
+        top_model_sort(model, TOP_PROCESS);
         assert_false(top_model_is_descending(model));
         assert_int_equal(process_at(fake, 0), 1);
         top_model_sort(model, TOP_NET);
@@ -335,20 +335,175 @@ static void test_scroll(void **state) {
         assert_int_equal(top_model_selected(model), 0);
 }
 
+/* Ended rows come last in any order, and can be hidden; in the tree too. */
+static void test_ended(void **state) {
+        struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
+
+        fake->ended = 1u << 3;
+        feed(fake, 1 * SECOND, 1);
+        feed(fake, 2 * SECOND, 2);
+        for (int column = 0; column < TOP_COLUMNS; column++)
+                for (int descending = 0; descending < 2; descending++) {
+                        top_model_sort(model, (enum top_column)column);
+                        top_model_set_descending(model, descending);
+                        assert_int_equal(process_at(fake, 2), 3);
+                        assert_true(row_at(fake, 2).ended);
+                        assert_false(row_at(fake, 1).ended);
+                }
+        top_model_hide_ended(model, true);
+        assert_int_equal(top_model_count(model), 2);
+        top_model_filter(model, "b");
+        assert_int_equal(top_model_count(model), 0);
+        top_model_filter(model, "");
+        top_model_set_shape(model, TOP_TREE);
+        feed_tree(fake, 3 * SECOND, 1);
+        assert_int_equal(top_model_count(model), 6);
+        assert_string_equal(row_at(fake, 0).unit, "x");
+        top_model_hide_ended(model, false);
+        top_model_sort(model, TOP_ALLOC);
+        assert_int_equal(top_model_count(model), 9);
+        assert_string_equal(row_at(fake, 6).unit, "y");
+        assert_true(row_at(fake, 6).ended && row_at(fake, 7).ended && row_at(fake, 8).ended);
+}
+
+static struct top_row unit_row(struct fake *fake, unsigned ended, unsigned uncounted) {
+        fake->ended = ended;
+        fake->uncounted = uncounted;
+        feed(fake, 1 * SECOND, 1);
+        feed(fake, 2 * SECOND, 2);
+        top_model_set_shape(fake->ui.model, TOP_BY_UNIT);
+        top_model_sort(fake->ui.model, TOP_UNIT);
+        return row_at(fake, ended == 6 ? 1 : 0);
+}
+
+/* A member without numbers does not blank its group.  The group says so only while that member runs. */
+static void test_groups_with_ended(void **state) {
+        struct fake *fake = *state;
+        struct top_row row = unit_row(fake, 1u << 1, 1u << 1);
+
+        assert_string_equal(row.unit, "x");
+        assert_int_equal(row.sums.quality, TOP_EXACT);
+        assert_int_equal(row.sums.alloc_bytes, 4000); /* of process 2 alone */
+        assert_false(row.ended);
+        top_model_set_shape(fake->ui.model, TOP_FLAT);
+        row = unit_row(fake, 1u << 2, 1u << 2);
+        assert_int_equal(row.sums.quality, TOP_EXACT);
+        assert_int_equal(row.sums.alloc_bytes, 2000);
+        row = unit_row(fake, 0, 1u << 1);
+        assert_int_equal(row.sums.quality, TOP_PARTIAL);
+        assert_int_equal(row.sums.alloc_bytes, 4000);
+        row = unit_row(fake, 0, 1u << 2);
+        assert_int_equal(row.sums.quality, TOP_PARTIAL);
+        row = unit_row(fake, 0, 1u << 1 | 1u << 2);
+        assert_int_equal(row.sums.quality, TOP_UNCOUNTED);
+        row = unit_row(fake, 1u << 1 | 1u << 2, 0);
+        assert_true(row_at(fake, 1).ended);
+        assert_string_equal(row_at(fake, 1).unit, "x");
+}
+
 static void test_summary(void **state) {
         struct fake *fake = *state;
         struct table *ps = fake_processes(fake);
         struct top_summary summary;
 
         fake_uint(fake->status, 0, "ring_fill_ppm", 123456);
+        fake_uint(fake->status, 0, "processes", 50);
         fake_uint(ps, 0, "alloc_bytes", UINT64_MAX);
         fake_uint(ps, 1, "alloc_bytes", UINT64_MAX);
-        summary = top_read_summary(SECOND, ps, fake->status);
+        summary = top_summary_read(SECOND, ps, fake->status);
         assert_int_equal(summary.coverage_ppm, 1000000);
         assert_int_equal(summary.ring_fill_ppm, 123456);
+        /* Of the rows, and not of all that the collector has. */
+        assert_int_equal(summary.processes, 3);
+        assert_int_equal(summary.all_processes, 50);
         fake_uint(ps, 1, "lost_alloc_bytes", UINT64_MAX);
-        assert_int_equal(top_read_summary(SECOND, ps, fake->status).coverage_ppm, 500000);
+        assert_int_equal(top_summary_read(SECOND, ps, fake->status).coverage_ppm, 500000);
         table_free(ps);
+}
+
+static struct top_summary memory_of(struct fake *fake, const uint64_t limits[3], const uint64_t bytes[3],
+                                    const char *other_unit) {
+        struct table *ps = fake_processes(fake);
+        struct top_summary summary;
+
+        for (size_t i = 0; i < 3; i++) {
+                fake_uint(ps, i, "rss_bytes", 1000);
+                fake_uint(ps, i, "unit_memory_bytes", bytes[i]);
+                fake_uint(ps, i, "unit_memory_limit_bytes", limits[i]);
+        }
+        fake_text(ps, 2, "unit", other_unit);
+        fake_cell(ps, 1, "alive")->b = false;
+        summary = top_summary_read(SECOND, ps, fake->status);
+        table_free(ps);
+        return summary;
+}
+
+/* The unit is the one that is nearest its limit; what ended has no memory. */
+static void test_unit_of_summary(void **state) {
+        struct top_summary summary = memory_of(*state, (uint64_t[]){100, 100, 1000}, (uint64_t[]){90, 90, 800}, "y");
+
+        assert_int_equal(summary.rss_bytes, 2000);
+        assert_string_equal(summary.unit, "x");
+        assert_int_equal(summary.unit_bytes, 90);
+        assert_int_equal(summary.unit_limit, 100);
+        assert_false(summary.unit_alone);
+        summary = memory_of(*state, (uint64_t[]){100, 100, 1000}, (uint64_t[]){50, 50, 800}, "y");
+        assert_string_equal(summary.unit, "y");
+        summary = memory_of(*state, (uint64_t[]){100, 100, 100}, (uint64_t[]){50, 50, 50}, "x");
+        assert_true(summary.unit_alone);
+        summary = memory_of(*state, (uint64_t[]){0, 0, 0}, (uint64_t[]){50, 50, 50}, "x");
+        assert_string_equal(summary.unit, "");
+}
+
+/* Net and allocated bytes of process 1 to 3 at this time; `alive` a bit each. */
+static void feed_processes(struct fake *fake, uint64_t second, const int64_t net[3], const uint64_t alloc[3],
+                           unsigned alive, size_t count) {
+        struct table *ps = fake_processes(fake), *rows = fake_table("spans", 0, second * SECOND);
+
+        for (size_t i = 0; i < 3; i++) {
+                fake_int(ps, i, "net_bytes", net[i]);
+                fake_uint(ps, i, "alloc_bytes", alloc[i]);
+                fake_uint(ps, i, "before_alloc_bytes", i == 2 ? 5000 : 0);
+                fake_cell(ps, i, "alive")->b = alive >> i & 1;
+        }
+        ps->row_count = count;
+        assert_int_equal(top_samples_take(&fake->samples, rows), 0);
+        assert_int_equal(top_model_feed(fake->ui.model, &fake->samples, ps, fake->status), 0);
+        table_free(rows);
+}
+
+static void test_heap_and_its_growth(void **state) {
+        struct fake *fake = *state;
+        const struct top_summary *summary = top_model_summary(fake->ui.model);
+        double value;
+
+        feed_processes(fake, 1, (int64_t[]){100, 1000, 0}, (uint64_t[]){500, 5000, 0}, 3, 2);
+        assert_int_equal(summary->heap_bytes, 1100);
+        assert_false(summary->rates_known);
+        feed_processes(fake, 3, (int64_t[]){300, 1000, 0}, (uint64_t[]){900, 5000, 0}, 3, 2);
+        assert_true(summary->rates_known);
+        assert_int_equal(summary->heap_rate, 100);
+        assert_int_equal(summary->alloc_rate, 200);
+        /* What a process had when it attached is no growth, and what it allocated before is no rate. */
+        feed_processes(fake, 4, (int64_t[]){300, 1000, 5000}, (uint64_t[]){900, 5000, 6000}, 7, 3);
+        assert_int_equal(summary->heap_bytes, 6300);
+        assert_int_equal(summary->heap_rate, 0);
+        assert_int_equal(summary->alloc_rate, 1000);
+        /* A process that ends frees all; sums that fell were reset. */
+        feed_processes(fake, 5, (int64_t[]){300, 1000, 5000}, (uint64_t[]){900, 5000, 10}, 5, 3);
+        assert_int_equal(summary->heap_bytes, 5300);
+        assert_int_equal(summary->heap_rate, -1000);
+        assert_int_equal(summary->alloc_rate, 10);
+        assert_int_equal(summary->processes, 2);
+        /* It leaves the answers without another change. */
+        feed_processes(fake, 6, (int64_t[]){300, 0, 0}, (uint64_t[]){900, 0, 0}, 1, 1);
+        assert_int_equal(summary->heap_bytes, 300);
+        assert_int_equal(summary->heap_rate, -5000);
+        assert_true(top_model_total(fake->ui.model, TOP_TOTAL_HEAP, 0, &value) && value == 300);
+        assert_true(top_model_total(fake->ui.model, TOP_TOTAL_RATE, 1, &value) && value == 10);
+        assert_true(top_model_total(fake->ui.model, TOP_TOTAL_HEAP, 4, &value) && value == 1100);
+        assert_false(top_model_total(fake->ui.model, TOP_TOTAL_RATE, 4, &value));
 }
 
 static bool has_column(const struct top_layout *layout, enum top_column column) {
@@ -358,36 +513,85 @@ static bool has_column(const struct top_layout *layout, enum top_column column) 
         return false;
 }
 
-/* At every width: the span is there, columns keep their order, more width never takes a column away, and all of them
- * with the blanks between are exactly as wide. */
-static void test_layout(void **state) {
+static size_t width_of(const struct top_layout *layout, enum top_column column) {
+        for (size_t i = 0; i < layout->count; i++)
+                if (layout->columns[i].column == column)
+                        return layout->columns[i].width;
+        return 0;
+}
+
+/* Columns and the blanks between them. */
+static size_t layout_width(const struct top_layout *layout) {
+        size_t sum = 0;
+
+        for (size_t i = 0; i < layout->count; i++)
+                sum += layout->columns[i].width + (i > 0);
+        return sum;
+}
+
+static void check_layouts(struct top_wish wish, size_t columns) {
+        static const enum top_column names[] = {TOP_UNIT, TOP_PROCESS, TOP_SPAN};
+        const size_t texts[] = {wish.widths.unit, wish.widths.process, wish.widths.span}, headings[] = {4, 7, 4};
+        size_t before = 0, most = 0;
         struct top_layout layout;
 
-        for (unsigned wish = 0; wish < 8; wish++) {
-                const struct top_wish wanted = {.raw = wish & 1, .tree = wish & 2, .timed = wish & 4};
-                size_t before = 0;
-
-                for (size_t width = 1; width < 300; width++) {
-                        size_t sum = 0;
-
-                        top_layout_init(&layout, width, wanted);
-                        assert_true(has_column(&layout, TOP_SPAN));
-                        assert_true(layout.count >= before);
-                        before = layout.count;
-                        for (size_t i = 0; i < layout.count; i++) {
-                                sum += layout.columns[i].width + (i > 0);
-                                assert_true(i == 0 || layout.columns[i].column > layout.columns[i - 1].column);
-                        }
-                        /* Up to a width at which numbers would stand too far from their names. */
-                        assert_true(sum == width || (sum < width && width > 140));
-                }
-                assert_int_equal(layout.count, TOP_COLUMNS - wanted.tree - (wanted.timed ? 0 : 2));
+        for (size_t width = 1; width < 400; width++) {
+                top_layout_init(&layout, width, wish);
+                assert_true(has_column(&layout, TOP_SPAN));
+                assert_true(layout.count >= before);
+                before = layout.count;
+                for (size_t i = 1; i < layout.count; i++)
+                        assert_true(layout.columns[i].column > layout.columns[i - 1].column);
+                for (size_t i = 0; i < 3 && layout.count > 1; i++)
+                        assert_true(width_of(&layout, names[i]) <= (texts[i] > headings[i] ? texts[i] : headings[i]));
+                assert_true(layout_width(&layout) <= width);
+                /* What is left is left only when all is shown in full. */
+                assert_true(layout_width(&layout) >= most);
+                most = layout_width(&layout);
         }
-        top_layout_init(&layout, 20, (struct top_wish){0});
+        assert_int_equal(layout.count, columns);
+}
+
+/* At every width: the span is there, columns keep their order, more width never takes a column away, and no column of
+ * names is wider than its texts. */
+static void test_layout(void **state) {
+        static const struct top_widths widths[] = {{0}, {14, 14, 10, false}, {47, 30, 70, false}};
+
+        for (unsigned i = 0; i < 8 * 3 * 3; i++) {
+                struct top_wish wish = {.raw = i & 1,
+                                        .timed = i & 2,
+                                        .quality = i & 4,
+                                        .shape = (enum top_shape)(i / 8 % 3),
+                                        .widths = widths[i / 24]};
+                bool unit = wish.shape == TOP_BY_UNIT || (wish.shape == TOP_FLAT && wish.widths.unit);
+
+                check_layouts(wish,
+                              TOP_COLUMNS - (wish.timed ? 0 : 2) - !wish.quality - !unit - (wish.shape == TOP_TREE));
+        }
+}
+
+/* What has to be there at 20, 60 and 80 columns. */
+static void test_narrow_layout(void **state) {
+        struct top_wish wish = {.widths = {14, 14, 10, false}};
+        struct top_layout layout;
+
+        top_layout_init(&layout, 20, wish);
         assert_true(has_column(&layout, TOP_ALLOC_RATE));
-        /* Who switched it on wants to see it, on a narrow screen too. */
-        top_layout_init(&layout, 60, (struct top_wish){.timed = true});
+        wish.timed = true;
+        top_layout_init(&layout, 60, wish);
         assert_true(has_column(&layout, TOP_TIME) && has_column(&layout, TOP_BUSY));
+        wish.timed = false;
+        wish.quality = true;
+        top_layout_init(&layout, 80, wish);
+        assert_true(has_column(&layout, TOP_PROCESS) && has_column(&layout, TOP_QUALITY));
+        assert_int_equal(width_of(&layout, TOP_PROCESS), 14);
+        assert_int_equal(width_of(&layout, TOP_SPAN), 10);
+        wish.shape = TOP_BY_UNIT;
+        top_layout_init(&layout, 80, wish);
+        assert_int_equal(width_of(&layout, TOP_UNIT), 14);
+        wish.timed = true;
+        top_layout_init(&layout, 80, wish);
+        assert_int_equal(width_of(&layout, TOP_UNIT), 14);
 }
 
 static void test_fit(void **state) {
@@ -421,7 +625,12 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_folding, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_scroll, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_summary, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_layout, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_unit_of_summary, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_heap_and_its_growth, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ended, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_groups_with_ended, setup, teardown),
+                cmocka_unit_test(test_layout),
+                cmocka_unit_test(test_narrow_layout),
                 cmocka_unit_test(test_fit),
         };
 

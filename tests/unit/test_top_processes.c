@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * top's list of processes and the page of one: their order, their cells, and the way to them and back.
+ */
+#include <locale.h>
+#include <stdio.h>
+
+#include "ctl/output/text.h"
+#include "tests/support/top_fixture.h"
+
+/* The line, without blanks at its end. */
+static const char *line(struct fake *fake, size_t y) {
+        static char text[TOP_PAGE_BYTES];
+        size_t n;
+
+        assert_true(y < fake->page.height);
+        strcpy(text, fake->page.lines[y].text);
+        for (n = strlen(text); n && text[n - 1] == ' ';)
+                text[--n] = '\0';
+        return text;
+}
+
+static void draw(struct fake *fake, size_t width, size_t height) {
+        assert_int_equal(top_ui_draw(&fake->ui, &fake->page, width, height), 0);
+}
+
+static bool page_has(struct fake *fake, const char *text) {
+        for (size_t y = 0; y < fake->page.height; y++)
+                if (strstr(fake->page.lines[y].text, text))
+                        return true;
+        return false;
+}
+
+static void press(struct fake *fake, const char *characters) {
+        for (; *characters; characters++)
+                top_ui_key(&fake->ui, TOP_KEY_CHARACTER, (unsigned char)*characters, (char[]){*characters, '\0'});
+}
+
+static void hit(struct fake *fake, enum top_key key) {
+        top_ui_key(&fake->ui, key, 0, "");
+}
+
+/* Net after the second answer: 40M, 80M and 120M; the largest has ended. */
+static void feed_two(struct fake *fake) {
+        fake->heap = 20 << 20;
+        fake->ended = 1u << 3;
+        feed(fake, 1 * SECOND, 1);
+        feed(fake, 2 * SECOND, 2);
+}
+
+static void test_list(void **state) {
+        struct fake *fake = *state;
+
+        fake->limit = 100 << 20;
+        feed_two(fake);
+        press(fake, "p");
+        assert_int_equal(fake->ui.mode, TOP_MODE_PROCESSES);
+        assert_true(fake->ui.ask_now);
+        draw(fake, 80, 24);
+        assert_string_equal(line(fake, 0), "Processes by heap in use; Enter opens one, Esc closes");
+        assert_string_equal(line(fake, 1), "PROCESS  UNIT     HEAP    HEAP/s     PEAK      RSS  ALLOC/s THREADS STATE");
+        assert_string_equal(line(fake, 2), "www[102] x       80.0M    +40.0M       0B     3.0M    40.0M       1");
+        assert_string_equal(line(fake, 3), "www[101] x       40.0M    +20.0M       0B     3.0M    20.0M       1");
+        assert_string_equal(line(fake, 4),
+                            "db[103]  y           -         -       0B        -        -       1 exited 1");
+        /* What grows has a colour, what ended has less light, and the first row is selected. */
+        assert_int_equal(fake->page.lines[2].styles[0], TOP_STYLE_SELECTED);
+        assert_int_equal(fake->page.lines[3].styles[30], TOP_STYLE_GROW);
+        assert_int_equal(fake->page.lines[3].styles[20], TOP_STYLE_NORMAL);
+        assert_int_equal(fake->page.lines[4].styles[0], TOP_STYLE_DIM);
+        /* A narrow terminal: the names and the heap. */
+        draw(fake, 20, 24);
+        assert_string_equal(line(fake, 1), "PROCESS      HEAP");
+
+        press(fake, "e");
+        draw(fake, 80, 24);
+        assert_false(page_has(fake, "db[103]"));
+        assert_true(page_has(fake, "ended hidden"));
+        press(fake, "e G");
+        draw(fake, 80, 24);
+        assert_int_equal(fake->page.lines[4].styles[0], TOP_STYLE_SELECTED);
+        assert_true(page_has(fake, "PAUSED"));
+        /* The selection stays on its process, and its row in sight. */
+        draw(fake, 80, 3);
+        assert_memory_equal(line(fake, 2), "db[103] ", 8);
+        hit(fake, TOP_KEY_PAGE_UP);
+        draw(fake, 80, 3);
+        assert_memory_equal(line(fake, 2), "www[101]", 8);
+        press(fake, "kkjjjjj");
+        hit(fake, TOP_KEY_HOME);
+        draw(fake, 80, 3);
+        assert_memory_equal(line(fake, 2), "www[102]", 8);
+        hit(fake, TOP_KEY_ESCAPE);
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+        press(fake, "pq");
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+        assert_false(fake->ui.quit);
+}
+
+static void test_exec_has_no_row(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        fake->how = "exec";
+        feed(fake, 3 * SECOND, 3);
+        press(fake, "p");
+        draw(fake, 80, 24);
+        assert_true(page_has(fake, "www[101]"));
+        assert_false(page_has(fake, "db[103]"));
+}
+
+static void test_page(void **state) {
+        struct fake *fake = *state;
+
+        fake->limit = 100 << 20;
+        feed_two(fake);
+        press(fake, "pj");
+        hit(fake, TOP_KEY_ENTER);
+        assert_int_equal(fake->ui.mode, TOP_MODE_PROCESS);
+        draw(fake, 80, 24);
+        assert_string_equal(line(fake, 0), "www[101] of x   (j k scroll, Esc closes)");
+        assert_string_equal(line(fake, 1), "    Heap  40.0M, +20.0M/s, at most 0B");
+        assert_string_equal(line(fake, 2), "   Alloc  20.0M/s, 40.0M in all");
+        assert_string_equal(line(fake, 3), "     RSS  3.0M, of that 0B without files and shared memory");
+        assert_string_equal(line(fake, 4), "    Unit  x, 20.0M of 100.0M");
+        assert_true(page_has(fake, " Threads  1, timing off"));
+        assert_true(page_has(fake, " Counted  all"));
+        assert_true(page_has(fake, "   -2.0K    -1000B     2.0K    1000B      10  a"));
+        hit(fake, TOP_KEY_ESCAPE);
+        assert_int_equal(fake->ui.mode, TOP_MODE_PROCESSES);
+
+        press(fake, "G");
+        fake->counting = "nothing: libspanalloc-malloc is not loaded";
+        fake->ended = 0;
+        fake->lost = 1 << 20;
+        feed(fake, 3 * SECOND, 3);
+        press(fake, "gG");
+        hit(fake, TOP_KEY_ENTER);
+        draw(fake, 80, 24);
+        assert_string_equal(line(fake, 0), "db[103] of y   (j k scroll, Esc closes)");
+        assert_string_equal(line(fake, 1), "    Heap  not counted");
+        assert_string_equal(line(fake, 2), "          nothing: libspanalloc-malloc is not loaded");
+        assert_false(page_has(fake, "Counted"));
+        assert_true(page_has(fake, "       -         -        -        -      40  b"));
+        press(fake, "q");
+
+        /* It is gone while its page is open. */
+        fake->ui.processes.page = 77;
+        fake->ui.mode = TOP_MODE_PROCESS;
+        draw(fake, 80, 24);
+        assert_string_equal(line(fake, 0), "The collector has forgotten this process; Esc closes");
+}
+
+/* From a span's details, and from the row of a process in the tree. */
+static void test_ways(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        hit(fake, TOP_KEY_ENTER);
+        assert_int_equal(fake->ui.mode, TOP_MODE_DETAILS);
+        draw(fake, 80, 24);
+        assert_true(page_has(fake, "p its process"));
+        press(fake, "p");
+        assert_int_equal(fake->ui.mode, TOP_MODE_PROCESS);
+        assert_int_equal(fake->ui.processes.page, fake->ui.details.process);
+        hit(fake, TOP_KEY_ESCAPE);
+        assert_int_equal(fake->ui.mode, TOP_MODE_DETAILS);
+        hit(fake, TOP_KEY_ESCAPE);
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+
+        press(fake, "t");
+        feed_tree(fake, 3 * SECOND, 1);
+        hit(fake, TOP_KEY_ENTER);
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+        draw(fake, 80, 24);
+        assert_true(page_has(fake, "Details are of a process or a span"));
+        press(fake, "j");
+        hit(fake, TOP_KEY_ENTER);
+        assert_int_equal(fake->ui.mode, TOP_MODE_PROCESS);
+        draw(fake, 80, 24);
+        assert_string_equal(line(fake, 0), "www[101] of x   (j k scroll, Esc closes)");
+        assert_true(page_has(fake, "  job/index/forget"));
+        hit(fake, TOP_KEY_ENTER);
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_exec_has_no_row, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_page, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ways, setup, teardown),
+        };
+
+        if (!setlocale(LC_CTYPE, "C.UTF-8"))
+                return 77;
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
