@@ -61,6 +61,12 @@ void top_list_sort(struct top_model *model, size_t count, const struct top_row *
 
 struct top_widths top_list_widths(const struct top_model *model);
 
+/* After a change of the rows: finds the selected row, wherever it is; moves the selection inside; takes the row that is
+ * selected now. */
+void top_selection_find(struct top_model *model);
+void top_selection_keep_inside(struct top_model *model);
+void top_selection_remember(struct top_model *model);
+
 /* Fills the items with rows or groups.  0 or -ENOMEM. */
 int top_list_build(struct top_model *model);
 int top_list_make_room(struct top_model *model, size_t rows);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model's interface: feeding, selection, sorting, filter, search, folds.  Rows become a list in top_list.c, a tree
- * in top_tree.c.
+ * The model's interface: feeding, sorting, filter, folds.  The selection is in top_selection.c; rows become a list in
+ * top_list.c, a tree in top_tree.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,45 +47,6 @@ struct top_model *top_model_free(struct top_model *model) {
         return NULL;
 }
 
-/* ------------------------------------------------------------------------------------------- selection -- */
-
-static void keep_selection_inside(struct top_model *model) {
-        size_t last = model->n_items ? model->n_items - 1 : 0;
-        size_t visible = model->visible ? model->visible : 1;
-
-        if (model->selected > last)
-                model->selected = last;
-        if (model->first > model->selected)
-                model->first = model->selected;
-        if (model->selected - model->first >= visible)
-                model->first = model->selected - visible + 1;
-        /* No empty lines at the end while there are rows above. */
-        if (model->n_items <= visible)
-                model->first = 0;
-        else if (model->first > model->n_items - visible)
-                model->first = model->n_items - visible;
-}
-
-static uint64_t identity_at(const struct top_model *model, size_t index) {
-        struct top_row row;
-
-        return top_model_row(model, index, &row) ? top_list_identity(&row) : 0;
-}
-
-static void remember_selection(struct top_model *model) {
-        model->selected_identity = identity_at(model, model->selected);
-}
-
-static void find_selection(struct top_model *model) {
-        if (!model->selected_identity || identity_at(model, model->selected) == model->selected_identity)
-                return;
-        for (size_t i = 0; i < model->n_items; i++)
-                if (identity_at(model, i) == model->selected_identity) {
-                        model->selected = i;
-                        return;
-                }
-}
-
 /* `keep`: the selection stays on its row, not on its line. */
 static int rebuild(struct top_model *model, bool keep) {
         int r = model->shape == TOP_TREE ? top_tree_build(model) : top_list_build(model);
@@ -94,9 +55,9 @@ static int rebuild(struct top_model *model, bool keep) {
                 model->n_items = 0;
         model->widths = top_list_widths(model);
         if (keep || model->follow)
-                find_selection(model);
-        keep_selection_inside(model);
-        remember_selection(model);
+                top_selection_find(model);
+        top_selection_keep_inside(model);
+        top_selection_remember(model);
         return r < 0 ? -ENOMEM : 0;
 }
 
@@ -354,28 +315,6 @@ bool top_model_is_hiding_ended(const struct top_model *model) {
         return model->hide_ended;
 }
 
-static bool row_has(const struct top_row *row, const char *text) {
-        return top_list_contains(row->span, text) || top_list_contains(row->unit, text) ||
-               top_list_contains(row->comm, text);
-}
-
-bool top_model_search(struct top_model *model, const char *text, int step) {
-        size_t n = model->n_items, at = model->selected;
-        struct top_row row;
-
-        for (size_t i = 0; i < n && *text; i++) {
-                if (i > 0 || step)
-                        at = (at + n + (step < 0 ? n - 1 : 1)) % n;
-                if (!top_model_row(model, at, &row) || !row_has(&row, text))
-                        continue;
-                model->selected = at;
-                keep_selection_inside(model);
-                remember_selection(model);
-                return true;
-        }
-        return false;
-}
-
 void top_model_set_shape(struct top_model *model, enum top_shape shape) {
         bool was_tree = model->shape == TOP_TREE;
 
@@ -391,39 +330,6 @@ void top_model_set_shape(struct top_model *model, enum top_shape shape) {
 
 enum top_shape top_model_shape(const struct top_model *model) {
         return model->shape;
-}
-
-void top_model_set_visible(struct top_model *model, size_t visible) {
-        model->visible = visible;
-        keep_selection_inside(model);
-}
-
-void top_model_move(struct top_model *model, long rows) {
-        size_t last = model->n_items ? model->n_items - 1 : 0;
-
-        if (rows < 0)
-                model->selected = (size_t)-rows > model->selected ? 0 : model->selected - (size_t)-rows;
-        else
-                model->selected = (size_t)rows > last - model->selected ? last : model->selected + (size_t)rows;
-        keep_selection_inside(model);
-        remember_selection(model);
-}
-
-void top_model_follow(struct top_model *model, bool follow) {
-        model->follow = follow;
-        remember_selection(model);
-}
-
-bool top_model_is_following(const struct top_model *model) {
-        return model->follow;
-}
-
-size_t top_model_selected(const struct top_model *model) {
-        return model->selected;
-}
-
-size_t top_model_first(const struct top_model *model) {
-        return model->first;
 }
 
 /* --------------------------------------------------------------------------------------------- folding -- */
@@ -465,7 +371,7 @@ void top_model_fold(struct top_model *model, bool fold) {
                 model->selected = at;
         }
         set_fold(model, top_list_identity(&row), fold);
-        remember_selection(model);
+        top_selection_remember(model);
         rebuild(model, true);
 }
 

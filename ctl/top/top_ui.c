@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys, and which view they open.  The views are drawn by top_view.c, top_panels.c and top_details.c.
+ * Keys, and which view they open.  Prompts are in top_prompt.c, the list of processes in
+ * top_processes.c.  The views are drawn by top_view.c, top_panels.c, top_details.c and top_process.c.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -57,67 +58,6 @@ static void open_details(struct top_ui *ui) {
         ui->mode = TOP_MODE_DETAILS;
         ui->scroll = 0;
         ui->ask_now = true;
-}
-
-/* --------------------------------------------------------------------------------------------- prompts -- */
-
-static void begin_prompt(struct top_ui *ui, enum top_mode mode) {
-        ui->mode = mode;
-        snprintf(ui->before, sizeof(ui->before), "%s", top_model_filter_text(ui->model));
-        snprintf(ui->prompt, sizeof(ui->prompt), "%s", mode == TOP_MODE_FILTER ? ui->before : "");
-}
-
-/* The filter and the search work while they are typed; Esc brings back what was there before. */
-static void prompt_changed(struct top_ui *ui) {
-        if (ui->mode == TOP_MODE_FILTER)
-                top_model_filter(ui->model, ui->prompt);
-        else
-                top_model_search(ui->model, ui->prompt, 0);
-}
-
-static void search_again(struct top_ui *ui, int step) {
-        if (*ui->search && !top_model_search(ui->model, ui->search, step))
-                snprintf(ui->message, sizeof(ui->message), "No row has \"%s\" in its names", ui->search);
-}
-
-static void prompt_end(struct top_ui *ui, bool taken) {
-        bool searching = ui->mode == TOP_MODE_SEARCH;
-
-        ui->mode = TOP_MODE_LIST;
-        if (!searching && !taken)
-                top_model_filter(ui->model, ui->before);
-        if (!searching || !taken)
-                return;
-        if (*ui->prompt)
-                snprintf(ui->search, sizeof(ui->search), "%s", ui->prompt);
-        search_again(ui, *ui->prompt ? 0 : 1);
-}
-
-static void prompt_key(struct top_ui *ui, enum top_key key, const char *utf8) {
-        size_t used = strlen(ui->prompt);
-
-        switch (key) {
-        case TOP_KEY_ESCAPE:
-                prompt_end(ui, false);
-                break;
-        case TOP_KEY_ENTER:
-                prompt_end(ui, true);
-                break;
-        case TOP_KEY_BACKSPACE:
-                while (used && ((unsigned char)ui->prompt[--used] & 0xc0) == 0x80)
-                        ;
-                ui->prompt[used] = '\0';
-                prompt_changed(ui);
-                break;
-        case TOP_KEY_CHARACTER:
-                if (*utf8 && used + strlen(utf8) < sizeof(ui->prompt)) {
-                        strcpy(ui->prompt + used, utf8);
-                        prompt_changed(ui);
-                }
-                break;
-        default:
-                break;
-        }
 }
 
 /* ------------------------------------------------------------------------------------------------ list -- */
@@ -245,10 +185,10 @@ static void character_key(struct top_ui *ui, uint32_t c) {
                 top_model_fold_all(model);
                 break;
         case '/':
-                begin_prompt(ui, TOP_MODE_SEARCH);
+                top_prompt_begin(ui, TOP_MODE_SEARCH);
                 break;
         case '\\':
-                begin_prompt(ui, TOP_MODE_FILTER);
+                top_prompt_begin(ui, TOP_MODE_FILTER);
                 break;
         case ' ':
                 ui->paused = !ui->paused;
@@ -312,7 +252,7 @@ static void list_key(struct top_ui *ui, enum top_key key, uint32_t c) {
                 character_key(ui, 'h');
                 break;
         case TOP_KEY_F3:
-                search_again(ui, 1);
+                top_prompt_search_again(ui, 1);
                 break;
         case TOP_KEY_F4:
                 character_key(ui, '\\');
@@ -399,7 +339,7 @@ void top_ui_key(struct top_ui *ui, enum top_key key, uint32_t character, const c
                 break;
         case TOP_MODE_FILTER:
         case TOP_MODE_SEARCH:
-                prompt_key(ui, key, utf8);
+                top_prompt_key(ui, key, utf8);
                 break;
         case TOP_MODE_HELP:
         case TOP_MODE_WARNINGS:

@@ -131,6 +131,11 @@ void top_panel_warnings(struct top_ui *ui, struct top_page *page);
 size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t size);
 void top_panel_details(struct top_ui *ui, struct top_page *page);
 
+/* top_prompt.c */
+void top_prompt_begin(struct top_ui *ui, enum top_mode mode);
+void top_prompt_key(struct top_ui *ui, enum top_key key, const char *utf8);
+void top_prompt_search_again(struct top_ui *ui, int step);
+
 /* top_processes.c and top_process.c. */
 void top_processes_open(struct top_ui *ui);
 void top_processes_key(struct top_ui *ui, enum top_key key, uint32_t c);
