@@ -58,6 +58,7 @@ parse 60B 15B 0
 shared 55B 52B 0
 poke 0B 0B 0
 CELLS
+shows ' request +0B '
 # What its thread does outside of spans has no calls.
 shows "^span_scripted.$program. \(outside\) s.* +0B +0B? +56B +[+]56B +- +- +- *\$"
 # Numbers stand beside their names: no column of names is wider than its longest text.
@@ -210,6 +211,12 @@ for size in '1 1' '2 2' '7 5' '19 4' '40 10' '300 60' '132 6'; do
 done
 resize 132 40
 shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL QUALITY$'
+# What does not fit 80 columns is there on 200, and no column of names is wider than on 80.
+resize 200 50
+shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  timing off  1 process, 2 threads$'
+shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL QUALITY$'
+shows ' request +0B '
+expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 7 + 1))
 resize 80 24
 shows '^by ALLOC '
 
@@ -296,12 +303,30 @@ expect "lines with colour, NO_COLOR" "$(colors NO_COLOR=1 '')" 0
 expect "lines with colour, --color=never" "$(colors '' --color=never)" 0
 expect_at_least "lines with colour, --color=always" "$(colors NO_COLOR=1 --color=always)" 1
 
-note "many rows that came after it"
+note "a predecessor that was not counted"
 start screen
 shows '^by ALLOC/s'
+"$PROGRAMS/span_run" 3 2
+LD_PRELOAD=$PRELOAD "$PROGRAMS/span_run" 3 2
+# Three times 1,000 bytes, with six times 1,000 in the spans below.
+shows '^span_run.[0-9]+. +outer .* 8[.]8K '
+shows '^span_run.[0-9]+. +outer +- +- +- +- .*uncounted$'
+keys u
+shows '^- +2 processes +outer +0B +0B +8[.]8K +[+]8[.]8K '
+hides '^- .*uncounted$'
+keys u e
+hides 'span_run'
+shows 'ended hidden'
+keys e
+shows '^span_run.[0-9]+. +outer .* 8[.]8K '
+keys e
+hides 'span_run'
+
+note "many rows that came after it"
 mkfifo "$WORK/many"
 exec 8<>"$WORK/many"
 "$PROGRAMS/span_many" 10 100 200 <&8 &
+many=$!
 shows 'row 1 of 10[0-9][0-9] '
 shows 'row [0-9]+ of 1007 |row [0-9]+ of 1008 |row [0-9]+ of 1000 '
 resize 100 24
@@ -311,6 +336,11 @@ shows '^span_many.[0-9]+. request-099 .* 6[.]3K$'
 keys '\' r e q u e s t - 0 0 0 Enter
 shows 'row 1 of 10 '
 shows '^span_many.[0-9]+. request-000 .* 64B$'
+# All figures of the first line are of the processes that are chosen.
+start screen "--pid=$(pgrep -n -P "$many")"
+resize 200 24
+shows '  all counted  timing off  1 process, 1 thread$'
+shows 'row 1 of 100 '
 echo >&8
 
 note "a pipe"
