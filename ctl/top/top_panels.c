@@ -45,13 +45,18 @@ static size_t warn_process(const struct table *ps, size_t row, size_t n, size_t 
         uint64_t pid = table_uint(ps, row, "pid"), lost = table_uint(ps, row, "lost_alloc_bytes");
         uint64_t refused = table_uint(ps, row, "refused"), evicted = table_uint(ps, row, "evicted");
         struct loss loss = {0};
-        char a[FORMAT_MAX];
+        char a[FORMAT_MAX], b[FORMAT_MAX];
 
         loss_add(&loss, ps, row);
         if (refused)
                 WARN("%s[%" PRIu64 "]: %" PRIu64 " enters, opens or closes were refused, since %s: %s allocated under "
                      "them is lost; %s.",
                      comm, pid, refused, loss_cause(&loss), format_bytes(a, lost), loss_advice(&loss));
+        else if (lost)
+                WARN("%s[%" PRIu64
+                     "]: %s of the %s that it allocated is lost: no collector had booked it when another one "
+                     "began. It is in no span.",
+                     comm, pid, format_bytes(a, lost), format_bytes(b, table_uint(ps, row, "alloc_bytes")));
         if (evicted)
                 WARN("%s[%" PRIu64 "]: %" PRIu64
                      " open spans are no longer followed, since too many are open: their bytes "

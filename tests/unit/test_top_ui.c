@@ -80,6 +80,7 @@ static void test_screen(void **state) {
 static void test_header(void **state) {
         struct fake *fake = *state;
         struct top_summary *summary;
+        char text[512];
 
         fake->heap = 20 << 20;
         fake->limit = 128 << 20;
@@ -109,6 +110,11 @@ static void test_header(void **state) {
         assert_non_null(strstr(line(fake, 0), "  1 not counted  0.8"));
         assert_non_null(strstr(line(fake, 0), "% lost  timing on for 1 of 3  "));
         assert_int_equal(top_model_summary(fake->ui.model)->heap_bytes, 180 << 20);
+        /* The view of w says more: of each process what is lost, and why one is not counted. */
+        assert_int_equal(top_warnings(&fake->ui, 0, text, sizeof(text)), 4);
+        assert_string_equal(text,
+                            "www[101]: 1.0M of the 60.0M that it allocated is lost: no collector had booked it when "
+                            "another one began. It is in no span.");
         summary = (struct top_summary *)top_model_summary(fake->ui.model);
         summary->timed = 3;
         summary->unit_alone = true;
