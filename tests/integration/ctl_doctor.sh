@@ -39,7 +39,7 @@ kill "$uncounted"
 
 note "demo"
 env -u SPANALLOC_SOCKET TMPDIR="$WORK" "$CTL" demo -n 3 -d 0.5 >"$WORK/out" 2>"$WORK/err" </dev/null || fail "demo: $(cat "$WORK/err")"
-grep -Eq '^- +[0-9]+ job +.* =$' "$WORK/out" || fail "demo shows no job: $(cat "$WORK/out")"
-expect "screens" "$(grep -c '^UNIT' "$WORK/out")" 3
+grep -Eq 'pkgindex.[0-9]+. +job +[0-9.]+[BKM] ' "$WORK/out" || fail "demo shows no job: $(cat "$WORK/out")"
+expect "screens" "$(grep -cE '(^| )PROCESS +SPAN ' "$WORK/out")" 3
 expect "directories left" "$(find "$WORK" -maxdepth 1 -name 'spanalloc-demo.*' | wc -l)" 0
 pass

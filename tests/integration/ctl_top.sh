@@ -338,6 +338,7 @@ shows 'row 1 of 10 '
 shows '^span_many.[0-9]+. request-000 .* 64B$'
 # All figures of the first line are of the processes that are chosen.
 start screen "--pid=$(pgrep -n -P "$many")"
+shows '^by ALLOC/s'
 resize 200 24
 shows '  all counted  timing off  1 process, 1 thread$'
 shows 'row 1 of 100 '
