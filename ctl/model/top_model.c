@@ -89,6 +89,8 @@ static int put_row(struct top_model *model, struct top_store *store, const struc
 
         if (!slot)
                 return -ENOMEM;
+        if (name && member != TOP_NONE && top_short_span(name, model->members.rows[member].comm) != name)
+                slot->span_width = sizeof(WIRE_OUTSIDE) - 1;
         slot->parent_key = row->parent_key;
         top_slot_belong(slot, member, is_uncounted(model, member));
         return 0;

@@ -95,6 +95,8 @@ bool top_model_history(const struct top_model *model, uint32_t slot, uint32_t ba
 
 /* A row's name without branches, as it stands in a tree or in the column SPAN; the text of the column PROCESS.
  * Like snprintf(). */
+/* What a row of that process shows: "(outside)" for "(outside) COMM". */
+const char *top_short_span(const char *span, const char *comm);
 size_t top_row_name(const struct top_row *row, char *buf, size_t size);
 size_t top_row_process(const struct top_row *row, char *buf, size_t size);
 

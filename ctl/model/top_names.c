@@ -4,9 +4,19 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ctl/model/top_list.h"
+#include "ctl/output/outside.h"
 #include "ctl/output/text.h"
+
+/* The name of threads that are called as their process is not told twice. */
+const char *top_short_span(const char *span, const char *comm) {
+        size_t n = strlen(WIRE_OUTSIDE);
+
+        return comm && *comm && !strncmp(span, WIRE_OUTSIDE " ", n + 1) && !strcmp(span + n + 1, comm) ? WIRE_OUTSIDE
+                                                                                                       : span;
+}
 
 size_t top_row_name(const struct top_row *row, char *buf, size_t size) {
         const char *unit = *row->unit ? row->unit : "(no unit)";
@@ -16,7 +26,7 @@ size_t top_row_name(const struct top_row *row, char *buf, size_t size) {
                                         row->processes);
         if (row->kind == TOP_ROW_PROCESS)
                 return (size_t)snprintf(buf, size, "%s[%" PRIu64 "]", row->comm, row->pid);
-        return (size_t)snprintf(buf, size, "%s", row->span);
+        return (size_t)snprintf(buf, size, "%s", top_short_span(row->span, row->comm));
 }
 
 size_t top_row_process(const struct top_row *row, char *buf, size_t size) {

@@ -47,7 +47,7 @@ expect_match "a row" "$text" 'request +3 +60 '
 
 note "top"
 text=$(ctl top --once --by=name)
-expect_match "a row" "$text" 'x3 .*request'
+expect_match "a row" "$text" '^3 processes +request '
 expect "rows" "$(grep -c request <<<"$text")" 1
 expect_status 2 ctl top --json --by=name
 pass

@@ -43,7 +43,7 @@ start screen
 shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  timing off'
 shows '^heap .*  now      4[.]0K  max      4[.]0K$'
 shows '^alloc .*  now      0B/s  max      0B/s$'
-shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET +CALLS/s QUALITY$'
+shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET( +CALLS/s)? QUALITY$'
 resize 100 24
 shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET +OPEN +CALLS/s P99/CALL QUALITY$'
 # name, ALLOC, NET, OPEN, QUALITY: by hand, from the script's own spend()s
@@ -60,13 +60,13 @@ poke 0B 0B 0
 CELLS
 shows ' request +0B '
 # What its thread does outside of spans has no calls.
-shows "^span_scripted.$program. \(outside\) s.* +0B +0B? +56B +[+]56B +- +- +- *\$"
+shows "^span_scripted.$program. \(outside\) +0B +0B? +56B +[+]56B +- +- +- *\$"
 # Numbers stand beside their names: no column of names is wider than its longest text.
-expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 23 + 1))
+expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 9 + 1))
 keys l
 shows '^by ALLOC  row 1 of 8 '
 expect "the largest" "$(screen | sed -n 5p | awk '{ print $2 }')" job
-expect "the smallest" "$(screen | sed -n 11p | awk '{ print $2 }')" poke
+expect "the smallest" "$(screen | sed -n 12p | awk '{ print $2 }')" poke
 echo >&9 # opens and enters "left", and stays in it: 11 bytes
 shows "^span_scripted.$program. left +.* 1 +0 +-\$"
 resize 80 24
@@ -216,7 +216,7 @@ resize 200 50
 shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  timing off  1 process, 2 threads$'
 shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL QUALITY$'
 shows ' request +0B '
-expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 7 + 1))
+expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 9 + 1))
 resize 80 24
 shows '^by ALLOC '
 

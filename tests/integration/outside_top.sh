@@ -42,7 +42,7 @@ first_row() {
         screen | sed -n '/ SPAN /,$p' | sed -n 2p
 }
 leads() {
-        first_row | grep -Eq "$leaky .*\(outside\) leaky "
+        first_row | grep -Eq "leaky\[$leaky\] +\(outside\) "
 }
 (wait_for "the leak in the first row" leads) || fail "the screen is:"$'\n'"$(screen)"
 shows ' read '

@@ -362,7 +362,7 @@ static void test_ended(void **state) {
         assert_string_equal(row_at(fake, 0).unit, "x");
         top_model_hide_ended(model, false);
         top_model_sort(model, TOP_ALLOC);
-        assert_int_equal(top_model_count(model), 9);
+        assert_int_equal(top_model_count(model), 10);
         assert_string_equal(row_at(fake, 6).unit, "y");
         assert_true(row_at(fake, 6).ended && row_at(fake, 7).ended && row_at(fake, 8).ended);
 }

@@ -58,7 +58,7 @@ static void come_back(struct fixture *fixture, struct top *top) {
         assert_int_equal(client_new_local(&top->ctl->client, answer, fixture), 0);
         assert_int_equal(top_refresh(top), 0);
         assert_true(top->ui.connected);
-        assert_int_equal(top_model_count(top->ui.model), 6);
+        assert_int_equal(top_model_count(top->ui.model), 8);
         assert_true(top_model_row(top->ui.model, 0, &row));
         assert_false(row.rates.known);
         assert_true(*row.span);
@@ -91,7 +91,7 @@ static void check(struct fixture *fixture, bool json, int where, int r, enum cli
                 assert_null(ctl.client);
                 assert_string_equal(top.ui.trouble, top.error.text);
                 /* The last answer stays. */
-                assert_int_equal(top_model_count(top.ui.model), 6);
+                assert_int_equal(top_model_count(top.ui.model), 8);
                 come_back(fixture, &top);
         }
         client_free(ctl.client);

@@ -375,7 +375,7 @@ static void test_tree(void **state) {
         feed_tree(fake, 3 * SECOND, 1);
         feed_tree(fake, 4 * SECOND, 2);
         draw(fake, 80, 20);
-        assert_non_null(strstr(line(fake, 3), "SPAN           ALLOC/s "));
+        assert_non_null(strstr(line(fake, 3), "SPAN               ALLOC/s "));
         for (size_t i = 0; i < 10; i++)
                 assert_int_equal(strncmp(fake->page.lines[4 + i].text, wanted[i], strlen(wanted[i])), 0);
         assert_non_null(strstr(line(fake, 19), "by ALLOC/s  tree  row 1 of 10"));
