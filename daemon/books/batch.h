@@ -63,7 +63,7 @@ struct book {
         uint64_t left;        /* counted by threads that ended in the time of an earlier collector */
         uint32_t net_quality; /* enum books_net_quality, of `inherited` */
         uint32_t reserved1;
-        uint64_t peak_net; /* the largest that was seen, of what it had at a commit */
+        uint64_t peak_net; /* the largest that was seen, of what it had at a moment */
         uint64_t forks;    /* as the client counts them */
         uint64_t reserved2[3];
 };

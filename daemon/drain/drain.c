@@ -102,17 +102,22 @@ void drain_changes_lane(struct drain *drain, uint32_t i) {
                 drain->changed_to = i + 1;
 }
 
-static uint64_t net(const uint64_t counters[SHM_COUNTERS]) {
-        return counters[SHM_ALLOC_BYTES] - counters[SHM_DEALLOC_BYTES];
-}
+/* Reading the counters of one lane takes some tens of nanoseconds: a thousandth of the time at most. */
+#define PEAK_NS_FOR_LANE UINT64_C(40000)
 
-/* Of all lanes, with what this batch changed. */
-static uint64_t net_of_all(const struct drain *drain) {
-        uint64_t sum = drain->net;
+/* Reads the counters of all threads in one go.  The books have each lane as it was at its own last record: their sum
+ * is of no moment, and can be much larger than the heap ever was, above all after a time without a collector. */
+void drain_note_peak(struct drain *drain) {
+        uint64_t sum = 0, counted[SHM_COUNTERS];
 
-        for (uint32_t i = drain->changed_from; i < drain->changed_to; i++)
-                sum += net(books_lane(drain->books, i)->last) - net(drain->booked[i]);
-        return sum;
+        if (drain->peak_ns && drain->now_ns - drain->peak_ns < PEAK_NS_FOR_LANE * drain->reader.lanes)
+                return;
+        drain->peak_ns = drain->now_ns;
+        for (uint32_t i = 0; i < drain->reader.lanes; i++) {
+                segment_last_counters(&drain->reader, i, counted);
+                sum += counted[SHM_ALLOC_BYTES] - counted[SHM_DEALLOC_BYTES];
+        }
+        books_note_peak(drain->books, sum);
 }
 
 static void tell_producer(struct drain *drain, uint32_t i) {
@@ -130,8 +135,6 @@ static void tell_producer(struct drain *drain, uint32_t i) {
 
 /* Commits; only then may the producers overwrite what was drained. */
 void drain_commit(struct drain *drain) {
-        drain->net = net_of_all(drain);
-        books_note_peak(drain->books, drain->net);
         books_commit(drain->books);
         for (uint32_t i = drain->changed_from; i < drain->changed_to; i++)
                 tell_producer(drain, i);
@@ -199,6 +202,10 @@ int drain_look_at_lanes(struct drain *drain) {
         n = limit_lanes(drain, claimed);
         if (n < claimed && n < books_limits(drain->books)->lanes)
                 quota_hit(drain->reader.quota, QUOTA_THREADS);
+        /* What is claimed while these are met waits for the next pass: else a thread that claims one lane after the other
+         * would hold up the other processes. */
+        if (before >= drain->lanes_wanted || n < drain->lanes_wanted)
+                drain->lanes_wanted = n;
         drain->reader.lanes = n - before < NEW_LANES ? n : before + NEW_LANES;
         quota_add(drain->reader.quota, QUOTA_THREADS, drain->reader.lanes - before);
         if (drain->reader.lanes > books_lanes(drain->books))
@@ -463,7 +470,7 @@ int drain_look(struct drain *drain, bool *any) {
                 (void)note_partials(drain); /* the rest before the next closes are applied */
         if (r >= 0 && open_spans_have_queued(drain->books)) {
                 drain_begin_second_look(drain);
-                r = drain_has_new_lanes(drain) ? 0 : drain_second_look(drain);
+                r = drain_lacks_lanes(drain) ? 0 : drain_second_look(drain);
         }
         return r;
 }
@@ -484,10 +491,11 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
                 return cut(drain);
         drain_begin(drain, now_ns);
         r = drain_look(drain, &any);
+        drain_note_peak(drain);
         drain_commit(drain);
         if (r < 0)
                 return r;
-        if (!share(drain) || drain->target_count || drain_has_new_lanes(drain))
+        if (!share(drain) || drain->target_count || drain_lacks_lanes(drain))
                 return cut(drain);
         /* What came meanwhile, and closes that wait for the next look, have time until the next pass: to come back at
          * once would be to spin as long as a thread writes. */
@@ -497,6 +505,10 @@ int drain_pass(struct drain *drain, uint64_t now_ns) {
 /* A look ahead of drain_look_at_lanes(), which checks the number. */
 uint32_t drain_claimed(const struct drain *drain) {
         return limit_lanes(drain, segment_claimed(&drain->reader));
+}
+
+bool drain_lacks_lanes(const struct drain *drain) {
+        return drain->reader.lanes < drain->lanes_wanted;
 }
 
 bool drain_has_new_lanes(const struct drain *drain) {

@@ -21,9 +21,10 @@ struct drain {
         uint64_t (*booked)[SHM_COUNTERS];  /* for each lane, the booked counters that its producer knows */
         uint64_t *targets;                 /* heads of the second look */
         uint32_t changed_from, changed_to; /* lanes, of which this batch may have changed some */
-        uint64_t net;                      /* bytes that are allocated and not freed, over booked[] */
+        uint64_t peak_ns;                  /* when drain_note_peak() last read the counters */
         uint32_t *closes;                  /* slots of the overflow list that were taken in this batch */
         uint32_t close_count;
+        uint32_t lanes_wanted; /* lanes that this pass, with those that go on with it, has to meet */
         uint32_t first;        /* the lane with which the next first look begins */
         uint32_t target_count; /* lanes of a second look that is not at its end; 0: none is */
         uint32_t heads_read;   /* of the second look's lanes, whose targets are known */
@@ -59,6 +60,8 @@ struct drain {
 /* drain.c: a batch.  The commit tells the producers how far their records are in the books. */
 void drain_begin(struct drain *drain, uint64_t now_ns);
 void drain_commit(struct drain *drain);
+/* In a batch: what the process has of the heap at this moment may be its peak. */
+void drain_note_peak(struct drain *drain);
 void drain_next_batch(struct drain *drain);
 /* In a batch, before the lane is changed: the commit looks at such lanes only. */
 void drain_changes_lane(struct drain *drain, uint32_t lane);
@@ -68,6 +71,8 @@ void drain_publish_retired(struct drain *drain, uint32_t from, uint32_t to);
 /* drain.c: in a batch.  Each returns 0, -EBADMSG or another -errno. */
 int drain_look_at_lanes(struct drain *drain);
 /* True if it is to be called again: of very many lanes each call meets some. */
+/* Whether there are lanes that were claimed when this pass began, and are not met yet. */
+bool drain_lacks_lanes(const struct drain *drain);
 bool drain_has_new_lanes(const struct drain *drain);
 /* One lane up to `to`, or as far as its user's share reaches. */
 int drain_some(struct drain *drain, uint32_t lane, uint64_t to, enum spans_pass pass);

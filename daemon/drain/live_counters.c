@@ -122,7 +122,7 @@ static int settle_lanes(struct drain *drain) {
         uint32_t end = drain->settled + LANES_PORTION;
         int r = drain->settled ? 0 : drain_look_at_lanes(drain);
 
-        if (r < 0 || (!drain->settled && drain_has_new_lanes(drain)))
+        if (r < 0 || (!drain->settled && drain_lacks_lanes(drain)))
                 return r;
         for (; r >= 0 && drain->settled < drain->reader.lanes && drain->settled < end; drain->settled++) {
                 if (books_batch_is_full(drain->books))
@@ -152,9 +152,10 @@ int drain_settle(struct drain *drain, uint64_t now_ns) {
                 r = settle_lanes(drain);
         if (r >= 0 && !drain->settled)
                 settle_refused(drain, false);
+        drain_note_peak(drain);
         drain_commit(drain);
         drain_publish_retired(drain, from, drain->settled ? drain->settled : drain->reader.lanes);
-        return r >= 0 && (drain->settled || drain->refused_left || drain_has_new_lanes(drain)) ? DRAIN_CUT : r;
+        return r >= 0 && (drain->settled || drain->refused_left || drain_lacks_lanes(drain)) ? DRAIN_CUT : r;
 }
 
 uint64_t drain_settled(const struct drain *drain) {
