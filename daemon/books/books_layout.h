@@ -120,6 +120,9 @@ struct books_cache {
         uint32_t open_totals_paths;
         uint32_t open_lane, open_lanes; /* the next lane, and behind the last one */
 
+        /* what the process has counted, over all lanes, as of a commit; 0: not known */
+        uint64_t counted_commit, counted[SHM_COUNTERS];
+
         /* threads in spans, by the spans' names */
         struct books_threads *threads_in;
         uint64_t threads_in_commit, threads_in_since_ns;

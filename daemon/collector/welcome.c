@@ -113,7 +113,8 @@ struct welcome *welcome_free(struct welcome *welcome) {
 static void give(struct welcome *welcome) {
         struct process *process = processes_by_number(welcome->collector->processes, welcome->number);
 
-        if (welcome->fd >= 0 && process && process->drain)
+        /* Its pid may have attached again meanwhile: then this row is ending. */
+        if (welcome->fd >= 0 && process && process->drain && !process_is_ending(process))
                 hand_out(welcome->collector, process, welcome->fd, welcome->memfd);
         close_given(welcome);
 }
@@ -198,8 +199,8 @@ bool welcome_back(struct collector *collector, const struct newcomer *newcomer, 
         struct process *process = processes_by_number(collector->processes, number);
         struct shm_welcome welcome = make_welcome(collector);
 
-        if (!process || !process->drain || process->pid != newcomer->pid || !newcomer->start_ticks ||
-            process_start_ticks(process) != newcomer->start_ticks)
+        if (!process || !process->drain || process_is_ending(process) || process->pid != newcomer->pid ||
+            !newcomer->start_ticks || process_start_ticks(process) != newcomer->start_ticks)
                 return false;
         welcome.flags = SHM_WELCOME_KEEP;
         (void)send_welcome(fd, &welcome, (int[]){beacon_fd(collector->beacon)}, 1);

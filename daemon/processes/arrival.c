@@ -186,7 +186,7 @@ int process_attach(struct processes *processes, const struct newcomer *newcomer,
         }
         process->number = owner->next_number(processes->userdata);
         limits_charge(process, ATTACH_COST);
-        r = processes->stats.live - processes->replaced >= processes->options.processes_max ? -EDQUOT
+        r = processes->stats.live >= processes->options.processes_max + processes->replaced ? -EDQUOT
                                                                                             : limits_admit(process);
         if (r == 0)
                 r = processes_insert(process);
@@ -216,6 +216,7 @@ void process_undo(struct process *process) {
         struct processes *processes = process->inside->processes;
 
         processes->owner->undone(processes->userdata, process);
+        processes->replaced -= process->inside->watch.is_replaced;
         processes_remove(process);
         process_free(process);
         processes->stats.live--;
@@ -322,8 +323,8 @@ int process_set_unmapped(struct processes *processes, const struct newcomer *new
         pid_t parent;
         int r;
 
-        if (!process || process->end != PROCESS_ALIVE || process->unattached || is_another(process, newcomer) ||
-            drain_has_lanes(process->drain)) {
+        if (!process || process->end != PROCESS_ALIVE || process_is_ending(process) || process->unattached ||
+            is_another(process, newcomer) || drain_has_lanes(process->drain)) {
                 close(newcomer->pidfd);
                 return -ESRCH;
         }

@@ -294,7 +294,7 @@ void process_end(struct process *process, enum process_end end, int status) {
 
         if (process->end != PROCESS_ALIVE)
                 return;
-        /* Another program has its pid, and it is that one of which an exit is known. */
+        /* If another program has its pid, the exit that is known is that one's. */
         if (inside->watch.died && end == PROCESS_EXITED)
                 end = inside->watch.ends_as;
         reactor_work(processes->reactor, "ends of processes");
@@ -335,8 +335,14 @@ void process_end_soon(struct process *process, enum process_end end) {
         const struct processes *processes = process->inside->processes;
         uint64_t now_ns = reactor_now(processes->reactor), end_ns = reactor_slice_end();
 
-        if (process->end != PROCESS_ALIVE || process->inside->watch.died)
+        if (process->end != PROCESS_ALIVE)
                 return;
+        if (process->inside->watch.died) {
+                /* Its death was heard before the exec that ended the program in this row. */
+                if (end == PROCESS_EXEC && process->inside->watch.ends_as == PROCESS_EXITED)
+                        process->inside->watch.ends_as = end;
+                return;
+        }
         if (!process->drain) {
                 process_end(process, end, 0);
                 return;
@@ -344,7 +350,7 @@ void process_end_soon(struct process *process, enum process_end end) {
         begin_end(process, end);
         while (process_drain(process, now_ns) == DRAIN_CUT && !reactor_slice_is_over(end_ns))
                 ;
-        if (process->drain)
+        if (process->drain && end != PROCESS_EXITED)
                 replace(process);
 }
 

@@ -89,9 +89,10 @@ bool process_settle(struct process *process, uint64_t now_ns, uint64_t *until);
 
 /* Closes its books and unmaps its segment.  Does nothing when it has ended already. */
 void process_end(struct process *process, enum process_end end, int status);
-/* The same for one that writes no more records: in one slice, and what does not fit in it, pass by pass. */
+/* The same, in one slice, and what does not fit in it, pass by pass.  Records that its threads write later are not read. */
 void process_end_soon(struct process *process, enum process_end end);
-/* True if it is alive in its row only: it is gone, or another program has replaced it, and its last records are drained. */
+/* True while its last records are drained: its row still says that it is alive, but it has died, has detached, or another
+ * program has its pid. */
 bool process_is_ending(const struct process *process);
 void process_expel(struct process *process, int error);
 void process_expel_because(struct process *process, const char *why);

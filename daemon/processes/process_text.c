@@ -92,7 +92,7 @@ const char *process_end_text(const struct process *process, char *buf, size_t si
 
 void process_memory(const struct process *process, struct process_memory *ret) {
         *ret = (struct process_memory){0};
-        if (process->end == PROCESS_ALIVE)
+        if (process->end == PROCESS_ALIVE && !process_is_ending(process)) /* else its pid may be another program's */
                 ret->rss = procinfo_rss(process->pid, &ret->rss_anon);
         procinfo_cgroup_memory(process->cgroup, &ret->unit, &ret->unit_limit);
 }

@@ -206,6 +206,23 @@ static void test_reset(void **unused) {
         stop(&f);
 }
 
+/* The former one is taken back while it is ending, as if no client had got its welcome: its place is not free twice. */
+static void test_undone(void **unused) {
+        struct fixture f = {0};
+
+        begin(&f);
+        f.second = attach(&f);
+        assert_true(process_is_ending(f.first));
+        process_undo(f.first);
+        f.first = f.second;
+        process_end(f.second, PROCESS_DETACHED, 0);
+        assert_int_equal(processes_stats(f.collector->processes)->live, 0);
+        assert_int_equal(f.collector->processes->replaced, 0);
+        f.second = attach(&f);
+        assert_int_equal(processes_stats(f.collector->processes)->live, 1);
+        stop(&f);
+}
+
 /* A question is answered with the end. */
 static void test_refresh(void **unused) {
         struct fixture f = {0};
@@ -243,8 +260,8 @@ static void test_successor(void **unused) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_exec),    cmocka_unit_test(test_exec_again), cmocka_unit_test(test_reset),
-                cmocka_unit_test(test_refresh), cmocka_unit_test(test_successor),
+                cmocka_unit_test(test_exec),   cmocka_unit_test(test_exec_again), cmocka_unit_test(test_reset),
+                cmocka_unit_test(test_undone), cmocka_unit_test(test_refresh),    cmocka_unit_test(test_successor),
         };
 
         return cmocka_run_group_tests_name("process_ends", tests, NULL, NULL);

@@ -255,11 +255,22 @@ bool books_name_sums(const struct books *books, uint32_t name, uint64_t now_ns, 
         return walk.reaches;
 }
 
+/* There may be thousands of lanes, and as many rows that ask. */
+static const uint64_t *counted_at_commit(const struct books *books) {
+        struct books_cache *cache = books->cache;
+        uint64_t commit = atomic_load(&books->arena.header->commit);
+
+        if (!commit || cache->counted_commit != commit) {
+                books_process_counted(books, cache->counted);
+                cache->counted_commit = commit;
+        }
+        return cache->counted;
+}
+
 int64_t books_process_growth(const struct books *books, uint64_t now_ns, uint64_t since_ns) {
         const struct sums *base = base_of(books, books_find_mark(books, now_ns, since_ns), 0).sums;
-        uint64_t counted[SHM_COUNTERS];
+        const uint64_t *counted = counted_at_commit(books);
 
-        books_process_counted(books, counted);
         return (int64_t)((counted[SHM_ALLOC_BYTES] - base->self[SHM_ALLOC_BYTES]) -
                          (counted[SHM_DEALLOC_BYTES] - base->self[SHM_DEALLOC_BYTES]));
 }
