@@ -88,7 +88,8 @@ void top_list_add(struct top_row *sum, const struct top_row *row) {
         sum->sums.alloc_bytes += row->sums.alloc_bytes;
         sum->sums.open += row->sums.open;
         sum->sums.closed += row->sums.closed;
-        sum->sums.net_bytes += row->sums.net_bytes;
+        if (!row->ended) /* it has no memory any more */
+                sum->sums.net_bytes += row->sums.net_bytes;
         sum->sums.busy_ns += row->sums.busy_ns;
         sum->timed &= row->timed || row->ended;
         sum->rates.known &= row->rates.known;

@@ -102,10 +102,23 @@ static void find_parents(struct tree *tree) {
         }
 }
 
+/* True if the process of the node has ended, and such rows are hidden. */
+static bool is_hidden(const struct tree *tree, uint32_t node) {
+        const struct top_model *model = tree->model;
+        uint32_t member;
+
+        if (!model->hide_ended)
+                return false;
+        if (!is_span(tree, node))
+                return tree->rows[node].ended;
+        member = slot_of(tree, node)->member;
+        return member != TOP_NONE && model->members.rows[member].ended;
+}
+
 static bool group_matches(const struct tree *tree, uint32_t node) {
         const char *filter = tree->model->filter;
 
-        if (tree->model->hide_ended && tree->rows[node].ended)
+        if (is_hidden(tree, node))
                 return false;
         return !*filter || top_list_contains(tree->rows[node].unit, filter) ||
                top_list_contains(tree->rows[node].comm, filter);
@@ -121,7 +134,7 @@ static void set_own_sums(const struct top_model *model, struct top_row *row) {
         member = &model->members.rows[found];
         row->sums.alloc_count = member->alloc_count;
         row->sums.alloc_bytes = member->alloc_bytes;
-        row->sums.net_bytes = member->net_bytes;
+        row->sums.net_bytes = member->ended ? 0 : member->net_bytes;
         row->rates.known &= member->rates.known;
         row->rates.alloc_count = member->rates.alloc_count;
         row->rates.alloc_bytes = member->rates.alloc_bytes;
@@ -140,8 +153,8 @@ static void add_up(struct tree *tree) {
                 struct top_row row;
 
                 tree->shown[above] |= tree->shown[node];
-                if (is_span(tree, above))
-                        continue; /* its sums hold those below already */
+                if (is_span(tree, above) || is_hidden(tree, node))
+                        continue; /* a span's sums hold those below already */
                 if (is_span(tree, node))
                         top_list_fill(model, slot_of(tree, node), &row);
                 else {

@@ -43,6 +43,11 @@ static const char *rated(const struct top_row *row, const char *text) {
         return row->rates.known ? text : "-";
 }
 
+/* A sum over processes that all ended has no NET; the row of one span keeps what the span left behind. */
+static bool has_memory(const struct top_row *row) {
+        return row->kind == TOP_ROW_SPAN || !row->ended;
+}
+
 static void tree_label(const struct top_row *row, bool utf8, char *buf, size_t size) {
         size_t used = 0;
 
@@ -98,7 +103,7 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
         case TOP_ALLOC:
                 return counted(row, format_bytes(buf, row->sums.alloc_bytes));
         case TOP_NET:
-                return counted(row, format_net_bytes(buf, row->sums.net_bytes));
+                return has_memory(row) ? counted(row, format_net_bytes(buf, row->sums.net_bytes)) : "-";
         case TOP_OPEN:
                 return format_short_count(buf, row->sums.open);
         case TOP_CALLS_RATE:

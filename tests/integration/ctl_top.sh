@@ -312,7 +312,8 @@ LD_PRELOAD=$PRELOAD "$PROGRAMS/span_run" 3 2
 shows '^span_run.[0-9]+. +outer .* 8[.]8K '
 shows '^span_run.[0-9]+. +outer +- +- +- +- .*uncounted$'
 keys u
-shows '^- +2 processes +outer +0B +0B +8[.]8K +[+]8[.]8K '
+# Both have ended: NET is of processes that run.
+shows '^- +2 processes +outer +0B +0B +8[.]8K +- '
 hides '^- .*uncounted$'
 keys u e
 hides 'span_run'

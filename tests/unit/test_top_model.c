@@ -402,6 +402,48 @@ static void test_groups_with_ended(void **state) {
         assert_string_equal(row_at(fake, 1).unit, "x");
 }
 
+/* A process that ended has no memory: NET of a sum is of those that run, ALLOC of all. */
+static void test_net_of_ended(void **state) {
+        struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
+        struct top_row row = unit_row(fake, 1u << 1, 0);
+
+        assert_string_equal(row.unit, "x");
+        assert_int_equal(row.processes, 2);
+        assert_int_equal(row.sums.alloc_bytes, 6000);
+        assert_int_equal(row.sums.net_bytes, -4000);
+        top_model_set_shape(model, TOP_BY_NAME);
+        top_model_sort(model, TOP_SPAN);
+        assert_int_equal(row_at(fake, 0).sums.net_bytes, -4000);
+
+        /* In the tree: one unit of two processes, of which one ended. */
+        top_model_set_shape(model, TOP_TREE);
+        top_model_sort(model, TOP_ALLOC);
+        for (int hidden = 0; hidden < 2; hidden++) {
+                struct table *t = fake_table("tree", 2, (uint64_t)(3 + hidden) * SECOND);
+
+                set_node(t, 0, 1, 1, 0, "job", 900);
+                set_node(t, 1, 2, 1, 0, "job", 700);
+                fake->own[0] = 1000;
+                fake->own[1] = 800;
+                top_model_hide_ended(model, hidden);
+                feed_table(fake, t);
+                row = row_at(fake, 0);
+                assert_int_equal(row.kind, TOP_ROW_UNIT);
+                assert_int_equal(row.processes, hidden ? 1 : 2);
+                assert_int_equal(row.sums.alloc_bytes, hidden ? 800 : 1800);
+                assert_int_equal(row.sums.net_bytes, 400);
+                assert_int_equal(row.sums.closed, hidden ? 7 : 16);
+                assert_int_equal(top_model_count(model), hidden ? 3 : 5);
+        }
+        top_model_hide_ended(model, false);
+        row = row_at(fake, 3);
+        assert_int_equal(row.kind, TOP_ROW_PROCESS);
+        assert_true(row.ended);
+        assert_int_equal(row.sums.alloc_bytes, 1000);
+        assert_int_equal(row.sums.net_bytes, 0);
+}
+
 static void test_summary(void **state) {
         struct fake *fake = *state;
         struct table *ps = fake_processes(fake);
@@ -629,6 +671,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_heap_and_its_growth, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_ended, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_groups_with_ended, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
                 cmocka_unit_test(test_layout),
                 cmocka_unit_test(test_narrow_layout),
                 cmocka_unit_test(test_fit),

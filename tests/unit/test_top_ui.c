@@ -233,6 +233,22 @@ static void test_styles(void **state) {
         assert_true(page_has(fake, "db[103]  ended"));
 }
 
+/* A process that ended has no NET, nor has a unit of such ones. */
+static void test_net_of_ended(void **state) {
+        struct fake *fake = *state;
+
+        fake->ended = 1u << 3;
+        press(fake, "t");
+        feed_tree(fake, 1 * SECOND, 1);
+        feed_tree(fake, 2 * SECOND, 2);
+        draw(fake, 80, 20);
+        assert_string_equal(line(fake, 4),
+                            "x                     1.1K    +550B    2.1K    +1.1K     0      10       0B");
+        assert_non_null(strstr(line(fake, 10), "y     "));
+        assert_non_null(strstr(line(fake, 10), "   11.3K        - "));
+        assert_non_null(strstr(line(fake, 11), "   11.3K        - "));
+}
+
 /* Where nothing counts the heap, no cell says zero. */
 static void test_uncounted(void **state) {
         struct fake *fake = *state;
@@ -600,6 +616,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_views, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_away, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_times, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_keys_that_sort, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_prompts, setup, teardown),
