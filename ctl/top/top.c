@@ -62,6 +62,8 @@ int verb_top(struct ctl *ctl, int argc, char **argv) {
         if (r < 0)
                 return ctl_fail(CTL_FAILURE, "out of memory");
         top.ui.raw = ctl->options.raw;
+        top.ui.pid = ctl->options.pid;
+        top.ui.unit = ctl->options.unit;
         r = run(&top);
         top_ui_deinit(&top.ui);
         top_model_free(top.ui.model);

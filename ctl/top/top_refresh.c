@@ -171,33 +171,40 @@ static int ask_outside(struct top *top, const struct client_params *params) {
         return 0;
 }
 
+/* A row of one process is of its number; another sums processes of the options' choice. */
+static struct client_params params_of_details(const struct top *top) {
+        const struct options *options = &top->ctl->options;
+        const struct top_details *details = &top->ui.details;
+
+        if (details->process)
+                return (struct client_params){.process = details->process};
+        return (struct client_params){
+                .pid = (pid_t)options->pid,
+                .unit = details->all_units ? options->unit : details->unit,
+        };
+}
+
 static int ask_details(struct top *top) {
         struct top_details *details = &top->ui.details;
         bool outside = top_row_is_outside(&details->row);
-        struct client_params params = {
-                .process = details->process,
-                .span = outside ? WIRE_OUTSIDE : details->span,
-                .unit = details->process || details->all_units ? NULL : details->unit,
-                .columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
-                           "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
-                           "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
-                           "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
-                           "timed_call_max_ns,timed_calls_per_1000s,thread",
-        };
+        struct client_params params = params_of_details(top);
         struct table *spans = NULL, *tree = NULL;
         int r;
 
+        params.span = outside ? WIRE_OUTSIDE : details->span;
+        params.columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
+                         "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
+                         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
+                         "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
+                         "timed_call_max_ns,timed_calls_per_1000s,thread";
         if (outside)
                 return ask_outside(top, &params);
         r = client_call(top->ctl->client, "spans", &params, &spans, &top->error);
         if (r < 0)
                 return r;
-        params = (struct client_params){
-                .process = details->process,
-                .unit = params.unit,
-                .filter = details->span,
-                .columns = "process,depth,span,path,alloc_bytes,self_alloc_bytes",
-        };
+        params.span = NULL;
+        params.filter = details->span;
+        params.columns = "process,depth,span,path,alloc_bytes,self_alloc_bytes";
         r = client_call(top->ctl->client, "tree", &params, &tree, &top->error);
         if (r < 0) {
                 table_free(spans);

@@ -25,6 +25,22 @@ void top_ui_take_details(struct top_ui *ui, struct table *spans, struct table *t
         ui->details.tree = tree;
 }
 
+/* Names the processes that the row sums. */
+static void put_title(struct top_ui *ui, const struct top_row *row) {
+        const char *unit = row->kind == TOP_ROW_NAME ? ui->unit : *row->unit ? row->unit : "no unit";
+        char *title = ui->details.title, processes[40] = "all processes";
+        size_t size = sizeof(ui->details.title);
+
+        if (row->kind == TOP_ROW_SPAN) {
+                snprintf(title, size, "%.64s[%llu]%s%.200s", row->comm, (unsigned long long)row->pid,
+                         *row->unit ? " of " : "", row->unit);
+                return;
+        }
+        if (ui->pid)
+                snprintf(processes, sizeof(processes), "--pid %llu", (unsigned long long)ui->pid);
+        snprintf(title, size, "%s%s%.200s", processes, unit ? " of " : "", unit ? unit : "");
+}
+
 static void open_details(struct top_ui *ui) {
         struct top_details *details = &ui->details;
         struct top_row row;
@@ -47,14 +63,7 @@ static void open_details(struct top_ui *ui) {
         details->slot = row.kind == TOP_ROW_SPAN ? row.slot : TOP_NONE;
         snprintf(details->span, sizeof(details->span), "%s", row.span);
         snprintf(details->unit, sizeof(details->unit), "%s", row.unit);
-        if (row.kind == TOP_ROW_NAME)
-                snprintf(details->title, sizeof(details->title), "all processes");
-        else if (row.kind == TOP_ROW_GROUP)
-                snprintf(details->title, sizeof(details->title), "all processes of %.200s",
-                         *row.unit ? row.unit : "no unit");
-        else
-                snprintf(details->title, sizeof(details->title), "%.64s[%llu]%s%.200s", row.comm,
-                         (unsigned long long)row.pid, *row.unit ? " of " : "", row.unit);
+        put_title(ui, &row);
         ui->mode = TOP_MODE_DETAILS;
         ui->scroll = 0;
         ui->ask_now = true;

@@ -86,6 +86,9 @@ struct top_ui {
         struct top_timing timing;
         struct top_processes processes;
 
+        uint64_t pid;     /* of --pid; 0: all */
+        const char *unit; /* of --unit, borrowed; NULL: all */
+
         /* Set by the code that sends the queries. */
         bool connected, raw; /* Without a connection the last answer stays on the screen. */
         char trouble[640];   /* why it is not connected */

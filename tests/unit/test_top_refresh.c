@@ -132,6 +132,64 @@ static void test_first_screen(void **state) {
         top_page_deinit(&page);
 }
 
+/* Selects the row of the span, opens its details, and reads them. */
+static void open_row(struct top *top, const char *span) {
+        struct top_row row;
+        size_t at = 0;
+
+        assert_int_equal(top_refresh(top), 0);
+        while (top_model_row(top->ui.model, at, &row) && strcmp(row.span, span))
+                at++;
+        assert_true(at < top_model_count(top->ui.model));
+        top_model_move(top->ui.model, -100);
+        top_model_move(top->ui.model, (long)at);
+        top_ui_key(&top->ui, TOP_KEY_ENTER, 0, "");
+        assert_int_equal(top->ui.mode, TOP_MODE_DETAILS);
+        assert_int_equal(top_refresh(top), 0);
+        assert_non_null(top->ui.details.spans);
+}
+
+/* The details of a row are of the processes that the row sums: those of --pid and --unit. */
+static void test_details_of_sums(void **state) {
+        static const struct {
+                uint64_t pid;
+                const char *unit, *title;
+                enum top_shape shape;
+                size_t processes;
+        } cases[] = {
+                {0, NULL, "all processes", TOP_BY_NAME, 2},
+                {100, NULL, "--pid 100", TOP_BY_NAME, 1},
+                {200, NULL, "--pid 200 of no unit", TOP_BY_UNIT, 1},
+                {0, "web.service", "all processes of web.service", TOP_BY_NAME, 1},
+                {0, "web.service", "all processes of web.service", TOP_BY_UNIT, 1},
+                {100, "web.service", "--pid 100 of web.service", TOP_BY_NAME, 1},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+                struct ctl ctl = {.options = {.pid = cases[i].pid, .unit = cases[i].unit}};
+                struct top top = {.ctl = &ctl, .ui = {.pid = cases[i].pid, .unit = cases[i].unit}};
+                const struct table *spans, *tree;
+
+                failing = FAIL_NOWHERE;
+                assert_int_equal(client_new_local(&ctl.client, answer, *state), 0);
+                assert_int_equal(top_model_new(&top.ui.model), 0);
+                top_model_set_shape(top.ui.model, cases[i].shape);
+                open_row(&top, "request");
+                spans = top.ui.details.spans;
+                tree = top.ui.details.tree;
+                assert_string_equal(top.ui.details.title, cases[i].title);
+                assert_int_equal(spans->row_count, cases[i].processes);
+                assert_int_equal(table_uint(spans, 0, "pid"), cases[i].pid ? cases[i].pid : 100);
+                for (size_t row = 0; row < tree->row_count && cases[i].processes == 1; row++)
+                        assert_int_equal(table_uint(tree, row, "process"), table_uint(spans, 0, "process"));
+                assert_true(tree->row_count > 0);
+                client_free(ctl.client);
+                top_ui_deinit(&top.ui);
+                top_model_free(top.ui.model);
+                top_samples_deinit(&top.samples);
+        }
+}
+
 static struct top_slot *put(struct top_store *store, uint64_t second, uint64_t busy_ns, bool has_time) {
         struct top_sums sums = {.busy_ns = busy_ns, .has_time = has_time};
         struct top_slot *slot;
@@ -158,6 +216,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_first_screen, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_details_of_sums, setup, teardown),
                 cmocka_unit_test(test_busy_is_known),
         };
 
