@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Keys, and which view they open.  Prompts are in top_prompt.c, the list of processes in
- * top_processes.c.  The views are drawn by top_view.c, top_panels.c, top_details.c and top_process.c.
+ * top_processes.c, the switch of timing in top_timing.c.  The views are drawn by top_view.c, top_panels.c, top_details.c and top_process.c.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -105,24 +105,6 @@ static void open_sort(struct top_ui *ui) {
         ui->menu = top_model_sorted_by(ui->model);
 }
 
-/* Asks to switch the timing of the selected row's processes: the session sends the request. */
-static void switch_timing(struct top_ui *ui) {
-        struct top_row row;
-
-        if (!top_model_row(ui->model, top_model_selected(ui->model), &row))
-                return;
-        ui->timing = (struct top_timing){.wanted = true, .on = !row.timed};
-        if (row.kind == TOP_ROW_SPAN || row.kind == TOP_ROW_PROCESS)
-                ui->timing.process = row.process;
-        else if (*row.unit)
-                snprintf(ui->timing.unit, sizeof(ui->timing.unit), "%s", row.unit);
-        else
-                ui->timing.wanted = false;
-        if (!ui->timing.wanted)
-                snprintf(ui->message, sizeof(ui->message), "These have no unit: select a row of one process");
-        ui->ask_now |= ui->timing.wanted;
-}
-
 static void character_key(struct top_ui *ui, uint32_t c) {
         struct top_model *model = ui->model;
 
@@ -179,7 +161,7 @@ static void character_key(struct top_ui *ui, uint32_t c) {
                 top_model_hide_ended(model, !top_model_is_hiding_ended(model));
                 break;
         case 'T':
-                switch_timing(ui);
+                top_timing_of_row(ui);
                 break;
         case 'F':
                 top_model_follow(model, !top_model_is_following(model));

@@ -134,6 +134,10 @@ void top_panel_warnings(struct top_ui *ui, struct top_page *page);
 size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t size);
 void top_panel_details(struct top_ui *ui, struct top_page *page);
 
+/* top_timing.c */
+void top_timing_of_process(struct top_ui *ui, uint64_t process, bool timed);
+void top_timing_of_row(struct top_ui *ui); /* the selected one */
+
 /* top_prompt.c */
 void top_prompt_begin(struct top_ui *ui, enum top_mode mode);
 void top_prompt_key(struct top_ui *ui, enum top_key key, const char *utf8);

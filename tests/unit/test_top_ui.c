@@ -189,12 +189,35 @@ static void test_times(void **state) {
         press(fake, "T");
         assert_true(fake->ui.timing.wanted && fake->ui.timing.on && fake->ui.ask_now);
         assert_int_equal(fake->ui.timing.process, 1);
-        press(fake, "u"); /* a unit's rows: all its processes */
-        fake->ui.timing.wanted = false;
+}
+
+static void expect_refusal(struct fake *fake) {
+        fake->ui.timing.wanted = fake->ui.ask_now = false;
         press(fake, "T");
-        assert_true(fake->ui.timing.wanted);
+        assert_false(fake->ui.timing.wanted || fake->ui.ask_now);
+        assert_non_null(strstr(fake->ui.message, "select a row of one process"));
+}
+
+/* T is for one process or a whole unit: never for a process that is not in the row. */
+static void test_timing_of_sums(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        press(fake, "u");
+        expect_refusal(fake);
+        press(fake, "b");
+        expect_refusal(fake);
+        press(fake, "t");
+        feed_tree(fake, 3 * SECOND, 1);
+        press(fake, "T");
+        assert_true(fake->ui.timing.wanted && fake->ui.timing.on);
         assert_int_equal(fake->ui.timing.process, 0);
-        assert_string_equal(fake->ui.timing.unit, "x");
+        assert_string_equal(fake->ui.timing.unit, "y");
+        fake->ui.pid = 103;
+        expect_refusal(fake);
+        press(fake, "jT");
+        assert_true(fake->ui.timing.wanted);
+        assert_int_equal(fake->ui.timing.process, 3);
 }
 
 /* Rows: a colour for what grows alone, and less light for what ended. */
@@ -617,6 +640,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_away, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_times, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_timing_of_sums, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_keys_that_sort, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_prompts, setup, teardown),

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The key that switches timing: which processes it is for.  The request is sent by top_refresh.c.
+ */
+#include <stdio.h>
+
+#include "ctl/top/top_ui.h"
+
+void top_timing_of_process(struct top_ui *ui, uint64_t process, bool timed) {
+        ui->timing = (struct top_timing){.wanted = true, .on = !timed, .process = process};
+        ui->ask_now = true;
+}
+
+static void time_unit(struct top_ui *ui, const struct top_row *row) {
+        ui->timing = (struct top_timing){.wanted = true, .on = !row->timed};
+        snprintf(ui->timing.unit, sizeof(ui->timing.unit), "%s", row->unit);
+        ui->ask_now = true;
+}
+
+/* A request is for one process or one whole unit: a row that sums anything else is refused. */
+void top_timing_of_row(struct top_ui *ui) {
+        struct top_row row;
+
+        if (!top_model_row(ui->model, top_model_selected(ui->model), &row))
+                return;
+        if (row.kind == TOP_ROW_SPAN || row.kind == TOP_ROW_PROCESS)
+                top_timing_of_process(ui, row.process, row.timed);
+        else if (row.kind == TOP_ROW_UNIT && *row.unit && !ui->pid)
+                time_unit(ui, &row);
+        else
+                snprintf(ui->message, sizeof(ui->message), "T times one process%s: select a row of one process",
+                         row.kind == TOP_ROW_UNIT && !ui->pid ? " or one unit" : "");
+}
