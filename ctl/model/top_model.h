@@ -59,7 +59,8 @@ struct top_row {
 
 /* The row is of what threads of one name do outside of spans: it has no calls. */
 static inline bool top_row_is_outside(const struct top_row *row) {
-        return (row->kind == TOP_ROW_SPAN || row->kind == TOP_ROW_GROUP) && row->key >= WIRE_OUTSIDE_KEY;
+        return (row->kind == TOP_ROW_SPAN || row->kind == TOP_ROW_GROUP || row->kind == TOP_ROW_NAME) &&
+               row->key >= WIRE_OUTSIDE_KEY;
 }
 
 int top_model_new(struct top_model **ret);
@@ -93,10 +94,12 @@ enum top_total { TOP_TOTAL_HEAP, TOP_TOTAL_RATE, TOP_TOTALS };
 bool top_model_total(const struct top_model *model, enum top_total total, uint32_t back, double *ret);
 bool top_model_history(const struct top_model *model, uint32_t slot, uint32_t back, double *ret_rate, double *ret_net);
 
-/* A row's name without branches, as it stands in a tree or in the column SPAN; the text of the column PROCESS.
- * Like snprintf(). */
 /* What a row of that process shows: "(outside)" for "(outside) COMM". */
 const char *top_short_span(const char *span, const char *comm);
+/* The name in any row: only the row of one span leaves the thread out. */
+const char *top_row_span(const struct top_row *row);
+/* A row's name without branches, as it stands in a tree or in the column SPAN; the text of the column PROCESS.
+ * Like snprintf(). */
 size_t top_row_name(const struct top_row *row, char *buf, size_t size);
 size_t top_row_process(const struct top_row *row, char *buf, size_t size);
 

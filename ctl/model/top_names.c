@@ -18,6 +18,10 @@ const char *top_short_span(const char *span, const char *comm) {
                                                                                                        : span;
 }
 
+const char *top_row_span(const struct top_row *row) {
+        return row->kind == TOP_ROW_SPAN ? top_short_span(row->span, row->comm) : row->span;
+}
+
 size_t top_row_name(const struct top_row *row, char *buf, size_t size) {
         const char *unit = *row->unit ? row->unit : "(no unit)";
 
@@ -26,7 +30,7 @@ size_t top_row_name(const struct top_row *row, char *buf, size_t size) {
                                         row->processes);
         if (row->kind == TOP_ROW_PROCESS)
                 return (size_t)snprintf(buf, size, "%s[%" PRIu64 "]", row->comm, row->pid);
-        return (size_t)snprintf(buf, size, "%s", top_short_span(row->span, row->comm));
+        return (size_t)snprintf(buf, size, "%s", top_row_span(row));
 }
 
 size_t top_row_process(const struct top_row *row, char *buf, size_t size) {

@@ -127,7 +127,7 @@ static int compare_net(const void *a, const void *b) {
 
 static void put_span(struct top_lines *lines, const struct top_row *row, bool path) {
         bool known = row->rates.known && row->sums.quality != TOP_UNCOUNTED;
-        bool counted = row->sums.quality != TOP_UNCOUNTED;
+        bool counted = row->sums.quality != TOP_UNCOUNTED, outside = top_row_is_outside(row);
         char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], d[FORMAT_MAX], e[FORMAT_MAX];
 
         top_lines_put(lines, TOP_STYLE_NORMAL, "%8s %9s %8s %8s %7s  %s",
@@ -135,7 +135,8 @@ static void put_span(struct top_lines *lines, const struct top_row *row, bool pa
                       known ? format_net_bytes(b, row->rates.net_bytes) : "-",
                       counted ? format_bytes(c, row->sums.alloc_bytes) : "-",
                       known ? format_bytes(d, row->rates.alloc_bytes) : "-",
-                      row->rates.known ? format_short_count(e, row->rates.closed) : "-", path ? row->path : row->span);
+                      row->rates.known && !outside ? format_short_count(e, row->rates.closed) : "-",
+                      path && !outside ? row->path : row->span);
 }
 
 static void put_spans(struct top_lines *lines, const struct top_ui *ui) {

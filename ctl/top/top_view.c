@@ -93,7 +93,7 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
                 top_row_process(row, buf, CELL_MAX);
                 return buf;
         case TOP_SPAN:
-                return top_short_span(row->span, row->comm);
+                return top_row_span(row);
         case TOP_ALLOC_RATE:
                 return counted(row, rated(row, format_bytes(buf, row->rates.alloc_bytes)));
         case TOP_ALLOCS_RATE:

@@ -190,6 +190,24 @@ static void test_details_of_sums(void **state) {
         }
 }
 
+/* What threads of one name do outside of spans, over all processes. */
+static void test_details_of_outside(void **state) {
+        struct ctl ctl = {0};
+        struct top top = {.ctl = &ctl};
+
+        failing = FAIL_NOWHERE;
+        assert_int_equal(client_new_local(&ctl.client, answer, *state), 0);
+        assert_int_equal(top_model_new(&top.ui.model), 0);
+        top_model_set_shape(top.ui.model, TOP_BY_NAME);
+        open_row(&top, WIRE_OUTSIDE " main");
+        assert_int_equal(top.ui.details.spans->row_count, 2);
+        assert_string_equal(table_text(top.ui.details.spans, 0, "thread"), "main");
+        client_free(ctl.client);
+        top_ui_deinit(&top.ui);
+        top_model_free(top.ui.model);
+        top_samples_deinit(&top.samples);
+}
+
 static struct top_slot *put(struct top_store *store, uint64_t second, uint64_t busy_ns, bool has_time) {
         struct top_sums sums = {.busy_ns = busy_ns, .has_time = has_time};
         struct top_slot *slot;
@@ -217,6 +235,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_first_screen, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_details_of_sums, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_details_of_outside, setup, teardown),
                 cmocka_unit_test(test_busy_is_known),
         };
 

@@ -434,6 +434,41 @@ static void test_tree(void **state) {
         assert_true(fake->ui.ask_now);
 }
 
+static void feed_outside(struct fake *fake, uint64_t time_ns) {
+        struct table *t = fake_table("spans", 3, time_ns);
+
+        for (size_t i = 0; i < 3; i++) {
+                set_row(t, i, i + 1, WIRE_OUTSIDE_KEY, WIRE_OUTSIDE, 1000 * (i + 1));
+                fake_text(t, i, "thread", i < 2 ? "www" : "main");
+        }
+        feed_table(fake, t);
+}
+
+/* What is outside of spans has no calls; a sum has the thread's name, even that of its first process. */
+static void test_outside(void **state) {
+        struct fake *fake = *state;
+        struct top_row row;
+
+        feed_outside(fake, 1 * SECOND);
+        feed_outside(fake, 2 * SECOND);
+        draw(fake, 80, 12);
+        assert_true(page_has(fake, "www[101] (outside)      "));
+        assert_true(page_has(fake, "db[103]  (outside) main "));
+        for (int by_name = 0; by_name < 2; by_name++) {
+                press(fake, by_name ? "b" : "u");
+                draw(fake, 100, 12);
+                assert_true(page_has(fake, " (outside) www "));
+                assert_true(page_has(fake, " (outside) main "));
+                for (size_t y = 3; y < 5; y++)
+                        assert_non_null(strstr(line(fake, y), "    -2.9K     -       -       "));
+                row = row_at(fake, 0);
+                assert_true(top_row_is_outside(&row));
+        }
+        top_process_open(&fake->ui, 1);
+        draw(fake, 80, 24);
+        assert_true(page_has(fake, "  -1000B        0B    1000B       0B       -  (outside) www"));
+}
+
 /* What the collector answers about one span. */
 static void take_details(struct fake *fake) {
         struct table *spans = fake_table("spans", 1, SECOND), *tree = fake_table("tree", 4, SECOND);
@@ -645,6 +680,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_keys_that_sort, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_prompts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_outside, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_details, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_states, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
