@@ -56,6 +56,10 @@ static void open_details(struct top_ui *ui) {
                          "Details are of a process or a span: select one below; + unfolds, - folds");
                 return;
         }
+        if (!ui->connected) {
+                snprintf(ui->message, sizeof(ui->message), "No collector: the details of a span need an answer");
+                return;
+        }
         top_ui_take_details(ui, NULL, NULL);
         details->process = row.kind == TOP_ROW_SPAN ? row.process : 0;
         details->all_units = row.kind == TOP_ROW_NAME;
@@ -84,10 +88,16 @@ static void step_sort(struct top_ui *ui, int step) {
 }
 
 static void set_shape(struct top_ui *ui, enum top_shape shape) {
-        enum top_shape was = top_model_shape(ui->model);
+        enum top_shape was = top_model_shape(ui->model), next = was == shape ? TOP_FLAT : shape;
+        bool asks = (was == TOP_TREE) != (next == TOP_TREE);
 
-        top_model_set_shape(ui->model, was == shape ? TOP_FLAT : shape);
-        ui->ask_now |= (was == TOP_TREE) != (top_model_shape(ui->model) == TOP_TREE);
+        if (asks && !ui->connected) {
+                snprintf(ui->message, sizeof(ui->message), "No collector: %s an answer",
+                         next == TOP_TREE ? "the tree needs" : "rows without the tree need");
+                return;
+        }
+        top_model_set_shape(ui->model, next);
+        ui->ask_now |= asks;
 }
 
 static void escape(struct top_ui *ui) {

@@ -174,6 +174,7 @@ static void draw_rows(struct top_ui *ui, struct top_page *page, size_t y, size_t
         if (rows && !n)
                 top_page_put(page, y, TOP_STYLE_NORMAL,
                              *top_model_filter_text(model) ? "No span matches the filter; Esc clears it."
+                             : !ui->connected              ? "No collector answers."
                              : ui->ask_now                 ? "One moment."
                                                            : "No spans yet; p shows the processes.");
 }

@@ -622,6 +622,50 @@ static void test_away(void **state) {
         assert_int_equal(fake->page.lines[4].styles[0], TOP_STYLE_NORMAL);
 }
 
+/* What needs an answer is refused while no collector answers, and the rows stay. */
+static void test_keys_while_away(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        fake->ui.connected = false;
+        strcpy(fake->ui.trouble, "no collector answers");
+        press(fake, "t");
+        assert_string_equal(fake->ui.message, "No collector: the tree needs an answer");
+        assert_int_equal(top_model_shape(fake->ui.model), TOP_FLAT);
+        hit(fake, TOP_KEY_F5);
+        assert_int_equal(top_model_count(fake->ui.model), 3);
+        hit(fake, TOP_KEY_ENTER);
+        assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
+        draw(fake, 80, 12);
+        assert_string_equal(line(fake, 11), "No collector: the details of a span need an answer");
+        assert_false(fake->ui.ask_now);
+        press(fake, "u"); /* of the same answer */
+        assert_int_equal(top_model_shape(fake->ui.model), TOP_BY_UNIT);
+        assert_int_equal(top_model_count(fake->ui.model), 2);
+        press(fake, "b");
+        assert_int_equal(top_model_shape(fake->ui.model), TOP_BY_NAME);
+
+        fake->ui.connected = true;
+        press(fake, "t");
+        feed_tree(fake, 3 * SECOND, 1);
+        fake->ui.connected = false;
+        for (const char *key = "tub"; *key; key++) {
+                press(fake, (char[]){*key, '\0'});
+                assert_string_equal(fake->ui.message, "No collector: rows without the tree need an answer");
+                assert_int_equal(top_model_shape(fake->ui.model), TOP_TREE);
+                assert_int_equal(top_model_count(fake->ui.model), 10);
+        }
+        press(fake, "j");
+        hit(fake, TOP_KEY_ENTER); /* the page of a process needs none */
+        assert_int_equal(fake->ui.mode, TOP_MODE_PROCESS);
+        hit(fake, TOP_KEY_ESCAPE);
+
+        top_model_forget(fake->ui.model);
+        draw(fake, 80, 12);
+        assert_true(page_has(fake, "No collector answers."));
+        assert_false(page_has(fake, "No spans yet"));
+}
+
 /* Every view at every size, in UTF-8 and plain: nothing is wider than the page, nothing is missing of it. */
 static void draw_all_sizes(struct fake *fake) {
         static const size_t sizes[][2] = {{1, 1},   {2, 2},   {3, 1},   {7, 5},    {20, 3},  {19, 4},
@@ -673,6 +717,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_styles, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_views, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_away, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_keys_while_away, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_times, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timing_of_sums, setup, teardown),
