@@ -178,11 +178,13 @@ void top_panel_details(struct top_ui *ui, struct top_page *page) {
         if (!details->spans || !details->spans->row_count) {
                 top_lines_put(&lines, TOP_STYLE_NORMAL, "%s",
                               details->spans ? "Nothing is known of it any more; Esc closes." : "One moment.");
+                top_lines_end(&lines, ui);
                 return;
         }
         if (top_row_is_outside(&details->row)) {
                 put_outside(&lines, details->spans);
                 put_history(&lines, ui);
+                top_lines_end(&lines, ui);
                 return;
         }
         top_lines_put(&lines, TOP_STYLE_NORMAL, "    Path  %s", table_text(details->spans, 0, "path"));

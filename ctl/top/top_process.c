@@ -162,6 +162,7 @@ void top_panel_process(struct top_ui *ui, struct top_page *page) {
 
         if (!member) {
                 top_lines_title(&lines, ui, "The collector has forgotten this process; Esc closes");
+                top_lines_end(&lines, ui);
                 return;
         }
         snprintf(title, sizeof(title), "%.64s[%" PRIu64 "]%s%.200s   (j k scroll, Esc closes)", member->comm,

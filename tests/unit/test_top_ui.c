@@ -464,6 +464,22 @@ static void test_outside(void **state) {
                 row = row_at(fake, 0);
                 assert_true(top_row_is_outside(&row));
         }
+        /* Its details scroll no further than their end; nor does a view that has nothing to show. */
+        hit(fake, TOP_KEY_ENTER);
+        for (int known = 1; known >= 0; known--) {
+                top_ui_take_details(&fake->ui, fake_table("spans", (size_t)known, SECOND), NULL);
+                fake->ui.page_rows = 0;
+                hit(fake, TOP_KEY_END);
+                draw(fake, 80, 24);
+                assert_int_equal(fake->ui.scroll, 0);
+                assert_int_equal(fake->ui.page_rows, 23);
+                assert_true(page_has(fake, known ? "in no span" : "Nothing is known of it"));
+        }
+        top_process_open(&fake->ui, 77);
+        hit(fake, TOP_KEY_END);
+        draw(fake, 80, 24);
+        assert_int_equal(fake->ui.scroll, 0);
+
         top_process_open(&fake->ui, 1);
         draw(fake, 80, 24);
         assert_true(page_has(fake, "  -1000B        0B    1000B       0B       -  (outside) www"));
