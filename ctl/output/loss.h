@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why enters, opens and closes of a process were refused, in words.  Both causes and their remedies are named here, for
- * every screen that speaks of a loss.
+ * Why bytes of a process are lost, in words.  Each cause and its remedy are named here, for every screen that speaks of a
+ * loss.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct loss {
 
 /* Adds a row of `ps`. */
 void loss_add(struct loss *loss, const struct table *ps, size_t row);
-/* "a ring was full", "a thread was in 64 spans at once", or both. */
+/* "a ring was full", "a thread was in 64 spans at once", or both; if nothing was refused, "no collector had booked it". */
 const char *loss_cause(const struct loss *loss);
 /* One clause: what to change. */
 const char *loss_advice(const struct loss *loss);

@@ -222,6 +222,8 @@ static void print_coverage(const struct page *page, const struct report *report,
                 line(page, "coverage %s", share);
         for (size_t row = 0; row < report->processes->row_count; row++)
                 loss_add(&loss, report->processes, row);
+        if (!loss.refused) /* of processes without a row */
+                loss.refused = report->refused;
         if (report->refused)
                 line(page, "%" PRIu64 " enters, opens and closes were refused, since %s%s", report->refused,
                      loss_cause(&loss),

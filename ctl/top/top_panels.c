@@ -53,10 +53,9 @@ static size_t warn_process(const struct table *ps, size_t row, size_t n, size_t 
                      "them is lost; %s.",
                      comm, pid, refused, loss_cause(&loss), format_bytes(a, lost), loss_advice(&loss));
         else if (lost)
-                WARN("%s[%" PRIu64
-                     "]: %s of the %s that it allocated is lost: no collector had booked it when another one "
-                     "began. It is in no span.",
-                     comm, pid, format_bytes(a, lost), format_bytes(b, table_uint(ps, row, "alloc_bytes")));
+                WARN("%s[%" PRIu64 "]: %s of the %s that it allocated is lost, since %s; %s.", comm, pid,
+                     format_bytes(a, lost), format_bytes(b, table_uint(ps, row, "alloc_bytes")), loss_cause(&loss),
+                     loss_advice(&loss));
         if (evicted)
                 WARN("%s[%" PRIu64 "]: %" PRIu64
                      " open spans are no longer followed, since too many are open: their bytes "

@@ -193,6 +193,8 @@ static void print_quality(const struct show *show, FILE *stream) {
                         "%" PRIu64 " were open when their process or thread ended: what they had spent is counted, but "
                         "not as\na call.\n",
                         aborted);
+        if (!loss.refused) /* no row of `ps` has them any more */
+                loss.refused = refused;
         if (refused)
                 fprintf(stream,
                         "%" PRIu64 " enters or opens were refused, since %s:\nwhat ran in them is lost, and not in "

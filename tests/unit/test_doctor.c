@@ -156,6 +156,8 @@ static void test_processes(void **state) {
         fake_uint(ps, 0, "lost_alloc_bytes", 1);
         doctor_processes(&doctor, ps);
         assert_int_equal(problems(&doctor), 3);
+        assert_non_null(strstr(find(&doctor, "coverage", DOCTOR_PROBLEM)->text, "since no collector had booked it"));
+        assert_string_equal(find(&doctor, "coverage", DOCTOR_PROBLEM)->advice, "nothing to do");
         doctor_processes(&doctor, none);
         assert_non_null(find(&doctor, "process", DOCTOR_NOTE));
         doctor_deinit(&doctor);

@@ -113,8 +113,8 @@ static void test_header(void **state) {
         /* The view of w says more: of each process what is lost, and why one is not counted. */
         assert_int_equal(top_warnings(&fake->ui, 0, text, sizeof(text)), 4);
         assert_string_equal(text,
-                            "www[101]: 1.0M of the 60.0M that it allocated is lost: no collector had booked it when "
-                            "another one began. It is in no span.");
+                            "www[101]: 1.0M of the 60.0M that it allocated is lost, since no collector had booked it; "
+                            "nothing to do.");
         summary = (struct top_summary *)top_model_summary(fake->ui.model);
         summary->timed = 3;
         summary->unit_alone = true;
