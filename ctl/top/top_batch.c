@@ -118,6 +118,10 @@ static int add_summary(struct json *json, const struct top_summary *summary) {
                 r = json_add_uint(json, "top", "coverage_ppm", summary->coverage_ppm);
         if (r == 0)
                 r = json_add_uint(json, "top", "ring_fill_ppm", summary->ring_fill_ppm);
+        if (r == 0)
+                r = json_add_uint(json, "top", "chosen_processes", summary->processes);
+        if (r == 0)
+                r = json_add_uint(json, "top", "chosen_threads", summary->threads);
         return r == 0 ? add_memory(json, summary) : r;
 }
 

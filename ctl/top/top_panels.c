@@ -89,9 +89,12 @@ size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t siz
         return n;
 }
 
-static void put_collector(const struct top_summary *s, struct top_lines *lines) {
+static void put_figures(const struct top_summary *s, struct top_lines *lines) {
         char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], text[256];
 
+        snprintf(text, sizeof(text), "Of the allocated bytes of these processes %s are counted.",
+                 format_ppm(c, s->coverage_ppm));
+        top_lines_wrap(lines, TOP_STYLE_NORMAL, "", text);
         snprintf(text, sizeof(text),
                  "The collector, over all processes: %" PRIu64 " %s, %" PRIu64
                  " %s, %s records/s, %s refused, rings at "
@@ -99,8 +102,6 @@ static void put_collector(const struct top_summary *s, struct top_lines *lines) 
                  s->all_processes, s->all_processes == 1 ? "process" : "processes", s->all_threads,
                  s->all_threads == 1 ? "thread" : "threads", format_short_count(a, s->records_rate),
                  format_short_count(b, s->all_refused), (s->ring_fill_ppm + 9999) / 10000);
-        top_lines_wrap(lines, TOP_STYLE_NORMAL, "", text);
-        snprintf(text, sizeof(text), "Of the allocated bytes %s are counted.", format_ppm(c, s->coverage_ppm));
         top_lines_wrap(lines, TOP_STYLE_NORMAL, "", text);
 }
 
@@ -117,6 +118,6 @@ void top_panel_warnings(struct top_ui *ui, struct top_page *page) {
                 top_warnings(ui, i, text, sizeof(text));
                 top_lines_wrap(&lines, TOP_STYLE_WARNING, "! ", text);
         }
-        put_collector(top_model_summary(ui->model), &lines);
+        put_figures(top_model_summary(ui->model), &lines);
         top_lines_end(&lines, ui);
 }

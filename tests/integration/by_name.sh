@@ -14,6 +14,7 @@ keeps leak 10 1000
 keeps leak 20 2000
 keeps late 30 3000
 keeps deep 3 100
+deep=$!
 all_work() {
         [ "$(wc -l <"$WORK/keeps")" = 4 ]
 }
@@ -50,4 +51,7 @@ text=$(ctl top --once --by=name)
 expect_match "a row" "$text" '^3 processes +request '
 expect "rows" "$(grep -c request <<<"$text")" 1
 expect_status 2 ctl top --json --by=name
+json_true "the scope of each number" '.top | [.chosen_processes, .processes] == [1, 4] and .chosen_threads <= .threads' \
+        top --once --pid "$deep"
+json_true "without a choice" '.top | .chosen_processes == .processes and .chosen_threads == .threads' top --once
 pass

@@ -298,9 +298,10 @@ static void test_uncounted(void **state) {
         fake_uint(fake->status, 0, "ring_fill_ppm", 25000);
         feed(fake, 3 * SECOND, 0);
         draw(fake, 80, 8);
-        assert_string_equal(line(fake, 2),
+        assert_string_equal(line(fake, 2), "Of the allocated bytes of these processes 100% are counted.");
+        assert_string_equal(line(fake, 3),
                             "The collector, over all processes: 30 processes, 1 thread, 12.3k records/s, 0");
-        assert_string_equal(line(fake, 3), "refused, rings at most 3% full.");
+        assert_string_equal(line(fake, 4), "refused, rings at most 3% full.");
         hit(fake, TOP_KEY_ESCAPE);
         assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
         assert_false(fake->ui.quit);
