@@ -79,6 +79,18 @@ static void open_selected(struct top_ui *ui) {
         free(rows);
 }
 
+static void time_selected(struct top_ui *ui) {
+        size_t n;
+        const struct top_member **rows = list(ui, &n);
+        const struct top_member *member = n ? rows[find(rows, n, ui->processes.selected)] : NULL;
+
+        if (member && member->ended)
+                snprintf(ui->message, sizeof(ui->message), "This process has ended");
+        else if (member)
+                top_timing_of_process(ui, member->process, member->timed);
+        free(rows);
+}
+
 void top_processes_open(struct top_ui *ui) {
         ui->mode = TOP_MODE_PROCESSES;
         ui->processes.selected = 0;
@@ -106,6 +118,16 @@ static void character_key(struct top_ui *ui, uint32_t c) {
         case ' ':
                 ui->paused = !ui->paused;
                 break;
+        case 'T':
+                time_selected(ui);
+                break;
+        case 'w':
+                top_ui_open(ui, TOP_MODE_WARNINGS);
+                break;
+        case 'h':
+        case '?':
+                top_ui_open(ui, TOP_MODE_HELP);
+                break;
         case 'p':
         case 'q':
                 ui->mode = TOP_MODE_LIST;
@@ -130,6 +152,8 @@ void top_processes_key(struct top_ui *ui, enum top_key key, uint32_t c) {
                 open_selected(ui);
         else if (key == TOP_KEY_ESCAPE)
                 ui->mode = TOP_MODE_LIST;
+        else if (key == TOP_KEY_F1)
+                top_ui_open(ui, TOP_MODE_HELP);
         else if (key == TOP_KEY_F10)
                 ui->quit = true;
 }
@@ -248,7 +272,14 @@ static void put_row(const struct top_ui *ui, const struct columns *columns, cons
         }
 }
 
+static void put_footer(const struct top_ui *ui, struct top_page *page) {
+        top_page_put(page, page->height - 1, *ui->message ? TOP_STYLE_WARNING : TOP_STYLE_DIM,
+                     *ui->message ? ui->message : "h help  Esc close  Enter page  T timing  e ended  w warnings");
+}
+
 void top_panel_processes(struct top_ui *ui, struct top_page *page) {
+        enum { FOOTER_FROM = 6 };
+        bool footer = page->height >= FOOTER_FROM;
         struct top_lines lines = {.page = page};
         size_t n, at, y = 1;
         const struct top_member **rows = list(ui, &n);
@@ -260,7 +291,7 @@ void top_panel_processes(struct top_ui *ui, struct top_page *page) {
                                 : "Processes by heap in use; Enter opens one, Esc closes");
         if (page->height > 2)
                 put_heading(&columns, page, y++);
-        ui->page_rows = page->height > y ? page->height - y : 1;
+        ui->page_rows = page->height > y + footer ? page->height - y - footer : 1;
         at = find(rows, n, ui->processes.selected);
         if (ui->processes.first > at)
                 ui->processes.first = at;
@@ -268,12 +299,14 @@ void top_panel_processes(struct top_ui *ui, struct top_page *page) {
                 ui->processes.first = at - ui->page_rows + 1;
         if (ui->processes.first + ui->page_rows > n)
                 ui->processes.first = n > ui->page_rows ? n - ui->page_rows : 0;
-        for (size_t i = ui->processes.first; i < n && y < page->height; i++, y++) {
+        for (size_t i = ui->processes.first; i < n && y + footer < page->height; i++, y++) {
                 put_row(ui, &columns, rows[i], page, y);
                 if (i == at)
                         top_page_paint(page, y, TOP_STYLE_SELECTED);
         }
         if (!n)
                 top_page_put(page, y, TOP_STYLE_NORMAL, "No process is attached.");
+        if (footer)
+                put_footer(ui, page);
         free(rows);
 }

@@ -279,8 +279,10 @@ static int feed(struct top *top, struct table *processes, const struct table *st
 
         top->ui.connected = true;
         /* Rates and rows go on only over one connection: another collector may number its processes in another way. */
-        if (!top->answered)
+        if (!top->answered) {
                 top_model_forget(top->ui.model);
+                top->ui.processes.selected = 0;
+        }
         top->answered = true;
         r = top_model_feed(top->ui.model, &top->samples, processes, status);
         if (r < 0)

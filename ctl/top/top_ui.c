@@ -41,6 +41,12 @@ static void put_title(struct top_ui *ui, const struct top_row *row) {
         snprintf(title, size, "%s%s%.200s", processes, unit ? " of " : "", unit ? unit : "");
 }
 
+void top_ui_open(struct top_ui *ui, enum top_mode mode) {
+        ui->under = ui->mode;
+        ui->mode = mode;
+        ui->scroll = 0;
+}
+
 static void open_details(struct top_ui *ui) {
         struct top_details *details = &ui->details;
         struct top_row row;
@@ -195,13 +201,11 @@ static void character_key(struct top_ui *ui, uint32_t c) {
                 ui->paused = !ui->paused;
                 break;
         case 'w':
-                ui->mode = TOP_MODE_WARNINGS;
-                ui->scroll = 0;
+                top_ui_open(ui, TOP_MODE_WARNINGS);
                 break;
         case 'h':
         case '?':
-                ui->mode = TOP_MODE_HELP;
-                ui->scroll = 0;
+                top_ui_open(ui, TOP_MODE_HELP);
                 break;
         case 'q':
                 ui->quit = true;
@@ -326,7 +330,7 @@ static void panel_key(struct top_ui *ui, enum top_key key, uint32_t c) {
         else if (closes_panel(ui, key, c) && ui->mode == TOP_MODE_PROCESS)
                 top_process_close(ui);
         else if (closes_panel(ui, key, c))
-                ui->mode = TOP_MODE_LIST;
+                ui->mode = ui->mode == TOP_MODE_DETAILS ? TOP_MODE_LIST : ui->under;
 }
 
 void top_ui_key(struct top_ui *ui, enum top_key key, uint32_t character, const char *utf8) {

@@ -72,8 +72,8 @@ struct top_timing {
 };
 
 struct top_ui {
-        struct top_model *model; /* borrowed */
-        enum top_mode mode;
+        struct top_model *model;   /* borrowed */
+        enum top_mode mode, under; /* `under`: the view below help and warnings */
         bool paused, quit;
         bool ask_now;     /* the view needs data that was not queried yet */
         size_t menu;      /* of the sort menu */
@@ -96,6 +96,8 @@ struct top_ui {
 };
 
 void top_ui_deinit(struct top_ui *ui);
+/* Opens help or warnings over the present view. */
+void top_ui_open(struct top_ui *ui, enum top_mode mode);
 void top_ui_key(struct top_ui *ui, enum top_key key, uint32_t character, const char *utf8);
 /* Draws everything.  0 or -ENOMEM. */
 int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t height);

@@ -97,6 +97,33 @@ static void test_list(void **state) {
         assert_false(fake->ui.quit);
 }
 
+/* Keys of the list of processes, and the line that names them. */
+static void test_keys_of_list(void **state) {
+        struct fake *fake = *state;
+
+        feed_two(fake);
+        press(fake, "p");
+        draw(fake, 80, 24);
+        assert_memory_equal(line(fake, 23), "h help  Esc close", 17);
+        for (const char *key = "h?w"; *key; key++) {
+                press(fake, (char[]){*key, '\0'});
+                assert_int_equal(fake->ui.mode, *key == 'w' ? TOP_MODE_WARNINGS : TOP_MODE_HELP);
+                hit(fake, TOP_KEY_ESCAPE);
+                assert_int_equal(fake->ui.mode, TOP_MODE_PROCESSES);
+        }
+        hit(fake, TOP_KEY_F1);
+        assert_int_equal(fake->ui.mode, TOP_MODE_HELP);
+        press(fake, "h");
+        press(fake, "jT");
+        assert_true(fake->ui.timing.wanted && fake->ui.timing.on);
+        assert_int_equal(fake->ui.timing.process, 1);
+        fake->ui.timing.wanted = false;
+        press(fake, "GT");
+        assert_false(fake->ui.timing.wanted);
+        draw(fake, 80, 24);
+        assert_string_equal(line(fake, 23), "This process has ended");
+}
+
 static void test_exec_has_no_row(void **state) {
         struct fake *fake = *state;
 
@@ -187,6 +214,7 @@ static void test_ways(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_keys_of_list, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_exec_has_no_row, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_page, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_ways, setup, teardown),

@@ -92,7 +92,9 @@ static void check(struct fixture *fixture, bool json, int where, int r, enum cli
                 assert_string_equal(top.ui.trouble, top.error.text);
                 /* The last answer stays. */
                 assert_int_equal(top_model_count(top.ui.model), 8);
+                top.ui.processes.selected = 2;
                 come_back(fixture, &top);
+                assert_int_equal(top.ui.processes.selected, 0);
         }
         client_free(ctl.client);
         top_ui_deinit(&top.ui);
