@@ -37,8 +37,8 @@ const struct top_help_key top_help_keys[] = {
 static const char *const paragraphs[] = {
         "The first line is of the processes of --pid and --unit, else of all: heap is what they have of malloc's "
         "memory "
-        "now (~ estimated), and how it grows; RSS their resident memory; unit the memory of their unit, and its limit; "
-        "alloc what they allocate a second.",
+        "now (~ estimated), and how it grows; RSS their resident memory, shared pages count in each process; unit "
+        "the memory of their unit, and its limit; alloc what they allocate a second.",
         "ALLOC, NET and rates count a span's children too; in the tree, all that was opened below it. NET is what it "
         "allocated less what it freed on its own threads: the rest may be in use, or freed elsewhere.",
         "QUALITY is empty where numbers are exact. migrated: cycles that another thread ended; lost: a part is lost; "

@@ -139,7 +139,7 @@
         X(before_dealloc_count, UINT, COUNT, "before the books began")                                                 \
         X(before_dealloc_bytes, UINT, BYTES, "before the books began")                                                 \
         X(coverage_ppm, UINT, NONE, "alloc_bytes that are not lost, of all, in millionths")                            \
-        X(rss_bytes, UINT, BYTES, "resident memory; 0 once it ended")                                                  \
+        X(rss_bytes, UINT, BYTES, "resident memory, with shared pages; 0 once it ended")                               \
         X(unit_memory_bytes, UINT, BYTES, "memory of its cgroup; 0: unknown")                                          \
         X(unit_memory_limit_bytes, UINT, BYTES, "memory limit of its cgroup; 0: none or unknown")                      \
         X(counting, TEXT, NONE, "what counts its heap, or why nothing does")                                           \
