@@ -102,6 +102,9 @@ const char *top_row_span(const struct top_row *row);
  * Like snprintf(). */
 size_t top_row_name(const struct top_row *row, char *buf, size_t size);
 size_t top_row_process(const struct top_row *row, char *buf, size_t size);
+/* "COMM[PID]" within `width` columns: a name that is too long is shortened, the pid is not.  Cut later where the pid alone is
+ * too wide. */
+void top_fit_process(const char *comm, uint64_t pid, size_t width, char *buf, size_t size);
 
 /* Columns of a terminal that the longest name takes, and whether a row is not exact. */
 struct top_widths {

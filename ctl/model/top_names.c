@@ -39,6 +39,19 @@ size_t top_row_process(const struct top_row *row, char *buf, size_t size) {
         return (size_t)snprintf(buf, size, "%s[%" PRIu64 "]", row->comm, row->pid);
 }
 
+void top_fit_process(const char *comm, uint64_t pid, size_t width, char *buf, size_t size) {
+        char number[24];
+        size_t n = (size_t)snprintf(number, sizeof(number), "[%" PRIu64 "]", pid);
+
+        if (text_width(comm) + n <= width || width <= n) {
+                snprintf(buf, size, "%s%s", comm, number);
+                return;
+        }
+        *buf = '\0';
+        text_fit(buf, size, comm, width - n, false);
+        strncat(buf, number, size - strlen(buf) - 1);
+}
+
 static void widen(size_t *width, size_t other) {
         if (other > *width)
                 *width = other;

@@ -48,7 +48,7 @@ static bool has_memory(const struct top_row *row) {
         return row->kind == TOP_ROW_SPAN || !row->ended;
 }
 
-static void tree_label(const struct top_row *row, bool utf8, char *buf, size_t size) {
+static void tree_label(const struct top_row *row, bool utf8, size_t width, char *buf, size_t size) {
         size_t used = 0;
 
         *buf = '\0';
@@ -61,7 +61,11 @@ static void tree_label(const struct top_row *row, bool utf8, char *buf, size_t s
                                                                             : (utf8 ? "├─" : "|-"));
         if (row->folded && used < size)
                 used += (size_t)snprintf(buf + used, size - used, "+");
-        if (used < size)
+        if (used >= size)
+                return;
+        if (row->kind == TOP_ROW_PROCESS && text_width(buf) < width)
+                top_fit_process(row->comm, row->pid, width - text_width(buf), buf + used, size - used);
+        else
                 top_row_name(row, buf + used, size - used);
 }
 
@@ -147,8 +151,12 @@ void top_view_row(const struct top_layout *layout, const struct top_row *row, bo
                 const char *text = cell(row, column, buf);
 
                 if (tree && column == TOP_SPAN) {
-                        tree_label(row, page->utf8, label, sizeof(label));
+                        tree_label(row, page->utf8, layout->columns[i].width, label, sizeof(label));
                         text = label;
+                }
+                if (column == TOP_PROCESS && row->processes == 1) {
+                        top_fit_process(row->comm, row->pid, layout->columns[i].width, buf, sizeof(buf));
+                        text = buf;
                 }
                 if (i)
                         top_page_fit(page, y, TOP_STYLE_NORMAL, "", 1, false);

@@ -31,7 +31,8 @@ struct fake {
         uint64_t heap;        /* process n has n times as much after the first answer, and as much more with each */
         uint64_t limit, lost; /* of each unit; of each process */
         unsigned answers;
-        const char *how; /* processes ended */
+        const char *how;  /* processes ended */
+        const char *comm; /* of processes 1 and 2; NULL: www */
 };
 
 static inline int setup(void **state) {
@@ -76,7 +77,7 @@ static inline struct table *fake_processes(struct fake *fake) {
                 fake_uint(t, i, "process", i + 1);
                 fake_uint(t, i, "pid", 101 + i);
                 fake_text(t, i, "unit", i < 2 ? "x" : "y");
-                fake_text(t, i, "comm", i < 2 ? "www" : "db");
+                fake_text(t, i, "comm", i == 2 ? "db" : fake->comm ? fake->comm : "www");
                 fake_cell(t, i, "alive")->b = !(fake->ended >> (i + 1) & 1);
                 fake_text(t, i, "ended", fake->ended >> (i + 1) & 1 ? fake->how : "");
                 fake_uint(t, i, "coverage_ppm", fake->lost ? 990000 : 1000000);

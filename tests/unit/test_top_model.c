@@ -636,6 +636,26 @@ static void test_narrow_layout(void **state) {
         assert_int_equal(width_of(&layout, TOP_UNIT), 14);
 }
 
+static void fit_process(const char *comm, uint64_t pid, size_t width, const char *wanted) {
+        char text[64];
+
+        top_fit_process(comm, pid, width, text, sizeof(text));
+        assert_string_equal(text, wanted);
+}
+
+/* Two processes of one name differ in their pids. */
+static void test_fit_process(void **state) {
+        fit_process("pkgindex", 28496, 20, "pkgindex[28496]");
+        fit_process("pkgindex", 28496, 15, "pkgindex[28496]");
+        fit_process("pkgindex", 28496, 12, "pkgi…[28496]");
+        fit_process("pkgindex", 28496, 10, "pk…[28496]");
+        fit_process("pkgindex", 4194304, 10, "…[4194304]");
+        fit_process("pkgindex", 28496, 8, "…[28496]");
+        fit_process("pkgindex", 28496, 7, "pkgindex[28496]");
+        fit_process("", 28496, 10, "[28496]");
+        fit_process("日本語", 28496, 11, "日… [28496]");
+}
+
 static void test_fit(void **state) {
         char line[64] = "";
 
@@ -674,6 +694,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
                 cmocka_unit_test(test_layout),
                 cmocka_unit_test(test_narrow_layout),
+                cmocka_unit_test(test_fit_process),
                 cmocka_unit_test(test_fit),
         };
 

@@ -163,6 +163,22 @@ static void test_cells(void **state) {
         format_set_raw(false);
 }
 
+/* On a narrow screen a process is cut in its name, not in its pid. */
+static void test_narrow_process(void **state) {
+        struct fake *fake = *state;
+
+        fake->comm = "a-long-name";
+        feed_two(fake);
+        draw(fake, 50, 12);
+        assert_memory_equal(line(fake, 2), "PROCESS     SPAN", 16);
+        assert_true(page_has(fake, "a-lon…[101] a "));
+        assert_true(page_has(fake, "a-lon…[102] a "));
+        press(fake, "t");
+        feed_tree(fake, 3 * SECOND, 1);
+        draw(fake, 20, 20);
+        assert_true(page_has(fake, "└─a-lo…[101]"));
+}
+
 /* Between two answers 40 calls of 2 ms each, on two threads: 8 % of a processor's second.  A row that is not timed has none. */
 static void test_times(void **state) {
         struct fake *fake = *state;
@@ -735,6 +751,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_views, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_away, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_keys_while_away, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_narrow_process, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_times, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timing_of_sums, setup, teardown),
