@@ -12,30 +12,24 @@ static const struct {
         size_t enough, most;     /* of names */
         bool left;
 } looks[TOP_COLUMNS] = {
-        [TOP_UNIT] = {"UNIT", 8, 8, 20, 48, true},
-        [TOP_PROCESS] = {"PROCESS", 10, 10, 22, 32, true},
-        [TOP_SPAN] = {"SPAN", 8, 8, 20, 72, true},
-        [TOP_ALLOC_RATE] = {"ALLOC/s", 7, 12, 0, 0, false},
-        [TOP_ALLOCS_RATE] = {"ALLOCS/s", 8, 8, 0, 0, false},
-        [TOP_NET_RATE] = {"NET/s", 8, 13, 0, 0, false},
-        [TOP_ALLOC] = {"ALLOC", 7, 15, 0, 0, false},
-        [TOP_NET] = {"NET", 8, 15, 0, 0, false},
-        [TOP_OPEN] = {"OPEN", 5, 5, 0, 0, false},
-        [TOP_CALLS_RATE] = {"CALLS/s", 7, 7, 0, 0, false},
-        [TOP_P99] = {"P99/CALL", 8, 12, 0, 0, false},
-        [TOP_TIME] = {"TIME/CALL", 9, 9, 0, 0, false},
-        [TOP_BUSY] = {"BUSY%", 5, 5, 0, 0, false},
+        [TOP_UNIT] = {"UNIT", 8, 8, 20, 48, true},           [TOP_PROCESS] = {"PROCESS", 10, 10, 22, 32, true},
+        [TOP_SPAN] = {"SPAN", 8, 8, 20, 72, true},           [TOP_ALLOC_RATE] = {"ALLOC/s", 7, 12, 0, 0, false},
+        [TOP_ALLOCS_RATE] = {"ALLOCS/s", 8, 8, 0, 0, false}, [TOP_NET_RATE] = {"NET/s", 8, 13, 0, 0, false},
+        [TOP_ALLOC] = {"ALLOC", 7, 15, 0, 0, false},         [TOP_NET] = {"NET", 8, 15, 0, 0, false},
+        [TOP_NET_CALL] = {"NET/CALL", 8, 13, 0, 0, false},   [TOP_OPEN] = {"OPEN", 5, 5, 0, 0, false},
+        [TOP_CALLS_RATE] = {"CALLS/s", 7, 7, 0, 0, false},   [TOP_P99] = {"P99/CALL", 8, 12, 0, 0, false},
+        [TOP_TIME] = {"TIME/CALL", 9, 9, 0, 0, false},       [TOP_BUSY] = {"BUSY%", 5, 5, 0, 0, false},
         [TOP_QUALITY] = {"QUALITY", 9, 9, 0, 0, true},
 };
 
 /* The most important first.  From ENOUGH_FROM on a column comes only if names have enough room beside it. */
 enum { ORDER_MAX = TOP_COLUMNS, ENOUGH_FROM = 6, SPAN_ENOUGH_IN_TREE = 32 };
-static const enum top_column flat_order[] = {TOP_SPAN, TOP_ALLOC_RATE, TOP_NET_RATE, TOP_QUALITY,    TOP_PROCESS,
-                                             TOP_TIME, TOP_BUSY,       TOP_NET,      TOP_ALLOC,      TOP_CALLS_RATE,
-                                             TOP_OPEN, TOP_UNIT,       TOP_P99,      TOP_ALLOCS_RATE};
-static const enum top_column unit_order[] = {TOP_SPAN,    TOP_ALLOC_RATE, TOP_UNIT, TOP_NET_RATE,   TOP_QUALITY,
-                                             TOP_TIME,    TOP_BUSY,       TOP_NET,  TOP_ALLOC,      TOP_CALLS_RATE,
-                                             TOP_PROCESS, TOP_OPEN,       TOP_P99,  TOP_ALLOCS_RATE};
+static const enum top_column flat_order[] = {TOP_SPAN, TOP_ALLOC_RATE, TOP_NET_RATE, TOP_QUALITY,     TOP_PROCESS,
+                                             TOP_TIME, TOP_BUSY,       TOP_NET,      TOP_ALLOC,       TOP_CALLS_RATE,
+                                             TOP_OPEN, TOP_UNIT,       TOP_P99,      TOP_ALLOCS_RATE, TOP_NET_CALL};
+static const enum top_column unit_order[] = {TOP_SPAN,    TOP_ALLOC_RATE, TOP_UNIT, TOP_NET_RATE,    TOP_QUALITY,
+                                             TOP_TIME,    TOP_BUSY,       TOP_NET,  TOP_ALLOC,       TOP_CALLS_RATE,
+                                             TOP_PROCESS, TOP_OPEN,       TOP_P99,  TOP_ALLOCS_RATE, TOP_NET_CALL};
 
 const char *top_layout_heading(enum top_column column) {
         return looks[column].heading;

@@ -38,7 +38,8 @@ int top_list_make_room(struct top_model *model, size_t rows) {
 
 static void forget_bytes(struct top_row *row) {
         row->sums.alloc_count = row->sums.alloc_bytes = row->sums.p99 = 0;
-        row->sums.net_bytes = row->rates.net_bytes = 0;
+        row->sums.net_bytes = row->rates.net_bytes = row->sums.calls_net = 0;
+        row->sums.calls = 0;
         row->rates.alloc_count = row->rates.alloc_bytes = 0;
 }
 
@@ -100,6 +101,8 @@ void top_list_add(struct top_row *sum, const struct top_row *row) {
         sum->rates.busy_ns += row->rates.busy_ns;
         sum->rates.busy_known |= row->rates.busy_known;
         sum->sums.has_p99 |= row->sums.has_p99;
+        sum->sums.calls += row->sums.calls;
+        sum->sums.calls_net += row->sums.calls_net;
         sum->rates.timed_calls += row->rates.timed_calls;
         sum->rates.timed_calls_ns += row->rates.timed_calls_ns;
         if (row->sums.p99 > sum->sums.p99)
@@ -161,6 +164,13 @@ bool top_list_is_folded(const struct top_model *model, uint64_t identity) {
 
 /* --------------------------------------------------------------------------------------------- sorting -- */
 
+/* Without a number it is below all others. */
+static uint64_t rank_of_net_per_call(const struct top_sums *sums) {
+        int64_t net;
+
+        return top_sums_net_per_call(sums, &net) ? radix_key_of_int(net) : 0;
+}
+
 static uint64_t plain_rank(enum top_column column, uint64_t pid, const struct top_sums *sums,
                            const struct top_rates *rates) {
         switch (column) {
@@ -176,6 +186,8 @@ static uint64_t plain_rank(enum top_column column, uint64_t pid, const struct to
                 return sums->alloc_bytes;
         case TOP_NET:
                 return radix_key_of_int(sums->net_bytes);
+        case TOP_NET_CALL:
+                return rank_of_net_per_call(sums);
         case TOP_OPEN:
                 return sums->open;
         case TOP_CALLS_RATE:

@@ -283,6 +283,7 @@ int top_model_find_column(const char *spans_column) {
                 [TOP_ALLOCS_RATE] = "alloc_count",
                 [TOP_ALLOC] = "alloc_bytes",
                 [TOP_NET] = "net_bytes",
+                [TOP_NET_CALL] = "net_per_call",
                 [TOP_OPEN] = "open",
                 [TOP_CALLS_RATE] = "closed",
                 [TOP_P99] = "per_call",

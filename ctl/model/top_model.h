@@ -25,6 +25,7 @@ enum top_column {
         TOP_NET_RATE,
         TOP_ALLOC,
         TOP_NET,
+        TOP_NET_CALL,
         TOP_OPEN,
         TOP_CALLS_RATE,
         TOP_P99,

@@ -25,6 +25,8 @@ enum field {
         FIELD_CLOSED,
         FIELD_QUALITY,
         FIELD_P99,
+        FIELD_CALLS,
+        FIELD_CALLS_NET,
         FIELD_BUSY,
         FIELD_TIMED_CALLS,
         FIELD_TIMED_CALLS_NS,
@@ -46,6 +48,8 @@ static enum field field_of(const char *name, size_t size) {
                 [FIELD_CLOSED] = "closed",
                 [FIELD_QUALITY] = "quality",
                 [FIELD_P99] = "per_call_p99",
+                [FIELD_CALLS] = "calls",
+                [FIELD_CALLS_NET] = "calls_net_bytes",
                 [FIELD_BUSY] = "busy_ns",
                 [FIELD_TIMED_CALLS] = "timed_calls",
                 [FIELD_TIMED_CALLS_NS] = "timed_calls_ns",
@@ -116,6 +120,10 @@ static const char *keep_text(struct top_samples *samples, const struct wire_item
         return to;
 }
 
+static int64_t int_of(const struct wire_item *item) {
+        return item->type == WIRE_INT ? item->i : (int64_t)item->u;
+}
+
 static void set_field(struct top_samples *samples, struct top_sample *row, enum field field,
                       const struct wire_item *item) {
         switch (field) {
@@ -135,7 +143,7 @@ static void set_field(struct top_samples *samples, struct top_sample *row, enum 
                 row->sums.alloc_bytes = item->u;
                 break;
         case FIELD_NET:
-                row->sums.net_bytes = item->type == WIRE_INT ? item->i : (int64_t)item->u;
+                row->sums.net_bytes = int_of(item);
                 break;
         case FIELD_OPEN:
                 row->sums.open = item->u;
@@ -149,6 +157,12 @@ static void set_field(struct top_samples *samples, struct top_sample *row, enum 
         case FIELD_P99:
                 row->sums.p99 = item->u;
                 row->sums.has_p99 = true;
+                break;
+        case FIELD_CALLS:
+                row->sums.calls = item->u;
+                break;
+        case FIELD_CALLS_NET:
+                row->sums.calls_net = int_of(item);
                 break;
         case FIELD_BUSY:
                 row->sums.busy_ns = item->u;
@@ -281,6 +295,17 @@ int top_samples_read(struct top_samples *samples, struct wire_cursor answer) {
 
 /* ------------------------------------------------------------------------------------------- from a table -- */
 
+/* An answer without names of columns has the average only: enough for rows that are not summed. */
+static void take_calls(const struct table *table, size_t row, struct top_sums *sums) {
+        if (table_column(table, "calls") >= 0) {
+                sums->calls = table_uint(table, row, "calls");
+                sums->calls_net = table_int(table, row, "calls_net_bytes");
+        } else if (table_column(table, "net_per_call") >= 0) {
+                sums->calls = sums->closed > 0;
+                sums->calls_net = table_int(table, row, "net_per_call");
+        }
+}
+
 int top_samples_take(struct top_samples *samples, const struct table *table) {
         int r = make_room(samples, table->row_count, 0);
 
@@ -312,6 +337,7 @@ int top_samples_take(struct top_samples *samples, const struct table *table) {
                                  .timed_calls_ns = table_uint(table, i, "timed_calls_ns"),
                                  .has_time = true},
                 };
+                take_calls(table, i, &samples->rows[i].sums);
         }
         return 0;
 }

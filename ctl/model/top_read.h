@@ -65,11 +65,12 @@ int top_members_take(struct top_members *members, struct table *table);
 uint32_t top_members_find(const struct top_members *members, uint64_t process);
 
 /* The columns to query. */
-#define TOP_COLUMNS_ROWS "process,key,alloc_count,alloc_bytes,net_bytes,open,closed,quality"
-#define TOP_COLUMNS_TEXT ",span,path,thread"
-#define TOP_COLUMNS_TREE ",parent_key"
-#define TOP_COLUMNS_P99  ",per_call_p99"
-#define TOP_COLUMNS_TIME ",busy_ns,timed_calls,timed_calls_ns"
+#define TOP_COLUMNS_ROWS  "process,key,alloc_count,alloc_bytes,net_bytes,open,closed,quality"
+#define TOP_COLUMNS_TEXT  ",span,path,thread"
+#define TOP_COLUMNS_TREE  ",parent_key"
+#define TOP_COLUMNS_P99   ",per_call_p99"
+#define TOP_COLUMNS_CALLS ",calls_net_bytes,calls"
+#define TOP_COLUMNS_TIME  ",busy_ns,timed_calls,timed_calls_ns"
 #define TOP_COLUMNS_PS                                                                                                 \
         "process,pid,comm,uid,unit,alive,ended,threads,refused,refused_depth,alloc_count,alloc_bytes,"                 \
         "lost_alloc_bytes,coverage_ppm,counting,balanced,ring_fill_ppm,evicted,timed,net_bytes,net_quality,"           \

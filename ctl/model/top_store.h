@@ -29,12 +29,22 @@ enum top_quality {
 struct top_sums {
         uint64_t alloc_count, alloc_bytes, closed, open;
         int64_t net_bytes;
-        uint64_t p99; /* bytes */
-        bool has_p99; /* it was asked for */
+        uint64_t p99;   /* bytes */
+        bool has_p99;   /* it was asked for */
+        uint64_t calls; /* closed spans whose net is in calls_net; 0: none, or it was not asked for */
+        int64_t calls_net;
         uint64_t busy_ns, timed_calls, timed_calls_ns;
         bool has_time; /* the three were asked for */
         enum top_quality quality;
 };
+
+/* The net bytes of a closed span, on average.  False: there is none. */
+static inline bool top_sums_net_per_call(const struct top_sums *sums, int64_t *ret) {
+        if (!sums->calls || sums->calls > INT64_MAX)
+                return false;
+        *ret = sums->calls_net / (int64_t)sums->calls;
+        return true;
+}
 
 struct top_rates {
         bool known;                                /* there was an answer before this one */

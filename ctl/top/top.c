@@ -23,8 +23,8 @@ static int choose_sort(struct top *top) {
         if (column < 0)
                 return ctl_fail(CTL_USAGE,
                                 "top cannot sort by \"%s\"; it can by unit, pid, span, alloc_bytes_rate_10s, "
-                                "alloc_count, alloc_bytes, net_bytes, open, closed, per_call, timed_calls_ns, "
-                                "busy_ns and quality",
+                                "alloc_count, alloc_bytes, net_bytes, net_per_call, open, closed, per_call, "
+                                "timed_calls_ns, busy_ns and quality",
                                 sort + descending);
         if (top->ctl->options.by_name)
                 top_model_set_shape(top->ui.model, TOP_BY_NAME);

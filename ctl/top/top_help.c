@@ -40,7 +40,8 @@ static const char *const paragraphs[] = {
         "now (~ estimated), and how it grows; RSS their resident memory, shared pages count in each process; unit "
         "the memory of their unit, and its limit; alloc what they allocate a second.",
         "ALLOC, NET and rates count a span's children too; in the tree, all that was opened below it. NET is what it "
-        "allocated less what it freed on its own threads: the rest may be in use, or freed elsewhere.",
+        "allocated less what it freed on its own threads: the rest may be in use, or freed elsewhere. NET/CALL is that "
+        "of a closed span, on average.",
         "QUALITY is empty where numbers are exact. migrated: cycles that another thread ended; lost: a part is lost; "
         "estimated; mixed with other spans; partial: a process of the unit is not counted; uncounted: nothing counts "
         "the "

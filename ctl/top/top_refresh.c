@@ -34,15 +34,22 @@ static int connect_again(struct top *top) {
         return client_new(&top->ctl->client, &client, &top->error);
 }
 
-/* Queries only the columns in use: texts only for new rows, percentiles only if they are shown. */
+static bool uses(const struct top *top, enum top_column column) {
+        for (size_t i = 0; i < top->ui.layout.count; i++)
+                if (top->ui.layout.columns[i].column == column)
+                        return true;
+        return top_model_sorted_by(top->ui.model) == column || top->ctl->options.batch;
+}
+
+/* Queries only the columns in use: texts only for new rows, numbers per call only if they are shown.  `tree` has no net
+ * of calls. */
 static void choose_columns(const struct top *top, bool texts, char *buf, size_t size) {
         bool tree = top_model_shape(top->ui.model) == TOP_TREE;
-        bool p99 = top_model_sorted_by(top->ui.model) == TOP_P99 || top->ctl->options.batch;
 
-        for (size_t i = 0; i < top->ui.layout.count; i++)
-                p99 |= top->ui.layout.columns[i].column == TOP_P99;
-        snprintf(buf, size, "%s%s%s%s%s", TOP_COLUMNS_ROWS, tree ? TOP_COLUMNS_TREE : "", texts ? TOP_COLUMNS_TEXT : "",
-                 p99 ? TOP_COLUMNS_P99 : "", top_model_wants_time(top->ui.model) ? TOP_COLUMNS_TIME : "");
+        snprintf(buf, size, "%s%s%s%s%s%s", TOP_COLUMNS_ROWS, tree ? TOP_COLUMNS_TREE : "",
+                 texts ? TOP_COLUMNS_TEXT : "", uses(top, TOP_P99) ? TOP_COLUMNS_P99 : "",
+                 !tree && uses(top, TOP_NET_CALL) ? TOP_COLUMNS_CALLS : "",
+                 top_model_wants_time(top->ui.model) ? TOP_COLUMNS_TIME : "");
 }
 
 static int no_memory(struct top *top) {

@@ -113,7 +113,7 @@ static void escape(struct top_ui *ui) {
 
 static void sort_by(struct top_ui *ui, enum top_column column) {
         top_model_sort(ui->model, column);
-        ui->ask_now |= column == TOP_P99 || column == TOP_TIME || column == TOP_BUSY;
+        ui->ask_now |= column == TOP_P99 || column == TOP_NET_CALL || column == TOP_TIME || column == TOP_BUSY;
 }
 
 static void open_sort(struct top_ui *ui) {

@@ -77,6 +77,12 @@ static const char *busy_text(const struct top_row *row, char buf[FORMAT_MAX]) {
         return buf;
 }
 
+static const char *net_per_call_text(const struct top_row *row, char buf[FORMAT_MAX]) {
+        int64_t net;
+
+        return top_sums_net_per_call(&row->sums, &net) ? counted(row, format_net_bytes(buf, net)) : "-";
+}
+
 static const char *cell(const struct top_row *row, enum top_column column, char buf[CELL_MAX]) {
         static const char *const qualities[] = {
                 [TOP_EXACT] = "",
@@ -108,6 +114,8 @@ static const char *cell(const struct top_row *row, enum top_column column, char 
                 return counted(row, format_bytes(buf, row->sums.alloc_bytes));
         case TOP_NET:
                 return has_memory(row) ? counted(row, format_net_bytes(buf, row->sums.net_bytes)) : "-";
+        case TOP_NET_CALL:
+                return net_per_call_text(row, buf);
         case TOP_OPEN:
                 return format_short_count(buf, row->sums.open);
         case TOP_CALLS_RATE:

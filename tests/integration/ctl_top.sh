@@ -210,11 +210,11 @@ for size in '1 1' '2 2' '7 5' '19 4' '40 10' '300 60' '132 6'; do
         keys s Escape w Escape Enter Escape t t j k
 done
 resize 132 40
-shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL QUALITY$'
+shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
 # What does not fit 80 columns is there on 200, and no column of names is wider than on 80.
 resize 200 50
 shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  timing off  1 process, 2 threads$'
-shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET +OPEN CALLS/s P99/CALL QUALITY$'
+shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
 shows ' request +0B '
 expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 9 + 1))
 resize 80 24

@@ -36,6 +36,13 @@ expect_at_least "the leak's process" "$(of leak .process_net_bytes)" 100000
 expect "what is freed" "$(of work '[.net_per_call, .net_per_call_histogram] | tojson')" '[0,{"0":100}]'
 expect "order by net per call" "$(json "[.spans[] | select(.thread == \"\") | .pid] == [${PIDS[late]}, ${PIDS[leak]}, ${PIDS[work]}]" \
         spans --sort=-net_per_call --columns=pid,thread,net_per_call)" true
+# first_in_top: the pid of the first row of top by net per call, and its NET/CALL
+first_in_top() {
+        ctl top --once --sort=-net_per_call |
+                awk '!at { for (i = 1; i <= NF; i++) { if ($i == "PROCESS") process = i; if ($i == "NET/CALL") at = i } next }
+                     { sub(/.*\[/, "", $process); sub(/\].*/, "", $process); if (!n++) print $process, $at }'
+}
+expect_match "top by net per call" "$(first_in_top)" "^${PIDS[late]} [+]29[0-9][.][0-9]K\$|^${PIDS[late]} [+]30[0-9][.][0-9]K\$"
 
 note "words"
 text=$(ctl show request --pid "${PIDS[late]}")
@@ -56,4 +63,6 @@ expect "nothing since the reset" "$(json '[.spans[] | select(.closed > 0)] | len
 : >"$WORK/keeps.leak"
 keeps leak 10 5000
 expect "the histogram of a new program" "$(of leak '.net_per_call_histogram | tojson')" '{"4096":10}'
+expect "the leak is first in top" "$(first_in_top)" "${PIDS[leak]} +4.9K"
+expect "the leak is first in documents of top" "$(ctl top --once --json --sort=-net_per_call | jq '.spans[0].pid')" "${PIDS[leak]}"
 pass

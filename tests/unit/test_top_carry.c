@@ -57,6 +57,8 @@ static void tell(const struct world *world, struct top_samples *samples, bool al
                                          .net_bytes = -(int64_t)world->bytes[p][s],
                                          .timed_calls = world->bytes[p][s] / 100,
                                          .timed_calls_ns = world->bytes[p][s],
+                                         .calls = world->bytes[p][s] / 100,
+                                         .calls_net = 500 - (int64_t)world->bytes[p][s],
                                          .busy_ns = 3 * world->bytes[p][s],
                                          .has_time = true,
                                          .quality = s == 2 ? TOP_LOST : TOP_EXACT},

@@ -138,6 +138,81 @@ static void test_sort(void **state) {
         assert_int_equal(top_model_find_column("uid"), -1);
 }
 
+/* Calls of processes 1 and 2 in a, and of 3 in b, which has none of its own. */
+static void feed_calls(struct fake *fake, uint64_t time_ns) {
+        static const int64_t calls[][2] = {{10, -1000}, {30, 9000}, {0, 77}};
+        struct table *t = fake_table("spans", 3, time_ns);
+
+        for (size_t i = 0; i < 3; i++) {
+                set_row(t, i, i + 1, 1, i < 2 ? "a" : "b", 1000);
+                fake_uint(t, i, "calls", (uint64_t)calls[i][0]);
+                fake_int(t, i, "calls_net_bytes", calls[i][1]);
+                fake_int(t, i, "net_per_call", 5);
+        }
+        feed_table(fake, t);
+}
+
+static int64_t net_per_call_at(const struct fake *fake, size_t index) {
+        struct top_row row = row_at(fake, index);
+        int64_t net = 0;
+
+        assert_true(top_sums_net_per_call(&row.sums, &net));
+        return net;
+}
+
+/* Of a sum: all net bytes by all calls, not the average of averages. */
+static void test_net_per_call(void **state) {
+        struct fake *fake = *state;
+        struct top_model *model = fake->ui.model;
+        struct top_row row;
+        int64_t net = 4;
+
+        assert_int_equal(top_model_find_column("net_per_call"), TOP_NET_CALL);
+        top_model_sort(model, TOP_NET_CALL);
+        assert_true(top_model_is_descending(model));
+        feed_calls(fake, 1 * SECOND);
+        assert_int_equal(process_at(fake, 0), 2);
+        assert_int_equal(net_per_call_at(fake, 0), 300);
+        assert_int_equal(process_at(fake, 1), 1);
+        assert_int_equal(net_per_call_at(fake, 1), -100);
+        row = row_at(fake, 2);
+        assert_false(top_sums_net_per_call(&row.sums, &net));
+        assert_int_equal(net, 4);
+        top_model_set_descending(model, false);
+        assert_int_equal(process_at(fake, 0), 3);
+        assert_int_equal(process_at(fake, 2), 2);
+        top_model_set_descending(model, true);
+        for (int by_name = 0; by_name < 2; by_name++) {
+                top_model_set_shape(model, by_name ? TOP_BY_NAME : TOP_BY_UNIT);
+                assert_int_equal(top_model_count(model), 2);
+                assert_int_equal(row_at(fake, 0).processes, 2);
+                assert_int_equal(net_per_call_at(fake, 0), 200);
+                row = row_at(fake, 1);
+                assert_false(top_sums_net_per_call(&row.sums, &net));
+        }
+        /* What is not counted adds nothing. */
+        fake->uncounted = 1u << 1;
+        feed_calls(fake, 2 * SECOND);
+        assert_int_equal(net_per_call_at(fake, 0), 300);
+        row.sums.calls = UINT64_MAX;
+        row.sums.calls_net = INT64_MIN;
+        assert_false(top_sums_net_per_call(&row.sums, &net));
+}
+
+/* An answer without names of columns has the average alone. */
+static void test_average_alone(void **state) {
+        struct fake *fake = *state;
+        struct table *t = fake_table("spans", 1, SECOND);
+
+        set_row(t, 0, 1, 1, "a", 1000);
+        fake_int(t, 0, "net_per_call", 55);
+        for (size_t i = 0; i < t->column_count; i++)
+                if (!strcmp(t->columns[i].name, "calls") || !strcmp(t->columns[i].name, "calls_net_bytes"))
+                        t->columns[i].name = "other";
+        feed_table(fake, t);
+        assert_int_equal(net_per_call_at(fake, 0), 55);
+}
+
 static void test_filter_and_group(void **state) {
         struct fake *fake = *state;
         struct top_model *model = fake->ui.model;
@@ -636,6 +711,23 @@ static void test_narrow_layout(void **state) {
         assert_int_equal(width_of(&layout, TOP_UNIT), 14);
 }
 
+/* NET/CALL comes last: without it every screen has what it had. */
+static void test_net_per_call_layout(void **state) {
+        struct top_wish wish = {.widths = {0, 14, 10, false}};
+        struct top_layout layout;
+
+        for (size_t width = 1; width < 300; width++) {
+                top_layout_init(&layout, width, wish);
+                if (has_column(&layout, TOP_NET_CALL))
+                        assert_true(has_column(&layout, TOP_ALLOC) && has_column(&layout, TOP_ALLOCS_RATE));
+        }
+        assert_true(has_column(&layout, TOP_NET_CALL));
+        top_layout_init(&layout, 80, wish);
+        assert_false(has_column(&layout, TOP_NET_CALL));
+        top_layout_init(&layout, 132, wish);
+        assert_true(has_column(&layout, TOP_NET_CALL));
+}
+
 static void fit_process(const char *comm, uint64_t pid, size_t width, const char *wanted) {
         char text[64];
 
@@ -681,6 +773,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_rows_come_and_go, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_large_numbers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sort, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_net_per_call, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_average_alone, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_filter_and_group, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_search_and_follow, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
@@ -694,6 +788,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
                 cmocka_unit_test(test_layout),
                 cmocka_unit_test(test_narrow_layout),
+                cmocka_unit_test(test_net_per_call_layout),
                 cmocka_unit_test(test_fit_process),
                 cmocka_unit_test(test_fit),
         };

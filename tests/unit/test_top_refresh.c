@@ -210,6 +210,42 @@ static void test_details_of_outside(void **state) {
         top_samples_deinit(&top.samples);
 }
 
+/* The net of calls is asked for where it is shown or sorts, and never of `tree`, which has none. */
+static void test_net_per_call(void **state) {
+        struct ctl ctl = {0};
+        struct top top = {.ctl = &ctl};
+        struct top_page page = {0};
+        int64_t net;
+
+        process_of(*state, 0)->counting = process_of(*state, 1)->counting = SHM_COUNTING_MALLOC;
+        assert_int_equal(client_new_local(&ctl.client, answer, *state), 0);
+        assert_int_equal(top_model_new(&top.ui.model), 0);
+        failing = FAIL_NOWHERE;
+        for (int step = 0; step < 4; step++) {
+                struct top_row row;
+
+                if (step == 1)
+                        top_model_sort(top.ui.model, TOP_NET_CALL);
+                if (step == 2) {
+                        top_model_sort(top.ui.model, TOP_ALLOC);
+                        assert_int_equal(top_ui_draw(&top.ui, &page, 200, 24), 0);
+                }
+                if (step == 3) {
+                        top_model_sort(top.ui.model, TOP_NET_CALL);
+                        top_model_set_shape(top.ui.model, TOP_TREE);
+                }
+                assert_int_equal(top_refresh(&top), 0);
+                assert_true(top.ui.connected);
+                assert_true(top_model_row(top.ui.model, 0, &row));
+                assert_int_equal(top_sums_net_per_call(&row.sums, &net), step == 1 || step == 2);
+        }
+        client_free(ctl.client);
+        top_ui_deinit(&top.ui);
+        top_model_free(top.ui.model);
+        top_samples_deinit(&top.samples);
+        top_page_deinit(&page);
+}
+
 static struct top_slot *put(struct top_store *store, uint64_t second, uint64_t busy_ns, bool has_time) {
         struct top_sums sums = {.busy_ns = busy_ns, .has_time = has_time};
         struct top_slot *slot;
@@ -238,6 +274,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_first_screen, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_details_of_sums, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_details_of_outside, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_net_per_call, setup, teardown),
                 cmocka_unit_test(test_busy_is_known),
         };
 

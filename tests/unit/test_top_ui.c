@@ -163,6 +163,40 @@ static void test_cells(void **state) {
         format_set_raw(false);
 }
 
+/* The net of a call, and - where no call has closed; in the tree too, whose rows have no calls. */
+static void test_net_per_call(void **state) {
+        struct fake *fake = *state;
+        struct table *t = fake_table("spans", 3, SECOND);
+
+        set_row(t, 0, 1, 1, "leak", 3000);
+        fake_uint(t, 0, "calls", 4);
+        fake_int(t, 0, "calls_net_bytes", 8192);
+        set_row(t, 1, 2, 1, "frees", 2000);
+        fake_uint(t, 1, "calls", 2);
+        fake_int(t, 1, "calls_net_bytes", -1024);
+        set_row(t, 2, 3, 1, "none", 1000);
+        feed_table(fake, t);
+        top_model_sort(fake->ui.model, TOP_NET_CALL);
+        draw(fake, 100, 8);
+        assert_string_equal(line(fake, 1), "UNIT PROCESS  SPAN  ALLOC/s ALLOCS/s    NET/s   ALLOC      NET NET/CALL  "
+                                           "OPEN CALLS/s P99/CALL");
+        assert_non_null(strstr(line(fake, 2), "leak        -        -        -    2.9K    -2.9K    +2.0K     0"));
+        assert_non_null(strstr(line(fake, 3), "   -2.0K    -512B     0"));
+        assert_non_null(strstr(line(fake, 4), "  -1000B        -     0"));
+        assert_non_null(strstr(line(fake, 7), "by NET/CALL  "));
+        fake->ui.ask_now = false;
+        press(fake, "s");
+        hit(fake, TOP_KEY_ENTER);
+        assert_true(fake->ui.ask_now);
+
+        press(fake, "t");
+        feed_tree(fake, 2 * SECOND, 1);
+        draw(fake, 132, 20);
+        assert_non_null(strstr(line(fake, 3), "     NET NET/CALL  OPEN "));
+        for (size_t y = 4; y < 14; y++)
+                assert_true(strstr(line(fake, y), "        -     0 ") || strstr(line(fake, y), "        -     - "));
+}
+
 /* On a narrow screen a process is cut in its name, not in its pid. */
 static void test_narrow_process(void **state) {
         struct fake *fake = *state;
@@ -751,6 +785,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_views, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_away, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_keys_while_away, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_net_per_call, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_narrow_process, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_times, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_net_of_ended, setup, teardown),
