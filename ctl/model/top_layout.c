@@ -75,6 +75,7 @@ static bool is_wanted(enum top_column column, const struct top_wish *wish) {
         case TOP_UNIT:
                 return wish->shape == TOP_BY_UNIT || (wish->shape == TOP_FLAT && wish->widths.unit);
         case TOP_PROCESS:
+        case TOP_NET_CALL: /* `tree` has no net of calls */
                 return wish->shape != TOP_TREE;
         case TOP_TIME:
         case TOP_BUSY:
