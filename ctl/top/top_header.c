@@ -102,11 +102,11 @@ static void add_timing(struct parts *parts, const struct top_summary *s, bool wa
         unsigned rank = wanted ? 2 : 6;
 
         if (!s->timed)
-                add(parts, rank, 2, TOP_STYLE_NORMAL, "timing off");
+                add(parts, rank, 2, TOP_STYLE_NORMAL, "not timed");
         else if (s->timed < s->processes)
-                add(parts, rank, 2, TOP_STYLE_NORMAL, "timing on for %" PRIu64 " of %" PRIu64, s->timed, s->processes);
+                add(parts, rank, 2, TOP_STYLE_NORMAL, "timed %" PRIu64 " of %" PRIu64, s->timed, s->processes);
         else
-                add(parts, rank, 2, TOP_STYLE_NORMAL, "timing on");
+                add(parts, rank, 2, TOP_STYLE_NORMAL, "timed");
 }
 
 void top_view_header(const struct top_model *model, bool connected, struct top_page *page, size_t y) {

@@ -15,7 +15,7 @@ const struct top_help_key top_help_keys[] = {
         {"Enter", "details of the row"},
         {"p", "processes, by heap in use"},
         {"t F5", "tree"},
-        {"u b", "sum by unit, by name"},
+        {"u b", "sum by systemd unit, by name"},
         {"e", "hide rows of ended processes"},
         {"s F6", "menu: sort by"},
         {"a n l c", "by ALLOC/s NET/s ALLOC CALLS/s"},
@@ -37,11 +37,13 @@ const struct top_help_key top_help_keys[] = {
 static const char *const paragraphs[] = {
         "The first line is of the processes of --pid and --unit, else of all: heap is what they have of malloc's "
         "memory "
-        "now (~ estimated), and how it grows; RSS their resident memory, shared pages count in each process; unit "
-        "the memory of their unit, and its limit; alloc what they allocate a second.",
-        "ALLOC, NET and rates count a span's children too; in the tree, all that was opened below it. NET is what it "
-        "allocated less what it freed on its own threads: the rest may be in use, or freed elsewhere. NET/CALL is that "
-        "of a closed span, on average.",
+        "now (~ estimated), and how it grows; RSS their resident memory, shared pages count in each process; unit the "
+        "memory of their unit, and its limit; alloc what they allocate a second.",
+        "Rows overlap, so do not add them up: ALLOC, NET and rates count a span's children too; in the tree, all that "
+        "was "
+        "opened below it. NET is what it allocated less what it freed on its own threads: the rest may be in use, or "
+        "freed elsewhere. If NET is larger than the heap, the span around it frees the memory. NET/CALL is that of a "
+        "closed span, on average. P99/CALL: of 100 closed spans 99 allocated at most so many bytes.",
         "QUALITY is empty where numbers are exact. migrated: cycles that another thread ended; lost: a part is lost; "
         "estimated; mixed with other spans; partial: a process of the unit is not counted; uncounted: nothing counts "
         "the "

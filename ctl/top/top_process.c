@@ -85,8 +85,8 @@ static void put_counted(struct top_lines *lines, const struct table *ps, const s
         if (member->ended)
                 top_lines_put(lines, TOP_STYLE_NORMAL, "   Ended  %s", table_text(ps, member->row, "ended"));
         else
-                top_lines_put(lines, TOP_STYLE_NORMAL, " Threads  %" PRIu64 ", timing %s", threads,
-                              member->timed ? "on" : "off");
+                top_lines_put(lines, TOP_STYLE_NORMAL, " Threads  %" PRIu64 ", %s", threads,
+                              member->timed ? "timed" : "not timed");
         if (member->uncounted)
                 return;
         if (coverage < 1000000 || refused)

@@ -228,9 +228,9 @@ static void put_state(struct top_ui *ui, char *line, size_t size, size_t width) 
 }
 
 static void draw_footer(struct top_ui *ui, struct top_page *page, size_t y) {
-        static const char *const keys[][2] = {{"h", "help"},    {"q", "quit"}, {"Enter", "details"}, {"s", "sort"},
-                                              {"t", "tree"},    {"u", "unit"}, {"/", "search"},      {"p", "processes"},
-                                              {"\\", "filter"}, {"e", "ended"}};
+        static const char *const keys[][2] = {
+                {"h", "help"},       {"q", "quit"},   {"Enter", "details"}, {"s", "sort"},    {"t", "tree"},
+                {"u", "by service"}, {"/", "search"}, {"p", "processes"},   {"\\", "filter"}, {"e", "ended"}};
         char line[LINE_MAX];
 
         if (ui->mode == TOP_MODE_FILTER || ui->mode == TOP_MODE_SEARCH) {

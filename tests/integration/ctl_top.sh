@@ -40,7 +40,7 @@ wait_for "the script's end" grep -q done "$WORK/program"
 note "sums on the screen are those of the script"
 start screen
 # The script spends 4,744 bytes, and frees 638 of them.
-shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  timing off'
+shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  not timed'
 shows '^heap .*  now      4[.]0K  max      4[.]0K$'
 shows '^alloc .*  now      0B/s  max      0B/s$'
 shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET( +CALLS/s)? QUALITY$'
@@ -154,7 +154,7 @@ keys Enter
 shows "^span_scripted.$program.   .j k scroll"
 shows '^    Heap  4[.]0K, 0B/s, at most 4[.]0K .estimated.'
 shows '^   Alloc  0B/s, 4[.]6K in all$'
-shows '^ Threads  2, timing off$'
+shows '^ Threads  2, not timed$'
 shows '^   [+]2[.]6K +0B +2[.]9K +0B +0  job$'
 keys Escape
 shows '^Processes by heap in use; Enter'
@@ -213,7 +213,7 @@ resize 132 40
 shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
 # What does not fit 80 columns is there on 200, and no column of names is wider than on 80.
 resize 200 50
-shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  timing off  1 process, 2 threads$'
+shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  not timed  1 process, 2 threads$'
 shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
 shows ' request +0B '
 expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 9 + 1))
@@ -341,7 +341,7 @@ shows '^span_many.[0-9]+. request-000 .* 64B$'
 start screen "--pid=$(pgrep -n -P "$many")"
 shows '^by ALLOC/s'
 resize 200 24
-shows '  all counted  timing off  1 process, 1 thread$'
+shows '  all counted  not timed  1 process, 1 thread$'
 shows 'row 1 of 100 '
 echo >&8
 

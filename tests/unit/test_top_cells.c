@@ -14,7 +14,7 @@ static void test_screen(void **state) {
 
         feed_two(fake);
         draw(fake, 80, 12);
-        assert_non_null(strstr(line(fake, 0), "  heap 0B 0B/s  RSS 0B  alloc 0B/s  all counted  timing off"));
+        assert_non_null(strstr(line(fake, 0), "  heap 0B 0B/s  RSS 0B  alloc 0B/s  all counted  not timed"));
         assert_memory_equal(line(fake, 1), "heap    ", 8);
         assert_non_null(strstr(line(fake, 1), "  now        0B  max        0B"));
         assert_string_equal(line(fake, 2),
@@ -45,7 +45,7 @@ static void test_header(void **state) {
         draw(fake, 130, 24);
         assert_string_equal(line(fake, 0) + 8,
                             "  heap 240.0M +120.0M/s  RSS 9.0M  y 60.0M of 128.0M  alloc 120.0M/s  all counted  "
-                            "timing off  3 processes, 3 threads");
+                            "not timed  3 processes, 3 threads");
         assert_non_null(strstr(line(fake, 1), "  now    240.0M  max    240.0M"));
         assert_non_null(strstr(line(fake, 2), "  now  120.0M/s  max  120.0M/s"));
         assert_memory_equal(line(fake, 2), "alloc   ", 8);
@@ -65,7 +65,7 @@ static void test_header(void **state) {
         feed(fake, 3 * SECOND, 3);
         draw(fake, 200, 24);
         assert_non_null(strstr(line(fake, 0), "  1 not counted  0.8"));
-        assert_non_null(strstr(line(fake, 0), "% lost  timing on for 1 of 3  "));
+        assert_non_null(strstr(line(fake, 0), "% lost  timed 1 of 3  "));
         assert_int_equal(top_model_summary(fake->ui.model)->heap_bytes, 180 << 20);
         /* The view of w says more: of each process what is lost, and why one is not counted. */
         assert_int_equal(top_warnings(&fake->ui, 0, text, sizeof(text)), 4);
@@ -76,7 +76,7 @@ static void test_header(void **state) {
         summary->timed = 3;
         summary->unit_alone = true;
         draw(fake, 200, 24);
-        assert_non_null(strstr(line(fake, 0), "% lost  timing on  "));
+        assert_non_null(strstr(line(fake, 0), "% lost  timed  "));
         assert_non_null(strstr(line(fake, 0), "  unit 90.0M of 128.0M"));
         summary->heap_estimated = true;
         summary->heap_rate = -1024;
@@ -189,7 +189,7 @@ static void test_times(void **state) {
         assert_string_equal(line(fake, 1), "PROCESS  SPAN  ALLOC/s    NET/s   ALLOC      NET TIME/CALL BUSY%");
         assert_non_null(strstr(line(fake, 2), "   2.00ms   8.0"));
         assert_non_null(strstr(line(fake, 3), "        -     -"));
-        assert_non_null(strstr(line(fake, 0), "timing off"));
+        assert_non_null(strstr(line(fake, 0), "not timed"));
 
         press(fake, "T");
         assert_true(fake->ui.timing.wanted && fake->ui.timing.on && fake->ui.ask_now);

@@ -150,7 +150,7 @@ static void test_page(void **state) {
         assert_string_equal(line(fake, 2), "   Alloc  20.0M/s, 40.0M in all");
         assert_string_equal(line(fake, 3), "     RSS  3.0M, of that 0B without files and shared memory");
         assert_string_equal(line(fake, 4), "    Unit  x, 20.0M of 100.0M");
-        assert_true(page_has(fake, " Threads  1, timing off"));
+        assert_true(page_has(fake, " Threads  1, not timed"));
         assert_true(page_has(fake, " Counted  all"));
         assert_true(page_has(fake, "   -2.0K    -1000B     2.0K    1000B      10  a"));
         hit(fake, TOP_KEY_ESCAPE);
