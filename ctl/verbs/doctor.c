@@ -91,7 +91,7 @@ static void check_version(struct doctor *doctor, const struct table *status, con
                 return;
         }
         doctor_add(doctor, "versions", DOCTOR_PROBLEM, "spanallocd is %s, spanallocctl is %s", theirs, version);
-        doctor_advise(doctor, "install both from the same packages, then `systemctl restart spanallocd`");
+        doctor_advise(doctor, "install both in one version, then `systemctl restart spanallocd`");
 }
 
 static void check_counter(struct doctor *doctor, const struct table *status, const char *field, const char *what,
@@ -110,12 +110,13 @@ static void check_drops(struct doctor *doctor, const struct table *status) {
 
         if (refused) {
                 doctor_add(doctor, "drops", DOCTOR_PROBLEM,
-                           "%" PRIu64 " enters, opens and closes were refused; %s allocated under them are lost",
+                           "%" PRIu64 " enters, opens and closes were refused; %s allocated under them are in no span",
                            refused, format_bytes(lost, table_uint(status, 0, "lost_alloc_bytes")));
                 doctor_advise(doctor,
                               "`spanallocctl ps --sort -refused --columns pid,comm,refused,refused_depth` shows the "
-                              "processes; refused_depth was for more than 64 nested spans; for the rest make rings "
-                              "larger (spanallocd --ring-kib), or open fewer spans");
+                              "processes; refused_depth is for more than 64 nested spans; for the rest set a larger "
+                              "ring-kib in spanallocd.conf, reload spanallocd and restart the program, or open fewer "
+                              "spans");
         } else {
                 doctor_add(doctor, "drops", DOCTOR_OK, "nothing was refused, nothing is lost");
         }
@@ -125,8 +126,9 @@ static void check_drops(struct doctor *doctor, const struct table *status) {
         else {
                 doctor_add(doctor, "rings", DOCTOR_PROBLEM, "the fullest ring of the last seconds was %s full",
                            format_ppm(percent, fill));
-                doctor_advise(doctor, "make rings larger (spanallocd --ring-kib), or give spanallocd more processor "
-                                      "time");
+                doctor_advise(doctor,
+                              "give spanallocd more processor time, or set a larger ring-kib in spanallocd.conf, "
+                              "reload spanallocd and restart the programs");
         }
 }
 
@@ -138,20 +140,22 @@ void doctor_collector(struct doctor *doctor, const struct table *status, const c
         check_drops(doctor, status);
         before = doctor->count;
         check_counter(doctor, status, "rejected", "attach requests were rejected",
-                      "the collector's log says which limit it was; docs/limits.md lists them");
+                      "the collector's log says which limit it was; spanallocd(8) has the option for it");
         check_counter(doctor, status, "expelled", "processes broke the format of their segment and were expelled",
                       "the collector's log says how; look for a library of another version, or a program that writes "
                       "where it should not");
-        check_counter(doctor, status, "evicted", "open spans are no longer followed, since too many were open at once",
+        check_counter(doctor, status, "evicted",
+                      "open spans are no longer followed, because too many were open at once",
                       "look with `spanallocctl ps --sort -open` for a program that does not close its spans");
         check_counter(doctor, status, "left_behind",
-                      "processes lost their sums at a restart, since their books could not be taken over",
-                      "the collector's log says why; restart their units to have complete numbers");
+                      "processes began new rows at a restart, because their books could not be taken over",
+                      "nothing to do: they are counted again; restart their units only if you need rows that are "
+                      "complete from the start");
         check_counter(doctor, status, "follow_dropped", "events did not reach a follower that read too slowly",
                       "follow less, with --filter, --pid or --unit");
-        check_counter(doctor, status, "query_errors", "questions were refused",
-                      "most likely mistyped ones, or a program that asks with another protocol; the collector's log "
-                      "has more");
+        check_counter(doctor, status, "query_errors", "queries were refused",
+                      "most likely mistyped ones, or a program with another version of the protocol; the collector's "
+                      "log has more");
         if (doctor->count == before)
                 doctor_add(doctor, "limits", DOCTOR_OK, "no limit of the collector was reached");
 }
@@ -183,18 +187,21 @@ static void check_process(struct doctor *doctor, const struct table *ps, size_t 
         if (counting_is_missing(counting)) {
                 doctor_add(doctor, "process", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: %s", comm, pid, counting);
                 doctor_advise(doctor, "start it with LD_PRELOAD=libspanalloc-malloc.so.0, or link "
-                                      "libspanalloc-malloc; a static program can give a snapshot function of its own");
+                                      "libspanalloc-malloc; a static program can only count for itself "
+                                      "(spanalloc_set_snapshot)");
         } else if (counting_is_in_filter(counting)) {
                 doctor_add(doctor, "process", DOCTOR_NOTE, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
                 doctor_advise(doctor,
-                              "nothing to do while this collector runs; after a restart of the collector, restart "
-                              "the program");
+                              "nothing to do while this collector runs; after a restart of the collector it may be "
+                              "unable to attach: then restart the program");
         } else {
                 doctor_add(doctor, "process", DOCTOR_OK, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
         }
         if (!table_bool(ps, row, "balanced")) {
                 doctor_add(doctor, "books", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: its books do not balance", comm, pid);
-                doctor_advise(doctor, "that is an error in spanalloc: please report it, with `spanallocctl --json ps`");
+                doctor_advise(
+                        doctor,
+                        "this is an error in spanalloc: please report it, with the output of `spanallocctl --json ps`");
         }
         if (table_uint(ps, row, "coverage_ppm") < 990000 && table_uint(ps, row, "lost_alloc_bytes")) {
                 loss_add(&loss, ps, row);
@@ -256,35 +263,37 @@ static void program_lacks_library(struct doctor *doctor, const struct program_fa
                 doctor_add(doctor, "program", DOCTOR_PROBLEM,
                            "%s[%d]: LD_PRELOAD names libspanalloc-malloc, but it was not loaded", facts->comm,
                            (int)facts->pid);
-                doctor_advise(doctor, "a static program, a setuid one, and a root directory without the library cannot "
-                                      "be counted; link libspanalloc-malloc, or install it there");
+                doctor_advise(doctor,
+                              "it may be static or setuid, or its root directory (chroot, container) has no such "
+                              "library: install the library there, or link libspanalloc-malloc");
                 return;
         }
         doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: neither libspanalloc nor libspanalloc-malloc is in it",
                    facts->comm, (int)facts->pid);
         if (suffix && !strcmp(suffix, ".service"))
-                doctor_advise(doctor, "`spanallocctl enable --now %s`", text_quote(unit, sizeof(unit), facts->unit));
+                doctor_advise(doctor, "to count it: `spanallocctl enable --now %s`, which restarts the service",
+                              text_quote(unit, sizeof(unit), facts->unit));
         else
                 doctor_advise(doctor, "restart it with `spanallocctl run -- COMMAND`, or with "
                                       "LD_PRELOAD=libspanalloc-malloc.so.0");
 }
 
 static void program_lacks_socket(struct doctor *doctor, const struct program_facts *facts) {
-        doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: it looks for a collector at %s, which is not there",
+        doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: it looks for a collector at %s, where none is",
                    facts->comm, (int)facts->pid, facts->socket);
-        doctor_advise(doctor, "mount the directory of the collector's sockets into its root directory, or restart it "
-                              "with SPANALLOC_SOCKET=DIR/ingest.sock");
+        doctor_advise(doctor, "mount the directory of the collector's sockets where the program looks (in its chroot "
+                              "or container), or restart it with SPANALLOC_SOCKET=DIR/ingest.sock");
 }
 
 static void program_lacks_trust(struct doctor *doctor, const struct program_facts *facts) {
-        doctor_add(
-                doctor, "program", DOCTOR_PROBLEM,
-                "%s[%d]: it does not trust the collector: that one is user %u as it sees it%s, not root, nor its own "
-                "user %u, nor the owner of its /run/spanalloc",
-                facts->comm, (int)facts->pid, (unsigned)facts->collector,
-                facts->other_user_namespace ? " from its user namespace" : "", (unsigned)facts->uid);
-        doctor_advise(doctor, "mount the directory of the collector's sockets at /run/spanalloc in there, or run a "
-                              "collector in that user namespace");
+        doctor_add(doctor, "program", DOCTOR_PROBLEM,
+                   "%s[%d]: it does not trust the collector: for this program the collector is user %u%s, and a "
+                   "program trusts "
+                   "only root, its own user (%u), and the owner of /run/spanalloc as it sees it",
+                   facts->comm, (int)facts->pid, (unsigned)facts->collector,
+                   facts->other_user_namespace ? " (it is in a user namespace)" : "", (unsigned)facts->uid);
+        doctor_advise(doctor, "mount the directory of the collector's sockets at /run/spanalloc of the program's "
+                              "container, or run a collector in its user namespace");
 }
 
 /* The library makes no system call in a program that has installed a filter, nor in one that came with a filter, unless that
@@ -298,35 +307,37 @@ static void program_is_in_filter(struct doctor *doctor, const struct program_fac
         if (is_strict) {
                 doctor_add(doctor, "program", DOCTOR_PROBLEM,
                            "%s[%d]: it is in seccomp's strict mode, and cannot attach any more", comm, pid);
-                doctor_advise(doctor, "restart it while the collector runs: it attaches before it shuts itself in");
+                doctor_advise(doctor, "restart it while the collector runs: it attaches before it enters the mode");
                 return;
         }
         if (facts->calls_pass) {
-                doctor_add(doctor, "program", DOCTOR_NOTE,
-                           "%s[%d]: it has not attached, and is in a seccomp filter: it has shut itself in, and cannot "
-                           "any "
-                           "more, or the filter refuses what the library calls",
-                           comm, pid);
+                doctor_add(
+                        doctor, "program", DOCTOR_NOTE,
+                        "%s[%d]: it has not attached, and has a seccomp filter: either it installed the filter before "
+                        "it attached, or the filter forbids system calls that the library needs",
+                        comm, pid);
                 doctor_advise(doctor,
-                              "restart it while the collector runs: it attaches before it shuts itself in%s%s%s",
-                              is_service ? "; `spanallocctl enable --now " : "", is_service ? facts->unit : "",
-                              is_service ? "` says what its unit refuses" : "");
+                              "restart it while the collector runs: it attaches before it installs the filter%s%s%s",
+                              is_service ? "; `spanallocctl enable " : "", is_service ? facts->unit : "",
+                              is_service ? "` says what its unit forbids" : "");
                 return;
         }
         doctor_add(doctor, "program", DOCTOR_PROBLEM,
-                   "%s[%d]: it is in a seccomp filter that may kill it, so the library in it does not attach", comm,
-                   pid);
+                   "%s[%d]: its seccomp filter could kill it for a system call of the library, so the library makes "
+                   "none, and does not "
+                   "attach; the program is not in danger",
+                   comm, pid);
         if (is_service)
+                doctor_advise(doctor,
+                              "`spanallocctl enable %s` says whether its SystemCallFilter= lets it be counted; if the "
+                              "program installs the filter itself, restart it while the collector runs",
+                              text_quote(unit, sizeof(unit), facts->unit));
+        else
                 doctor_advise(
                         doctor,
-                        "`spanallocctl enable --now %s` says whether its SystemCallFilter= lets it be counted; if "
-                        "the program installs the filter itself, restart it while the collector runs",
-                        text_quote(unit, sizeof(unit), facts->unit));
-        else
-                doctor_advise(doctor,
-                              "if it came with the filter, and that answers with an errno and does not kill, "
-                              "restart it with SPANALLOC_SECCOMP=allow; if it installs the filter itself, restart "
-                              "it while the collector runs");
+                        "if the program installs the filter itself: restart it while the collector runs; if it is "
+                        "started with the filter, and the filter answers with an errno: restart it with "
+                        "SPANALLOC_SECCOMP=allow; if the filter kills: do not, the program would be killed");
 }
 
 void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
@@ -336,12 +347,12 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
         if (!facts->seen) {
                 doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: no permission to read its files in /proc", comm,
                            pid);
-                doctor_advise(doctor, "ask as its user, or as root");
+                doctor_advise(doctor, "run this command as its user, or as root");
         } else if (!facts->has_spans && !facts->has_counters) {
                 program_lacks_library(doctor, facts);
         } else if (facts->is_off) {
                 doctor_add(doctor, "program", DOCTOR_PROBLEM, "%s[%d]: it runs with SPANALLOC=0", comm, pid);
-                doctor_advise(doctor, "restart it without");
+                doctor_advise(doctor, "restart it without SPANALLOC=0 in its environment");
         } else if (facts->seccomp_mode == 1 || (facts->seccomp_mode && !facts->calls_pass)) {
                 program_is_in_filter(doctor, facts);
         } else if (!facts->socket_exists) {
@@ -349,23 +360,25 @@ void doctor_program(struct doctor *doctor, const struct program_facts *facts) {
         } else if (facts->socket_is_other) {
                 doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: its collector is another one, at %s", comm, pid,
                            facts->socket);
-                doctor_advise(doctor, "ask that one, with --socket");
+                doctor_advise(doctor, "run this command with --socket=PATH of that one");
         } else if (!trusts(facts)) {
                 program_lacks_trust(doctor, facts);
         } else if (facts->seccomp_mode) { /* which may be harmless: what is certain comes before it */
                 program_is_in_filter(doctor, facts);
         } else if (facts->no_new_privs) {
                 /* The library expects a filter, and the collector does not look for one: docs/decisions/sandboxes.md. */
-                doctor_add(doctor, "program", DOCTOR_NOTE,
-                           "%s[%d]: it has not attached, and cannot if it set no_new_privs while it had no collector",
-                           comm, pid);
-                doctor_advise(doctor,
-                              "if its next span and 64 allocations change nothing, restart it while the collector "
-                              "runs");
+                doctor_add(
+                        doctor, "program", DOCTOR_NOTE,
+                        "%s[%d]: it has not attached yet; if it set no_new_privs while it had no collector, it cannot",
+                        comm, pid);
+                doctor_advise(doctor, "wait until it has opened a span or allocated 64 times; if it is still not "
+                                      "attached, restart it "
+                                      "while the collector runs");
         } else {
-                doctor_add(doctor, "program", DOCTOR_NOTE, "%s[%d]: nothing keeps it from attaching to %s", comm, pid,
-                           facts->socket);
-                doctor_advise(doctor, "it does so at its next span, or within 64 allocations; the collector's log says "
-                                      "so if it was rejected");
+                doctor_add(doctor, "program", DOCTOR_NOTE,
+                           "%s[%d]: it is able to attach to %s, and has not done so yet", comm, pid, facts->socket);
+                doctor_advise(doctor,
+                              "it attaches at its next span, or within 64 allocations; if the collector rejected "
+                              "it, the log says why");
         }
 }

@@ -131,7 +131,7 @@ chmod 666 "$INGEST"
 note "a user namespace without root, and a socket outside /run/spanalloc: doctor says why"
 in_users "$INGEST"
 why() {
-        doctor_of "$INSIDE" | grep -q 'does not trust the collector: that one is user 65534 as it sees it from its user namespace'
+        doctor_of "$INSIDE" | grep -q 'does not trust the collector: for this program the collector is user 65534 (it is in a user namespace)'
 }
 wait_for "the reason" why
 expect "counted" "$(ps_field "$INSIDE" counting)" ""
@@ -151,7 +151,7 @@ end $other
 SPANALLOC_SOCKET=$WORK/nowhere/ingest.sock LD_PRELOAD=$PRELOAD bash -c "$looping" &
 other=$!
 wait_for "its maps" grep -q libspanalloc-malloc "/proc/$other/maps"
-expect_match "no socket" "$(doctor_of $other)" "problem: .* looks for a collector at $WORK/nowhere/ingest.sock, which is not there"
+expect_match "no socket" "$(doctor_of $other)" "problem: .* looks for a collector at $WORK/nowhere/ingest.sock, where none is"
 end $other
 LD_PRELOAD=$PRELOAD bash -c "$looping" &
 other=$!

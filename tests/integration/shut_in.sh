@@ -82,7 +82,7 @@ if [ -z "$outer" ]; then
         wait_for "the program" says "shut in" "$WORK/narrow.out"
         "$CTL" --socket "$QUERY" --json doctor >"$WORK/doctor" || true
         expect_match "doctor" "$(jq -r '.findings[] | select(.state == "problem") | "\(.text) -> \(.advice)"' "$WORK/doctor")" \
-                "\[$pid\]: it is in a seccomp filter that may kill it, .* -> .*SPANALLOC_SECCOMP=allow"
+                "\[$pid\]: its seccomp filter could kill it .* -> .*SPANALLOC_SECCOMP=allow"
         expect "its rows" "$(json "[.processes[] | select(.pid == $pid)] | length" ps)" 0
         kill "$pid"
 fi
@@ -110,7 +110,7 @@ if [ "$has_landlock" = yes ]; then
         expect "its rows" "$(json "[.processes[] | select(.pid == $pid)] | length" ps)" 0
         "$CTL" --socket "$QUERY" --json doctor --pid "$pid" >"$WORK/doctor" || true
         [ -n "$outer" ] || expect_match "doctor" "$(jq -r '.findings[] | select(.check == "program") | .text' "$WORK/doctor")" \
-                "\[$pid\]: it has not attached, and cannot if it set no_new_privs"
+                "\[$pid\]: it has not attached yet; if it set no_new_privs"
         kill "$pid"
 else
         note "Optional: this kernel has no landlock"
