@@ -165,9 +165,9 @@ uint32_t books_path_depth(const struct books *books, uint32_t path); /* 0 for a 
  * the length that was needed. */
 size_t books_path_text(const struct books *books, uint32_t path, char *buf, size_t size);
 
-/* Sums the frames that are open, for rows of that time, in portions: where there are very many of them, a row is of the
- * time `now_ns` or later, and without this call it takes as long as they do.  True: they are summed. */
-bool books_sum_open_some(const struct books *books, uint64_t now_ns);
+/* Sums the frames that are open, for rows of that time.  Where there are very many of them, once for an answer: a row is
+ * then of the time `now_ns` or later. */
+void books_sum_open_frames(const struct books *books, uint64_t now_ns);
 
 /* The row of one path, less what stood there at the last reset. */
 void books_path_row(const struct books *books, uint32_t path, uint64_t now_ns, struct books_row *ret);

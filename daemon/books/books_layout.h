@@ -118,7 +118,6 @@ struct books_cache {
         uint64_t open_totals_commit, open_totals_since_ns; /* at its begin */
         uint64_t open_frames;                              /* that are in it */
         uint32_t open_totals_paths;
-        uint32_t open_lane, open_lanes; /* the next lane, and behind the last one */
 
         /* what the process has counted, over all lanes, as of a commit; 0: not known */
         uint64_t counted_commit, counted[SHM_COUNTERS];
@@ -167,6 +166,9 @@ int books_find_mark(const struct books *books, uint64_t now_ns, uint64_t since_n
 bool books_mark_reaches(const struct books *books, int mark, uint64_t now_ns, uint64_t since_ns);
 uint64_t books_total(const struct books *books, uint32_t path, int counter);
 uint64_t books_total_ticks(const struct books *books, uint32_t path);
+/* The same as of the moment of the last sum, for what is to be subtracted later. */
+uint64_t books_summed_total(const struct books *books, uint32_t path, int counter);
+uint64_t books_summed_ticks(const struct books *books, uint32_t path);
 
 /* threads_in.c */
 void books_drop_threads_in(const struct books *books);

@@ -150,9 +150,7 @@ static bool is_late_at(const struct query *query, uint32_t at) {
 
 /* Ids are given out parent first, so one pass from the last to the first adds all up.  False: the slice is over. */
 static bool tree_sum(struct tree *tree, struct query *query, const struct query_params *params) {
-        while (!books_sum_open_some(tree->process->books, tree->now_ns))
-                if (query_is_late(query))
-                        return false;
+        books_sum_open_frames(tree->process->books, tree->now_ns);
         while (tree->at > 0) {
                 sum_node(tree, tree->at--, query, params);
                 if (is_late_at(query, tree->at))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Totals with frames that are open: where there are very many frames, they are summed in portions, once for each answer,
- * and what changes between two portions is counted once.
+ * Totals with frames that are open: where there are very many frames, they are summed once for each answer, and what changes
+ * after the sum is counted once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,27 +62,14 @@ static void count(struct books *books, uint32_t i, uint64_t n) {
         books_commit(books);
 }
 
-static void test_portions(void **unused) {
-        struct books *books = begin(DEPTH);
-        unsigned calls = 1;
-
-        while (!books_sum_open_some(books, 5))
-                calls++;
-        assert_in_range(calls, 3, LANES);
-        assert_int_equal(total(books, 5), LANES * HELD);
-        books_free(books);
-}
-
-/* One that was summed already, and one that was not yet. */
-static void test_ends_between_portions(void **unused) {
+/* A frame that ends after the sum, with more than all of them had. */
+static void test_end_after_the_sum(void **unused) {
         struct books *books = begin(DEPTH);
 
-        assert_false(books_sum_open_some(books, 5));
+        books_sum_open_frames(books, 5);
         end_frame(books, 0, HELD + 5);
         end_frame(books, LANES - 1, HELD + 3);
-        while (!books_sum_open_some(books, 5))
-                ;
-        assert_in_range(total(books, 5), LANES * HELD - HELD, LANES * HELD + 5 + 3);
+        assert_int_equal(total(books, 5), LANES * HELD);
         assert_int_equal(total(books, 6), LANES * HELD + 5 + 3);
         books_free(books);
 }
@@ -93,12 +80,12 @@ static void test_once_for_an_answer(void **unused) {
 
         assert_int_equal(total(books, 5), LANES * HELD);
         count(books, 1, 2 * HELD);
-        assert_true(books_sum_open_some(books, 5));
+        books_sum_open_frames(books, 5);
         assert_int_equal(total(books, 5), LANES * HELD);
-        assert_true(books_sum_open_some(books, 4)); /* an answer that was begun before */
+        books_sum_open_frames(books, 4); /* an answer that was begun before */
+        assert_int_equal(total(books, 5), LANES * HELD);
         end_frame(books, 2, 100 * LANES * HELD);
         assert_int_equal(total(books, 5), 100 * LANES * HELD);
-        assert_false(books_sum_open_some(books, 6));
         assert_int_equal(total(books, 6), 100 * LANES * HELD + LANES * HELD);
         books_free(books);
 }
@@ -115,27 +102,28 @@ static void test_few(void **unused) {
         books_free(books);
 }
 
-/* A reset in portions stands at what rows showed, and what comes after it is shown. */
+/* A reset in portions is of the moment of its sum, exactly, whatever ends between two of them. */
 static void test_reset(void **unused) {
         struct books *books = begin(DEPTH);
         struct books_progress progress = {0};
 
-        assert_false(books_reset_some(books, 7, &progress, 1024));
+        assert_false(books_reset_some(books, 7, &progress, 0));
         assert_int_equal(progress.since_ns, 7);
+        end_frame(books, 0, 100 * LANES * HELD);
         while (!books_reset_some(books, 8, &progress, 1024))
                 ;
-        assert_int_equal(total(books, 9), 0);
+        assert_int_equal(total(books, 9), 100 * LANES * HELD - HELD);
         count(books, 1, 2 * HELD);
-        assert_int_equal(total(books, 10), HELD);
+        assert_int_equal(total(books, 10), 100 * LANES * HELD);
         books_mark(books, 11);
-        assert_int_equal(total(books, 12), HELD);
+        assert_int_equal(total(books, 12), 100 * LANES * HELD);
         books_free(books);
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_portions), cmocka_unit_test(test_ends_between_portions),
-                cmocka_unit_test(test_once_for_an_answer), cmocka_unit_test(test_few), cmocka_unit_test(test_reset)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_end_after_the_sum),
+                                           cmocka_unit_test(test_once_for_an_answer), cmocka_unit_test(test_few),
+                                           cmocka_unit_test(test_reset)};
 
         return cmocka_run_group_tests_name("open_frames", tests, NULL, NULL);
 }

@@ -191,15 +191,13 @@ static void test_reset(void **unused) {
         struct fixture f = {0};
         struct collector_reset reset = {0};
         size_t index = 0;
-        unsigned slices = 0;
 
         begin(&f);
         while (process_drain(f.first, 1) == DRAIN_CUT)
                 ;
         f.second = attach(&f);
         while (!collector_reset_some(f.collector, &index, &reset))
-                slices++;
-        assert_true(slices > LANES * OPEN / 20000);
+                ;
         assert_int_equal(reset.count, 2);
         assert_int_equal(index, 2);
         run(&f);

@@ -20,7 +20,7 @@ static void remember_time(const struct books *books, uint32_t path, struct time_
 
         if (!books->book->clock_rate)
                 return;
-        total = books_total_ticks(books, path);
+        total = books_summed_ticks(books, path);
         if (times->self | total | times->calls)
                 *to = (struct time_sums){times->self, total, times->calls, times->calls_total};
 }
@@ -30,7 +30,7 @@ static void remember_path(const struct books *books, uint32_t path, struct sums 
 
         memcpy(to->self, t->self, sizeof t->self);
         for (int c = 0; c < SHM_COUNTERS; c++)
-                to->total[c] = books_total(books, path, c);
+                to->total[c] = books_summed_total(books, path, c);
         to->cycles = t->cycles;
         to->opened = t->opened;
         to->closed = t->closed;
@@ -47,9 +47,7 @@ static bool remember(struct books *books, struct sums *to, struct time_sums *tim
         books->arena.untracked++;
         if (!progress->since_ns)
                 progress->since_ns = now_ns;
-        while (!books_sum_open_some(books, progress->since_ns))
-                if (portion != UINT32_MAX)
-                        return false;
+        books_sum_open_frames(books, progress->since_ns);
         if (!progress->path)
                 books_process_counted(books, to[0].self);
         for (; progress->path < books->book->paths; portion--) {

@@ -17,12 +17,10 @@ static uint64_t minus(uint64_t a, uint64_t b) {
 
 /* ----------------------------------------------------------------------------------------------- open frames -- */
 
-/* So many take longer than a row, and are not summed again for each commit: once for each answer. */
-#define FRAMES_MANY    8192u
-#define FRAMES_PORTION 16384u
+/* So many take longer than a row, and are not summed again for each commit: once for each answer.  They are summed in one
+ * go, 4,096 threads in 64 spans in 9 ms: a sum of several moments would lack what ends between two of them. */
+#define FRAMES_MANY 8192u
 
-/* A path's total is at least what it was when its first open frame was met, and what each of its frames had when it was
- * met: none of these was at its end before.  So the parts of a sum may be of several moments. */
 static void add_frame(const struct books *books, const struct lane *lane, const struct frame *frame) {
         struct open_total *open = &books->cache->open_totals[frame->path];
         const uint64_t *credit = frame_credit(frame);
@@ -47,44 +45,37 @@ static bool begin_open(const struct books *books, uint64_t now_ns) {
         cache->open_totals_commit = atomic_load(&books->arena.header->commit);
         cache->open_totals_since_ns = now_ns;
         cache->open_frames = 0;
-        cache->open_lane = 0;
-        cache->open_lanes = books->book->lanes;
         return cache->open_totals;
 }
 
-/* One that is begun, or is made of very many, serves for all that asked before its begin. */
+/* One of very many serves for all that asked before its begin. */
 static bool open_serves(const struct books *books, uint64_t now_ns) {
         const struct books_cache *cache = books->cache;
 
         if (!cache->open_totals)
                 return false;
-        if ((cache->open_lane < cache->open_lanes || cache->open_frames > FRAMES_MANY) &&
-            cache->open_totals_since_ns >= now_ns)
+        if (cache->open_frames > FRAMES_MANY && cache->open_totals_since_ns >= now_ns)
                 return true;
-        return cache->open_lane == cache->open_lanes && !books->arena.in_batch &&
-               cache->open_totals_commit == atomic_load(&books->arena.header->commit) &&
+        return !books->arena.in_batch && cache->open_totals_commit == atomic_load(&books->arena.header->commit) &&
                cache->open_totals_paths == books->book->paths + 1;
 }
 
-bool books_sum_open_some(const struct books *books, uint64_t now_ns) {
+void books_sum_open_frames(const struct books *books, uint64_t now_ns) {
         struct books_cache *cache = books->cache;
-        uint32_t left = FRAMES_PORTION;
 
-        if (!open_serves(books, now_ns) && !begin_open(books, now_ns))
-                return true; /* rows then show completed cycles only */
-        for (; cache->open_lane < cache->open_lanes; cache->open_lane++) {
-                const struct lane *lane = &books->lanes[cache->open_lane];
+        if (open_serves(books, now_ns))
+                return;
+        if (!begin_open(books, now_ns))
+                return; /* rows then show completed cycles only */
+        for (uint32_t i = 0; i < books->book->lanes; i++) {
+                const struct lane *lane = &books->lanes[i];
 
-                if (left < lane->depth + 1)
-                        return false;
-                left -= lane->depth + 1;
                 cache->open_frames += lane->depth;
                 for (uint32_t f = 0; f < lane->depth; f++)
                         if ((lane->frames[f].flags & FRAME_OUTER_NAME) &&
                             lane->frames[f].path < cache->open_totals_paths)
                                 add_frame(books, lane, &lane->frames[f]);
         }
-        return true;
 }
 
 /* Of one that was met and has ended since, the total is in the books. */
@@ -92,6 +83,7 @@ static uint64_t larger(uint64_t total, uint64_t with_open) {
         return (int64_t)(with_open - total) > 0 ? with_open : total;
 }
 
+/* NULL: none was open when they were summed. */
 static const struct open_total *open_total(const struct books *books, uint32_t path) {
         const struct books_cache *cache = books->cache;
 
@@ -105,6 +97,18 @@ uint64_t books_total(const struct books *books, uint32_t path, int counter) {
         uint64_t total = books->tallies[path].total[counter];
 
         return open ? larger(total, open->counters[counter]) : total;
+}
+
+uint64_t books_summed_total(const struct books *books, uint32_t path, int counter) {
+        const struct open_total *open = open_total(books, path);
+
+        return open ? open->counters[counter] : books->tallies[path].total[counter];
+}
+
+uint64_t books_summed_ticks(const struct books *books, uint32_t path) {
+        const struct open_total *open = open_total(books, path);
+
+        return open ? open->ticks : books->span_times[path].total;
 }
 
 uint64_t books_total_ticks(const struct books *books, uint32_t path) {
@@ -205,8 +209,7 @@ bool books_path_sums(const struct books *books, uint32_t path, uint64_t now_ns, 
         int mark = books_find_mark(books, now_ns, since_ns);
 
         *ret = (struct books_row){0};
-        while (!books_sum_open_some(books, now_ns))
-                ;
+        books_sum_open_frames(books, now_ns);
         add_path(books, path, base_of(books, mark, path), now_ns, ret);
         return books_mark_reaches(books, mark, now_ns, since_ns);
 }
@@ -227,8 +230,7 @@ void books_name_walk_begin(struct books_name_walk *walk, const struct books *boo
 bool books_name_walk_sums(struct books_name_walk *walk, const struct books *books, uint32_t portion) {
         struct books_row *row = walk->row;
 
-        if (!books_sum_open_some(books, walk->now_ns))
-                return false;
+        books_sum_open_frames(books, walk->now_ns);
         for (; walk->next && portion; walk->next = books->tallies[walk->next].next_path, portion--) {
                 uint64_t before = row->total[SHM_ALLOC_BYTES], bytes;
 
