@@ -149,7 +149,7 @@ wait_for "its span" has_hello
 
 note "the demo"
 inside spanallocctl demo >"$WORK/out" 2>&1 </dev/null || fail "the demo ended with $?: $(cat "$WORK/out")"
-expect_match "what the demo shows" "$(cat "$WORK/out")" '^[^ ]+ +[0-9]+ +query '
+expect_match "what the demo shows" "$(cat "$WORK/out")" '^pkgindex\[[0-9]+\] +query '
 
 note "upgrade to $NEWER, under a program"
 daemon=$(boot_main_pid spanallocd)

@@ -124,15 +124,19 @@ static void begin(struct fixture *f) {
         is_late = true;
 }
 
+static bool is_going(const struct process *process) {
+        return process && process->drain && process_is_ending(process);
+}
+
 static void on_work(void *userdata, enum collector_work work, uint64_t now_ns) {
         struct fixture *f = userdata;
 
         f->passes += work == COLLECTOR_PASS;
-        if (!f->first->drain || f->passes == PASSES_MAX)
+        if ((!f->first->drain && !is_going(f->second)) || f->passes == PASSES_MAX)
                 reactor_stop(f->reactor);
 }
 
-/* The loop runs until the first one has ended. */
+/* The loop runs until the first one has ended, and the second, if it is replaced as well. */
 static void run(struct fixture *f) {
         struct books_process_row row;
         struct books_row path;
