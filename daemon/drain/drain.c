@@ -23,7 +23,7 @@
 /* A high-water mark that forgets: two stretches of five seconds. */
 #define FILL_NS UINT64_C(5000000000)
 
-/* Each takes some pages that nobody has touched yet. */
+/* Each takes some pages that are not touched yet. */
 #define NEW_LANES        256u
 
 #define PARTIALS_PORTION 2048u /* spans of which an enter was refused, that one call looks up */
