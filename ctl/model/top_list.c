@@ -318,7 +318,8 @@ static size_t group(struct top_model *model, size_t count, enum top_kind kind) {
                 top_list_fill(model, &model->flat.slots[model->ordered[i].at], &model->sums[i]);
                 model->sums[i].kind = kind;
         }
-        qsort(model->sums, count, sizeof(*model->sums), compare_groups);
+        if (count)
+                qsort(model->sums, count, sizeof(*model->sums), compare_groups);
         for (size_t i = 0; i < count; i++) {
                 struct top_row row = model->sums[i];
 

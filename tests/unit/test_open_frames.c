@@ -115,7 +115,9 @@ static void test_reset(void **unused) {
         assert_int_equal(total(books, 9), 100 * LANES * HELD - HELD);
         count(books, 1, 2 * HELD);
         assert_int_equal(total(books, 10), 100 * LANES * HELD);
+        books_begin(books, 11);
         books_mark(books, 11);
+        books_commit(books);
         assert_int_equal(total(books, 12), 100 * LANES * HELD);
         books_free(books);
 }

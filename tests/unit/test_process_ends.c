@@ -252,6 +252,7 @@ static void test_successor(void **unused) {
         segment = fcntl(process_segment_fd(f.first), F_DUPFD_CLOEXEC, 0);
         assert_true(books >= 0 && segment >= 0);
         stop(&f);
+        f.second = NULL;
 
         start(&f);
         assert_int_equal(takeover_process(f.collector, number, books, segment, -1, &f.first, &why), 0);
