@@ -71,6 +71,24 @@ const struct table_cell *table_at(const struct table *table, size_t row, int col
         return &table->cells[row * table->column_count + (size_t)column];
 }
 
+int table_cell_compare(const struct table_cell *a, const struct table_cell *b) {
+        if (a->type != b->type)
+                return a->type == WIRE_COLUMN_TEXT ? -1 : 1;
+        switch (a->type) {
+        case WIRE_COLUMN_UINT:
+                return a->u < b->u ? -1 : a->u > b->u;
+        case WIRE_COLUMN_INT:
+                return a->i < b->i ? -1 : a->i > b->i;
+        case WIRE_COLUMN_BOOL:
+                return a->b - b->b;
+        case WIRE_COLUMN_TEXT:
+                return strcmp(a->text, b->text);
+        case WIRE_COLUMN_MAP:
+                return 0;
+        }
+        return 0;
+}
+
 static const struct table_cell *find_cell(const struct table *table, size_t row, const char *name,
                                           enum wire_column_type type) {
         const struct table_cell *cell = table_at(table, row, table_column(table, name));

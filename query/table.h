@@ -59,6 +59,9 @@ void table_keep_rows(struct table *table, const bool *keep);
 int table_column(const struct table *table, const char *name);
 /* One cell; NULL when there is none (also for column -1). */
 const struct table_cell *table_at(const struct table *table, size_t row, int column);
+/* The order of two cells of a column: below, above or 0.  A text in a column of numbers stands for no number, and comes
+ * first; maps have no order. */
+int table_cell_compare(const struct table_cell *a, const struct table_cell *b);
 /* By name; 0, false or "" when the column is not there or not of that type.  table_uint gives 0 for negative INT. */
 uint64_t table_uint(const struct table *table, size_t row, const char *column);
 int64_t table_int(const struct table *table, size_t row, const char *column);

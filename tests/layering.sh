@@ -79,13 +79,14 @@ room daemon/query daemon/collector/ daemon/processes/ daemon/loop/ $wire $books 
 room daemon/spanallocd daemon/query/ daemon/collector/ daemon/loop/ $books $host shm/
 room query $wire
 room ctl/options $wire
-room ctl/output ctl/options/ query/ $wire
-room ctl/session ctl/output/ ctl/options/ query/ $wire
-room ctl/model ctl/session/ ctl/output/ ctl/options/ query/
-room ctl/top ctl/model/ ctl/session/ ctl/output/ ctl/options/ query/
-room ctl/run ctl/session/ ctl/output/ ctl/options/ query/ daemon/query/ daemon/collector/ daemon/loop/ $host
-room ctl/unit ctl/run/ ctl/session/ ctl/output/ ctl/options/ query/
-room ctl/verbs ctl/unit/ ctl/run/ ctl/top/ ctl/model/ ctl/session/ ctl/output/ ctl/options/ query/ daemon/host/
+room ctl/rows query/ $wire
+room ctl/output ctl/options/ ctl/rows/ query/ $wire
+room ctl/session ctl/output/ ctl/options/ ctl/rows/ query/ $wire
+room ctl/model ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
+room ctl/top ctl/model/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
+room ctl/run ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/ daemon/query/ daemon/collector/ daemon/loop/ $host
+room ctl/unit ctl/run/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
+room ctl/verbs ctl/unit/ ctl/run/ ctl/top/ ctl/model/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/ daemon/host/
 may_quote docs/man 'ctl/|daemon/'
 may_quote examples '[a-z_]+\.h'
 may_quote tests/integration/programs 'x^'

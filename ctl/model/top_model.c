@@ -9,7 +9,7 @@
 
 #include "ctl/model/top_list.h"
 #include "ctl/model/top_tree.h"
-#include "ctl/output/outside.h"
+#include "ctl/rows/outside.h"
 
 static void forget_totals(struct top_model *model) {
         for (int i = 0; i < TOP_HISTORY; i++)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "ctl/model/top_list.h"
-#include "ctl/output/outside.h"
 #include "ctl/output/text.h"
+#include "ctl/rows/outside.h"
 
 /* The name of threads that are called as their process is not told twice. */
 const char *top_short_span(const char *span, const char *comm) {

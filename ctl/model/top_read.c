@@ -10,8 +10,8 @@
 
 #include "base/clean_text.h"
 #include "ctl/model/top_read.h"
-#include "ctl/output/counting.h"
 #include "ctl/output/text.h"
+#include "ctl/rows/counting.h"
 
 enum field {
         FIELD_OTHER,

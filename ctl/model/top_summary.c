@@ -7,7 +7,7 @@
 
 #include "base/nanoseconds.h"
 #include "ctl/model/top_summary.h"
-#include "ctl/output/counting.h"
+#include "ctl/rows/counting.h"
 
 static bool is_exact(const char *quality) {
         return !*quality || !strcmp(quality, "exact");

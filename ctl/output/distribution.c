@@ -11,21 +11,24 @@
 #include "ctl/output/format.h"
 #include "ctl/output/text.h"
 
+static void count(struct distribution *d, unsigned at, uint64_t n) {
+        if (!n)
+                return;
+        if (!d->total || at < d->first)
+                d->first = at;
+        if (!d->total || at > d->last)
+                d->last = at;
+        d->counts[at] += n;
+        d->total += n;
+        if (d->counts[at] > d->most)
+                d->most = d->counts[at];
+}
+
 void distribution_add(struct distribution *d, const struct table_map *map) {
         for (size_t i = 0; map && i < map->count; i++) {
-                uint64_t from = strtoull(map->entries[i].name, NULL, 10), n = map->entries[i].values[0];
-                unsigned at = from ? 63 - (unsigned)__builtin_clzll(from) : 0;
+                uint64_t from = strtoull(map->entries[i].name, NULL, 10);
 
-                if (!n)
-                        continue;
-                if (!d->total || at < d->first)
-                        d->first = at;
-                if (!d->total || at > d->last)
-                        d->last = at;
-                d->counts[at] += n;
-                d->total += n;
-                if (d->counts[at] > d->most)
-                        d->most = d->counts[at];
+                count(d, from ? 63 - (unsigned)__builtin_clzll(from) : 0, map->entries[i].values[0]);
         }
 }
 
@@ -51,22 +54,9 @@ static int64_t net_from(unsigned n) {
         return n < DISTRIBUTION_NET_ZERO ? -from : from;
 }
 
-void distribution_net_add(struct distribution_net *d, const struct table_map *map) {
-        for (size_t i = 0; map && i < map->count; i++) {
-                unsigned at = index_of_net(strtoll(map->entries[i].name, NULL, 10));
-                uint64_t n = map->entries[i].values[0];
-
-                if (!n)
-                        continue;
-                if (!d->total || at < d->first)
-                        d->first = at;
-                if (!d->total || at > d->last)
-                        d->last = at;
-                d->counts[at] += n;
-                d->total += n;
-                if (d->counts[at] > d->most)
-                        d->most = d->counts[at];
-        }
+void distribution_net_add(struct distribution *d, const struct table_map *map) {
+        for (size_t i = 0; map && i < map->count; i++)
+                count(d, index_of_net(strtoll(map->entries[i].name, NULL, 10)), map->entries[i].values[0]);
 }
 
 static char *line_of(char buf[DISTRIBUTION_LINE_MAX], const char *from, uint64_t count, uint64_t total, uint64_t most,
@@ -86,8 +76,7 @@ char *distribution_line(const struct distribution *d, unsigned n, size_t width, 
         return line_of(buf, format_bytes(from, n ? UINT64_C(1) << n : 0), d->counts[n], d->total, d->most, width);
 }
 
-char *distribution_net_line(const struct distribution_net *d, unsigned n, size_t width,
-                            char buf[DISTRIBUTION_LINE_MAX]) {
+char *distribution_net_line(const struct distribution *d, unsigned n, size_t width, char buf[DISTRIBUTION_LINE_MAX]) {
         char from[FORMAT_MAX];
 
         return line_of(buf, format_net_bytes(from, net_from(n)), d->counts[n], d->total, d->most, width);

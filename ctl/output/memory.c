@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/memory.h"
+#include "ctl/rows/counting.h"
 
 /* Stacks and what malloc keeps in reserve are never in the books: a difference counts from here on. */
 #define SLACK_BYTES (UINT64_C(64) << 20)

@@ -17,8 +17,8 @@
 
 #include "base/nanoseconds.h"
 #include "ctl/output/format.h"
-#include "ctl/output/outside.h"
 #include "ctl/output/render.h"
+#include "ctl/rows/outside.h"
 
 struct render {
         struct libscols_table *table;

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/output/counting.h"
 #include "ctl/output/format.h"
-#include "ctl/output/outside.h"
 #include "ctl/output/render.h"
 #include "ctl/output/render_tree.h"
+#include "ctl/rows/counting.h"
+#include "ctl/rows/outside.h"
 
 /* Rows from the root to the one that was drawn last. */
 struct ancestor {

@@ -24,21 +24,6 @@ struct ordering {
         size_t *order; /* rows, from place 1: siblings side by side */
 };
 
-static int compare_cells(const struct table_cell *a, const struct table_cell *b) {
-        switch (a->type) {
-        case WIRE_COLUMN_UINT:
-                return a->u < b->u ? -1 : a->u > b->u;
-        case WIRE_COLUMN_INT:
-                return a->i < b->i ? -1 : a->i > b->i;
-        case WIRE_COLUMN_BOOL:
-                return a->b - b->b;
-        case WIRE_COLUMN_TEXT:
-                return strcmp(a->text, b->text);
-        default:
-                return 0;
-        }
-}
-
 static int compare_rows(const void *a, const void *b, void *userdata) {
         const struct ordering *ordering = userdata;
         size_t x = *(const size_t *)a, y = *(const size_t *)b;
@@ -49,8 +34,8 @@ static int compare_rows(const void *a, const void *b, void *userdata) {
                 return m->process < n->process ? -1 : 1;
         if (m->parent != n->parent)
                 return m->parent < n->parent ? -1 : 1;
-        r = compare_cells(table_at(ordering->tree, x - 1, ordering->column),
-                          table_at(ordering->tree, y - 1, ordering->column));
+        r = table_cell_compare(table_at(ordering->tree, x - 1, ordering->column),
+                               table_at(ordering->tree, y - 1, ordering->column));
         if (r != 0)
                 return ordering->descending ? -r : r;
         return x < y ? -1 : x > y;

@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "base/clean_text.h"
-#include "ctl/output/counting.h"
 #include "ctl/output/format.h"
 #include "ctl/output/json.h"
-#include "ctl/output/loss.h"
 #include "ctl/output/text.h"
+#include "ctl/rows/counting.h"
+#include "ctl/rows/loss.h"
 #include "ctl/run/report.h"
 #include "ctl/run/report_fold.h"
 #include "ctl/run/report_tables.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/output/counting.h"
-#include "ctl/output/outside.h"
+#include "ctl/rows/counting.h"
+#include "ctl/rows/outside.h"
 #include "ctl/run/program_name.h"
 #include "ctl/run/report_fold.h"
 

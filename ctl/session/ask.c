@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "ctl/output/counting.h"
 #include "ctl/output/view.h"
+#include "ctl/rows/counting.h"
 #include "ctl/session/ask.h"
 
 struct client_params ask_params(const struct options *options) {

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/output/counting.h"
 #include "ctl/output/format.h"
-#include "ctl/output/loss.h"
 #include "ctl/output/text.h"
+#include "ctl/rows/counting.h"
+#include "ctl/rows/loss.h"
 #include "ctl/top/top_lines.h"
 #include "ctl/top/top_ui.h"
 

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "ctl/output/format.h"
-#include "ctl/output/outside.h"
+#include "ctl/rows/outside.h"
 #include "ctl/session/ask.h"
 #include "ctl/top/top_refresh.h"
 

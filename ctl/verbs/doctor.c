@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/output/counting.h"
 #include "ctl/output/format.h"
-#include "ctl/output/loss.h"
 #include "ctl/output/memory.h"
 #include "ctl/output/text.h"
+#include "ctl/rows/counting.h"
+#include "ctl/rows/loss.h"
 #include "ctl/verbs/doctor.h"
 
 enum { PROCESSES_MAX = 100 /* that are told of one by one */ };

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "ctl/output/outside.h"
+#include "ctl/rows/outside.h"
 #include "ctl/verbs/show.h"
 
 uint64_t show_sum(const struct show *show, const char *column) {

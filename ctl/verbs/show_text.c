@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/output/counting.h"
 #include "ctl/output/distribution.h"
 #include "ctl/output/format.h"
-#include "ctl/output/loss.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/output/view.h"
+#include "ctl/rows/counting.h"
+#include "ctl/rows/loss.h"
 #include "ctl/session/pager.h"
 #include "ctl/verbs/show_text.h"
 
@@ -115,7 +115,7 @@ static void print_per_call(const struct show *show, FILE *stream) {
 
 /* Of the same calls as the bytes per call; nothing if each freed what it allocated. */
 static void print_nets(const struct show *show, FILE *stream) {
-        struct distribution_net nets = {0};
+        struct distribution nets = {0};
         char line[DISTRIBUTION_LINE_MAX];
 
         for (size_t row = 0; row < show->spans->row_count; row++)

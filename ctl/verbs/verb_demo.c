@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/output/outside.h"
+#include "ctl/rows/outside.h"
 #include "ctl/run/run_preload.h"
 #include "ctl/session/ask.h"
 #include "ctl/top/top.h"

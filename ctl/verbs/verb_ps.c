@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "ctl/output/counting.h"
 #include "ctl/output/memory.h"
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
+#include "ctl/rows/counting.h"
 #include "ctl/session/ask.h"
 #include "ctl/verbs/ps_rows.h"
 #include "ctl/verbs/show_table.h"

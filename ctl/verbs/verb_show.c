@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ctl/options/suggest.h"
-#include "ctl/output/outside.h"
+#include "ctl/rows/outside.h"
 #include "ctl/verbs/show_outside.h"
 #include "ctl/verbs/show_text.h"
 #include "ctl/verbs/verbs.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/output/by_name.h"
+#include "ctl/rows/by_name.h"
 #include "ctl/session/ask.h"
 #include "ctl/session/fail.h"
 #include "ctl/verbs/show_table.h"

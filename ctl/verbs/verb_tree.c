@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "ctl/output/bars.h"
-#include "ctl/output/by_name.h"
 #include "ctl/output/render_tree.h"
 #include "ctl/output/tree_order.h"
+#include "ctl/rows/by_name.h"
 #include "ctl/session/ask.h"
 #include "ctl/session/pager.h"
 #include "ctl/verbs/verbs.h"

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "ctl/output/by_name.h"
-#include "ctl/output/counting.h"
+#include "ctl/rows/by_name.h"
+#include "ctl/rows/counting.h"
 #include "tests/support/fake_table.h"
 
 static void put(struct table *t, size_t row, uint64_t process, const char *span, const char *path, uint64_t bytes) {

@@ -250,7 +250,8 @@ static void test_program(void **state) {
         expect_program(&facts, DOCTOR_PROBLEM, "SPANALLOC=0", "without");
         facts.is_off = false;
         facts.seccomp_mode = 2;
-        expect_program(&facts, DOCTOR_PROBLEM, "seccomp filter could kill it", "`spanallocctl enable job.service` says");
+        expect_program(&facts, DOCTOR_PROBLEM, "seccomp filter could kill it",
+                       "`spanallocctl enable job.service` says");
         facts.calls_pass = true;
         /* A filter that lets calls pass is named where nothing else is known to keep it. */
         expect_program(&facts, DOCTOR_PROBLEM, "/x/ingest.sock, where none is", "SPANALLOC_SOCKET=");

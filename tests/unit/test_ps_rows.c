@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "ctl/output/counting.h"
 #include "ctl/output/render.h"
 #include "ctl/output/view.h"
+#include "ctl/rows/counting.h"
 #include "ctl/verbs/ps_rows.h"
 #include "tests/support/fake_table.h"
 

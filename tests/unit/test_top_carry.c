@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "ctl/model/top_list.h"
-#include "ctl/output/counting.h"
+#include "ctl/rows/counting.h"
 #include "tests/support/top_fixture.h"
 
 enum { PROCESSES = 3, SPANS = 4 };

@@ -6,42 +6,10 @@
 #include <stdio.h>
 
 #include "ctl/output/text.h"
-#include "tests/support/top_fixture.h"
-
-/* The line, without blanks at its end. */
-static const char *line(struct fake *fake, size_t y) {
-        static char text[TOP_PAGE_BYTES];
-        size_t n;
-
-        assert_true(y < fake->page.height);
-        strcpy(text, fake->page.lines[y].text);
-        for (n = strlen(text); n && text[n - 1] == ' ';)
-                text[--n] = '\0';
-        return text;
-}
-
-static void draw(struct fake *fake, size_t width, size_t height) {
-        assert_int_equal(top_ui_draw(&fake->ui, &fake->page, width, height), 0);
-}
-
-static bool page_has(struct fake *fake, const char *text) {
-        for (size_t y = 0; y < fake->page.height; y++)
-                if (strstr(fake->page.lines[y].text, text))
-                        return true;
-        return false;
-}
-
-static void press(struct fake *fake, const char *characters) {
-        for (; *characters; characters++)
-                top_ui_key(&fake->ui, TOP_KEY_CHARACTER, (unsigned char)*characters, (char[]){*characters, '\0'});
-}
-
-static void hit(struct fake *fake, enum top_key key) {
-        top_ui_key(&fake->ui, key, 0, "");
-}
+#include "tests/support/top_screen.h"
 
 /* Net after the second answer: 40M, 80M and 120M; the largest has ended. */
-static void feed_two(struct fake *fake) {
+static void feed_heaps(struct fake *fake) {
         fake->heap = 20 << 20;
         fake->ended = 1u << 3;
         feed(fake, 1 * SECOND, 1);
@@ -52,7 +20,7 @@ static void test_list(void **state) {
         struct fake *fake = *state;
 
         fake->limit = 100 << 20;
-        feed_two(fake);
+        feed_heaps(fake);
         press(fake, "p");
         assert_int_equal(fake->ui.mode, TOP_MODE_PROCESSES);
         assert_true(fake->ui.ask_now);
@@ -101,7 +69,7 @@ static void test_list(void **state) {
 static void test_keys_of_list(void **state) {
         struct fake *fake = *state;
 
-        feed_two(fake);
+        feed_heaps(fake);
         press(fake, "p");
         draw(fake, 80, 24);
         assert_memory_equal(line(fake, 23), "h help  Esc close", 17);
@@ -127,7 +95,7 @@ static void test_keys_of_list(void **state) {
 static void test_exec_has_no_row(void **state) {
         struct fake *fake = *state;
 
-        feed_two(fake);
+        feed_heaps(fake);
         fake->how = "exec";
         feed(fake, 3 * SECOND, 3);
         press(fake, "p");
@@ -140,7 +108,7 @@ static void test_page(void **state) {
         struct fake *fake = *state;
 
         fake->limit = 100 << 20;
-        feed_two(fake);
+        feed_heaps(fake);
         press(fake, "pj");
         hit(fake, TOP_KEY_ENTER);
         assert_int_equal(fake->ui.mode, TOP_MODE_PROCESS);
@@ -182,7 +150,7 @@ static void test_page(void **state) {
 static void test_ways(void **state) {
         struct fake *fake = *state;
 
-        feed_two(fake);
+        feed_heaps(fake);
         hit(fake, TOP_KEY_ENTER);
         assert_int_equal(fake->ui.mode, TOP_MODE_DETAILS);
         draw(fake, 80, 24);

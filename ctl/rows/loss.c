@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See loss.h. */
-#include "ctl/output/loss.h"
+#include "ctl/rows/loss.h"
 
 enum cause { NOT_BOOKED, RINGS, DEPTH, BOTH };
 

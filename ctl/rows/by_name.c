@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See by_name.h. */
-#include "ctl/output/by_name.h"
+#include "ctl/rows/by_name.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -263,29 +263,11 @@ struct sorting {
         bool descending;
 };
 
-static int compare_cells(const struct table_cell *a, const struct table_cell *b) {
-        if (a->type != b->type) /* one is hidden */
-                return a->type == WIRE_COLUMN_TEXT ? -1 : 1;
-        switch (a->type) {
-        case WIRE_COLUMN_UINT:
-                return a->u < b->u ? -1 : a->u > b->u;
-        case WIRE_COLUMN_INT:
-                return a->i < b->i ? -1 : a->i > b->i;
-        case WIRE_COLUMN_BOOL:
-                return a->b - b->b;
-        case WIRE_COLUMN_TEXT:
-                return strcmp(a->text, b->text);
-        case WIRE_COLUMN_MAP:
-                return 0;
-        }
-        return 0;
-}
-
 static int compare_by_column(const void *a, const void *b, void *userdata) {
         const struct sorting *sorting = userdata;
         size_t x = *(const size_t *)a, y = *(const size_t *)b;
-        int order = compare_cells(table_at(sorting->table, x, sorting->column),
-                                  table_at(sorting->table, y, sorting->column));
+        int order = table_cell_compare(table_at(sorting->table, x, sorting->column),
+                                       table_at(sorting->table, y, sorting->column));
 
         if (order)
                 return sorting->descending ? -order : order;

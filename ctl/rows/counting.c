@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/output/counting.h"
+#include "ctl/rows/counting.h"
 
 bool counting_is_missing(const char *counting) {
         static const char nothing[] = "nothing", not_counted[] = "not counted";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See outside.h. */
-#include "ctl/output/outside.h"
+#include "ctl/rows/outside.h"
 
 #include <stdio.h>
 #include <string.h>
