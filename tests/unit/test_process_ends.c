@@ -30,9 +30,11 @@
 enum { LANES = 3000, RING = 64, OPEN = 20, BYTES = 10, USER = 61001, PASSES_MAX = 2000 };
 
 static bool is_late;
+static unsigned cuts; /* slices that were over when they were asked */
 
 bool __wrap_reactor_slice_is_over(uint64_t end_ns);
 bool __wrap_reactor_slice_is_over(uint64_t end_ns) {
+        cuts += is_late;
         return is_late;
 }
 
@@ -136,7 +138,8 @@ static void on_work(void *userdata, enum collector_work work, uint64_t now_ns) {
                 reactor_stop(f->reactor);
 }
 
-/* The loop runs until the first one has ended, and the second, if it is replaced as well. */
+/* The loop runs until the first one has ended, and the second, if it is replaced as well.  Work of either kind may
+ * make the last portion: on a busy machine housekeeping comes before a pass is whole. */
 static void run(struct fixture *f) {
         struct books_process_row row;
         struct books_row path;
@@ -165,8 +168,9 @@ static void test_exec(void **unused) {
         assert_false(process_is_ending(f.second));
         assert_int_equal(limits_quota(f.first)->used[QUOTA_PROCESSES], 1);
 
+        cuts = 0;
         run(&f);
-        assert_true(f.passes > 0);
+        assert_true(cuts > 1);
         assert_int_equal(f.second->end, PROCESS_ALIVE);
         assert_ptr_equal(collector_process(f.collector, 0), f.first);
         assert_ptr_equal(collector_process(f.collector, 1), f.second);
