@@ -56,14 +56,20 @@ static int make_file(const char *path, unsigned number) {
 }
 
 static int corpus_make(struct corpus *corpus) {
-        char directory[] = "/tmp/pkgindex.XXXXXX";
+        const char *tmp = getenv("TMPDIR");
+        char *directory;
         int r;
 
-        if (!mkdtemp(directory))
-                return -errno;
-        corpus->made_in = strdup(directory);
+        if (asprintf(&directory, "%s/pkgindex.XXXXXX", tmp && tmp[0] ? tmp : "/tmp") < 0)
+                return -ENOMEM;
+        if (!mkdtemp(directory)) {
+                r = -errno;
+                free(directory);
+                return r;
+        }
+        corpus->made_in = directory;
         corpus->files = calloc(MADE_FILES, sizeof *corpus->files);
-        if (!corpus->made_in || !corpus->files)
+        if (!corpus->files)
                 return -ENOMEM;
         for (unsigned i = 0; i < MADE_FILES; i++) {
                 if (asprintf(&corpus->files[i], "%s/%u.gz", directory, i) < 0) {

@@ -26,7 +26,7 @@ expect "problems" "$(findings .problems)" 0
 expect_match "the process" "$(findings '.findings[] | select(.check == "process") | .text')" 'sleep\[.*counted by libspanalloc-malloc'
 
 note "a program that nothing counts"
-"$EXAMPLES/pkgindex" --made --seconds 1700 --workers 1 >/dev/null 2>&1 </dev/null &
+TMPDIR=$WORK "$EXAMPLES/pkgindex" --made --seconds 1700 --workers 1 >/dev/null 2>&1 </dev/null &
 uncounted=$!
 problem() {
         findings '.findings[] | select(.state == "problem") | .text + " -> " + .advice' |

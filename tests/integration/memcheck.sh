@@ -27,7 +27,7 @@ is_up() {
 }
 wait_for -t 200 "the collector" is_up
 
-spawn counted "$EXAMPLES/pkgindex" --made --seconds 1700 >/dev/null
+TMPDIR=$WORK spawn counted "$EXAMPLES/pkgindex" --made --seconds 1700 >/dev/null
 workload=$SPAWNED
 ready() {
         [ "$(span_field "$workload" merge closed)" -ge 1 ]
@@ -70,7 +70,7 @@ ended() {
 wait_for -t 200 "the workload's end" ended
 ask 0 reset
 # One that dies without a word, with spans open.
-spawn counted "$EXAMPLES/pkgindex" --made --seconds 1700 >/dev/null
+TMPDIR=$WORK spawn counted "$EXAMPLES/pkgindex" --made --seconds 1700 >/dev/null
 workload=$SPAWNED
 wait_for -t 200 "the workload's spans" ready
 kill -KILL "$workload"

@@ -47,7 +47,7 @@ json_true "hello, exactly" '.spans[] | select(.span == "hello" and .closed == 1 
         .alloc_count >= 1 and .alloc_bytes >= 64 and .quality == "exact"' spans
 
 # On a busy machine the collector may be late for its rings: nothing is to be refused here.
-SPANALLOC_ON_FULL=wait spawn counted "$EXAMPLES/pkgindex" --made --seconds 1000 >"$WORK/pkgindex"
+SPANALLOC_ON_FULL=wait TMPDIR=$WORK spawn counted "$EXAMPLES/pkgindex" --made --seconds 1000 >"$WORK/pkgindex"
 workload=$SPAWNED
 ready() {
         [ "$(span_field "$workload" merge closed)" -ge 3 ]
