@@ -35,13 +35,15 @@ static void put(const struct progress *progress, const char *text) {
         (void)n; /* a terminal that went away needs no line */
 }
 
-/* Makes room for the line: a new one, then scrolling above it only, and the cursor back to where it was. */
+/* Makes room for the line: a new one, then scrolling above it only, and the cursor back to where it was.  A '\n' in place of
+ * the index (ESC D) would take the cursor to the first column. */
 static void begin(struct progress *progress, const struct winsize *size) {
         char text[64];
 
-        snprintf(text, sizeof(text), "\n\0337\033[1;%dr\0338\033[A", size->ws_row - 1);
+        snprintf(text, sizeof(text), "\033D\0337\033[1;%dr\0338\033[A", size->ws_row - 1);
         put(progress, text);
         progress->shown = true;
+        progress->taken = false;
         progress->rows = size->ws_row;
         progress->columns = size->ws_col;
 }
@@ -50,13 +52,17 @@ void progress_show(struct progress *progress, const char *text) {
         struct winsize size;
         char fitted[1024] = "", line[1200];
 
-        if (!is_ours(progress) || ioctl(progress->fd, TIOCGWINSZ, &size) < 0)
+        if (!is_ours(progress)) {
+                progress->taken = true;
+                return;
+        }
+        if (ioctl(progress->fd, TIOCGWINSZ, &size) < 0)
                 return;
         if (progress->shown && size.ws_row != progress->rows)
                 progress_end(progress);
         if (size.ws_row < ROWS_MIN || size.ws_col < COLUMNS_MIN)
                 return;
-        if (!progress->shown)
+        if (!progress->shown || progress->taken)
                 begin(progress, &size);
         text_fit(fitted, sizeof(fitted), text, size.ws_col - 1u, false);
         snprintf(line, sizeof(line), "\0337\033[%d;1H\033[K%s\0338", size.ws_row, fitted);

@@ -12,6 +12,7 @@
 struct progress {
         int fd;
         bool shown;
+        bool taken; /* another program owned the terminal since the line was shown, and may have changed the region */
         unsigned short rows, columns;
 };
 

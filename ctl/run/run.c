@@ -29,6 +29,7 @@
 #include "ctl/run/run_peak.h"
 #include "ctl/run/run_preload.h"
 #include "ctl/run/run_progress.h"
+#include "ctl/run/run_stop.h"
 #include "ctl/run/run_usage.h"
 #include "ctl/session/ctl.h"
 #include "ctl/session/fail.h"
@@ -71,6 +72,7 @@ struct run {
         bool hurried; /* a signal asked for the report now */
         uint64_t started_ns, ended_ns, alone_ns; /* monotonic */
         struct run_progress progress;
+        struct run_stop stop;
         struct run_usage usage;
         struct run_peak peak;
 };
@@ -150,27 +152,11 @@ static void on_reap_timer(void *userdata, uint64_t now) {
 
 /* -------------------------------------------------------------------------------------------------- signals -- */
 
-/* Leaves the terminal as it was, then stops as any program does.  The line of progress comes back with its timer. */
-static void stop(struct run *run) {
-        sigset_t mask;
-
-        run_progress_hide(&run->progress);
-        sigemptyset(&mask);
-        sigaddset(&mask, SIGTSTP);
-        raise(SIGTSTP);
-        sigprocmask(SIG_UNBLOCK, &mask, NULL); /* stops here */
-        sigprocmask(SIG_BLOCK, &mask, NULL);
-}
-
 /* The terminal sends a signal to the whole foreground group, including the command.  A signal that was sent to this
  * process alone is passed on. */
 static void on_signal(struct run *run, const struct signalfd_siginfo *info) {
         int signal = (int)info->ssi_signo;
 
-        if (signal == SIGTSTP) {
-                stop(run);
-                return;
-        }
         if (signal == SIGCHLD) {
                 reactor_timer_bring_forward(run->reap_timer, clock_monotonic_ns() + REAP_DELAY_NS);
                 return;
@@ -191,7 +177,7 @@ static void on_signal_fd(void *userdata, int fd, unsigned events) {
 
 /* Blocks signals before any thread is made.  A signal that was ignored at the start stays ignored, for nohup(1). */
 static int take_signals(struct run *run) {
-        static const int taken[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP};
+        static const int taken[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
         struct sigaction action, default_action = {.sa_handler = SIG_DFL};
         sigset_t mask;
 
@@ -203,7 +189,7 @@ static int take_signals(struct run *run) {
         sigprocmask(SIG_BLOCK, &mask, &run->inherited.mask);
         sigaction(SIGCHLD, &default_action, &run->inherited.sigchld);
         run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-        return run->signal_fd < 0 ? -errno : 0;
+        return run->signal_fd < 0 ? -errno : run_stop_block(&run->stop);
 }
 
 /* ------------------------------------------------------------------------------------------------- making it -- */
@@ -286,6 +272,9 @@ static int make_collector(struct run *run) {
         r = reactor_watch(run->reactor, &run->signal_watch, run->signal_fd, REACTOR_IN, on_signal_fd, run);
         if (r < 0)
                 return r;
+        r = run_stop_watch(&run->stop, run->reactor, &run->progress);
+        if (r < 0)
+                return r;
         r = reactor_timer(run->reactor, &run->reap_timer, on_reap_timer, run);
         if (r < 0)
                 return r;
@@ -301,6 +290,7 @@ static void run_deinit(struct run *run) {
                 reactor_timer_free(run->reap_timer);
         if (run->signal_watch)
                 reactor_unwatch(run->signal_watch);
+        run_stop_end(&run->stop);
         if (run->collector)
                 collector_free(run->collector);
         if (run->reactor)
@@ -495,6 +485,7 @@ int verb_run(struct ctl *ctl, int argc, char **argv) {
                 .argv = calloc((size_t)argc + 1, sizeof(*run.argv)),
                 .door_fds = {-1, -1},
                 .signal_fd = -1,
+                .stop = RUN_STOP_INIT,
         };
         int r;
 

@@ -3,6 +3,7 @@
 # `run` on a terminal: a report that fits 80 columns, and a shell that gets its terminal back when it stops the job.
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/terminal.sh"
+need python3
 
 export LC_ALL=C.UTF-8
 # hides REGEX: no line of the screen matches now.
@@ -46,4 +47,53 @@ echo >"$WORK/go"
 shows '^over$'
 shows 'exited 0'
 hides 'processes? running, '
+
+note "a line that is not finished, and a program that takes the terminal"
+progress() {
+        screen | sed -n 's/^spanalloc: .* processes\? running, .*/&/p'
+}
+has_moved_on() {
+        [ "$(progress)" != "$line" ]
+}
+keys "clear; '$CTL' run -- sh -c 'printf \"name? \"; read a <$WORK/go; echo here; stty raw; printf \"\\033[r\"; sleep 1.5
+stty sane; seq 60; printf sixty; read b <$WORK/go'" Enter
+shows 'processes? running, '
+echo >"$WORK/go"
+shows '^name\? here'
+shows '^sixty$'
+for _ in 1 2; do
+        line=$(progress)
+        wait_for "another line of progress" has_moved_on
+done
+# The line is below the last line of the command, not in its place.
+expect_match "above the line" "$(screen | sed -n 29p)" '^sixty$'
+expect_match "the line" "$(screen | sed -n 30p)" 'processes? running, '
+echo >"$WORK/go"
+shows 'exited 0'
+
+note "a SIGCONT while run is about to stop"
+# flow TCOOFF|TCOON: holds what is written to the terminal, or lets it go on.
+flow() {
+        python3 -c 'import os, sys, termios
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+termios.tcflow(fd, getattr(termios, sys.argv[2]))' "$(terminal display-message -p -t v '#{pane_tty}')" "$1"
+}
+is_writing() {
+        [[ $(cat "/proc/$run/syscall") == "1 0x2 "* ]]
+}
+keys "clear; '$CTL' run -- sh -c 'echo \$PPID >$WORK/pid; read line <$WORK/go; echo through'" Enter
+shows 'processes? running, '
+run=$(cat "$WORK/pid")
+flow TCOOFF
+kill -TSTP "$run"
+wait_for "run to take the line away" is_writing
+kill -CONT "$run"
+flow TCOON
+shows 'processes? running, '
+expect_match "state of run" "$(sed -n 's/^State:\t//p' "/proc/$run/status")" '^[SR]'
+echo >"$WORK/go"
+shows '^through$'
+shows 'exited 0'
+hides 'processes? running, '
+
 pass
