@@ -202,6 +202,8 @@ void books_name_per_call(const struct books *books, uint32_t name, struct books_
 void books_name_histogram(const struct books *books, uint32_t name, uint64_t ret[64]);
 /* Without what takes a look at every path: self, open, aborted, names and balanced. */
 void books_process_lanes(const struct books *books, struct books_process_row *ret);
+/* What all threads counted since these books began, without `before`.  A reset does not touch it. */
+void books_process_counted(const struct books *books, uint64_t ret[SHM_COUNTERS]);
 void books_process_row(const struct books *books, struct books_process_row *ret);
 /* The same in portions of so many paths: call it until it is true.  What is read is kept for the next row. */
 bool books_process_row_some(const struct books *books, uint32_t portion, struct books_process_row *ret);

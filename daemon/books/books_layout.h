@@ -154,9 +154,6 @@ struct base {
         const struct time_sums *times;
 };
 
-/* books_process_rows.c: what its threads counted since these books began, `before` left out. */
-void books_process_counted(const struct books *books, uint64_t ret[SHM_COUNTERS]);
-
 /* books_rows.c */
 struct base books_baseline_of(const struct books *books, uint32_t path);
 /* The youngest mark that is not younger than asked for, or BOOKS_NO_MARK; `since_ns` 0 asks for none. */

@@ -97,7 +97,7 @@ void process_alert(struct process *process, uint64_t now_ns, bool last) {
         alert->looked_ns = now_ns;
         books_process_lanes(process->books, &row);
         if (!last)
-                post_mortem_sample(process, now_ns, &row);
+                post_mortem_sample(process, now_ns);
         tell_coverage(process, &row);
         tell_limits(process, &row);
 }

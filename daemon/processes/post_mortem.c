@@ -117,17 +117,20 @@ void post_mortem_deinit(struct process *process) {
         process->inside->post_mortem.rates = NULL;
 }
 
-static uint64_t allocated_since_attach(const struct books_process_row *row) {
-        return row->counters[SHM_ALLOC_BYTES] - row->before[SHM_ALLOC_BYTES];
+static uint64_t allocated_since_attach(const struct process *process) {
+        uint64_t counted[SHM_COUNTERS];
+
+        books_process_counted(process->books, counted);
+        return counted[SHM_ALLOC_BYTES];
 }
 
-void post_mortem_sample(struct process *process, uint64_t now_ns, const struct books_process_row *row) {
+void post_mortem_sample(struct process *process, uint64_t now_ns) {
         struct post_mortem *own = &process->inside->post_mortem;
 
         if (own->latest.ns && now_ns - own->latest.ns < MINUTE_NS)
                 return;
         own->before = own->latest;
-        own->latest = (struct post_mortem_sample){now_ns, allocated_since_attach(row)};
+        own->latest = (struct post_mortem_sample){now_ns, allocated_since_attach(process)};
 }
 
 /* Bytes a second, in spans and outside, over the last minute or two; since it attached, where that was later, or where the
@@ -135,20 +138,14 @@ void post_mortem_sample(struct process *process, uint64_t now_ns, const struct b
 static double own_rate(const struct process *process) {
         const struct post_mortem *own = &process->inside->post_mortem;
         struct post_mortem_sample from = own->latest;
-        struct books_process_row row;
-        uint64_t age_ns, allocated;
+        uint64_t age_ns;
 
         if (process->ended_ns - from.ns < MINUTE_NS / 2)
                 from = own->before;
         if (!from.ns)
                 from.ns = process->inside->attached_ns;
         age_ns = process->ended_ns > from.ns + NS_PER_S ? process->ended_ns - from.ns : NS_PER_S;
-        books_process_lanes(process->books, &row);
-        allocated = allocated_since_attach(&row);
-        /* A reset began the sums again. */
-        if (allocated < from.alloc_bytes)
-                from.alloc_bytes = 0;
-        return (double)(allocated - from.alloc_bytes) * (double)NS_PER_S / (double)age_ns;
+        return (double)(allocated_since_attach(process) - from.alloc_bytes) * (double)NS_PER_S / (double)age_ns;
 }
 
 /* The names with the highest rates, the highest first; 0: no more. */

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct books_process_row;
 struct process;
 
 /* What a process had allocated at that moment. */
@@ -30,7 +29,7 @@ void post_mortem_watch(struct process *process);
 /* It died this moment: reads what will not be there later. */
 void post_mortem_look(struct process *process);
 /* Remembers what it has allocated so far, for its rate in its last minute. */
-void post_mortem_sample(struct process *process, uint64_t now_ns, const struct books_process_row *row);
+void post_mortem_sample(struct process *process, uint64_t now_ns);
 /* It is about to end: sums its rates for the last line, of a portion of its paths.  True: it is done. */
 bool post_mortem_rate_some(struct process *process, uint64_t now_ns);
 void post_mortem_deinit(struct process *process);

@@ -98,15 +98,31 @@ for signal in TERM HUP; do
 done
 
 if reads_status; then
-        note "the rate of a program without spans"
-        LD_PRELOAD=$PRELOAD python3 -c 'import os
+        note "the rate of a program without spans, over a reset"
+        mkfifo "$WORK/fill"
+        began=$(date +%s%N)
+        LD_PRELOAD=$PRELOAD python3 -c 'import os, sys
 held = [bytearray(1 << 20) for i in range(200)]
-os.kill(os.getpid(), 9)' &
+open(sys.argv[1], "w").close()
+open(sys.argv[1]).close()
+held += [bytearray(1 << 20) for i in range(20)]
+os.kill(os.getpid(), 9)' "$WORK/fill" &
         pid=$!
+        : <"$WORK/fill"
+        ctl reset >/dev/null
+        : >"$WORK/fill"
         wait "$pid" || true
+        ended=$(date +%s%N)
         wait_for "the line about it" grep -q "process $pid .*last minute" "$WORK/collector.log"
-        expect_match "its rate" "$(grep "process $pid .*last minute" "$WORK/collector.log")" \
-                'open then: nothing; last minute: [1-9][0-9.]* [MG]iB/s$'
+        line=$(grep "process $pid .*last minute" "$WORK/collector.log")
+        expect_match "its rate" "$line" 'open then: nothing; last minute: [1-9][0-9.]* [MG]iB/s$'
+        # All 220 MiB in the time since it attached, or in a second: what came before the reset is in the rate.
+        python3 - "$line" "$began" "$ended" <<'END' || fail "a rate too low: $line"
+import re, sys
+rate, unit = re.search(r"last minute: ([0-9.]+) ([MG])iB/s$", sys.argv[1]).groups()
+seconds = max(1, (int(sys.argv[3]) - int(sys.argv[2])) / 1e9)
+sys.exit(float(rate) * (1024 if unit == "G" else 1) * seconds < 219)
+END
 fi
 
 note "a thread's death is not the process's"
