@@ -69,6 +69,26 @@ contained '
 expect_match "the sentence" "$(cat "$WORK/err")" 'belongs to user 65534.*SPANALLOC_SOCKET=DIR/ingest.sock'
 expect "counted" "$(jq -r '.processes[0].counting' "$WORK/ps")" libspanalloc-malloc
 
+note "a directory that every user may write to, such as an emptyDir"
+# What a pod of root starts, and one of another user; the last word is the socket of its program.
+for pod in "sh -c 'chmod 755 /run/spanalloc && exec spanallocd --system' /run/spanalloc/ingest.sock" \
+        "setpriv --reuid 65534 --clear-groups spanallocd --runtime-dir /run/spanalloc/own /run/spanalloc/own/ingest.sock"; do
+        # shellcheck disable=SC2016
+        contained '
+                work=$1 command=${3% *}
+                install -d -m 777 /run/spanalloc
+                spanallocd --system 2>"$work/err" && exit 9
+                eval "$command" 2>"$work/log" &
+                SPANALLOC_SOCKET=${3##* }
+                export SPANALLOC_SOCKET
+                for _ in $(seq 1200); do spanallocctl status >/dev/null 2>&1 && break; sleep 0.05; done
+                setpriv --reuid 65534 --clear-groups env LD_PRELOAD=$2 bash -c "for i in \$(seq 1000); do x=\$x\$i; done"
+                spanallocctl --json=short ps >"$work/ps"' "$WORK" "$PRELOAD" "$pod" ||
+                fail "$? $(cat "$WORK/err" "$WORK/log")"
+        expect_match "the sentence" "$(cat "$WORK/err")" 'every user may write to /run/spanalloc: chmod o-w'
+        expect "counted by $pod" "$(jq -r '.processes[0].counting' "$WORK/ps")" libspanalloc-malloc
+done
+
 note "spanallocd --user without XDG_RUNTIME_DIR"
 env -u XDG_RUNTIME_DIR "$DAEMON" --user 2>"$WORK/err" && fail "it runs"
 expect_match "the sentence" "$(cat "$WORK/err")" '`spanallocd --system` .*`spanallocd --runtime-dir DIR`.*SPANALLOC_SOCKET'
