@@ -214,8 +214,9 @@ static void print_coverage(const struct page *page, const struct report *report,
         if (uncounted == total->images)
                 line(page, "coverage unknown: nothing is counted");
         else if (uncounted)
-                line(page, "coverage unknown: %" PRIu64 " of %" PRIu64 " %s not counted; of the others %s", uncounted,
-                     total->images, total->values[FOLD_EXECS] ? "programs" : "processes", share);
+                line(page, "coverage unknown: %" PRIu64 " of %" PRIu64 " %s %s not counted; of the others %s",
+                     uncounted, total->images, total->values[FOLD_EXECS] ? "programs" : "processes",
+                     uncounted == 1 ? "is" : "are", share);
         else if (!has_all_rows(report) || count_unseen(report))
                 line(page, "coverage unknown: some processes have no row; of the others %s", share);
         else
@@ -229,7 +230,7 @@ static void print_coverage(const struct page *page, const struct report *report,
                      loss_cause(&loss),
                      loss.refused && loss.depth == loss.refused
                              ? ""
-                             : "; --ring-kib makes rings larger, --on-full=wait waits");
+                             : "; --ring-kib=N makes rings larger, with --on-full=wait the command waits for room");
 }
 
 /* Peaks are of one process each: those of several may have been at different times. */
@@ -269,7 +270,8 @@ static void print_totals(const struct page *page, const struct report *report, c
         line(page, "measuring took %s of processor time for %" PRIu64 " records, beside the command's %s",
              format_duration(a, report->collector_cpu_ns), report->records, format_duration(b, report->command_cpu_ns));
         if (total->values[FOLD_UNBALANCED])
-                line(page, "the books of %" PRIu64 " do not balance: please report it", total->values[FOLD_UNBALANCED]);
+                line(page, "the books of %" PRIu64 " processes do not balance: an error in spanalloc, please report it",
+                     total->values[FOLD_UNBALANCED]);
         if (!has_all_rows(report))
                 line(page, "some rows are missing: %" PRIu64 " attach requests were rejected", report->rejected);
         if (count_unseen(report))

@@ -61,7 +61,8 @@ void doctor_kernel(struct doctor *doctor, const char *release) {
         unsigned major = 0, minor = 0;
 
         if (sscanf(release, "%u.%u", &major, &minor) != 2)
-                doctor_add(doctor, "kernel", DOCTOR_NOTE, "Linux \"%s\": no version that can be read", release);
+                doctor_add(doctor, "kernel", DOCTOR_NOTE, "the kernel's release \"%s\" has no version that can be read",
+                           release);
         else if (major < 5 || (major == 5 && minor < 16)) {
                 doctor_add(doctor, "kernel", DOCTOR_PROBLEM, "Linux %s has no futex_waitv", release);
                 doctor_advise(doctor, "run Linux 5.16 or newer, as Debian 12 does");
@@ -91,7 +92,7 @@ static void check_version(struct doctor *doctor, const struct table *status, con
                 return;
         }
         doctor_add(doctor, "versions", DOCTOR_PROBLEM, "spanallocd is %s, spanallocctl is %s", theirs, version);
-        doctor_advise(doctor, "install both in one version, then `systemctl restart spanallocd`");
+        doctor_advise(doctor, "install the same version of both, then `systemctl restart spanallocd`");
 }
 
 static void check_counter(struct doctor *doctor, const struct table *status, const char *field, const char *what,
@@ -110,7 +111,7 @@ static void check_drops(struct doctor *doctor, const struct table *status) {
 
         if (refused) {
                 doctor_add(doctor, "drops", DOCTOR_PROBLEM,
-                           "%" PRIu64 " enters, opens and closes were refused; %s allocated under them are in no span",
+                           "%" PRIu64 " enters, opens and closes were refused; %s allocated in them is in no span",
                            refused, format_bytes(lost, table_uint(status, 0, "lost_alloc_bytes")));
                 doctor_advise(doctor,
                               "`spanallocctl ps --sort -refused --columns pid,comm,refused,refused_depth` shows the "
@@ -198,7 +199,8 @@ static void check_process(struct doctor *doctor, const struct table *ps, size_t 
                 doctor_add(doctor, "process", DOCTOR_OK, "%s[%" PRIu64 "]: counted by %s", comm, pid, counting);
         }
         if (!table_bool(ps, row, "balanced")) {
-                doctor_add(doctor, "books", DOCTOR_PROBLEM, "%s[%" PRIu64 "]: its books do not balance", comm, pid);
+                doctor_add(doctor, "books", DOCTOR_PROBLEM,
+                           "%s[%" PRIu64 "]: its books do not balance: its sums may be wrong", comm, pid);
                 doctor_advise(
                         doctor,
                         "this is an error in spanalloc: please report it, with the output of `spanallocctl --json ps`");
@@ -241,7 +243,8 @@ void doctor_spans(struct doctor *doctor, const struct table *spans) {
                 return;
         doctor_add(doctor, "spans", DOCTOR_NOTE,
                    "%zu rows of spans are mixed, \"%s\" of process %" PRIu64
-                   " among them: a thread left a scope by a jump, or went on with another coroutine",
+                   " among them: counts are in the wrong span, since a thread left a scope by a jump, or went on with "
+                   "another coroutine",
                    n, table_text(spans, first, "span"), table_uint(spans, first, "pid"));
         doctor_advise(doctor,
                       "call spanalloc_stack_switch() at each switch between coroutines, and end scopes before a "

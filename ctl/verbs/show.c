@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "ctl/output/format.h"
+#include "ctl/rows/counting.h"
 #include "ctl/rows/outside.h"
 #include "ctl/verbs/show.h"
 
@@ -34,6 +36,26 @@ int64_t show_calls_net(const struct show *show) {
 
 int64_t show_growth(const struct show *show) {
         return sum_of(show, "process_net_bytes");
+}
+
+bool show_is_uncounted(const struct show *show) {
+        for (size_t row = 0; row < show->spans->row_count; row++)
+                if (!counting_is_hidden(show->spans, row))
+                        return false;
+        return true;
+}
+
+void show_print_interval(const struct show *show, FILE *stream) {
+        uint64_t since_ns = show->ctl->options.since_ns;
+        char interval[FORMAT_MAX];
+
+        if (!since_ns)
+                return;
+        format_duration(interval, since_ns);
+        if (show->spans->complete)
+                fprintf(stream, "Over the last %s, or up to a minute more:\n", interval);
+        else
+                fprintf(stream, "Over more than the last %s, since no sums were kept at that time yet:\n", interval);
 }
 
 bool show_is_named(const struct show *show, size_t tree_row) {

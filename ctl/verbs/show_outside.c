@@ -21,15 +21,11 @@ static size_t count_processes(const struct table *spans) {
 
 static void print_sums(const struct show *show, FILE *stream) {
         size_t n = count_processes(show->spans);
-        uint64_t since_ns = show->ctl->options.since_ns;
         char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
 
         fprintf(stream, "%s, in %zu process%s: what threads do while they are in no span\n", show->name, n,
                 n == 1 ? "" : "es");
-        if (since_ns)
-                fprintf(stream, "Over %sthe last %s%s:\n", show->spans->complete ? "" : "more than ",
-                        format_duration(a, since_ns),
-                        show->spans->complete ? ", or up to a minute more" : ", since no mark reaches so far back");
+        show_print_interval(show, stream);
         fprintf(stream, "   Alloc: %s in %" PRIu64 " allocations\n", format_bytes(a, show_sum(show, "alloc_bytes")),
                 show_sum(show, "alloc_count"));
         fprintf(stream, "   Freed: %s in %" PRIu64 " frees\n", format_bytes(a, show_sum(show, "dealloc_bytes")),
@@ -43,11 +39,11 @@ static void print_sums(const struct show *show, FILE *stream) {
 
 static void print_meaning(const struct show *show, FILE *stream) {
         if (show_net(show) < 0)
-                fputs("\nMore is freed here than allocated: blocks that were allocated in spans.\n", stream);
+                fputs("\nMore is freed here than allocated: blocks from spans, or from before.\n", stream);
         fprintf(stream,
                 "\nNext:\n"
-                "  spanallocctl tree --pid %" PRIu64 "     beside the spans of the process\n"
-                "  spanallocctl ps --pid %" PRIu64 "     what the process has in all\n",
+                "  spanallocctl tree --pid %" PRIu64 "     these rows beside the spans of the process\n"
+                "  spanallocctl ps --pid %" PRIu64 "     the sums of the whole process\n",
                 table_uint(show->spans, 0, "pid"), table_uint(show->spans, 0, "pid"));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The text that `show` prints: the numbers of one span name, what they mean, how exact they are, and which commands to run
- * next.  verb_show.c asks the collector, show.c adds up.
+ * The text that `show` prints: the numbers of one span name, and which commands to run next.  verb_show.c asks the
+ * collector, show.c adds up, show_meaning.c says what the numbers mean.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,33 +13,19 @@
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/output/view.h"
-#include "ctl/rows/counting.h"
-#include "ctl/rows/loss.h"
 #include "ctl/session/pager.h"
+#include "ctl/verbs/show_meaning.h"
 #include "ctl/verbs/show_text.h"
 
 enum { BAR_WIDTH = 40, QUIET_ENDS = 8 };
-
-/* The heap of no process with the name is counted. */
-static bool is_uncounted(const struct show *show) {
-        for (size_t row = 0; row < show->spans->row_count; row++)
-                if (!counting_is_hidden(show->spans, row))
-                        return false;
-        return true;
-}
 
 static void print_heading(const struct show *show, FILE *stream) {
         const char *site = table_text(show->spans, 0, "site");
         uint64_t since_ns = show->ctl->options.since_ns;
         size_t n = show->spans->row_count;
-        char interval[FORMAT_MAX];
 
         fprintf(stream, "%s, in %zu process%s%s%s\n", show->name, n, n == 1 ? "" : "es", *site ? ", from " : "", site);
-        if (since_ns && show->spans->complete)
-                fprintf(stream, "Over the last %s, or up to a minute more:\n", format_duration(interval, since_ns));
-        else if (since_ns)
-                fprintf(stream, "Over more than the last %s, since no mark reaches so far back:\n",
-                        format_duration(interval, since_ns));
+        show_print_interval(show, stream);
         fprintf(stream, "   Spans: %" PRIu64 " opened, %" PRIu64 " closed", show_sum(show, "opened"),
                 show_sum(show, "closed"));
         if (!since_ns)
@@ -70,7 +56,7 @@ static void print_rest_heading(const struct show *show, FILE *stream) {
 static void print_sums(const struct show *show, FILE *stream) {
         char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
 
-        if (is_uncounted(show)) {
+        if (show_is_uncounted(show)) {
                 fputs("   Alloc: -, the heap is not counted; `spanallocctl ps` says why\n", stream);
                 return;
         }
@@ -105,7 +91,7 @@ static void print_per_call(const struct show *show, FILE *stream) {
                 format_bytes(b, p[SHOW_P90]), format_bytes(c, p[SHOW_P99]), format_bytes(d, p[SHOW_MAX]),
                 p[SHOW_COUNT]);
         if (show->spans->row_count > 1)
-                fputs("          (of several processes, each the largest)\n", stream);
+                fputs("          (of several processes: the largest value of each)\n", stream);
         if (!distribution.total)
                 return;
         fputs("\nBytes per call, in powers of two:\n", stream);
@@ -163,100 +149,6 @@ static void print_threads(const struct show *show, FILE *stream) {
         fputs(n ? "\n" : "\nThreads in it now: none\n", stream);
 }
 
-static bool has_quality(const struct show *show, const char *quality) {
-        for (size_t row = 0; row < show->spans->row_count; row++)
-                if (!strcmp(table_text(show->spans, row, "quality"), quality))
-                        return true;
-        return false;
-}
-
-/* How far the numbers go: what is guessed, moved or missing in them. */
-static void print_quality(const struct show *show, FILE *stream) {
-        uint64_t migrated = show_sum(show, "migrated"), aborted = show_sum(show, "aborted");
-        uint64_t refused = show_sum(show, "refused"), cycles = show_sum(show, "cycles");
-        struct loss loss = {0};
-
-        for (size_t row = 0; row < show->spans->row_count; row++) {
-                size_t at;
-
-                if (table_uint(show->spans, row, "refused") && show_process(show, row, &at))
-                        loss_add(&loss, show->ps, at);
-        }
-        if (migrated)
-                fprintf(stream,
-                        "%" PRIu64 " of %" PRIu64
-                        " cycles ended on another thread than they began on: each is measured "
-                        "on the\nthread that began it, up to that thread's next span call.\n",
-                        migrated, cycles);
-        if (aborted)
-                fprintf(stream,
-                        "%" PRIu64 " were open when their process or thread ended: what they had spent is counted, but "
-                        "not as\na call.\n",
-                        aborted);
-        if (!loss.refused) /* no row of `ps` has them any more */
-                loss.refused = refused;
-        if (refused)
-                fprintf(stream,
-                        "%" PRIu64 " enters or opens were refused, since %s:\nwhat ran in them is lost, and not in "
-                        "these sums.\n",
-                        refused, loss_cause(&loss));
-        if (has_quality(show, "estimated"))
-                fputs("Too many spans were open to follow each: bytes per call lack some.\n", stream);
-        if (has_quality(show, "mixed"))
-                fputs("A thread left a scope by a jump, or went on with another coroutine without\n"
-                      "spanalloc_stack_switch(): until the scope ended, it got what other spans did.\n",
-                      stream);
-}
-
-/* A positive net of the spans is a leak only if their processes grow. */
-static void print_growth(const struct show *show, int64_t net, uint64_t calls, FILE *stream) {
-        bool are_several = show->spans->row_count > 1;
-        const char *process = are_several ? "processes" : "process";
-        int64_t growth = show_growth(show);
-        char a[FORMAT_MAX], b[FORMAT_MAX];
-
-        fprintf(stream, "It allocates more than it frees while it is entered: %s", format_bytes(a, (uint64_t)net));
-        if (calls)
-                fprintf(stream, ",\nabout %s for each that closed", format_bytes(b, (uint64_t)net / calls));
-        if (growth < net / 2)
-                fprintf(stream,
-                        ".\nIts %s %s not grow by that: net %s in the same time.\n"
-                        "The rest was freed after the span had ended, or by another span or thread.\n",
-                        process, are_several ? "do" : "does", format_net_bytes(a, growth));
-        else
-                fprintf(stream,
-                        ".\nIts %s grew by %s in the same time.\n"
-                        "What is kept may be in use on purpose, or freed later, by another span or thread.\n",
-                        process, format_bytes(a, (uint64_t)growth));
-}
-
-/* What net means and what it does not.  Where parts of calls were refused, only by those of which nothing is missing. */
-static void print_meaning(const struct show *show, FILE *stream) {
-        bool are_partial = show_sum(show, "refused") && show_sum(show, "calls");
-        uint64_t calls = are_partial ? show_sum(show, "calls") : show_sum(show, "closed");
-        int64_t net = are_partial ? show_calls_net(show) : show_net(show);
-        uint64_t since_ns = show->ctl->options.since_ns;
-        char a[FORMAT_MAX];
-
-        if (is_uncounted(show)) {
-                print_quality(show, stream);
-                return;
-        }
-        fputc('\n', stream);
-        if (since_ns)
-                fprintf(stream, "Over %sthe last %s:\n", show->spans->complete ? "" : "more than ",
-                        format_duration(a, since_ns));
-        if (net > 0) {
-                print_growth(show, net, calls, stream);
-        } else if (net < 0) {
-                fprintf(stream, "It frees %s more than it allocates: blocks that were allocated elsewhere.\n",
-                        format_bytes(a, -(uint64_t)net));
-        } else {
-                fputs("It frees as much as it allocates.\n", stream);
-        }
-        print_quality(show, stream);
-}
-
 static void print_next(const struct show *show, FILE *stream) {
         uint64_t pid = table_uint(show->spans, 0, "pid");
         char name[TEXT_QUOTED_MAX];
@@ -265,9 +157,8 @@ static void print_next(const struct show *show, FILE *stream) {
         fputs("\nNext:\n", stream);
         if (show_net(show) > 0 && show_growth(show) > 0 && !show->ctl->options.since_ns)
                 fprintf(stream, "  spanallocctl show %s --since 10m     whether it still grows\n", name);
-        fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     what is above and below it\n", name,
-                pid);
-        fprintf(stream, "  spanallocctl follow --filter %s     each one as it closes\n", name);
+        fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     its parents and children\n", name, pid);
+        fprintf(stream, "  spanallocctl follow --filter %s     each call as it closes\n", name);
         if (show_sum(show, "refused"))
                 fputs("  spanallocctl doctor     why enters are refused\n", stream);
 }
@@ -293,7 +184,7 @@ static int print_paths(const struct show *show, FILE *stream) {
                 if (show_is_named(show, row))
                         memcpy(&named.cells[named.row_count++ * named.column_count],
                                &show->tree->cells[row * named.column_count], named.column_count * sizeof(*named.cells));
-        fprintf(stream, "\nIn the tree, with all that is below%s:\n", of_interval(show, interval));
+        fprintf(stream, "\nIn the tree, ALLOC and NET with children%s:\n", of_interval(show, interval));
         r = view_print(&show->ctl->options, &named, view, sizeof(view) / sizeof(view[0]), stream);
         free(named.cells);
         return r;
@@ -376,7 +267,7 @@ int show_text(const struct show *show) {
         print_threads(show, pager.stream);
         print_ends(show, pager.stream);
         if (!show->ctl->options.no_legend)
-                print_meaning(show, pager.stream);
+                show_meaning(show, pager.stream);
         r = print_paths(show, pager.stream);
         if (r == 0)
                 r = print_processes(show, pager.stream);

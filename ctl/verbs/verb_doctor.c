@@ -136,7 +136,8 @@ static void check_strangers(struct ctl *ctl, struct doctor *doctor, const struct
 
         program_each_in_filter(client_path(ctl->client), collector_uid(ctl), add_stranger, &strangers);
         if (!strangers.left)
-                doctor_add(doctor, "program", DOCTOR_NOTE, "there may be more programs in filters");
+                doctor_add(doctor, "program", DOCTOR_NOTE, "these are %d programs in filters, and there may be more",
+                           STRANGERS_MAX);
 }
 
 /* Of --pid: a process that the collector does not know is looked into from here. */

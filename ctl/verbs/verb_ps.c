@@ -68,7 +68,8 @@ static char *ps_note(const struct options *options, const struct table *table, i
                       "is counted when it is started with LD_PRELOAD=libspanalloc-malloc.so.0.\n",
                       stream);
         if (!balanced)
-                fputs("Books that do not balance: before + self + outside + lost is not alloc. Please report it.\n",
+                fputs("BALANCED is no where before + self + outside + lost is not alloc: an error in spanalloc, please "
+                      "report it.\n",
                       stream);
         if (!table->complete)
                 fputs("There are more rows; --limit=0 shows all.\n", stream);

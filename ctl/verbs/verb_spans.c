@@ -21,7 +21,7 @@ static const char *spans_note(const struct options *options, const struct table 
         if (table->complete)
                 return NULL;
         if (options->since_ns)
-                return "What a row shows may be more than was asked for: no mark reaches so far back.\n";
+                return "Some rows are of more than the time asked for, since no sums were kept at that time yet.\n";
         return "There are more rows; --limit=0 shows all.\n";
 }
 

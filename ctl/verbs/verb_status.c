@@ -16,7 +16,7 @@
 static void print_losses(FILE *stream, const struct table *t) {
         char a[FORMAT_MAX];
 
-        fprintf(stream, "     Refused: %" PRIu64 " enters, opens and closes; %s allocated under them are lost\n",
+        fprintf(stream, "     Refused: %" PRIu64 " enters, opens and closes; %s allocated in them is lost\n",
                 table_uint(t, 0, "refused"), format_bytes(a, table_uint(t, 0, "lost_alloc_bytes")));
         if (table_uint(t, 0, "expelled"))
                 fprintf(stream, "    Expelled: %" PRIu64 " processes that broke the format; see the collector's log\n",

@@ -20,7 +20,8 @@ static void print_note(const struct options *options, const struct table *tree, 
         else if (!tree->row_count)
                 fputs("No span to show; see `spanallocctl ps`.\n", stream);
         if (!tree->complete && options->since_ns)
-                fputs("What a row shows may be more than was asked for: no mark reaches so far back.\n", stream);
+                fputs("Some rows are of more than the time asked for, since no sums were kept at that time yet.\n",
+                      stream);
         else if (!tree->complete)
                 fputs("There are more rows than an answer holds; --unit, --pid or --filter choose.\n", stream);
 }

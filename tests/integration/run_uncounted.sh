@@ -32,7 +32,7 @@ uncounted() {
         expect "rows that are not counted" "$(jq .not_counted "$WORK/report")" 1
         "$CTL" run -o "$WORK/human" -- "$@" || true
         expect_match "why $comm is not counted" "$(grep -- "$comm" "$WORK/human")" "$why"
-        expect_match "the coverage" "$(grep -- coverage "$WORK/human")" 'coverage unknown: (1 of [0-9]+ (programs|processes) not counted|nothing is counted)'
+        expect_match "the coverage" "$(grep -- coverage "$WORK/human")" 'coverage unknown: (1 of [0-9]+ (programs|processes) is not counted|nothing is counted)'
 }
 
 note "static: the command itself, and a child"
