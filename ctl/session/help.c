@@ -46,7 +46,7 @@ static void print_options(FILE *stream, bool global, unsigned verb_mask, size_t 
 
 void help_print(FILE *stream, size_t width) {
         fputs("spanallocctl [OPTION…] [VERB]\n\n"
-              "Which unit of work, in which process, allocates heap: what the collector knows.\n\n"
+              "Shows which unit of work, in which process, allocates heap.\n\n"
               "Verbs:\n",
               stream);
         for (int i = 0; i < VERB_COUNT; i++) {

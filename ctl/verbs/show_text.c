@@ -155,7 +155,7 @@ static void print_next(const struct show *show, FILE *stream) {
 
         text_quote(name, sizeof(name), show->name);
         fputs("\nNext:\n", stream);
-        if (show_net(show) > 0 && show_growth(show) > 0 && !show->ctl->options.since_ns)
+        if (show_net(show) > 0 && show_growth(show) >= show_net(show) / 2 && !show->ctl->options.since_ns)
                 fprintf(stream, "  spanallocctl show %s --since 10m     whether it still grows\n", name);
         fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     its parents and children\n", name, pid);
         fprintf(stream, "  spanallocctl follow --filter %s     each call as it closes\n", name);
