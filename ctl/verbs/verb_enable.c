@@ -93,8 +93,8 @@ static int report(const struct subject *subject, const char *text, bool restarte
                 if (!options->no_legend)
                         printf("%s%s %s.\n", text ? "\n" : "", subject->name,
                                restarted             ? "was restarted"
-                               : is_running(subject) ? "runs on as it was; --now would have restarted it"
-                                                     : "is not running; it holds from its next start on");
+                               : is_running(subject) ? "runs on as before until its next start; --now restarts it"
+                                                     : "is not running; this holds from its next start on");
                 return ask_flush(stdout);
         }
         r = json_new(&json, clock_realtime_ns(), true);

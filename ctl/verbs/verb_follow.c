@@ -124,8 +124,9 @@ static int print_marker(const struct options *options, const struct client_marke
                 else if (!strcmp(marker->reason, DISCONNECTED))
                         r = printf("-- the connection was lost; what closed meanwhile is not shown --\n");
                 else
-                        r = printf("-- %s: %" PRIu64 " closed spans are missing here\n", marker->reason,
-                                   marker->dropped);
+                        r = printf("-- %s: %" PRIu64
+                                   " closed spans are missing here; --filter, --pid and --unit choose fewer --\n",
+                                   marker->reason, marker->dropped);
                 return r < 0 || fflush(stdout) == EOF ? -errno : 0;
         }
         r = json_new(&json, clock_realtime_ns(), false);

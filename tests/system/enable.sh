@@ -28,7 +28,7 @@ main=$(boot_main_pid worker)
 ctl enable worker >"$WORK/out" || fail "enable failed"
 expect "what is printed" "$(sed -n '2,/^$/p' "$WORK/out")" "$(cat "$(boot_file $dropin)")"
 expect "its first line" "$(head -n 1 "$WORK/out")" "# $dropin"
-expect_match "the last line" "$(tail -n 1 "$WORK/out")" 'worker.service runs on as it was; --now would have restarted it'
+expect_match "the last line" "$(tail -n 1 "$WORK/out")" 'worker.service runs on as before until its next start; --now restarts it'
 expect "the process" "$(boot_main_pid worker)" "$main"
 expect "its environment, from the next start on" "$(boot_property worker Environment)" \
         "LD_PRELOAD=/usr/local/lib/libspanalloc-malloc.so.0:libutil.so.1 OTHER=1 SPANALLOC=1 SPANALLOC_SECCOMP=allow"
