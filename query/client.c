@@ -10,121 +10,106 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/files.h"
 #include "query/client_error.h"
+#include "query/client_link.h"
 #include "query/client_socket.h"
 #include "query/table_decode.h"
 
 #define TIMEOUT_MS 10000
-#define READ_BYTES ((size_t)64 << 10)
 
 struct client {
-        int fd;                  /* -1: local */
+        struct client_link link;
         client_answer_fn answer; /* NULL: by socket */
         void *answer_userdata;
         int timeout_ms;
         uint64_t last_id;
+        const char *method; /* of the last request, borrowed */
+        bool answered;      /* it has an answer: `message` */
+        const void *message;
+        size_t message_size;
         char path[CLIENT_PATH_BYTES];
         char version[64];
-        struct wire_buffer out, in;
-        size_t taken; /* bytes at the front of `in` that were returned as a message */
 };
 
-/* ---------------------------------------------------------------------------------------------------- messages -- */
+/* --------------------------------------------------------------------------------------------- requests, answers -- */
 
-/* The next whole message, valid until the next call. */
-static int next_message(struct client *client, uint64_t deadline, bool interruptible, const void **ret_message,
-                        size_t *ret_size) {
-        ssize_t n;
-        void *to;
-        int r;
-
-        for (;;) {
-                r = client->in.size == 0 ? 0
-                                         : wire_frame(client->in.data + client->taken, client->in.size - client->taken,
-                                                      WIRE_ANSWER_MAX, ret_message, ret_size);
-                if (r < 0)
-                        return r;
-                if (r > 0) {
-                        client->taken += WIRE_HEADER + *ret_size;
-                        return 0;
-                }
-                if (client->fd < 0)
-                        return -EBADMSG;
-
-                wire_buffer_consume(&client->in, client->taken);
-                client->taken = 0;
-                to = wire_buffer_reserve(&client->in, READ_BYTES);
-                if (!to)
-                        return client->in.error;
-
-                r = client_socket_wait(client->fd, POLLIN, deadline, interruptible);
-                if (r < 0)
-                        return r;
-                n = recv(client->fd, to, READ_BYTES, MSG_DONTWAIT);
-                if (n == 0)
-                        return -ECONNRESET;
-                if (n > 0)
-                        client->in.size += (size_t)n;
-                else if (errno != EAGAIN && errno != EINTR)
-                        return -errno;
-        }
+static void begin_request(struct client *client, const char *method) {
+        client_link_begin(&client->link);
+        wire_begin(&client->link.out);
+        wire_put_array(&client->link.out, 4);
+        wire_put_uint(&client->link.out, WIRE_MESSAGE_REQUEST);
+        wire_put_uint(&client->link.out, ++client->last_id);
+        wire_put_text(&client->link.out, method);
+        client->method = method;
+        client->answered = false;
 }
 
-static int send_request(struct client *client, uint64_t deadline) {
+static int answer_here(struct client *client) {
+        struct client_link *link = &client->link;
         const void *message;
         size_t size;
         int r;
 
-        if (!client->answer)
-                return client_socket_send(client->fd, client->out.data, client->out.size, deadline);
-
-        wire_buffer_consume(&client->in, client->in.size);
-        client->taken = 0;
-        r = wire_frame(client->out.data, client->out.size, WIRE_REQUEST_MAX, &message, &size);
-        if (r > 0)
-                r = client->answer(client->answer_userdata, message, size, &client->in);
-        return r < 0 ? r : 0;
+        wire_buffer_consume(&link->in, link->in.size);
+        link->taken = 0;
+        r = wire_frame(link->out.data, link->out.size, WIRE_REQUEST_MAX, &message, &size);
+        return r > 0 ? client->answer(client->answer_userdata, message, size, &link->in) : r;
 }
 
-static void begin_request(struct client *client, const char *method) {
-        wire_buffer_consume(&client->out, client->out.size);
-        wire_begin(&client->out);
-        wire_put_array(&client->out, 4);
-        wire_put_uint(&client->out, WIRE_MESSAGE_REQUEST);
-        wire_put_uint(&client->out, ++client->last_id);
-        wire_put_text(&client->out, method);
-}
+/* What `out` holds is sent by client_progress(). */
+static int end_request(struct client *client, struct client_error *ret_error) {
+        int r = wire_end(&client->link.out, 0);
 
-/* Sends what `out` holds and waits for its answer. */
-static int exchange(struct client *client, const void **ret_message, size_t *ret_size, struct client_error *ret_error) {
-        uint64_t deadline = client_deadline(client->timeout_ms);
-        int r;
-
-        r = wire_end(&client->out, 0);
         if (r == -EMSGSIZE)
                 return client_fail(ret_error, EMSGSIZE, CLIENT_ERROR_REFUSED,
                                    "the request is too long; give shorter filters");
-        if (r >= 0)
-                r = send_request(client, deadline);
-        /* A collector that refuses a connection says so and closes: what it said counts, not that it closed. */
-        if (r >= 0 || r == -EPIPE || r == -ECONNRESET)
-                r = next_message(client, deadline, false, ret_message, ret_size);
+        if (r >= 0 && client->answer)
+                r = answer_here(client);
         return r < 0 ? client_fail_lost(ret_error, r, client->path) : 0;
 }
 
+int client_progress(struct client *client, struct client_error *ret_error) {
+        int r;
+
+        if (client->answered)
+                return CLIENT_ANSWERED;
+        r = client_link_send(&client->link);
+        /* A collector that refuses a connection says so and closes: what it said counts, not that it closed. */
+        if (r >= 0 || r == -EPIPE || r == -ECONNRESET)
+                r = client_link_read(&client->link, &client->message, &client->message_size);
+        if (r < 0)
+                return client_fail_lost(ret_error, r, client->path);
+        client->answered = r > 0;
+        return client->answered ? CLIENT_ANSWERED : CLIENT_PENDING;
+}
+
+short client_events(const struct client *client) {
+        return (short)(POLLIN | (client_link_has_unsent(&client->link) ? POLLOUT : 0));
+}
+
+int client_wait(struct client *client, struct client_error *ret_error) {
+        uint64_t deadline = client_deadline(client->timeout_ms);
+        int r = client_progress(client, ret_error);
+
+        while (r == CLIENT_PENDING) {
+                r = client_socket_wait(client->link.fd, client_events(client), deadline, false);
+                if (r < 0)
+                        return client_fail_lost(ret_error, r, client->path);
+                r = client_progress(client, ret_error);
+        }
+        return r < 0 ? r : 0;
+}
+
 /* The answer as a document.  *ret_result lives in it. */
-static int decode_answer(struct client *client, const void *message, size_t size, struct wire_document **ret_document,
-                         struct wire_value *ret_result, struct client_error *ret_error) {
+static int decode_answer(struct client *client, struct wire_document **ret_document, struct wire_value *ret_result,
+                         struct client_error *ret_error) {
         struct wire_document *document;
         struct wire_value root;
         uint64_t kind, id;
         int r;
 
-        r = wire_document_new(&document, message, size, WIRE_ANSWER_MAX);
+        r = wire_document_new(&document, client->message, client->message_size, WIRE_ANSWER_MAX);
         if (r < 0)
                 return client_fail_lost(ret_error, r, client->path);
 
@@ -145,15 +130,6 @@ static int decode_answer(struct client *client, const void *message, size_t size
         return 0;
 }
 
-static int transact(struct client *client, struct wire_document **ret_document, struct wire_value *ret_result,
-                    size_t *ret_size, struct client_error *ret_error) {
-        const void *message;
-        int r;
-
-        r = exchange(client, &message, ret_size, ret_error);
-        return r < 0 ? r : decode_answer(client, message, *ret_size, ret_document, ret_result, ret_error);
-}
-
 /* True if it is the answer to the last request, without an error; the cursor is then before its result. */
 static bool is_plain_answer(const struct client *client, struct wire_cursor *cursor) {
         struct wire_item root, kind, id, error;
@@ -167,22 +143,25 @@ static bool is_plain_answer(const struct client *client, struct wire_cursor *cur
 /* ------------------------------------------------------------------------------------------------ construction -- */
 
 static int say_hello(struct client *client, const char *program, struct client_error *ret_error) {
+        struct wire_buffer *out = &client->link.out;
+
+        begin_request(client, "hello");
+        wire_put_map(out, 2);
+        wire_put_text(out, "protocol");
+        wire_put_uint(out, WIRE_PROTOCOL);
+        wire_put_text(out, "client");
+        wire_put_text(out, program ? program : "client");
+        return end_request(client, ret_error);
+}
+
+int client_take_hello(struct client *client, struct client_error *ret_error) {
         struct wire_document *document;
         struct wire_value result;
         uint64_t protocol = 0;
-        size_t size;
-        int r;
+        int r = decode_answer(client, &document, &result, ret_error);
 
-        begin_request(client, "hello");
-        wire_put_map(&client->out, 2);
-        wire_put_text(&client->out, "protocol");
-        wire_put_uint(&client->out, WIRE_PROTOCOL);
-        wire_put_text(&client->out, "client");
-        wire_put_text(&client->out, program ? program : "client");
-        r = transact(client, &document, &result, &size, ret_error);
         if (r < 0)
                 return r;
-
         client_copy_clean(client->version, sizeof(client->version), wire_get(result, "version"));
         if (!wire_get_uint(wire_get(result, "protocol"), &protocol) || protocol != WIRE_PROTOCOL)
                 r = client_fail_lost(ret_error, -EBADMSG, client->path);
@@ -194,20 +173,18 @@ static struct client *client_alloc(void) {
         struct client *client = calloc(1, sizeof(*client));
 
         if (client) {
-                client->fd = -1;
+                client_link_init(&client->link);
                 client->timeout_ms = TIMEOUT_MS;
-                client->out = WIRE_BUFFER_INIT(WIRE_REQUEST_MAX + WIRE_HEADER);
-                client->in = WIRE_BUFFER_INIT(WIRE_ANSWER_MAX + WIRE_HEADER + READ_BYTES);
         }
         return client;
 }
 
-int client_new(struct client **ret, const struct client_options *options, struct client_error *ret_error) {
+/* `wait`: for a collector that has no room for another connection. */
+static int start(struct client **ret, const struct client_options *options, bool wait, struct client_error *ret_error) {
         static const struct client_options defaults;
-        struct client *client;
+        struct client *client = client_alloc();
         int r;
 
-        client = client_alloc();
         if (!client)
                 return client_fail(ret_error, ENOMEM, CLIENT_ERROR_FAILED,
                                    "out of memory; end other programs and try again");
@@ -217,9 +194,31 @@ int client_new(struct client **ret, const struct client_options *options, struct
         if (options->timeout_ms > 0)
                 client->timeout_ms = options->timeout_ms;
 
-        r = client_socket_open(&client->fd, client->path, options, client->timeout_ms, ret_error);
+        r = client_socket_open(&client->link.fd, client->path, options, wait ? client->timeout_ms : 0, ret_error);
         if (r >= 0)
                 r = say_hello(client, options->program, ret_error);
+        if (r < 0) {
+                client_free(client);
+                return r;
+        }
+
+        *ret = client;
+        return 0;
+}
+
+int client_start(struct client **ret, const struct client_options *options, struct client_error *ret_error) {
+        return start(ret, options, false, ret_error);
+}
+
+int client_new(struct client **ret, const struct client_options *options, struct client_error *ret_error) {
+        struct client *client;
+        int r = start(&client, options, true, ret_error);
+
+        if (r < 0)
+                return r;
+        r = client_wait(client, ret_error);
+        if (r >= 0)
+                r = client_take_hello(client, ret_error);
         if (r < 0) {
                 client_free(client);
                 return r;
@@ -247,9 +246,7 @@ struct client *client_free(struct client *client) {
         if (!client)
                 return NULL;
 
-        close_fd(client->fd);
-        wire_buffer_deinit(&client->out);
-        wire_buffer_deinit(&client->in);
+        client_link_deinit(&client->link);
         free(client);
         return NULL;
 }
@@ -263,7 +260,7 @@ const char *client_peer_version(const struct client *client) {
 }
 
 int client_fd(const struct client *client) {
-        return client->fd;
+        return client->link.fd;
 }
 
 /* ----------------------------------------------------------------------------------------------------- asking -- */
@@ -304,52 +301,58 @@ static void put_params(struct wire_buffer *out, const struct client_params *para
         }
 }
 
-int client_call(struct client *client, const char *method, const struct client_params *params, struct table **ret,
-                struct client_error *ret_error) {
+int client_ask(struct client *client, const char *method, const struct client_params *params,
+               struct client_error *ret_error) {
+        begin_request(client, method);
+        put_params(&client->link.out, params);
+        return end_request(client, ret_error);
+}
+
+int client_take(struct client *client, struct table **ret, struct client_error *ret_error) {
         struct wire_document *document;
         struct wire_value result;
-        size_t size;
-        int r;
+        int r = decode_answer(client, &document, &result, ret_error);
 
-        begin_request(client, method);
-        put_params(&client->out, params);
-        r = transact(client, &document, &result, &size, ret_error);
         if (r < 0)
                 return r;
 
         if (wire_type(wire_get(result, "rows")) == WIRE_ARRAY)
-                r = table_decode(ret, method, result, size);
+                r = table_decode(ret, client->method, result, client->message_size);
         else
-                r = table_decode_map(ret, method, result, size);
+                r = table_decode_map(ret, client->method, result, client->message_size);
         wire_document_free(document);
         return r < 0 ? client_fail_lost(ret_error, r, client->path) : 0;
 }
 
-int client_call_raw(struct client *client, const char *method, const struct client_params *params,
-                    struct wire_cursor *ret_result, struct client_error *ret_error) {
+int client_take_raw(struct client *client, struct wire_cursor *ret_result, struct client_error *ret_error) {
+        struct wire_cursor cursor = {client->message, client->message_size};
         struct wire_document *document;
-        struct wire_cursor cursor;
         struct wire_value result;
-        const void *message;
-        size_t size;
         int r;
 
-        begin_request(client, method);
-        put_params(&client->out, params);
-        r = exchange(client, &message, &size, ret_error);
-        if (r < 0)
-                return r;
-
-        cursor = (struct wire_cursor){message, size};
         if (is_plain_answer(client, &cursor)) {
                 *ret_result = cursor;
                 return 0;
         }
-        r = decode_answer(client, message, size, &document, &result, ret_error);
+        r = decode_answer(client, &document, &result, ret_error);
         if (r < 0)
                 return r;
         wire_document_free(document);
         return client_fail_form(client, ret_error);
+}
+
+static int ask_and_wait(struct client *client, const char *method, const struct client_params *params,
+                        struct client_error *ret_error) {
+        int r = client_ask(client, method, params, ret_error);
+
+        return r < 0 ? r : client_wait(client, ret_error);
+}
+
+int client_call(struct client *client, const char *method, const struct client_params *params, struct table **ret,
+                struct client_error *ret_error) {
+        int r = ask_and_wait(client, method, params, ret_error);
+
+        return r < 0 ? r : client_take(client, ret, ret_error);
 }
 
 int client_fail_form(const struct client *client, struct client_error *ret_error) {
@@ -359,16 +362,15 @@ int client_fail_form(const struct client *client, struct client_error *ret_error
 int client_follow(struct client *client, const struct client_params *params, struct client_error *ret_error) {
         struct wire_document *document;
         struct wire_value result;
-        size_t size;
         int r;
 
         if (client->answer)
                 return client_fail(ret_error, EOPNOTSUPP, CLIENT_ERROR_FAILED,
                                    "there are no events without a daemon; start spanallocd");
 
-        begin_request(client, "follow");
-        put_params(&client->out, params);
-        r = transact(client, &document, &result, &size, ret_error);
+        r = ask_and_wait(client, "follow", params, ret_error);
+        if (r >= 0)
+                r = decode_answer(client, &document, &result, ret_error);
         if (r >= 0)
                 wire_document_free(document);
         return r;
@@ -406,7 +408,12 @@ int client_next(struct client *client, int timeout_ms, struct table **ret_table,
         int r;
 
         do {
-                r = next_message(client, deadline, true, &message, &size);
+                r = client_link_read(&client->link, &message, &size);
+                while (r == 0) {
+                        r = client_socket_wait(client->link.fd, POLLIN, deadline, true);
+                        if (r == 0)
+                                r = client_link_read(&client->link, &message, &size);
+                }
                 if (r == -ETIMEDOUT)
                         return CLIENT_TIMEOUT;
                 if (r == -EINTR)

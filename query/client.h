@@ -48,7 +48,7 @@ struct client_options {
         const char *program; /* name and version, for the collector; NULL: "client" */
 };
 
-/* Connects and says hello.  NULL options: the defaults.  0 or -errno; *ret is to be freed with client_free(). */
+/* Connects, says hello and waits for the answer.  NULL options: the defaults.  0 or -errno; *ret is to be freed with client_free(). */
 int client_new(struct client **ret, const struct client_options *options, struct client_error *ret_error);
 
 /* Answers one request in this process: `message` without its length in, the framed answer appended to `out`.  0 or -errno. */
@@ -84,9 +84,29 @@ struct client_params {
 int client_call(struct client *client, const char *method, const struct client_params *params, struct table **ret,
                 struct client_error *ret_error);
 
-/* The same without a table: *ret_result stands before the result, and is good until the next call with this client. */
-int client_call_raw(struct client *client, const char *method, const struct client_params *params,
-                    struct wire_cursor *ret_result, struct client_error *ret_error);
+/* The same without waiting, for a program with a loop of its own.  One request at a time:
+ *
+ *         client_ask()               queues the request; so does client_start(), whose request is hello
+ *         client_progress()          whenever poll(2) says so of client_fd() and client_events(), until CLIENT_ANSWERED
+ *         client_take(), client_take_raw(); after client_start() client_take_hello()
+ *
+ * There is no deadline.  After an error of kind CLIENT_ERROR_UNREACHABLE only client_free() is left. */
+int client_start(struct client **ret, const struct client_options *options, struct client_error *ret_error);
+/* `method` is borrowed until the answer is taken. */
+int client_ask(struct client *client, const char *method, const struct client_params *params,
+               struct client_error *ret_error);
+enum client_progress { CLIENT_PENDING = 0, CLIENT_ANSWERED = 1 };
+/* Sends what the socket takes, and reads once.  A client_progress, or -errno. */
+int client_progress(struct client *client, struct client_error *ret_error);
+short client_events(const struct client *client);
+/* Waits for the answer, up to the timeout of the options.  0 or -errno. */
+int client_wait(struct client *client, struct client_error *ret_error);
+
+/* As client_call() gives it. */
+int client_take(struct client *client, struct table **ret, struct client_error *ret_error);
+/* Without a table: *ret_result stands before the result, and is good until the next request. */
+int client_take_raw(struct client *client, struct wire_cursor *ret_result, struct client_error *ret_error);
+int client_take_hello(struct client *client, struct client_error *ret_error);
 /* Fills in the error for a malformed result.  Returns -EBADMSG. */
 int client_fail_form(const struct client *client, struct client_error *ret_error);
 

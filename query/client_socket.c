@@ -43,30 +43,6 @@ int client_socket_wait(int fd, short events, uint64_t deadline, bool interruptib
         return r > 0 ? 0 : -ETIMEDOUT;
 }
 
-int client_socket_send(int fd, const void *bytes, size_t size, uint64_t deadline) {
-        const char *from = bytes;
-        ssize_t n;
-        int r;
-
-        while (size > 0) {
-                n = send(fd, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-                if (n >= 0) {
-                        from += n;
-                        size -= (size_t)n;
-                        continue;
-                }
-                if (errno == EINTR)
-                        continue;
-                if (errno != EAGAIN)
-                        return -errno;
-
-                r = client_socket_wait(fd, POLLOUT, deadline, false);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* ------------------------------------------------------------------------------------------------ where it is -- */
 
 static void user_path(char path[CLIENT_PATH_BYTES]) {
@@ -109,7 +85,7 @@ static int open_path(int *ret_fd, const char *path, int timeout_ms) {
                 return -ENAMETOOLONG;
         memcpy(address.sun_path, path, strlen(path) + 1);
 
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (timeout_ms ? 0 : SOCK_NONBLOCK), 0);
         if (fd < 0)
                 return -errno;
 

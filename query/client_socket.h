@@ -14,7 +14,8 @@
 /* Longer than a socket's path can be, so that an error can name a path that is too long. */
 #define CLIENT_PATH_BYTES 256
 
-/* Tries what the options allow, in order.  ret_path: the one connected to, or the last that was tried. */
+/* Tries what the options allow, in order.  ret_path: the one connected to, or the last that was tried.  timeout_ms 0: does not
+ * wait for a collector that has no room for another connection. */
 int client_socket_open(int *ret_fd, char ret_path[CLIENT_PATH_BYTES], const struct client_options *options,
                        int timeout_ms, struct client_error *ret_error);
 
@@ -22,4 +23,3 @@ int client_socket_open(int *ret_fd, char ret_path[CLIENT_PATH_BYTES], const stru
 uint64_t client_deadline(int timeout_ms);
 /* 0, -ETIMEDOUT, -EINTR (only with `interruptible`), or another -errno. */
 int client_socket_wait(int fd, short events, uint64_t deadline, bool interruptible);
-int client_socket_send(int fd, const void *bytes, size_t size, uint64_t deadline);

@@ -80,7 +80,11 @@ static int ask_rows(struct top *top, bool texts, uint64_t since_answer) {
         if (!tree && !strcmp(client_peer_version(top->ctl->client), SPANALLOC_VERSION))
                 params.since_answer = &since_answer;
         choose_columns(top, texts, columns, sizeof(columns));
-        r = client_call_raw(top->ctl->client, tree ? "tree" : "spans", &params, &answer, &top->error);
+        r = client_ask(top->ctl->client, tree ? "tree" : "spans", &params, &top->error);
+        if (r == 0)
+                r = client_wait(top->ctl->client, &top->error);
+        if (r == 0)
+                r = client_take_raw(top->ctl->client, &answer, &top->error);
         if (r < 0)
                 return r;
         r = top_samples_read(&top->samples, answer);

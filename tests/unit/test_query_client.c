@@ -5,6 +5,7 @@
  * Labels: tsan valgrind
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,6 +65,16 @@ static void test_tables(void **state) {
         table_free(table);
 }
 
+/* One request after the other, without a table. */
+static int call_raw(struct client *client, const char *method, const struct client_params *params,
+                    struct wire_cursor *ret, struct client_error *ret_error) {
+        int r = client_ask(client, method, params, ret_error);
+
+        if (r == 0)
+                r = client_wait(client, ret_error);
+        return r == 0 ? client_take_raw(client, ret, ret_error) : r;
+}
+
 static void assert_fails(struct client *client, const char *method, const struct client_params *params, int code,
                          enum client_error_kind kind, const char *part) {
         struct client_error error = {0};
@@ -78,7 +89,7 @@ static void assert_fails(struct client *client, const char *method, const struct
                 fail_msg("'%s' does not say '%s'", error.text, part);
 
         error = (struct client_error){0};
-        assert_int_equal(client_call_raw(client, method, params, &cursor, &error), -code);
+        assert_int_equal(call_raw(client, method, params, &cursor, &error), -code);
         assert_int_equal(cursor.left, 1);
         assert_int_equal(error.kind, kind);
 }
@@ -327,6 +338,83 @@ static void test_connection(void **state) {
         server_deinit(&server);
 }
 
+/* Goes on whenever the socket is ready, until there is an answer or an error. */
+static int progress(struct client *client, struct client_error *ret_error) {
+        int r = client_progress(client, ret_error);
+
+        while (r == CLIENT_PENDING) {
+                struct pollfd socket = {.fd = client_fd(client), .events = client_events(client)};
+
+                assert_int_equal(poll(&socket, 1, -1), 1);
+                r = client_progress(client, ret_error);
+        }
+        return r;
+}
+
+static void test_without_waiting(void **state) {
+        struct client_params params = {.columns = "pid,span"};
+        struct client_options options = {0};
+        struct client_error error = {0};
+        struct wire_cursor cursor;
+        struct client *client;
+        struct server server;
+        struct table *table;
+
+        server_init(&server, *state);
+        options.socket = server.directory;
+        server.requests = 3;
+        /* It listens, and does not answer yet. */
+        assert_int_equal(client_start(&client, &options, &error), 0);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(client_progress(client, &error), CLIENT_PENDING);
+                assert_int_equal(client_events(client), POLLIN);
+        }
+        assert_string_equal(client_peer_version(client), "");
+        assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
+        assert_int_equal(progress(client, &error), CLIENT_ANSWERED);
+        assert_int_equal(client_progress(client, &error), CLIENT_ANSWERED);
+        assert_int_equal(client_take_hello(client, &error), 0);
+        assert_string_equal(client_peer_version(client), SPANALLOC_VERSION);
+
+        assert_int_equal(client_ask(client, "ps", NULL, &error), 0);
+        assert_int_equal(progress(client, &error), CLIENT_ANSWERED);
+        assert_int_equal(client_take(client, &table, &error), 0);
+        assert_int_equal(table->row_count, 3);
+        table_free(table);
+        assert_int_equal(client_ask(client, "spans", &params, &error), 0);
+        assert_int_equal(client_wait(client, &error), 0);
+        assert_int_equal(client_take_raw(client, &cursor, &error), 0);
+        assert_true(cursor.left > 0);
+
+        pthread_join(server.thread, NULL);
+        assert_int_equal(client_ask(client, "status", NULL, &error), 0);
+        assert_int_equal(progress(client, &error), -ECONNRESET);
+        assert_int_equal(error.kind, CLIENT_ERROR_UNREACHABLE);
+        client_free(client);
+        server_deinit(&server);
+}
+
+/* A collector that has no room for another connection: that is an error at once. */
+static void test_full_backlog(void **state) {
+        struct client_options options = {0};
+        struct client *clients[16];
+        struct client_error error;
+        struct server server;
+        size_t n = 0;
+        int r = 0;
+
+        server_init(&server, *state);
+        options.socket = server.directory;
+        while (n < 16 && (r = client_start(&clients[n], &options, &error)) == 0)
+                n++;
+        assert_int_equal(r, -ETIMEDOUT);
+        assert_int_equal(error.kind, CLIENT_ERROR_UNREACHABLE);
+        assert_non_null(strstr(error.text, "does not accept connections"));
+        while (n)
+                client_free(clients[--n]);
+        server_deinit(&server);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
@@ -336,6 +424,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_no_collector, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_closed_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_connection, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_without_waiting, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_full_backlog, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
