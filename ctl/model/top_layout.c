@@ -14,7 +14,7 @@ static const struct {
 } looks[TOP_COLUMNS] = {
         [TOP_UNIT] = {"UNIT", 8, 8, 20, 48, true},           [TOP_PROCESS] = {"PROCESS", 10, 10, 22, 32, true},
         [TOP_SPAN] = {"SPAN", 8, 8, 20, 72, true},           [TOP_ALLOC_RATE] = {"ALLOC/s", 7, 12, 0, 0, false},
-        [TOP_ALLOCS_RATE] = {"ALLOCS/s", 8, 8, 0, 0, false}, [TOP_NET_RATE] = {"NET/s", 8, 13, 0, 0, false},
+        [TOP_ALLOCS_RATE] = {"BLOCKS/s", 8, 8, 0, 0, false}, [TOP_NET_RATE] = {"NET/s", 8, 13, 0, 0, false},
         [TOP_ALLOC] = {"ALLOC", 7, 15, 0, 0, false},         [TOP_NET] = {"NET", 8, 15, 0, 0, false},
         [TOP_NET_CALL] = {"NET/CALL", 8, 13, 0, 0, false},   [TOP_OPEN] = {"OPEN", 5, 5, 0, 0, false},
         [TOP_CALLS_RATE] = {"CALLS/s", 7, 7, 0, 0, false},   [TOP_P99] = {"P99/CALL", 8, 12, 0, 0, false},
@@ -22,14 +22,15 @@ static const struct {
         [TOP_QUALITY] = {"QUALITY", 9, 9, 0, 0, true},
 };
 
-/* The most important first.  From ENOUGH_FROM on a column comes only if names have enough room beside it. */
+/* The most important first: what grows, and where.  From ENOUGH_FROM on a column comes only if names have enough room beside
+ * it. */
 enum { ORDER_MAX = TOP_COLUMNS, ENOUGH_FROM = 6, SPAN_ENOUGH_IN_TREE = 32 };
-static const enum top_column flat_order[] = {TOP_SPAN, TOP_ALLOC_RATE, TOP_NET_RATE, TOP_QUALITY,     TOP_PROCESS,
-                                             TOP_TIME, TOP_BUSY,       TOP_NET,      TOP_ALLOC,       TOP_CALLS_RATE,
-                                             TOP_OPEN, TOP_UNIT,       TOP_P99,      TOP_ALLOCS_RATE, TOP_NET_CALL};
-static const enum top_column unit_order[] = {TOP_SPAN,    TOP_ALLOC_RATE, TOP_UNIT, TOP_NET_RATE,    TOP_QUALITY,
-                                             TOP_TIME,    TOP_BUSY,       TOP_NET,  TOP_ALLOC,       TOP_CALLS_RATE,
-                                             TOP_PROCESS, TOP_OPEN,       TOP_P99,  TOP_ALLOCS_RATE, TOP_NET_CALL};
+static const enum top_column flat_order[] = {TOP_SPAN,  TOP_ALLOC_RATE, TOP_NET,      TOP_PROCESS,    TOP_TIME,
+                                             TOP_BUSY,  TOP_QUALITY,    TOP_NET_CALL, TOP_CALLS_RATE, TOP_NET_RATE,
+                                             TOP_ALLOC, TOP_OPEN,       TOP_UNIT,     TOP_P99,        TOP_ALLOCS_RATE};
+static const enum top_column unit_order[] = {TOP_SPAN,  TOP_ALLOC_RATE, TOP_NET,      TOP_UNIT,       TOP_TIME,
+                                             TOP_BUSY,  TOP_QUALITY,    TOP_NET_CALL, TOP_CALLS_RATE, TOP_NET_RATE,
+                                             TOP_ALLOC, TOP_PROCESS,    TOP_OPEN,     TOP_P99,        TOP_ALLOCS_RATE};
 
 const char *top_layout_heading(enum top_column column) {
         return looks[column].heading;
@@ -87,16 +88,17 @@ static bool is_wanted(enum top_column column, const struct top_wish *wish) {
         }
 }
 
-/* Columns in the order of their importance, until one does not fit: so that a wider screen never shows fewer. */
+/* The column that sorts, then the others in the order of their importance, until one does not fit: so that a wider screen
+ * never shows fewer. */
 static size_t choose(bool chosen[TOP_COLUMNS], size_t width, const struct top_wish *wish) {
         const enum top_column *order = wish->shape == TOP_BY_UNIT ? unit_order : flat_order;
         size_t used = width_of(TOP_SPAN, wish), lack = lack_of(TOP_SPAN, wish), count = 1;
 
-        for (int i = 1; i < ORDER_MAX; i++) {
-                enum top_column column = order[i];
+        for (int i = 0; i < ORDER_MAX; i++) {
+                enum top_column column = i ? order[i] : wish->sorted;
                 size_t needed = used + 1 + width_of(column, wish);
 
-                if (!is_wanted(column, wish))
+                if (chosen[column] || !is_wanted(column, wish))
                         continue;
                 if (needed + (count >= ENOUGH_FROM ? lack + lack_of(column, wish) : 0) > width)
                         break;
@@ -147,6 +149,7 @@ struct top_wish top_layout_wish(const struct top_model *model, bool raw) {
         return (struct top_wish){
                 .raw = raw,
                 .shape = top_model_shape(model),
+                .sorted = top_model_sorted_by(model),
                 .timed = top_model_wants_time(model),
                 .quality = widths.quality || top_model_sorted_by(model) == TOP_QUALITY,
                 .widths = widths,

@@ -19,12 +19,14 @@ struct top_layout {
 struct top_wish {
         bool raw; /* numbers of bytes are whole */
         enum top_shape shape;
+        enum top_column sorted;
         bool timed;               /* programs write timestamps, or it is sorted by their times */
         bool quality;             /* a row is not exact, or it is sorted by quality */
         struct top_widths widths; /* of the names */
 };
 
-/* Chooses columns for `width` character cells: the less important ones go first, the span's name never.  A column of
+/* Chooses columns for `width` character cells: the less important ones go first, the one that sorts and the
+ * span's name last.  A column of
  * names is no wider than the longest of them. */
 void top_layout_init(struct top_layout *layout, size_t width, struct top_wish wish);
 /* The wish of a model. */

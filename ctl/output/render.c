@@ -189,7 +189,7 @@ const char *render_heading(const char *column, char buf[RENDER_HEADING_MAX]) {
                 const char *column, *heading;
         } shorter[] = {
                 {"alloc_bytes", "ALLOC"},
-                {"alloc_count", "ALLOCS"},
+                {"alloc_count", "BLOCKS"},
                 {"dealloc_bytes", "FREED"},
                 {"dealloc_count", "FREES"},
                 {"net_bytes", "NET"},

@@ -39,9 +39,9 @@ static const char *const paragraphs[] = {
         "memory "
         "now (~ estimated), and how it grows; RSS their resident memory, shared pages count in each process; unit the "
         "memory of their unit, and its limit; alloc what they allocate a second.",
-        "Rows overlap, so do not add them up: ALLOC, NET and rates count a span's children too; in the tree, all that "
-        "was "
-        "opened below it. NET is what it allocated less what it freed on its own threads: the rest may be in use, or "
+        "ALLOC and NET, also per second and per call, are bytes; BLOCKS/s is how many blocks are allocated a second. "
+        "Rows overlap, so do not add them up: they count a span's children too; in the tree, all that was opened below "
+        "it. NET is what it allocated less what it freed on its own threads: the rest may be in use, or "
         "freed elsewhere. If NET is larger than the heap, the span around it frees the memory. NET/CALL is that of a "
         "closed span, on average. P99/CALL: of 100 closed spans 99 allocated at most so many bytes.",
         "QUALITY is empty where numbers are exact. migrated: cycles that another thread ended; lost: a part is lost; "

@@ -43,12 +43,12 @@ start screen
 shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  not timed'
 shows '^heap .*  now      4[.]0K  max      4[.]0K$'
 shows '^alloc .*  now      0B/s  max      0B/s$'
-shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET( +CALLS/s)? QUALITY$'
-resize 100 24
-shows '^PROCESS +SPAN +ALLOC/s +NET/s +ALLOC +NET +OPEN +CALLS/s P99/CALL QUALITY$'
+shows '^PROCESS +SPAN +ALLOC/s( +NET/s)? +NET NET/CALL CALLS/s QUALITY$'
+resize 132 24
+shows '^PROCESS +SPAN +ALLOC/s BLOCKS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
 # name, ALLOC, NET, OPEN, QUALITY: by hand, from the script's own spend()s
 while read -r name alloc net open quality; do
-        shows "^span_scripted.$program. $name +0B +0B +$alloc +[+]?$net +$open +0 +[0-9.]+[KB] *$quality\$"
+        shows "^span_scripted.$program. $name +0B +0 +0B +$alloc +[+]?$net +([+-]?[0-9.]+[KB]|-) +$open +0 +[0-9.]+[KB] *$quality\$"
 done <<'CELLS'
 job 2.9K 2.6K 0
 task 660B 660B 0 migrated
@@ -60,7 +60,7 @@ poke 0B 0B 0
 CELLS
 shows ' request +0B '
 # What its thread does outside of spans has no calls.
-shows "^span_scripted.$program. \(outside\) +0B +0B? +56B +[+]56B +- +- +- *\$"
+shows "^span_scripted.$program. \(outside\) +0B +0 +0B? +56B +[+]56B +- +- +- +- *\$"
 # Numbers stand beside their names: no column of names is wider than its longest text.
 expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 9 + 1))
 keys l
@@ -83,7 +83,7 @@ shows '^by NET/s  row'
 keys c I
 shows '^by CALLS/s, small first'
 keys a '>'
-shows '^by NET/s '
+shows '^by NET '
 keys '<' '<'
 shows '^by SPAN '
 expect "first by name" "$(screen | sed -n 5p | awk '{ print $2 }')" '(outside)'
@@ -202,7 +202,7 @@ resize 80 24
 
 note "sizes"
 resize 20 3
-shows '^SPAN +ALLOC/s$'
+shows '^SPAN +ALLOC$'
 expect "lines at 20x3" "$(screen | wc -l)" 3
 for size in '1 1' '2 2' '7 5' '19 4' '40 10' '300 60' '132 6'; do
         # shellcheck disable=SC2086
@@ -210,18 +210,19 @@ for size in '1 1' '2 2' '7 5' '19 4' '40 10' '300 60' '132 6'; do
         keys s Escape w Escape Enter Escape t t j k
 done
 resize 132 40
-shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
+shows '^PROCESS +SPAN +ALLOC/s BLOCKS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
 # What does not fit 80 columns is there on 200, and no column of names is wider than on 80.
 resize 200 50
 shows '^[0-9:]{8}  heap ~4[.]0K 0B/s  RSS [0-9.]+[KM]  alloc 0B/s  all counted  not timed  1 process, 2 threads$'
-shows '^PROCESS +SPAN +ALLOC/s ALLOCS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
+shows '^PROCESS +SPAN +ALLOC/s BLOCKS/s +NET/s +ALLOC +NET NET/CALL +OPEN CALLS/s P99/CALL QUALITY$'
 shows ' request +0B '
 expect "where numbers begin" "$(screen | sed -n 4p | grep -bo 'ALLOC/s' | head -n 1 | cut -d: -f1)" $((${#program} + 15 + 1 + 9 + 1))
 resize 80 24
 shows '^by ALLOC '
 
 note "the collector goes and comes back"
-shows ' job +0B +0B +2[.]9K'
+shows '^PROCESS +SPAN +ALLOC/s +ALLOC +NET NET/CALL QUALITY$'
+shows ' job +0B +2[.]9K +[+]2[.]6K +[+]2[.]6K$'
 job=$(screen | grep ' job ')
 kill_collector
 shows '^Trying again: .*'
@@ -306,6 +307,7 @@ expect_at_least "lines with colour, --color=always" "$(colors NO_COLOR=1 --color
 note "a predecessor that was not counted"
 start screen
 shows '^by ALLOC/s'
+resize 132 24
 "$PROGRAMS/span_run" 3 2
 LD_PRELOAD=$PRELOAD "$PROGRAMS/span_run" 3 2
 # Three times 1,000 bytes, with six times 1,000 in the spans below.
@@ -313,7 +315,7 @@ shows '^span_run.[0-9]+. +outer .* 8[.]8K '
 shows '^span_run.[0-9]+. +outer +- +- +- +- .*uncounted$'
 keys u
 # Both have ended: NET is of processes that run.
-shows '^- +2 processes +outer +0B +0B +8[.]8K +- '
+shows '^- +2 processes +outer +0B +0 +0B +8[.]8K +- '
 hides '^- .*uncounted$'
 keys u e
 hides 'span_run'
@@ -330,7 +332,7 @@ exec 8<>"$WORK/many"
 many=$!
 shows 'row 1 of 10[0-9][0-9] '
 shows 'row [0-9]+ of 1007 |row [0-9]+ of 1008 |row [0-9]+ of 1000 '
-resize 100 24
+resize 132 24
 keys l
 # The largest: 100 allocations of 64 bytes a call.
 shows '^span_many.[0-9]+. request-099 .* 6[.]3K$'

@@ -18,11 +18,11 @@ static void test_screen(void **state) {
         assert_memory_equal(line(fake, 1), "heap    ", 8);
         assert_non_null(strstr(line(fake, 1), "  now        0B  max        0B"));
         assert_string_equal(line(fake, 2),
-                            "UNIT PROCESS  SPAN ALLOC/s    NET/s   ALLOC      NET  OPEN CALLS/s P99/CALL");
+                            "UNIT PROCESS  SPAN ALLOC/s    NET/s   ALLOC      NET NET/CALL  OPEN CALLS/s");
         assert_string_equal(line(fake, 3),
-                            "y    db[103]  b       3.9K    -3.9K    7.8K    -7.8K     0      40       0B");
+                            "y    db[103]  b       3.9K    -3.9K    7.8K    -7.8K        -     0      40");
         assert_string_equal(line(fake, 5),
-                            "x    www[101] a      1000B   -1000B    2.0K    -2.0K     0      10       0B");
+                            "x    www[101] a      1000B   -1000B    2.0K    -2.0K        -     0      10");
         assert_string_equal(line(fake, 6), "");
         assert_non_null(strstr(line(fake, 11), "by ALLOC/s  row 1 of 3  h help  q quit"));
         /* The selected row looks so all over, the others do not. */
@@ -101,22 +101,24 @@ static void test_cells(void **state) {
                 fake_entry(t, 0, "per_call", "p99", 4096);
                 feed_table(fake, t);
         }
-        draw(fake, 118, 4);
+        draw(fake, 127, 4);
         assert_string_equal(line(fake, 1),
-                            "UNIT PROCESS  SPAN                     ALLOC/s ALLOCS/s    NET/s   ALLOC      "
-                            "NET  OPEN CALLS/s P99/CALL QUALITY");
+                            "UNIT PROCESS  SPAN                     ALLOC/s BLOCKS/s    NET/s   ALLOC      "
+                            "NET NET/CALL  OPEN CALLS/s P99/CALL QUALITY");
         assert_string_equal(line(fake, 2),
                             "x    www[101] 日本語の長い長い長い名前    1.5K    20.0k    -512B    3.0K    "
-                            "-1.0K     2       7     4.0K lost");
+                            "-1.0K        -     2       7     4.0K lost");
         fake->ui.raw = true;
         format_set_raw(true);
-        draw(fake, 104, 4);
-        assert_string_equal(line(fake, 1),
-                            "PROCESS  SPAN                          ALLOC/s         NET/s           ALLOC             "
-                            "NET QUALITY");
-        assert_string_equal(line(fake, 2),
-                            "www[101] 日本語の長い長い長い名前         1536          -512            3072           "
-                            "-1024 lost");
+        draw(fake, 108, 4);
+        assert_string_equal(
+                line(fake, 1),
+                "PROCESS  SPAN                          ALLOC/s         NET/s             NET      NET/CALL "
+                "CALLS/s QUALITY");
+        assert_string_equal(
+                line(fake, 2),
+                "www[101] 日本語の長い長い長い名前         1536          -512           -1024             - "
+                "      7 lost");
         format_set_raw(false);
 }
 
@@ -135,7 +137,7 @@ static void test_net_per_call(void **state) {
         feed_table(fake, t);
         top_model_sort(fake->ui.model, TOP_NET_CALL);
         draw(fake, 100, 8);
-        assert_string_equal(line(fake, 1), "UNIT PROCESS  SPAN  ALLOC/s ALLOCS/s    NET/s   ALLOC      NET NET/CALL  "
+        assert_string_equal(line(fake, 1), "UNIT PROCESS  SPAN  ALLOC/s BLOCKS/s    NET/s   ALLOC      NET NET/CALL  "
                                            "OPEN CALLS/s P99/CALL");
         assert_non_null(strstr(line(fake, 2), "leak        -        -        -    2.9K    -2.9K    +2.0K     0"));
         assert_non_null(strstr(line(fake, 3), "   -2.0K    -512B     0"));
@@ -186,7 +188,7 @@ static void test_times(void **state) {
                 feed_table(fake, t);
         }
         draw(fake, 70, 6);
-        assert_string_equal(line(fake, 1), "PROCESS  SPAN  ALLOC/s    NET/s   ALLOC      NET TIME/CALL BUSY%");
+        assert_string_equal(line(fake, 1), "PROCESS  SPAN  ALLOC/s      NET NET/CALL CALLS/s TIME/CALL BUSY%");
         assert_non_null(strstr(line(fake, 2), "   2.00ms   8.0"));
         assert_non_null(strstr(line(fake, 3), "        -     -"));
         assert_non_null(strstr(line(fake, 0), "not timed"));
@@ -241,8 +243,8 @@ static void test_styles(void **state) {
         }
         press(fake, "G");
         draw(fake, 60, 12);
-        assert_string_equal(line(fake, 2), "PROCESS  SPAN  ALLOC/s    NET/s   ALLOC      NET CALLS/s");
-        assert_non_null(strstr(line(fake, 3), "www[101] grows    2.9K   +1000B"));
+        assert_string_equal(line(fake, 2), "PROCESS  SPAN  ALLOC/s    NET/s      NET NET/CALL CALLS/s");
+        assert_non_null(strstr(line(fake, 3), "www[101] grows    2.9K   +1000B    +2.0K        -"));
         for (size_t x = 0; x < 60; x++) {
                 assert_int_equal(fake->page.lines[3].styles[x], x >= 23 && x < 31 ? TOP_STYLE_GROW : TOP_STYLE_NORMAL);
                 assert_int_equal(fake->page.lines[4].styles[x], TOP_STYLE_NORMAL);

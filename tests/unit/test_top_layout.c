@@ -71,12 +71,13 @@ static void check_layouts(struct top_wish wish, size_t columns) {
 static void test_layout(void **state) {
         static const struct top_widths widths[] = {{0}, {14, 14, 10, false}, {47, 30, 70, false}};
 
-        for (unsigned i = 0; i < 8 * 3 * 3; i++) {
+        for (unsigned i = 0; i < 8 * 3 * 3 * TOP_COLUMNS; i++) {
                 struct top_wish wish = {.raw = i & 1,
+                                        .sorted = (enum top_column)(i / 72),
                                         .timed = i & 2,
                                         .quality = i & 4,
                                         .shape = (enum top_shape)(i / 8 % 3),
-                                        .widths = widths[i / 24]};
+                                        .widths = widths[i / 24 % 3]};
                 bool unit = wish.shape == TOP_BY_UNIT || (wish.shape == TOP_FLAT && wish.widths.unit);
 
                 check_layouts(wish,
@@ -86,7 +87,7 @@ static void test_layout(void **state) {
 
 /* What has to be there at 20, 60 and 80 columns. */
 static void test_narrow_layout(void **state) {
-        struct top_wish wish = {.widths = {14, 14, 10, false}};
+        struct top_wish wish = {.sorted = TOP_ALLOC_RATE, .widths = {14, 14, 10, false}};
         struct top_layout layout;
 
         top_layout_init(&layout, 20, wish);
@@ -108,24 +109,67 @@ static void test_narrow_layout(void **state) {
         assert_int_equal(width_of(&layout, TOP_UNIT), 14);
 }
 
-/* NET/CALL comes last: without it every screen has what it had. */
-static void test_net_per_call_layout(void **state) {
-        struct top_wish wish = {.widths = {0, 14, 10, false}};
+/* What finds a leak has room on 80 columns.  Where programs are timed, their times have it before calls: there long names or
+ * a quality cost CALLS/s, and both NET/CALL. */
+static void test_leak_layout(void **state) {
+        static const enum top_column leak[] = {TOP_ALLOC_RATE, TOP_NET, TOP_NET_CALL, TOP_CALLS_RATE};
+        static const enum top_shape shapes[] = {TOP_FLAT, TOP_BY_UNIT, TOP_BY_NAME};
+
+        for (unsigned i = 0; i < 3 * 4 * 2; i++) {
+                struct top_wish wish = {.shape = shapes[i % 3],
+                                        .sorted = TOP_ALLOC_RATE,
+                                        .timed = i / 3 & 1,
+                                        .quality = i / 3 & 2,
+                                        .widths = {14, 14, i / 12 ? 20 : 10, false}};
+                bool lacks_calls = wish.timed && (wish.quality || i / 12),
+                     lacks_net = wish.timed && wish.quality && i / 12;
+                struct top_layout layout;
+
+                top_layout_init(&layout, 80, wish);
+                for (size_t k = 0; k < 4; k++)
+                        assert_int_equal(has_column(&layout, leak[k]), k == 2 ? !lacks_net : k != 3 || !lacks_calls);
+                assert_true(has_column(&layout, TOP_QUALITY) == wish.quality);
+                assert_true(has_column(&layout, TOP_TIME) == wish.timed);
+                assert_true(has_column(&layout, TOP_BUSY) == wish.timed);
+                assert_true(has_column(&layout, wish.shape == TOP_BY_UNIT ? TOP_UNIT : TOP_PROCESS));
+        }
+}
+
+/* Others come only beside it; the tree, whose rows have no net of a call, shows the rest of it. */
+static void test_order_of_columns(void **state) {
+        static const enum top_column others[] = {TOP_NET_RATE, TOP_ALLOC, TOP_OPEN, TOP_P99, TOP_ALLOCS_RATE};
+        static const enum top_shape shapes[] = {TOP_FLAT, TOP_BY_UNIT, TOP_BY_NAME, TOP_TREE};
+
+        for (size_t shape = 0; shape < 4; shape++) {
+                struct top_wish wish = {.shape = shapes[shape], .sorted = TOP_ALLOC_RATE, .widths = {0, 14, 10, false}};
+                struct top_layout layout;
+
+                for (size_t width = 1; width < 300; width++) {
+                        bool all;
+
+                        top_layout_init(&layout, width, wish);
+                        all = has_column(&layout, TOP_ALLOC_RATE) && has_column(&layout, TOP_NET) &&
+                              has_column(&layout, TOP_NET_CALL) == (shapes[shape] != TOP_TREE) &&
+                              has_column(&layout, TOP_CALLS_RATE);
+                        for (size_t i = 0; i < 5; i++)
+                                assert_true(all || !has_column(&layout, others[i]));
+                }
+                for (size_t i = 0; i < 5; i++)
+                        assert_true(has_column(&layout, others[i]));
+                assert_int_equal(has_column(&layout, TOP_NET_CALL), shapes[shape] != TOP_TREE);
+        }
+}
+
+/* A list that is sorted by what is not seen looks as if it had no order. */
+static void test_sorted_column(void **state) {
+        struct top_wish wish = {.timed = true, .quality = true, .widths = {14, 14, 20, false}};
         struct top_layout layout;
 
-        for (size_t width = 1; width < 300; width++) {
-                top_layout_init(&layout, width, wish);
-                if (has_column(&layout, TOP_NET_CALL))
-                        assert_true(has_column(&layout, TOP_ALLOC) && has_column(&layout, TOP_ALLOCS_RATE));
+        for (int column = 0; column < TOP_COLUMNS; column++) {
+                wish.sorted = (enum top_column)column;
+                top_layout_init(&layout, 40, wish);
+                assert_true(has_column(&layout, wish.sorted));
         }
-        assert_true(has_column(&layout, TOP_NET_CALL));
-        top_layout_init(&layout, 80, wish);
-        assert_false(has_column(&layout, TOP_NET_CALL));
-        top_layout_init(&layout, 132, wish);
-        assert_true(has_column(&layout, TOP_NET_CALL));
-        wish.shape = TOP_TREE; /* whose rows have none */
-        top_layout_init(&layout, 300, wish);
-        assert_false(has_column(&layout, TOP_NET_CALL));
 }
 
 static void fit_process(const char *comm, uint64_t pid, size_t width, const char *wanted) {
@@ -169,10 +213,9 @@ static void test_fit(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_layout),
-                cmocka_unit_test(test_narrow_layout),
-                cmocka_unit_test(test_net_per_call_layout),
-                cmocka_unit_test(test_fit_process),
+                cmocka_unit_test(test_layout),        cmocka_unit_test(test_narrow_layout),
+                cmocka_unit_test(test_leak_layout),   cmocka_unit_test(test_order_of_columns),
+                cmocka_unit_test(test_sorted_column), cmocka_unit_test(test_fit_process),
                 cmocka_unit_test(test_fit),
         };
 

@@ -163,7 +163,7 @@ static void test_outside(void **state) {
                 assert_true(page_has(fake, " (outside) www "));
                 assert_true(page_has(fake, " (outside) main "));
                 for (size_t y = 3; y < 5; y++)
-                        assert_non_null(strstr(line(fake, y), "    -2.9K     -       -       "));
+                        assert_non_null(strstr(line(fake, y), "    -2.9K        -     -       -"));
                 row = row_at(fake, 0);
                 assert_true(top_row_is_outside(&row));
         }
