@@ -116,6 +116,28 @@ static void put_distribution(struct top_lines *lines, const struct table *spans)
                 top_lines_put(lines, TOP_STYLE_NORMAL, "%s", distribution_line(&distribution, i, width, line));
 }
 
+/* Of the same calls: what each allocated, less what it freed. */
+static void put_nets(struct top_lines *lines, const struct table *spans) {
+        size_t width = lines->page->width > 60 ? 40 : lines->page->width / 3;
+        struct distribution nets = {0};
+        char line[DISTRIBUTION_LINE_MAX], a[FORMAT_MAX];
+        uint64_t calls = sum(spans, "calls");
+        int64_t net = 0;
+
+        for (size_t i = 0; i < spans->row_count; i++) {
+                distribution_net_add(&nets, table_map(spans, i, "net_per_call_histogram"));
+                net += table_int(spans, i, "calls_net_bytes");
+        }
+        if (!nets.total)
+                return;
+        top_lines_put(lines, TOP_STYLE_BOLD, "Net bytes per call, in powers of four");
+        if (calls && calls <= INT64_MAX)
+                top_lines_put(lines, TOP_STYLE_NORMAL, "          %s on average",
+                              format_net_bytes(a, net / (int64_t)calls));
+        for (unsigned i = nets.first; i <= nets.last; i++)
+                top_lines_put(lines, TOP_STYLE_NORMAL, "%s", distribution_net_line(&nets, i, width, line));
+}
+
 static void put_threads(struct top_lines *lines, const struct table *spans) {
         bool any = false;
 
@@ -195,6 +217,7 @@ void top_panel_details(struct top_ui *ui, struct top_page *page) {
         put_time(&lines, details->spans);
         put_history(&lines, ui);
         put_distribution(&lines, details->spans);
+        put_nets(&lines, details->spans);
         put_threads(&lines, details->spans);
         if (details->tree)
                 put_tree(&lines, details->tree, details->span);

@@ -207,7 +207,8 @@ static int ask_details(struct top *top) {
                          "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
                          "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
                          "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
-                         "timed_call_max_ns,timed_calls_per_1000s,thread";
+                         "timed_call_max_ns,timed_calls_per_1000s,thread,calls,calls_net_bytes,"
+                         "net_per_call_histogram";
         if (outside)
                 return ask_outside(top, &params);
         r = client_call(top->ctl->client, "spans", &params, &spans, &top->error);

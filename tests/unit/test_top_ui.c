@@ -198,6 +198,10 @@ static void take_details(struct fake *fake) {
         fake_uint(spans, 0, "migrated", 2);
         fake_entry(spans, 0, "per_call_histogram", "1024", 3);
         fake_entry(spans, 0, "per_call_histogram", "4096", 1);
+        fake_entry(spans, 0, "net_per_call_histogram", "0", 1);
+        fake_entry(spans, 0, "net_per_call_histogram", "64", 3);
+        fake_uint(spans, 0, "calls", 4);
+        fake_int(spans, 0, "calls_net_bytes", 832);
         fake_entry(spans, 0, "threads", "worker", 2);
         set_node(tree, 0, 1, 1, 0, "job", 9000);
         set_node(tree, 1, 1, 2, 1, "job/index", 4096);
@@ -222,7 +226,7 @@ static void test_details(void **state) {
         assert_non_null(strstr(line(fake, 0), "a in www[101] of x"));
         assert_true(page_has(fake, "One moment"));
         take_details(fake);
-        draw(fake, 80, 40);
+        draw(fake, 80, 50);
         assert_true(page_has(fake, "    Path  job/index"));
         assert_true(page_has(fake, "jobs.c:7"));
         assert_true(page_has(fake, "2 cycles ended by another thread"));
@@ -230,6 +234,11 @@ static void test_details(void **state) {
         assert_true(page_has(fake, "    1.0K  ████████████████████████████████████████        3  75.0%"));
         assert_true(page_has(fake, "    2.0K                                                  0   0.0%"));
         assert_true(page_has(fake, "    4.0K  █████████████▍                                  1  25.0%"));
+        assert_true(page_has(fake, "Net bytes per call, in powers of four"));
+        assert_true(page_has(fake, "          +208B on average"));
+        assert_true(page_has(fake, "      0B  █████████████▍                                  1  25.0%"));
+        assert_true(page_has(fake, "    +16B                                                  0   0.0%"));
+        assert_true(page_has(fake, "    +64B  ████████████████████████████████████████        3  75.0%"));
         assert_true(page_has(fake, "       2  worker"));
         assert_true(page_has(fake, "    4.0K    index"));
         assert_true(page_has(fake, "      1B      forget"));
