@@ -137,11 +137,9 @@ bool top_list_contains(const char *text, const char *part) {
         return text && strcasestr(text, part);
 }
 
-bool top_list_matches(struct top_model *model, struct top_slot *slot) {
+bool top_list_fits_filter(const struct top_model *model, struct top_slot *slot) {
         struct top_row row;
 
-        if (model->hide_ended && slot->member != TOP_NONE && model->members.rows[slot->member].ended)
-                return false;
         if (!*model->filter)
                 return true;
         if (slot->matched != model->filter_number) {
@@ -153,6 +151,12 @@ bool top_list_matches(struct top_model *model, struct top_slot *slot) {
                                 top_list_contains(row.comm, model->filter);
         }
         return slot->matches;
+}
+
+bool top_list_matches(const struct top_model *model, struct top_slot *slot) {
+        if (model->hide_ended && slot->member != TOP_NONE && model->members.rows[slot->member].ended)
+                return false;
+        return top_list_fits_filter(model, slot);
 }
 
 bool top_list_is_folded(const struct top_model *model, uint64_t identity) {

@@ -46,7 +46,9 @@ struct top_model {
 };
 
 struct top_store *top_list_store(struct top_model *model);
-bool top_list_matches(struct top_model *model, struct top_slot *slot);
+/* The filter has the row; also, rows of its process are not hidden. */
+bool top_list_fits_filter(const struct top_model *model, struct top_slot *slot);
+bool top_list_matches(const struct top_model *model, struct top_slot *slot);
 bool top_list_contains(const char *text, const char *part);
 /* Where a row stands when sorted by the model's column; larger numbers later. */
 uint64_t top_list_rank(const struct top_model *model, const struct top_row *row);

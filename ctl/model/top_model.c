@@ -47,6 +47,24 @@ struct top_model *top_model_free(struct top_model *model) {
         return NULL;
 }
 
+/* A process is listed if the filter has its name, its unit, or one of its rows. */
+static void filter_members(struct top_model *model) {
+        const struct top_store *store = top_list_store(model);
+
+        for (size_t i = 0; i < model->members.count; i++) {
+                struct top_member *member = &model->members.rows[i];
+
+                member->matches = !*model->filter || top_list_contains(member->unit, model->filter) ||
+                                  top_list_contains(member->comm, model->filter);
+        }
+        for (uint32_t i = 0; i < store->n && *model->filter; i++) {
+                struct top_slot *slot = top_store_at(store, i);
+
+                if (slot->member != TOP_NONE && top_list_fits_filter(model, slot))
+                        model->members.rows[slot->member].matches = true;
+        }
+}
+
 /* `keep`: the selection stays on its row, not on its line. */
 static int rebuild(struct top_model *model, bool keep) {
         int r = model->shape == TOP_TREE ? top_tree_build(model) : top_list_build(model);
@@ -54,6 +72,7 @@ static int rebuild(struct top_model *model, bool keep) {
         if (r < 0)
                 model->n_items = 0;
         model->widths = top_list_widths(model);
+        filter_members(model);
         if (keep || model->follow)
                 top_selection_find(model);
         top_selection_keep_inside(model);
@@ -202,11 +221,22 @@ void top_model_rows_of(const struct top_model *model, uint64_t process, void (*e
         struct top_row row;
 
         for (uint32_t i = 0; i < store->n; i++) {
-                if (top_store_at(store, i)->process != process)
+                if (top_store_at(store, i)->process != process || !top_list_fits_filter(model, top_store_at(store, i)))
                         continue;
                 top_list_fill(model, top_store_at(store, i), &row);
                 each(&row, userdata);
         }
+}
+
+bool top_model_sums(const struct top_model *model, uint64_t process, const char *span, const char *path) {
+        uint32_t at = top_members_find(&model->members, process);
+        const struct top_member *member = at == TOP_NONE ? NULL : &model->members.rows[at];
+
+        if (model->hide_ended && member && member->ended)
+                return false;
+        return !*model->filter || top_list_contains(span, model->filter) || top_list_contains(path, model->filter) ||
+               (member &&
+                (top_list_contains(member->unit, model->filter) || top_list_contains(member->comm, model->filter)));
 }
 
 bool top_model_is_complete(const struct top_model *model) {

@@ -85,9 +85,11 @@ bool top_model_wants_time(const struct top_model *model);
 const struct table *top_model_processes(const struct top_model *model); /* NULL before the first answer */
 /* The processes of the latest answer, in the order of their numbers. */
 const struct top_members *top_model_members(const struct top_model *model);
-/* Calls for each row of the latest answer that belongs to the process. */
+/* Calls for each row of the latest answer that belongs to the process, and that the filter has. */
 void top_model_rows_of(const struct top_model *model, uint64_t process, void (*each)(const struct top_row *, void *),
                        void *userdata);
+/* True if the list's rows sum this span of that process: neither the filter nor the hiding of ended ones leaves it out. */
+bool top_model_sums(const struct top_model *model, uint64_t process, const char *span, const char *path);
 bool top_model_is_complete(const struct top_model *model);
 /* Heap in use and bytes allocated a second, of all processes that were asked for. */
 enum top_total { TOP_TOTAL_HEAP, TOP_TOTAL_RATE, TOP_TOTALS };

@@ -47,6 +47,7 @@ struct top_member {
         bool uncounted; /* its heap is not counted */
         bool timed;     /* it writes timestamps */
         bool ended;
+        bool matches;                        /* set by the model: the filter has it, or one of its rows */
         uint32_t row;                        /* of the table */
         uint64_t before_count, before_bytes; /* allocated before the books began */
         uint16_t unit_width, process_width;  /* columns of a terminal: of the unit, and of comm[pid] */

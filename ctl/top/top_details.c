@@ -192,10 +192,13 @@ static void put_tree(struct top_lines *lines, const struct table *tree, const ch
 void top_panel_details(struct top_ui *ui, struct top_page *page) {
         const struct top_details *details = &ui->details;
         struct top_lines lines = top_lines_begin(ui, page);
-        char title[sizeof(details->span) + sizeof(details->title) + 64];
+        char title[sizeof(details->span) + sizeof(details->title) + 256], narrowing[192] = "";
 
-        snprintf(title, sizeof(title), "%s in %s   (%sj k scroll, Esc closes)", details->span, details->title,
-                 details->process ? "p its process, " : "");
+        /* A sum is of the processes that the list's row sums. */
+        if (!details->process)
+                top_ui_narrowing(ui, narrowing, sizeof(narrowing));
+        snprintf(title, sizeof(title), "%s in %s%s   (%sj k scroll, Esc closes)", details->span, details->title,
+                 narrowing, details->process ? "p its process, " : "");
         top_lines_title(&lines, ui, title);
         if (!details->spans || !details->spans->row_count) {
                 top_lines_put(&lines, TOP_STYLE_NORMAL, "%s",

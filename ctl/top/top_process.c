@@ -140,14 +140,18 @@ static void put_span(struct top_lines *lines, const struct top_row *row, bool pa
 }
 
 static void put_spans(struct top_lines *lines, const struct top_ui *ui) {
+        const char *filter = top_model_filter_text(ui->model);
         struct spans spans = {0};
 
         top_model_rows_of(ui->model, ui->processes.page, take_span, &spans);
         if (spans.count) {
                 qsort(spans.rows, spans.count, sizeof(*spans.rows), compare_net);
-                top_lines_put(lines, TOP_STYLE_BOLD, "     NET     NET/s    ALLOC  ALLOC/s CALLS/s  its spans, by NET");
+                top_lines_put(lines, TOP_STYLE_BOLD,
+                              "     NET     NET/s    ALLOC  ALLOC/s CALLS/s  its spans, by NET%s%s%s",
+                              *filter ? ", filter \"" : "", filter, *filter ? "\"" : "");
         } else {
-                top_lines_put(lines, TOP_STYLE_NORMAL, "   Spans  none");
+                top_lines_put(lines, TOP_STYLE_NORMAL, "   Spans  none%s",
+                              *filter ? " that the filter has; Esc in the list clears it" : "");
         }
         for (size_t i = 0; i < spans.count; i++)
                 put_span(lines, &spans.rows[i], top_model_shape(ui->model) == TOP_TREE);

@@ -25,10 +25,12 @@ static int compare(const void *a, const void *b) {
         return x->process < y->process ? -1 : 1;
 }
 
-/* Of those that ended.  A program that executed the next one has that one's row. */
+/* The same rule as in the list of spans.  A program that executed the next one has that one's row. */
 static bool is_left_out(const struct top_ui *ui, const struct top_member *member) {
-        return top_model_is_hiding_ended(ui->model) ||
-               !strcmp(table_text(top_model_processes(ui->model), member->row, "ended"), "exec");
+        if (!member->matches)
+                return true;
+        return member->ended && (top_model_is_hiding_ended(ui->model) ||
+                                 !strcmp(table_text(top_model_processes(ui->model), member->row, "ended"), "exec"));
 }
 
 /* The processes that are listed; NULL: there is none, or no memory.  Freed with free(). */
@@ -38,7 +40,7 @@ static const struct top_member **list(const struct top_ui *ui, size_t *ret_count
         size_t n = 0;
 
         for (size_t i = 0; rows && i < members->count; i++)
-                if (!members->rows[i].ended || !is_left_out(ui, &members->rows[i]))
+                if (!is_left_out(ui, &members->rows[i]))
                         rows[n++] = &members->rows[i];
         if (rows)
                 qsort(rows, n, sizeof(*rows), compare);
@@ -284,11 +286,11 @@ void top_panel_processes(struct top_ui *ui, struct top_page *page) {
         size_t n, at, y = 1;
         const struct top_member **rows = list(ui, &n);
         struct columns columns = choose(rows, n, page->width);
+        char title[256], narrowing[192];
 
-        top_lines_title(&lines, ui,
-                        top_model_is_hiding_ended(ui->model)
-                                ? "Processes by heap in use, ended hidden; Enter opens one, Esc closes"
-                                : "Processes by heap in use; Enter opens one, Esc closes");
+        snprintf(title, sizeof(title), "Processes by heap in use%s; Enter opens one, Esc closes",
+                 top_ui_narrowing(ui, narrowing, sizeof(narrowing)));
+        top_lines_title(&lines, ui, title);
         if (page->height > 2)
                 put_heading(&columns, page, y++);
         ui->page_rows = page->height > y + footer ? page->height - y - footer : 1;
@@ -305,7 +307,10 @@ void top_panel_processes(struct top_ui *ui, struct top_page *page) {
                         top_page_paint(page, y, TOP_STYLE_SELECTED);
         }
         if (!n)
-                top_page_put(page, y, TOP_STYLE_NORMAL, "No process is attached.");
+                top_page_put(page, y, TOP_STYLE_NORMAL,
+                             *top_model_filter_text(ui->model)         ? "No process matches the filter."
+                             : top_model_members(ui->model)->count > 0 ? "All processes have ended; e shows them."
+                                                                       : "No process is attached.");
         if (footer)
                 put_footer(ui, page);
         free(rows);

@@ -153,28 +153,53 @@ static int ask_all(struct top *top, struct table **ret_processes, struct table *
         return r < 0 ? r : ask_new_rows(top);
 }
 
-/* Leaves the rows of threads of that name. */
-static int keep_thread(struct table *spans, const char *label) {
-        bool *keep = calloc(spans->row_count + 1, sizeof(*keep));
+/* Leaves the rows that the list's row sums; of what is outside of spans, those of threads of its name. */
+static int keep_summed(const struct top *top, struct table *spans) {
+        const struct top_details *details = &top->ui.details;
+        bool outside = top_row_is_outside(&details->row), *keep = calloc(spans->row_count + 1, sizeof(*keep));
         char buf[OUTSIDE_LABEL_MAX];
 
-        for (size_t row = 0; keep && row < spans->row_count; row++)
-                keep[row] = outside_is(spans, row) && !strcmp(outside_or_span(spans, row, buf), label);
+        for (size_t row = 0; keep && row < spans->row_count; row++) {
+                const char *name = outside_or_span(spans, row, buf);
+
+                keep[row] = outside == outside_is(spans, row) && (!outside || !strcmp(name, details->span)) &&
+                            (details->process || top_model_sums(top->ui.model, table_uint(spans, row, "process"), name,
+                                                                table_text(spans, row, "path")));
+        }
         if (keep)
                 table_keep_rows(spans, keep);
         free(keep);
         return keep ? 0 : -ENOMEM;
 }
 
+/* Leaves the rows of processes that are in `spans`; the rows of one process stand side by side. */
+static int keep_processes(struct table *tree, const struct table *spans) {
+        bool *keep = calloc(tree->row_count + 1, sizeof(*keep));
+        uint64_t process, before = 0;
+
+        for (size_t row = 0; keep && row < tree->row_count; row++, before = process) {
+                process = table_uint(tree, row, "process");
+                if (row && process == before) {
+                        keep[row] = keep[row - 1];
+                        continue;
+                }
+                for (size_t i = 0; i < spans->row_count; i++)
+                        keep[row] |= table_uint(spans, i, "process") == process;
+        }
+        if (keep)
+                table_keep_rows(tree, keep);
+        free(keep);
+        return keep ? 0 : -ENOMEM;
+}
+
 /* Of what is outside of spans there is no tree. */
 static int ask_outside(struct top *top, const struct client_params *params) {
-        struct top_details *details = &top->ui.details;
         struct table *spans = NULL;
         int r = client_call(top->ctl->client, "spans", params, &spans, &top->error);
 
         if (r < 0)
                 return r;
-        if (keep_thread(spans, details->span) < 0) {
+        if (keep_summed(top, spans) < 0) {
                 table_free(spans);
                 return no_memory(top);
         }
@@ -218,8 +243,11 @@ static int ask_details(struct top *top) {
         params.filter = details->span;
         params.columns = "process,depth,span,path,alloc_bytes,self_alloc_bytes";
         r = client_call(top->ctl->client, "tree", &params, &tree, &top->error);
+        if (r == 0 && (keep_summed(top, spans) < 0 || keep_processes(tree, spans) < 0))
+                r = no_memory(top);
         if (r < 0) {
                 table_free(spans);
+                table_free(tree);
                 return r;
         }
         top_ui_take_details(&top->ui, spans, tree);

@@ -95,6 +95,9 @@ struct top_ui {
         char restarted[64];  /* "": the collector was not started again lately */
 };
 
+/* What the list leaves out, for the titles of other lists: "", or text that begins with a comma. */
+char *top_ui_narrowing(const struct top_ui *ui, char *buf, size_t size);
+
 void top_ui_deinit(struct top_ui *ui);
 /* Opens help or warnings over the present view. */
 void top_ui_open(struct top_ui *ui, enum top_mode mode);

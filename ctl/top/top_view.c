@@ -197,6 +197,14 @@ static void draw_rows(struct top_ui *ui, struct top_page *page, size_t y, size_t
 
 /* ---------------------------------------------------------------------------------------------- footer -- */
 
+char *top_ui_narrowing(const struct top_ui *ui, char *buf, size_t size) {
+        const char *filter = top_model_filter_text(ui->model);
+
+        snprintf(buf, size, "%s%s%s%s", *filter ? ", filter \"" : "", filter, *filter ? "\"" : "",
+                 top_model_is_hiding_ended(ui->model) ? ", ended hidden" : "");
+        return buf;
+}
+
 static void put_state(struct top_ui *ui, char *line, size_t size, size_t width) {
         static const char *const shapes[] = {
                 [TOP_BY_UNIT] = "summed by unit", [TOP_BY_NAME] = "summed by name", [TOP_TREE] = "tree"};

@@ -92,6 +92,50 @@ static void test_keys_of_list(void **state) {
         assert_string_equal(line(fake, 23), "This process has ended");
 }
 
+/* The list's filter and its hiding of ended processes hold in the other lists. */
+static void test_narrowed(void **state) {
+        struct fake *fake = *state;
+
+        feed_heaps(fake);
+        top_model_filter(fake->ui.model, "DB"); /* a process */
+        press(fake, "p");
+        draw(fake, 100, 24);
+        assert_string_equal(line(fake, 0), "Processes by heap in use, filter \"DB\"; Enter opens one, Esc closes");
+        assert_memory_equal(line(fake, 2), "db[103] ", 8);
+        assert_string_equal(line(fake, 3), "");
+        press(fake, "e");
+        draw(fake, 100, 24);
+        assert_string_equal(line(fake, 0),
+                            "Processes by heap in use, filter \"DB\", ended hidden; Enter opens one, Esc closes");
+        assert_string_equal(line(fake, 2), "No process matches the filter.");
+        hit(fake, TOP_KEY_ENTER); /* there is none */
+        assert_int_equal(fake->ui.mode, TOP_MODE_PROCESSES);
+        assert_false(top_model_sums(fake->ui.model, 3, "b", "b"));
+        press(fake, "e");
+        assert_true(top_model_sums(fake->ui.model, 3, "b", "b"));
+        assert_false(top_model_sums(fake->ui.model, 1, "a", "a"));
+
+        top_model_filter(fake->ui.model, "a"); /* a span of two of them */
+        draw(fake, 100, 24);
+        assert_true(page_has(fake, "www[101]") && page_has(fake, "www[102]"));
+        assert_false(page_has(fake, "db[103]"));
+        hit(fake, TOP_KEY_ENTER);
+        draw(fake, 100, 24);
+        assert_true(page_has(fake, "its spans, by NET, filter \"a\""));
+        assert_true(page_has(fake, "  a"));
+        top_model_filter(fake->ui.model, "zz");
+        draw(fake, 100, 24);
+        assert_true(page_has(fake, "   Spans  none that the filter has; Esc in the list clears it"));
+
+        top_model_filter(fake->ui.model, "");
+        hit(fake, TOP_KEY_ESCAPE);
+        fake->ended = 7u << 1;
+        feed(fake, 3 * SECOND, 3);
+        press(fake, "e");
+        draw(fake, 100, 24);
+        assert_true(page_has(fake, "All processes have ended; e shows them."));
+}
+
 static void test_exec_has_no_row(void **state) {
         struct fake *fake = *state;
 
@@ -183,6 +227,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_list, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_keys_of_list, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_narrowed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_exec_has_no_row, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_page, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_ways, setup, teardown),

@@ -192,6 +192,33 @@ static void test_details_of_sums(void **state) {
         }
 }
 
+/* Neither are they of processes that the filter leaves out. */
+static void test_details_of_filtered(void **state) {
+        struct ctl ctl = {0};
+        struct top top = {.ctl = &ctl};
+        struct top_page page = {0};
+
+        failing = FAIL_NOWHERE;
+        assert_int_equal(client_new_local(&ctl.client, answer, *state), 0);
+        assert_int_equal(top_model_new(&top.ui.model), 0);
+        top_model_set_shape(top.ui.model, TOP_BY_NAME);
+        top_model_filter(top.ui.model, "p200");
+        open_row(&top, "request");
+        assert_int_equal(top.ui.details.spans->row_count, 1);
+        assert_int_equal(table_uint(top.ui.details.spans, 0, "pid"), 200);
+        assert_true(top.ui.details.tree->row_count > 0);
+        for (size_t row = 0; row < top.ui.details.tree->row_count; row++)
+                assert_int_equal(table_uint(top.ui.details.tree, row, "process"),
+                                 table_uint(top.ui.details.spans, 0, "process"));
+        assert_int_equal(top_ui_draw(&top.ui, &page, 80, 24), 0);
+        assert_non_null(strstr(page.lines[0].text, "request in all processes, filter \"p200\"   ("));
+        client_free(ctl.client);
+        top_ui_deinit(&top.ui);
+        top_model_free(top.ui.model);
+        top_samples_deinit(&top.samples);
+        top_page_deinit(&page);
+}
+
 /* What threads of one name do outside of spans, over all processes. */
 static void test_details_of_outside(void **state) {
         struct ctl ctl = {0};
@@ -273,6 +300,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_first_screen, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_details_of_sums, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_details_of_filtered, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_details_of_outside, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_net_per_call, setup, teardown),
                 cmocka_unit_test(test_busy_is_known),
