@@ -22,7 +22,7 @@ struct top_model {
         struct top_summary summary;
         bool complete;
         double totals[TOP_TOTALS][TOP_HISTORY]; /* below zero: not known */
-        uint32_t answers;
+        uint32_t answers, epoch;
         enum top_shape shape;
         enum top_column sort;
         bool descending, follow, hide_ended;

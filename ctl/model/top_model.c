@@ -192,9 +192,18 @@ uint64_t top_model_answer(const struct top_model *model) {
 void top_model_forget(struct top_model *model) {
         top_store_forget(&model->flat);
         top_store_forget(&model->tree);
+        model->epoch++;
         model->n_items = 0;
         model->summary.time_ns = 0;
         forget_totals(model);
+}
+
+uint32_t top_model_epoch(const struct top_model *model) {
+        return model->epoch;
+}
+
+bool top_model_has_answer(const struct top_model *model) {
+        return (model->shape == TOP_TREE ? &model->tree : &model->flat)->time_ns > 0;
 }
 
 /* --------------------------------------------------------------------------------------------- reading -- */
@@ -357,6 +366,7 @@ void top_model_set_shape(struct top_model *model, enum top_shape shape) {
                 /* Rates are differences to the answer before, which was of the other kind. */
                 top_store_forget(&model->flat);
                 top_store_forget(&model->tree);
+                model->epoch++;
         }
         rebuild(model, false);
 }

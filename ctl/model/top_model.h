@@ -79,6 +79,11 @@ uint64_t top_model_answer(const struct top_model *model);
 /* Discards earlier answers: the next ones have no rates and no history. */
 void top_model_forget(struct top_model *model);
 
+/* A number that rises when earlier answers are discarded: rows that were asked for before cannot be fed. */
+uint32_t top_model_epoch(const struct top_model *model);
+/* False: no answer of this shape has come yet. */
+bool top_model_has_answer(const struct top_model *model);
+
 const struct top_summary *top_model_summary(const struct top_model *model);
 /* True if the times of spans are needed: a process is timed, or the rows are sorted by time. */
 bool top_model_wants_time(const struct top_model *model);

@@ -68,6 +68,7 @@ int verb_top(struct ctl *ctl, int argc, char **argv) {
         top_ui_deinit(&top.ui);
         top_model_free(top.ui.model);
         top_samples_deinit(&top.samples);
+        top_round_deinit(&top.round);
         table_free(top.spans);
         return r;
 }

@@ -109,13 +109,13 @@ static void add_timing(struct parts *parts, const struct top_summary *s, bool wa
                 add(parts, rank, 2, TOP_STYLE_NORMAL, "timed");
 }
 
-void top_view_header(const struct top_model *model, bool connected, struct top_page *page, size_t y) {
+void top_view_header(const struct top_model *model, bool current, struct top_page *page, size_t y) {
         const struct top_summary *s = top_model_summary(model);
         struct parts parts = {0};
         char a[FORMAT_MAX];
 
         if (s->time_ns)
-                add(&parts, connected ? 5 : 0, 0, TOP_STYLE_NORMAL, "%s%.8s", connected ? "" : "as of ",
+                add(&parts, current ? 5 : 0, 0, TOP_STYLE_NORMAL, "%s%.8s", current ? "" : "as of ",
                     format_clock(a, s->time_ns));
         add_heap(&parts, s);
         add_memory(&parts, s);
@@ -134,7 +134,7 @@ void top_view_header(const struct top_model *model, bool connected, struct top_p
                         top_page_fit(page, y, TOP_STYLE_NORMAL, "", parts.part[i].gap, false);
                 top_page_put(page, y, parts.part[i].style, parts.part[i].text);
         }
-        if (!connected)
+        if (!current)
                 top_page_paint(page, y, TOP_STYLE_DIM);
 }
 
@@ -185,6 +185,6 @@ void top_view_history(const struct top_ui *ui, enum top_total total, struct top_
                 if (!top_model_total(ui->model, total, (uint32_t)(graph.count - 1 - i), &graph.values[i]))
                         graph.values[i] = -1;
         top_view_graph(&graph, page, y);
-        if (!ui->connected)
+        if (!top_ui_is_current(ui))
                 top_page_paint(page, y, TOP_STYLE_DIM);
 }

@@ -21,7 +21,9 @@ void top_lines_title(struct top_lines *lines, const struct top_ui *ui, const cha
         top_page_put(lines->page, lines->y, TOP_STYLE_BOLD, text);
         if (ui->paused)
                 top_page_put(lines->page, lines->y, TOP_STYLE_WARNING, "  PAUSED");
-        if (!ui->connected)
+        if (ui->silent_s)
+                top_page_printf(lines->page, lines->y, TOP_STYLE_WARNING, "  no answer for %u s", ui->silent_s);
+        else if (!ui->connected)
                 top_page_printf(lines->page, lines->y, TOP_STYLE_WARNING, "  as of %.8s",
                                 format_clock(clock, top_model_summary(ui->model)->time_ns));
         lines->y++;

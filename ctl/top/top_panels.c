@@ -76,7 +76,9 @@ size_t top_warnings(const struct top_ui *ui, size_t index, char *buf, size_t siz
 
         if (buf && size)
                 *buf = '\0';
-        if (!ui->connected)
+        if (ui->silent_s)
+                WARN("No answer for %u s: the collector is stopped or busy.", ui->silent_s);
+        else if (!ui->connected)
                 WARN("Not connected: %s.", ui->trouble);
         if (s->ring_fill_ppm >= 800000)
                 WARN("Rings were up to %" PRIu64 "%% full in the last seconds: the collector is late, and at 100%% "

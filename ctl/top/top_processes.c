@@ -257,7 +257,7 @@ static void put_heading(const struct columns *columns, struct top_page *page, si
 static void put_row(const struct top_ui *ui, const struct columns *columns, const struct top_member *member,
                     struct top_page *page, size_t y) {
         const struct table *ps = top_model_processes(ui->model);
-        enum top_style style = member->ended || !ui->connected ? TOP_STYLE_DIM : TOP_STYLE_NORMAL;
+        enum top_style style = member->ended || !top_ui_is_current(ui) ? TOP_STYLE_DIM : TOP_STYLE_NORMAL;
         char buf[FORMAT_MAX], name[256];
 
         snprintf(name, sizeof(name), "%s[%" PRIu64 "]", member->comm, member->pid);
@@ -275,8 +275,15 @@ static void put_row(const struct top_ui *ui, const struct columns *columns, cons
 }
 
 static void put_footer(const struct top_ui *ui, struct top_page *page) {
-        top_page_put(page, page->height - 1, *ui->message ? TOP_STYLE_WARNING : TOP_STYLE_DIM,
-                     *ui->message ? ui->message : "h help  Esc close  Enter page  T timing  e ended  w warnings");
+        char text[sizeof(ui->trouble) + 32];
+        size_t y = page->height - 1;
+
+        if (*ui->message)
+                top_page_put(page, y, TOP_STYLE_WARNING, ui->message);
+        else if (!top_ui_is_current(ui))
+                top_page_put(page, y, TOP_STYLE_WARNING, top_ui_trouble(ui, text, sizeof(text)));
+        else
+                top_page_put(page, y, TOP_STYLE_DIM, "h help  Esc close  Enter page  T timing  e ended  w warnings");
 }
 
 void top_panel_processes(struct top_ui *ui, struct top_page *page) {

@@ -1,157 +1,118 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One answer of top: connecting, asking, feeding the model.  How often is for top_screen.c and top_batch.c, when to end for
- * top.c.
+ * A refresh as a sequence of steps: each makes a request, takes its answer, and names the next step.  What is asked is in
+ * top_requests.c.  How often is for top_screen.c and top_batch.c, when to end for top.c.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/output/format.h"
 #include "ctl/rows/outside.h"
-#include "ctl/session/ask.h"
 #include "ctl/top/top_refresh.h"
-
-enum { ANSWER_TIMEOUT_MS = 3000 };
-
-uint64_t top_now(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static int connect_again(struct top *top) {
-        const struct options *options = &top->ctl->options;
-        struct client_options client = {
-                .socket = options->socket,
-                .scope = ask_scope(options),
-                .timeout_ms = ANSWER_TIMEOUT_MS,
-                .program = ASK_PROGRAM,
-        };
-
-        return client_new(&top->ctl->client, &client, &top->error);
-}
-
-static bool uses(const struct top *top, enum top_column column) {
-        for (size_t i = 0; i < top->ui.layout.count; i++)
-                if (top->ui.layout.columns[i].column == column)
-                        return true;
-        return top_model_sorted_by(top->ui.model) == column || top->ctl->options.batch;
-}
-
-/* Queries only the columns in use: texts only for new rows, numbers per call only if they are shown.  `tree` has no net
- * of calls. */
-static void choose_columns(const struct top *top, bool texts, char *buf, size_t size) {
-        bool tree = top_model_shape(top->ui.model) == TOP_TREE;
-
-        snprintf(buf, size, "%s%s%s%s%s%s", TOP_COLUMNS_ROWS, tree ? TOP_COLUMNS_TREE : "",
-                 texts ? TOP_COLUMNS_TEXT : "", uses(top, TOP_P99) ? TOP_COLUMNS_P99 : "",
-                 !tree && uses(top, TOP_NET_CALL) ? TOP_COLUMNS_CALLS : "",
-                 top_model_wants_time(top->ui.model) ? TOP_COLUMNS_TIME : "");
-}
+#include "ctl/top/top_requests.h"
 
 static int no_memory(struct top *top) {
         top->error = (struct client_error){ENOMEM, CLIENT_ERROR_FAILED, "out of memory"};
         return -ENOMEM;
 }
 
-/* The client has not seen this error: the sentence is made here.  Passes 0 on. */
+/* The client has not seen this error: the sentence is made here.  Passes others on. */
 static int not_read(struct top *top, int r) {
         if (r == -EBADMSG)
                 return client_fail_form(top->ctl->client, &top->error);
-        return r < 0 ? no_memory(top) : 0;
+        return r < 0 ? no_memory(top) : r;
 }
 
-/* Of what is unchanged since that answer no rows come; 0: all come. */
-static int ask_rows(struct top *top, bool texts, uint64_t since_answer) {
-        bool tree = top_model_shape(top->ui.model) == TOP_TREE;
-        struct client_params params = ask_params(&top->ctl->options);
-        struct wire_cursor answer;
-        char columns[256];
-        int r;
+/* ---------------------------------------------------------------------------------------- answers: timing -- */
 
-        /* Sorted and limited by top itself: rates are known only after the answer. */
-        params.sort = NULL;
-        params.limit = 0;
-        params.columns = columns;
-        /* A collector of another version may not support it. */
-        if (!tree && !strcmp(client_peer_version(top->ctl->client), SPANALLOC_VERSION))
-                params.since_answer = &since_answer;
-        choose_columns(top, texts, columns, sizeof(columns));
-        r = client_ask(top->ctl->client, tree ? "tree" : "spans", &params, &top->error);
-        if (r == 0)
-                r = client_wait(top->ctl->client, &top->error);
-        if (r == 0)
-                r = client_take_raw(top->ctl->client, &answer, &top->error);
+static int first_step(const struct top *top) {
+        return top->ui.timing.wanted ? TOP_STEP_TIMING : TOP_STEP_STATUS;
+}
+
+static int take_hello(struct top *top) {
+        int r = client_take_hello(top->ctl->client, &top->error);
+
+        return r < 0 ? r : first_step(top);
+}
+
+/* If the request of a key is refused, the refresh goes on. */
+static int take_timing(struct top *top) {
+        bool on = top->round.timing_on;
+        struct table *table = NULL;
+        uint64_t processes;
+
+        if (client_take(top->ctl->client, &table, &top->error) < 0) {
+                if (top->error.kind == CLIENT_ERROR_UNREACHABLE)
+                        return -top->error.code;
+                snprintf(top->ui.message, sizeof(top->ui.message), "%.250s", top->error.text);
+                return TOP_STEP_STATUS;
+        }
+        processes = table_uint(table, 0, "processes");
+        snprintf(top->ui.message, sizeof(top->ui.message), "Timestamps are %s for %llu process%s; T %s",
+                 on ? "on" : "off", (unsigned long long)processes, processes == 1 ? "" : "es",
+                 on ? "ends them" : "begins them");
+        table_free(table);
+        return TOP_STEP_STATUS;
+}
+
+/* ------------------------------------------------------------------------------------------ answers: rows -- */
+
+static int take_status(struct top *top) {
+        int r = client_take(top->ctl->client, &top->round.status, &top->error);
+
+        return r < 0 ? r : TOP_STEP_PROCESSES;
+}
+
+static int take_processes(struct top *top) {
+        int r = client_take(top->ctl->client, &top->round.processes, &top->error);
+
         if (r < 0)
                 return r;
-        r = top_samples_read(&top->samples, answer);
-        return not_read(top, r);
+        return top->ctl->options.json ? TOP_STEP_WHOLE_ROWS : TOP_STEP_ROWS;
 }
 
-/* Queries new rows again, with their texts. */
-static int ask_new_rows(struct top *top) {
-        char columns[sizeof(top->columns)];
-        uint64_t since_answer;
+/* Numbers of processes are of one connection: details that were opened over another one are closed by then. */
+static int step_after_rows(const struct top *top) {
+        return top->ui.mode == TOP_MODE_DETAILS && top->answered ? TOP_STEP_DETAILS : TOP_STEP_NONE;
+}
+
+/* True if a key changed what rows are of, after they were asked for. */
+static bool are_stale(const struct top *top) {
+        return top->round.epoch != top_model_epoch(top->ui.model);
+}
+
+static int take_rows(struct top *top) {
+        struct wire_cursor answer;
         int r;
 
-        choose_columns(top, false, columns, sizeof(columns));
-        since_answer = strcmp(columns, top->columns) ? 0 : top_model_answer(top->ui.model);
-        memcpy(top->columns, columns, sizeof(columns));
-        /* The model's rows came over another connection. */
-        if (!top->answered)
-                return ask_rows(top, true, 0);
-        r = ask_rows(top, false, since_answer);
-        if (r == 0 && !top_model_knows(top->ui.model, &top->samples))
-                r = ask_rows(top, true, since_answer);
-        return r;
+        if (are_stale(top))
+                return TOP_STEP_NONE;
+        r = client_take_raw(top->ctl->client, &answer, &top->error);
+        if (r == 0)
+                r = not_read(top, top_samples_read(&top->samples, answer));
+        if (r < 0)
+                return r;
+        if (top->round.step == TOP_STEP_ROWS && top->answered && !top_model_knows(top->ui.model, &top->samples))
+                return TOP_STEP_NEW_ROWS;
+        return step_after_rows(top);
 }
 
-/* With --json every column is to be printed: the same rows, whole. */
-static int ask_whole_rows(struct top *top) {
-        struct client_params params = ask_params(&top->ctl->options);
+static int take_whole_rows(struct top *top) {
         struct table *spans = NULL;
-        int r;
+        int r = client_take(top->ctl->client, &spans, &top->error);
 
-        params.sort = NULL;
-        params.limit = 0;
-        r = client_call(top->ctl->client, "spans", &params, &spans, &top->error);
         if (r < 0)
                 return r;
         table_free(top->spans);
         top->spans = spans;
-        return not_read(top, top_samples_take(&top->samples, spans));
+        r = not_read(top, top_samples_take(&top->samples, spans));
+        return r < 0 ? r : step_after_rows(top);
 }
 
-/* Of many processes not each time: the collector reads each one's memory from the kernel. */
-static bool wants_memory(struct top *top) {
-        enum { MANY = 30, EVERY = 5 };
-        uint64_t processes = top_model_summary(top->ui.model)->processes;
-
-        if (top->ui.mode == TOP_MODE_PROCESSES || top->ui.mode == TOP_MODE_PROCESS)
-                return true;
-        return !top->answered || processes < MANY || top->refreshes++ % EVERY == 0;
-}
-
-static int ask_all(struct top *top, struct table **ret_processes, struct table **ret_status) {
-        const struct options *options = &top->ctl->options;
-        struct client_params processes = {
-                .pid = (pid_t)options->pid,
-                .unit = options->unit,
-                .columns = wants_memory(top) ? TOP_COLUMNS_PS TOP_COLUMNS_MEMORY : TOP_COLUMNS_PS,
-        };
-        struct client *client = top->ctl->client;
-        int r;
-
-        r = client_call(client, "status", NULL, ret_status, &top->error);
-        if (r == 0)
-                r = client_call(client, "ps", &processes, ret_processes, &top->error);
-        if (r == 0 && options->json)
-                return ask_whole_rows(top);
-        return r < 0 ? r : ask_new_rows(top);
-}
+/* --------------------------------------------------------------------------------------- answers: details -- */
 
 /* Leaves the rows that the list's row sums; of what is outside of spans, those of threads of its name. */
 static int keep_summed(const struct top *top, struct table *spans) {
@@ -192,67 +153,35 @@ static int keep_processes(struct table *tree, const struct table *spans) {
         return keep ? 0 : -ENOMEM;
 }
 
+/* True if the details that were asked for are still open. */
+static bool details_are_open(const struct top *top) {
+        return top->ui.mode == TOP_MODE_DETAILS && top->ui.details.number == top->round.details;
+}
+
 /* Of what is outside of spans there is no tree. */
-static int ask_outside(struct top *top, const struct client_params *params) {
-        struct table *spans = NULL;
-        int r = client_call(top->ctl->client, "spans", params, &spans, &top->error);
+static int take_details(struct top *top) {
+        struct top_round *round = &top->round;
+        int r = client_take(top->ctl->client, &round->details_spans, &top->error);
 
         if (r < 0)
                 return r;
-        if (keep_summed(top, spans) < 0) {
-                table_free(spans);
+        if (!details_are_open(top))
+                return TOP_STEP_NONE;
+        if (keep_summed(top, round->details_spans) < 0)
                 return no_memory(top);
-        }
-        top_ui_take_details(&top->ui, spans, NULL);
-        return 0;
+        return top_row_is_outside(&top->ui.details.row) ? TOP_STEP_NONE : TOP_STEP_DETAILS_TREE;
 }
 
-/* A row of one process is of its number; another sums processes of the options' choice. */
-static struct client_params params_of_details(const struct top *top) {
-        const struct options *options = &top->ctl->options;
-        const struct top_details *details = &top->ui.details;
+static int take_details_tree(struct top *top) {
+        struct top_round *round = &top->round;
+        int r = client_take(top->ctl->client, &round->details_tree, &top->error);
 
-        if (details->process)
-                return (struct client_params){.process = details->process};
-        return (struct client_params){
-                .pid = (pid_t)options->pid,
-                .unit = details->all_units ? options->unit : details->unit,
-        };
-}
-
-static int ask_details(struct top *top) {
-        struct top_details *details = &top->ui.details;
-        bool outside = top_row_is_outside(&details->row);
-        struct client_params params = params_of_details(top);
-        struct table *spans = NULL, *tree = NULL;
-        int r;
-
-        params.span = outside ? WIRE_OUTSIDE : details->span;
-        params.columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
-                         "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
-                         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
-                         "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
-                         "timed_call_max_ns,timed_calls_per_1000s,thread,calls,calls_net_bytes,"
-                         "net_per_call_histogram";
-        if (outside)
-                return ask_outside(top, &params);
-        r = client_call(top->ctl->client, "spans", &params, &spans, &top->error);
         if (r < 0)
                 return r;
-        params.span = NULL;
-        params.filter = details->span;
-        params.columns = "process,depth,span,path,alloc_bytes,self_alloc_bytes";
-        r = client_call(top->ctl->client, "tree", &params, &tree, &top->error);
-        if (r == 0 && (keep_summed(top, spans) < 0 || keep_processes(tree, spans) < 0))
-                r = no_memory(top);
-        if (r < 0) {
-                table_free(spans);
-                table_free(tree);
-                return r;
-        }
-        top_ui_take_details(&top->ui, spans, tree);
-        return 0;
+        return keep_processes(round->details_tree, round->details_spans) < 0 ? no_memory(top) : TOP_STEP_NONE;
 }
+
+/* ------------------------------------------------------------------------------------------------- the end -- */
 
 static void note_away(struct top *top) {
         struct top_ui *ui = &top->ui;
@@ -276,73 +205,149 @@ static void note_restart(struct top *top, const struct top_summary *before) {
         top->restarts++;
 }
 
-/* Sends the request of a key.  If the request fails, top goes on. */
-static void set_timing(struct top *top) {
-        struct top_timing wish = top->ui.timing;
-        struct client_params params = {
-                .process = wish.process,
-                .unit = wish.process ? NULL : wish.unit,
-                .on = &wish.on,
-        };
-        struct table *table = NULL;
-
-        top->ui.timing.wanted = false;
-        if (client_call(top->ctl->client, "timing", &params, &table, &top->error) < 0)
-                snprintf(top->ui.message, sizeof(top->ui.message), "%.250s", top->error.text);
-        else
-                snprintf(top->ui.message, sizeof(top->ui.message), "Timestamps are %s for %llu process%s; T %s",
-                         wish.on ? "on" : "off", (unsigned long long)table_uint(table, 0, "processes"),
-                         table_uint(table, 0, "processes") == 1 ? "" : "es", wish.on ? "ends them" : "begins them");
-        table_free(table);
-}
-
-/* Queries the data of one screen, over a new connection if there is none. */
-static int ask(struct top *top, struct table **ret_processes, struct table **ret_status) {
-        int r = top->ctl->client ? 0 : connect_again(top);
-
-        /* The process may have another number now. */
-        if (r == 0 && !top->answered && (top->ui.mode == TOP_MODE_DETAILS || top->ui.mode == TOP_MODE_PROCESS))
-                top->ui.mode = TOP_MODE_LIST;
-        if (r == 0 && top->ui.timing.wanted)
-                set_timing(top);
-        if (r == 0)
-                r = ask_all(top, ret_processes, ret_status);
-        if (r == 0 && top->ui.mode == TOP_MODE_DETAILS)
-                r = ask_details(top);
-        return r;
-}
-
-/* Feeds the answers to the model.  Consumes `processes`. */
-static int feed(struct top *top, struct table *processes, const struct table *status) {
+/* Feeds the answers to the model. */
+static int feed(struct top *top) {
         struct top_summary before = *top_model_summary(top->ui.model);
+        struct table *processes = top->round.processes;
         int r;
 
         top->ui.connected = true;
         /* Rates and rows go on only over one connection: another collector may number its processes in another way. */
         if (!top->answered) {
                 top_model_forget(top->ui.model);
-                top->ui.processes.selected = 0;
+                top_ui_forget_processes(&top->ui);
         }
         top->answered = true;
-        r = top_model_feed(top->ui.model, &top->samples, processes, status);
+        top->round.processes = NULL;
+        r = top_model_feed(top->ui.model, &top->samples, processes, top->round.status);
         if (r < 0)
                 return no_memory(top);
         note_restart(top, &before);
         return 0;
 }
 
-int top_refresh(struct top *top) {
-        struct table *processes = NULL, *status = NULL;
-        int r;
+void top_round_deinit(struct top_round *round) {
+        table_free(round->status);
+        table_free(round->processes);
+        table_free(round->details_spans);
+        table_free(round->details_tree);
+        *round = (struct top_round){0};
+}
 
-        top->ui.ask_now = false;
-        r = ask(top, &processes, &status);
-        if (r == 0) {
-                r = feed(top, processes, status);
-        } else {
-                table_free(processes);
-                note_away(top);
+static int finish(struct top *top) {
+        struct top_round *round = &top->round;
+        int r = 0;
+
+        if (!are_stale(top)) {
+                r = feed(top);
+                if (r == 0 && round->details_spans && details_are_open(top)) {
+                        top_ui_take_details(&top->ui, round->details_spans, round->details_tree);
+                        round->details_spans = round->details_tree = NULL;
+                }
         }
-        table_free(status);
+        top_round_deinit(round);
+        top->ui.silent_s = 0;
+        return r < 0 ? r : 1;
+}
+
+/* A request of a key is never sent over a later connection. */
+static int fail(struct top *top, int r) {
+        if (top->ui.timing.wanted || top->round.step == TOP_STEP_TIMING)
+                top_timing_refuse(&top->ui);
+        top_round_deinit(&top->round);
+        top->ui.silent_s = 0;
+        note_away(top);
         return r;
+}
+
+/* -------------------------------------------------------------------------------------------------- steps -- */
+
+static const struct {
+        int (*ask)(struct top *top);
+        int (*take)(struct top *top); /* the next step, or -errno */
+} steps[TOP_STEPS] = {
+        [TOP_STEP_HELLO] = {NULL, take_hello}, /* asked when it connects */
+        [TOP_STEP_TIMING] = {top_request_timing, take_timing},
+        [TOP_STEP_STATUS] = {top_request_status, take_status},
+        [TOP_STEP_PROCESSES] = {top_request_processes, take_processes},
+        [TOP_STEP_ROWS] = {top_request_rows, take_rows},
+        [TOP_STEP_NEW_ROWS] = {top_request_new_rows, take_rows},
+        [TOP_STEP_WHOLE_ROWS] = {top_request_whole_rows, take_whole_rows},
+        [TOP_STEP_DETAILS] = {top_request_details, take_details},
+        [TOP_STEP_DETAILS_TREE] = {top_request_details_tree, take_details_tree},
+};
+
+bool top_refresh_is_under_way(const struct top *top) {
+        return top->round.step != TOP_STEP_NONE;
+}
+
+int top_refresh_advance(struct top *top) {
+        struct top_round *round = &top->round;
+        int r = 0;
+
+        while (top_refresh_is_under_way(top)) {
+                if (!round->asked && steps[round->step].ask)
+                        r = steps[round->step].ask(top);
+                if (!round->asked)
+                        round->asked_ns = clock_monotonic_ns();
+                round->asked = true;
+                if (r == 0)
+                        r = client_progress(top->ctl->client, &top->error);
+                if (r == CLIENT_PENDING)
+                        return 0;
+                if (r > 0)
+                        r = steps[round->step].take(top);
+                if (r < 0)
+                        return fail(top, r);
+                round->step = (enum top_step)r;
+                round->asked = false;
+                r = 0;
+        }
+        r = finish(top);
+        return r;
+}
+
+/* Over the present connection, or a new one. */
+static int begin(struct top *top, bool wait) {
+        int r = 0;
+
+        top->round = (struct top_round){.by_key = top->ui.ask_now, .step = (enum top_step)first_step(top)};
+        top->ui.ask_now = false;
+        if (!top->ctl->client) {
+                if (!wait)
+                        top->round.step = TOP_STEP_HELLO;
+                r = top_request_hello(top, wait);
+        }
+        return r < 0 ? fail(top, r) : top_refresh_advance(top);
+}
+
+int top_refresh_begin(struct top *top) {
+        return begin(top, false);
+}
+
+int top_refresh(struct top *top) {
+        int r = begin(top, true);
+
+        while (r == 0) {
+                r = client_wait(top->ctl->client, &top->error);
+                r = r < 0 ? fail(top, r) : top_refresh_advance(top);
+        }
+        return r < 0 ? r : 0;
+}
+
+bool top_refresh_note_silence(struct top *top, uint64_t now_ns) {
+        enum { LATE_S = 3 };
+        const struct top_round *round = &top->round;
+        uint64_t s = top_refresh_is_under_way(top) && now_ns > round->asked_ns ? (now_ns - round->asked_ns) / NS_PER_S
+                                                                               : 0;
+        unsigned before = top->ui.silent_s;
+
+        top->ui.silent_s = s < LATE_S ? 0 : s < UINT32_MAX ? (unsigned)s : UINT32_MAX;
+        if (!top->ui.silent_s)
+                return before > 0;
+        if (top->ui.timing.wanted)
+                top_timing_refuse(&top->ui);
+        else if (!before && round->step == TOP_STEP_TIMING)
+                top_timing_doubt(&top->ui);
+        return top->ui.silent_s != before;
 }

@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Within top: one query, and feeding its answer to the model.
+ * One refresh: requests one after another, and feeding their answers to the model.
  */
 #pragma once
 
-#include "ctl/session/ctl.h"
-#include "ctl/top/top_ui.h"
-#include "query/client.h"
+#include "ctl/top/top_state.h"
 
-struct top {
-        struct ctl *ctl;
-        struct top_ui ui;
-        struct top_samples samples;
-        struct table *spans; /* the whole rows of the latest answer, with --json */
-        char columns[256];   /* of the latest rows, but for their texts */
-        uint64_t delay_ns;
-        bool was_away;
-        bool answered; /* over the present connection */
-        unsigned refreshes;
-        unsigned restarts;         /* of the collector, that were seen */
-        struct client_error error; /* why it is not connected */
-};
+/* Begins a refresh, connecting first if needed, and goes on with it; at most one is under way.  It never waits: call
+ * top_refresh_advance() whenever poll(2) says so of client_fd() and client_events().  1: it is finished; 0: an answer is
+ * awaited; -errno with top->error filled: it has failed, and the connection is closed.  The kind CLIENT_ERROR_UNREACHABLE
+ * there means that the collector may come back. */
+int top_refresh_begin(struct top *top);
+int top_refresh_advance(struct top *top);
+bool top_refresh_is_under_way(const struct top *top);
 
-/* Sends one query, connecting first if needed, and feeds the model.  0 or -errno with top->error filled; the kind
- * CLIENT_ERROR_UNREACHABLE there means that the collector may come back. */
+/* The same, and waits until it is finished.  0 or -errno. */
 int top_refresh(struct top *top);
 
-uint64_t top_now(void); /* CLOCK_MONOTONIC, nanoseconds */
+/* Says on the screen for how long an answer is awaited, once that is long.  True if that changed the screen. */
+bool top_refresh_note_silence(struct top *top, uint64_t now_ns);
+
+void top_round_deinit(struct top_round *round);

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "ctl/output/color.h"
 #include "ctl/session/fail.h"
+#include "ctl/top/top_refresh.h"
 #include "ctl/top/top_screen.h"
 #include "ctl/top/top_signals.h"
 #include "ctl/top/top_terminal.h"
@@ -211,20 +212,89 @@ static void end(struct screen *screen) {
         top_page_deinit(&screen->page);
 }
 
-/* Until the next answer is due, or a key or a signal comes, or the size changes. */
-static void wait_until(const struct top *top, uint64_t next_ns, const sigset_t *open) {
-        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        uint64_t now = clock_monotonic_ns(), ns = now >= next_ns ? 0 : next_ns - now;
-        struct timespec timeout = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+/* True while an answer is not taken: the screen is to stay as it is. */
+static bool is_held(const struct top *top) {
+        return top->ui.paused && !top->ui.ask_now && !top->round.by_key;
+}
 
-        ppoll(&input, 1, top->ui.paused && !top->ui.ask_now ? NULL : &timeout, open);
+/* When the screen changes without a key or an answer; UINT64_MAX: not before one comes. */
+static uint64_t wake_time(const struct top *top, uint64_t next_ns) {
+        if (is_held(top))
+                return UINT64_MAX;
+        if (top_refresh_is_under_way(top))
+                return clock_monotonic_ns() + NS_PER_S / 4;
+        return top->ui.ask_now ? 0 : next_ns;
+}
+
+/* Until then, or until a key, an answer or a signal comes, or the size changes.  True if it was not only an answer. */
+static bool wait_until(const struct top *top, uint64_t at_ns, const sigset_t *open) {
+        struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = -1}};
+        uint64_t now = clock_monotonic_ns(), ns = now >= at_ns ? 0 : at_ns - now;
+        struct timespec timeout = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+        int r;
+
+        if (top_refresh_is_under_way(top) && !is_held(top))
+                fds[1] = (struct pollfd){.fd = client_fd(top->ctl->client), .events = client_events(top->ctl->client)};
+        r = ppoll(fds, 2, at_ns == UINT64_MAX ? NULL : &timeout, open);
+        return r < 0 || fds[0].revents;
+}
+
+/* Goes on with the refresh, or begins one that is due.  True if one came to its end. */
+static bool refresh_step(struct top *top, uint64_t *next_ns) {
+        int r;
+
+        if (top_refresh_is_under_way(top)) {
+                if (is_held(top))
+                        return false;
+                r = top_refresh_advance(top);
+        } else {
+                if (!top->ui.ask_now && (top->ui.paused || clock_monotonic_ns() < *next_ns))
+                        return false;
+                r = top_refresh_begin(top);
+        }
+        if (r != 0)
+                *next_ns = clock_monotonic_ns() + top->delay_ns;
+        return r != 0;
+}
+
+/* True if the collector, or one that is started again, may still answer. */
+static bool may_go_on(const struct top *top) {
+        return top->ui.connected || top->error.kind == CLIENT_ERROR_UNREACHABLE;
+}
+
+static int run(struct screen *screen, uint64_t next_ns) {
+        struct top *top = screen->top;
+        bool changed = true;
+        sigset_t open;
+        int r = 0;
+
+        sigprocmask(SIG_SETMASK, NULL, &open);
+        while (r == 0 && !top->ui.quit && may_go_on(top)) {
+                top_signals_hold(&open);
+                if (top_interrupted())
+                        break;
+                if (top_continued()) {
+                        take_back();
+                        changed = true;
+                }
+                if (changed)
+                        r = draw(screen);
+                if (r < 0)
+                        break;
+                changed = wait_until(top, wake_time(top, next_ns), &open);
+                top_signals_release(&open);
+                if (!take_keys(screen))
+                        break;
+                changed |= refresh_step(top, &next_ns);
+                changed |= !is_held(top) && top_refresh_note_silence(top, clock_monotonic_ns());
+        }
+        top_signals_release(&open);
+        return r;
 }
 
 int top_screen(struct top *top) {
         struct screen screen = {.top = top};
-        uint64_t next = clock_monotonic_ns() + (top->delay_ns < FIRST_DELAY_NS ? top->delay_ns : FIRST_DELAY_NS);
         int r = begin(&screen);
-        sigset_t open;
 
         if (r == -ENODEV)
                 return ctl_fail(CTL_FAILURE,
@@ -233,34 +303,11 @@ int top_screen(struct top *top) {
                                 getenv("TERM"));
         if (r < 0)
                 return r;
-        sigprocmask(SIG_SETMASK, NULL, &open);
-        while (!top->ui.quit) {
-                bool due;
-
-                top_signals_hold(&open);
-                if (top_interrupted())
-                        break;
-                if (top_continued())
-                        take_back();
-                r = draw(&screen);
-                if (r < 0)
-                        break;
-                wait_until(top, top->ui.ask_now ? 0 : next, &open);
-                top_signals_release(&open);
-                if (!take_keys(&screen))
-                        break;
-                due = !top->ui.paused && clock_monotonic_ns() >= next;
-                if (!due && !top->ui.ask_now)
-                        continue;
-                if (top_refresh(top) < 0 && top->error.kind != CLIENT_ERROR_UNREACHABLE)
-                        break;
-                next = clock_monotonic_ns() + top->delay_ns;
-        }
-        top_signals_release(&open);
+        r = run(&screen, clock_monotonic_ns() + (top->delay_ns < FIRST_DELAY_NS ? top->delay_ns : FIRST_DELAY_NS));
         end(&screen);
         if (r < 0)
                 return ctl_fail(CTL_FAILURE, "out of memory");
-        if (!top->ui.connected && top->error.kind != CLIENT_ERROR_UNREACHABLE)
+        if (!may_go_on(top))
                 return ctl_fail_client(&top->error);
         return CTL_OK;
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ctl/top/top_refresh.h"
+#include "ctl/top/top_state.h"
 
 /* Exit status, or -ENOTTY when this terminal cannot be drawn on. */
 int top_screen(struct top *top);

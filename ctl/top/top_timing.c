@@ -6,15 +6,33 @@
 
 #include "ctl/top/top_ui.h"
 
+void top_timing_refuse(struct top_ui *ui) {
+        ui->timing.wanted = false;
+        snprintf(ui->message, sizeof(ui->message), "No collector answers: timing is not changed");
+}
+
+void top_timing_doubt(struct top_ui *ui) {
+        snprintf(ui->message, sizeof(ui->message), "No answer yet: timing changes when the collector goes on");
+}
+
+static void want(struct top_ui *ui, struct top_timing wish) {
+        if (!top_ui_is_current(ui)) {
+                top_timing_refuse(ui);
+                return;
+        }
+        ui->timing = wish;
+        ui->timing.wanted = ui->ask_now = true;
+}
+
 void top_timing_of_process(struct top_ui *ui, uint64_t process, bool timed) {
-        ui->timing = (struct top_timing){.wanted = true, .on = !timed, .process = process};
-        ui->ask_now = true;
+        want(ui, (struct top_timing){.on = !timed, .process = process});
 }
 
 static void time_unit(struct top_ui *ui, const struct top_row *row) {
-        ui->timing = (struct top_timing){.wanted = true, .on = !row->timed};
-        snprintf(ui->timing.unit, sizeof(ui->timing.unit), "%s", row->unit);
-        ui->ask_now = true;
+        struct top_timing wish = {.on = !row->timed};
+
+        snprintf(wish.unit, sizeof(wish.unit), "%s", row->unit);
+        want(ui, wish);
 }
 
 /* A request is for one process or one whole unit: a row that sums anything else is refused. */

@@ -41,6 +41,18 @@ static void put_title(struct top_ui *ui, const struct top_row *row) {
         snprintf(title, size, "%s%s%.200s", processes, unit ? " of " : "", unit ? unit : "");
 }
 
+static bool has_number(enum top_mode mode) {
+        return mode == TOP_MODE_DETAILS || mode == TOP_MODE_PROCESS;
+}
+
+void top_ui_forget_processes(struct top_ui *ui) {
+        if (has_number(ui->mode))
+                ui->mode = TOP_MODE_LIST;
+        if (has_number(ui->under))
+                ui->under = TOP_MODE_LIST;
+        ui->processes.selected = 0;
+}
+
 void top_ui_open(struct top_ui *ui, enum top_mode mode) {
         ui->under = ui->mode;
         ui->mode = mode;
@@ -62,14 +74,16 @@ static void open_details(struct top_ui *ui) {
                          "Details are of a process or a span: select one below; + unfolds, - folds");
                 return;
         }
-        if (!ui->connected) {
-                snprintf(ui->message, sizeof(ui->message), "No collector: the details of a span need an answer");
+        if (!top_ui_is_current(ui)) {
+                snprintf(ui->message, sizeof(ui->message),
+                         "No collector answers: the details of a span need an answer");
                 return;
         }
         top_ui_take_details(ui, NULL, NULL);
         details->process = row.kind == TOP_ROW_SPAN ? row.process : 0;
         details->all_units = row.kind == TOP_ROW_NAME;
         details->row = row;
+        details->number++;
         details->slot = row.kind == TOP_ROW_SPAN ? row.slot : TOP_NONE;
         snprintf(details->span, sizeof(details->span), "%s", row.span);
         snprintf(details->unit, sizeof(details->unit), "%s", row.unit);
@@ -97,8 +111,8 @@ static void set_shape(struct top_ui *ui, enum top_shape shape) {
         enum top_shape was = top_model_shape(ui->model), next = was == shape ? TOP_FLAT : shape;
         bool asks = (was == TOP_TREE) != (next == TOP_TREE);
 
-        if (asks && !ui->connected) {
-                snprintf(ui->message, sizeof(ui->message), "No collector: %s an answer",
+        if (asks && !top_ui_is_current(ui)) {
+                snprintf(ui->message, sizeof(ui->message), "No collector answers: %s an answer",
                          next == TOP_TREE ? "the tree needs" : "rows without the tree need");
                 return;
         }

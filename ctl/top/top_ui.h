@@ -49,6 +49,7 @@ enum top_mode {
 struct top_details {
         uint64_t process; /* 0: all of `unit`, or of all units */
         bool all_units;
+        uint32_t number; /* rises with each opening */
         uint32_t slot;
         struct top_row row; /* its text is in `span` and `title` */
         char span[256], unit[128], title[512];
@@ -92,9 +93,16 @@ struct top_ui {
         /* Set by the code that sends the queries. */
         bool connected, raw; /* Without a connection the last answer stays on the screen. */
         char trouble[640];   /* why it is not connected */
+        unsigned silent_s;   /* for so many seconds an answer is awaited; 0: for less than is worth saying */
         char restarted[64];  /* "": the collector was not started again lately */
 };
 
+/* True if the last answer is what there is now, and not only what there was. */
+static inline bool top_ui_is_current(const struct top_ui *ui) {
+        return ui->connected && !ui->silent_s;
+}
+/* Why it is not: one line. */
+char *top_ui_trouble(const struct top_ui *ui, char *buf, size_t size);
 /* What the list leaves out, for the titles of other lists: "", or text that begins with a comma. */
 char *top_ui_narrowing(const struct top_ui *ui, char *buf, size_t size);
 
@@ -102,13 +110,15 @@ void top_ui_deinit(struct top_ui *ui);
 /* Opens help or warnings over the present view. */
 void top_ui_open(struct top_ui *ui, enum top_mode mode);
 void top_ui_key(struct top_ui *ui, enum top_key key, uint32_t character, const char *utf8);
+/* The numbers of processes are no longer valid: closes the views that have one. */
+void top_ui_forget_processes(struct top_ui *ui);
 /* Draws everything.  0 or -ENOMEM. */
 int top_ui_draw(struct top_ui *ui, struct top_page *page, size_t width, size_t height);
 /* Takes the answers about the span of the details; consumed. */
 void top_ui_take_details(struct top_ui *ui, struct table *spans, struct table *tree);
 
 /* top_header.c and top_view.c: the list.  Also for a pipe. */
-void top_view_header(const struct top_model *model, bool connected, struct top_page *page, size_t y);
+void top_view_header(const struct top_model *model, bool current, struct top_page *page, size_t y);
 void top_view_history(const struct top_ui *ui, enum top_total total, struct top_page *page, size_t y);
 /* A line of values, the latest last, with the latest and the largest beside it.  A value below zero is not known. */
 struct top_graph {
@@ -142,6 +152,9 @@ void top_panel_details(struct top_ui *ui, struct top_page *page);
 /* top_timing.c */
 void top_timing_of_process(struct top_ui *ui, uint64_t process, bool timed);
 void top_timing_of_row(struct top_ui *ui); /* the selected one */
+/* The request is not sent, nor later; or it was sent, and has no answer. */
+void top_timing_refuse(struct top_ui *ui);
+void top_timing_doubt(struct top_ui *ui);
 
 /* top_prompt.c */
 void top_prompt_begin(struct top_ui *ui, enum top_mode mode);

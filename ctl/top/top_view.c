@@ -182,20 +182,28 @@ static void draw_rows(struct top_ui *ui, struct top_page *page, size_t y, size_t
         for (size_t i = 0; i < rows && first + i < n; i++) {
                 top_model_row(model, first + i, &row);
                 top_view_row(&ui->layout, &row, tree, page, y + i);
-                if (!ui->connected)
+                if (!top_ui_is_current(ui))
                         top_page_paint(page, y + i, TOP_STYLE_DIM);
                 if (first + i == top_model_selected(model))
                         top_page_paint(page, y + i, TOP_STYLE_SELECTED);
         }
         if (rows && !n)
                 top_page_put(page, y, TOP_STYLE_NORMAL,
-                             *top_model_filter_text(model) ? "No span matches the filter; Esc clears it."
-                             : !ui->connected              ? "No collector answers."
-                             : ui->ask_now                 ? "One moment."
-                                                           : "No spans yet; p shows the processes.");
+                             *top_model_filter_text(model)  ? "No span matches the filter; Esc clears it."
+                             : !top_ui_is_current(ui)       ? "No collector answers."
+                             : !top_model_has_answer(model) ? "One moment."
+                                                            : "No spans yet; p shows the processes.");
 }
 
 /* ---------------------------------------------------------------------------------------------- footer -- */
+
+char *top_ui_trouble(const struct top_ui *ui, char *buf, size_t size) {
+        if (ui->silent_s)
+                snprintf(buf, size, "No answer for %u s: the collector is stopped or busy", ui->silent_s);
+        else
+                snprintf(buf, size, "Trying again: %s", ui->trouble);
+        return buf;
+}
 
 char *top_ui_narrowing(const struct top_ui *ui, char *buf, size_t size) {
         const char *filter = top_model_filter_text(ui->model);
@@ -253,12 +261,12 @@ static void draw_footer(struct top_ui *ui, struct top_page *page, size_t y) {
                 top_page_put(page, y, TOP_STYLE_WARNING, ui->message);
                 return;
         }
-        if (*ui->restarted) {
-                top_page_put(page, y, TOP_STYLE_WARNING, ui->restarted);
+        if (!top_ui_is_current(ui)) {
+                top_page_put(page, y, TOP_STYLE_WARNING, top_ui_trouble(ui, line, sizeof(line)));
                 return;
         }
-        if (!ui->connected) {
-                top_page_printf(page, y, TOP_STYLE_WARNING, "Trying again: %s", ui->trouble);
+        if (*ui->restarted) {
+                top_page_put(page, y, TOP_STYLE_WARNING, ui->restarted);
                 return;
         }
         put_state(ui, line, sizeof(line), page->width);
@@ -279,12 +287,13 @@ void top_view_list(struct top_ui *ui, struct top_page *page) {
         bool prompting = ui->mode == TOP_MODE_FILTER || ui->mode == TOP_MODE_SEARCH;
         bool footer = height >= FOOTER_FROM || (prompting && height >= 2);
         bool menu = ui->mode == TOP_MODE_SORT && page->width >= 2 * TOP_SORT_WIDTH;
+        char trouble[LINE_MAX];
 
         top_layout_init(&ui->layout, page->width - (menu ? TOP_SORT_WIDTH : 0), top_layout_wish(ui->model, ui->raw));
-        if (!ui->connected && !footer)
-                top_page_printf(page, 0, TOP_STYLE_WARNING, "Trying again: %s", ui->trouble);
+        if (!top_ui_is_current(ui) && !footer)
+                top_page_put(page, 0, TOP_STYLE_WARNING, top_ui_trouble(ui, trouble, sizeof(trouble)));
         else
-                top_view_header(ui->model, ui->connected, page, 0);
+                top_view_header(ui->model, top_ui_is_current(ui), page, 0);
         if (height >= HEAP_FROM)
                 top_view_history(ui, TOP_TOTAL_HEAP, page, y++);
         if (height >= RATE_FROM)

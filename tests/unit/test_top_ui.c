@@ -358,14 +358,14 @@ static void test_keys_while_away(void **state) {
         fake->ui.connected = false;
         strcpy(fake->ui.trouble, "no collector answers");
         press(fake, "t");
-        assert_string_equal(fake->ui.message, "No collector: the tree needs an answer");
+        assert_string_equal(fake->ui.message, "No collector answers: the tree needs an answer");
         assert_int_equal(top_model_shape(fake->ui.model), TOP_FLAT);
         hit(fake, TOP_KEY_F5);
         assert_int_equal(top_model_count(fake->ui.model), 3);
         hit(fake, TOP_KEY_ENTER);
         assert_int_equal(fake->ui.mode, TOP_MODE_LIST);
         draw(fake, 80, 12);
-        assert_string_equal(line(fake, 11), "No collector: the details of a span need an answer");
+        assert_string_equal(line(fake, 11), "No collector answers: the details of a span need an answer");
         assert_false(fake->ui.ask_now);
         press(fake, "u"); /* of the same answer */
         assert_int_equal(top_model_shape(fake->ui.model), TOP_BY_UNIT);
@@ -379,7 +379,7 @@ static void test_keys_while_away(void **state) {
         fake->ui.connected = false;
         for (const char *key = "tub"; *key; key++) {
                 press(fake, (char[]){*key, '\0'});
-                assert_string_equal(fake->ui.message, "No collector: rows without the tree need an answer");
+                assert_string_equal(fake->ui.message, "No collector answers: rows without the tree need an answer");
                 assert_int_equal(top_model_shape(fake->ui.model), TOP_TREE);
                 assert_int_equal(top_model_count(fake->ui.model), 10);
         }
