@@ -20,7 +20,7 @@ const struct top_help_key top_help_keys[] = {
         {"s F6", "menu: sort by"},
         {"a n l c", "by ALLOC/s NET/s ALLOC CALLS/s"},
         {"< >", "by the column left, right"},
-        {"+ - *", "unfold, fold, fold all"},
+        {"+ - *", "unfold, fold one, all"},
         {"I", "the other way round"},
         {"/  F3", "search, next one"},
         {"\\ F4", "filter"},
