@@ -97,7 +97,7 @@ static const char *note_cell(const struct fold_row *row, char buf[RENDER_CELL_MA
 }
 
 static const struct column process_columns[] = {
-        {"PROGRAM", RENDER_SHORTEN, 0, name_cell},    {"ALLOCS", RENDER_RIGHT, 3, allocs_cell},
+        {"PROGRAM", RENDER_SHORTEN, 0, name_cell},    {"BLOCKS", RENDER_RIGHT, 3, allocs_cell},
         {"ALLOC", RENDER_RIGHT, 0, alloc_bytes_cell}, {"FREES", RENDER_RIGHT, 5, frees_cell},
         {"FREED", RENDER_RIGHT, 2, freed_cell},       {"INHERITED", RENDER_RIGHT, 4, inherited_cell},
         {"NET", RENDER_RIGHT, 0, net_cell},           {"IN SPANS", RENDER_RIGHT, 1, self_cell},
@@ -106,7 +106,7 @@ static const struct column process_columns[] = {
 
 static const struct column span_columns[] = {
         {"SPAN", RENDER_SHORTEN, 0, plain_name_cell}, {"PROGRAM", RENDER_SHORTEN, 0, program_cell},
-        {"CYCLES", RENDER_RIGHT, 1, cycles_cell},     {"ALLOCS", RENDER_RIGHT, 3, allocs_cell},
+        {"CYCLES", RENDER_RIGHT, 1, cycles_cell},     {"BLOCKS", RENDER_RIGHT, 3, allocs_cell},
         {"ALLOC", RENDER_RIGHT, 0, alloc_bytes_cell}, {"FREED", RENDER_RIGHT, 2, freed_cell},
         {"NET", RENDER_RIGHT, 0, net_cell},           {"SELF", RENDER_RIGHT, 0, self_cell},
 };
@@ -114,7 +114,7 @@ static const struct column span_columns[] = {
 static const struct column thread_columns[] = {
         {"OUTSIDE SPANS", RENDER_SHORTEN, 0, plain_name_cell},
         {"PROGRAM", RENDER_SHORTEN, 0, program_cell},
-        {"ALLOCS", RENDER_RIGHT, 2, allocs_cell},
+        {"BLOCKS", RENDER_RIGHT, 2, allocs_cell},
         {"ALLOC", RENDER_RIGHT, 0, alloc_bytes_cell},
         {"FREES", RENDER_RIGHT, 3, frees_cell},
         {"FREED", RENDER_RIGHT, 1, freed_cell},

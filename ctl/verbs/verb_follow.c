@@ -32,7 +32,7 @@ static const struct {
         int width; /* below zero: to the left */
 } view[] = {
         {"time_ns", "TIME", -12},      {"pid", "PID", 7},
-        {"alloc_bytes", "ALLOC", 7},   {"alloc_count", "ALLOCS", 6},
+        {"alloc_bytes", "ALLOC", 7},   {"alloc_count", "BLOCKS", 6},
         {"dealloc_bytes", "FREED", 7}, {"net_bytes", "NET", 8},
         {"cycles", "CYCLES", 6},       {"path", "SPAN", 0},
 };
