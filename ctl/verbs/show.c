@@ -55,7 +55,8 @@ void show_print_interval(const struct show *show, FILE *stream) {
         if (show->spans->complete)
                 fprintf(stream, "Over the last %s, or up to a minute more:\n", interval);
         else
-                fprintf(stream, "Over more than the last %s, since no sums were kept at that time yet:\n", interval);
+                fprintf(stream, "Since the process attached, or since the last reset: no sums are kept from %s ago.\n",
+                        interval);
 }
 
 bool show_is_named(const struct show *show, size_t tree_row) {

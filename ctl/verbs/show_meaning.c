@@ -78,17 +78,31 @@ static void print_quality(const struct show *show, FILE *stream) {
                     "scope by a jump, or went on with another coroutine. `spanallocctl doctor` says what to do.");
 }
 
+/* Where parts of calls were refused, only of those of which nothing is missing. */
+static int64_t net_to_tell(const struct show *show) {
+        return show_sum(show, "refused") && show_sum(show, "calls") ? show_calls_net(show) : show_net(show);
+}
+
+bool show_may_grow_on(const struct show *show) {
+        int64_t net = net_to_tell(show);
+
+        return net > 0 && show_growth(show) >= net / 2;
+}
+
 /* A positive net of the spans is a leak only if their processes grow. */
-static void say_growth(const struct show *show, int64_t net, uint64_t calls, const char *begin, FILE *stream) {
+static void say_growth(const struct show *show, int64_t net, const char *begin, FILE *stream) {
         bool are_several = show->spans->row_count > 1;
         const char *process = are_several ? "processes" : "process";
-        int64_t growth = show_growth(show);
+        int64_t growth = show_growth(show), of_calls = show_calls_net(show);
+        uint64_t calls = show_sum(show, "calls");
         char a[FORMAT_MAX], per_call[FORMAT_MAX + 32] = "";
 
-        if (calls)
-                snprintf(per_call, sizeof(per_call), ", about %s per call", format_bytes(a, (uint64_t)net / calls));
+        /* As in the heading: of spans that have closed. */
+        if (calls && of_calls > 0)
+                snprintf(per_call, sizeof(per_call), ", about %s per call that closed",
+                         format_bytes(a, (uint64_t)of_calls / calls));
         say(show, stream, "%s allocates %s more than it frees%s.", begin, format_bytes(a, (uint64_t)net), per_call);
-        if (growth < net / 2) {
+        if (!show_may_grow_on(show)) {
                 say(show, stream, "Its %s %s not grow by that: net %s in the same time.", process,
                     are_several ? "do" : "does", format_net_bytes(a, growth));
                 say(show, stream,
@@ -105,8 +119,7 @@ static void say_growth(const struct show *show, int64_t net, uint64_t calls, con
 /* What net means and what it does not.  Where parts of calls were refused, only by those of which nothing is missing. */
 void show_meaning(const struct show *show, FILE *stream) {
         bool are_partial = show_sum(show, "refused") && show_sum(show, "calls");
-        uint64_t calls = are_partial ? show_sum(show, "calls") : show_sum(show, "closed");
-        int64_t net = are_partial ? show_calls_net(show) : show_net(show);
+        int64_t net = net_to_tell(show);
         const char *begin = are_partial ? "With its children, in calls of which no part was refused, it"
                                         : "With its children it";
         uint64_t since_ns = show->ctl->options.since_ns;
@@ -117,11 +130,12 @@ void show_meaning(const struct show *show, FILE *stream) {
                 return;
         }
         fputc('\n', stream);
-        if (since_ns)
-                fprintf(stream, "Over %sthe last %s:\n", show->spans->complete ? "" : "more than ",
-                        format_duration(a, since_ns));
+        if (since_ns && show->spans->complete)
+                fprintf(stream, "Over the last %s:\n", format_duration(a, since_ns));
+        else if (since_ns)
+                fputs("Since the process attached, or since the last reset:\n", stream);
         if (net > 0)
-                say_growth(show, net, calls, begin, stream);
+                say_growth(show, net, begin, stream);
         else if (net < 0)
                 say(show, stream,
                     "%s frees %s more than it allocates: the blocks are from other spans, from outside of spans, or "

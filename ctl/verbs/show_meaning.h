@@ -9,3 +9,5 @@
 #include "ctl/verbs/show.h"
 
 void show_meaning(const struct show *show, FILE *stream);
+/* Whether the spans keep bytes, and their processes grow by about that. */
+bool show_may_grow_on(const struct show *show);

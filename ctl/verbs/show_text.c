@@ -39,9 +39,10 @@ static const char *of_interval(const struct show *show, char buf[FORMAT_MAX + 32
         char interval[FORMAT_MAX];
 
         *buf = '\0';
+        if (since_ns && !show->spans->complete)
+                return ", since the process attached or the last reset";
         if (since_ns)
-                snprintf(buf, FORMAT_MAX + 32, ", over %sthe last %s", show->spans->complete ? "" : "more than ",
-                         format_duration(interval, since_ns));
+                snprintf(buf, FORMAT_MAX + 32, ", over the last %s", format_duration(interval, since_ns));
         return buf;
 }
 
@@ -155,7 +156,7 @@ static void print_next(const struct show *show, FILE *stream) {
 
         text_quote(name, sizeof(name), show->name);
         fputs("\nNext:\n", stream);
-        if (show_net(show) > 0 && show_growth(show) >= show_net(show) / 2 && !show->ctl->options.since_ns)
+        if (show_may_grow_on(show) && !show->ctl->options.since_ns)
                 fprintf(stream, "  spanallocctl show %s --since 10m     whether it still grows\n", name);
         fprintf(stream, "  spanallocctl tree --filter %s --pid %" PRIu64 "     its parents and children\n", name, pid);
         fprintf(stream, "  spanallocctl follow --filter %s     each call as it closes\n", name);

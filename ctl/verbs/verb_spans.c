@@ -20,8 +20,13 @@ static const char *spans_note(const struct options *options, const struct table 
                 return (options->pid || options->unit || options->filter) ? "No span matches.\n" : NO_SPANS;
         if (table->complete)
                 return NULL;
+        if (options->since_ns && options->limit && table->row_count >= options->limit)
+                return "There may be more rows (--limit=0 shows all). Some may be of another time: no sums are kept "
+                       "from "
+                       "so long ago.\n";
         if (options->since_ns)
-                return "Some rows are of more than the time asked for, since no sums were kept at that time yet.\n";
+                return "Some rows are since their process attached, or since the last reset: no sums are kept from so "
+                       "long ago.\n";
         return "There are more rows; --limit=0 shows all.\n";
 }
 

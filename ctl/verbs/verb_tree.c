@@ -20,7 +20,9 @@ static void print_note(const struct options *options, const struct table *tree, 
         else if (!tree->row_count)
                 fputs("No span to show; see `spanallocctl ps`.\n", stream);
         if (!tree->complete && options->since_ns)
-                fputs("Some rows are of more than the time asked for, since no sums were kept at that time yet.\n",
+                fputs("Some rows are since their process attached, or since the last reset: no sums are kept from so "
+                      "long "
+                      "ago; or there are more rows than an answer holds.\n",
                       stream);
         else if (!tree->complete)
                 fputs("There are more rows than an answer holds; --unit, --pid or --filter choose.\n", stream);

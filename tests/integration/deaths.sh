@@ -121,7 +121,7 @@ os.kill(os.getpid(), 9)' "$WORK/fill" &
 import re, sys
 rate, unit = re.search(r"last minute: ([0-9.]+) ([MG])iB/s$", sys.argv[1]).groups()
 seconds = max(1, (int(sys.argv[3]) - int(sys.argv[2])) / 1e9)
-sys.exit(float(rate) * (1024 if unit == "G" else 1) * seconds < 219)
+sys.exit(float(rate) * (1024 if unit == "G" else 1) * seconds < 200)
 END
 fi
 

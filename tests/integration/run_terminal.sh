@@ -55,7 +55,7 @@ progress() {
 has_moved_on() {
         [ "$(progress)" != "$line" ]
 }
-keys "clear; '$CTL' run -- sh -c 'printf \"name? \"; read a <$WORK/go; echo here; stty raw; printf \"\\033[r\"; sleep 1.5
+keys "clear; '$CTL' run -- sh -c 'printf \"name? \"; read a <$WORK/go; echo here; stty raw; printf \"\\033[r\"; sleep 5
 stty sane; seq 60; printf sixty; read b <$WORK/go'" Enter
 shows 'processes? running, '
 echo >"$WORK/go"
@@ -79,10 +79,11 @@ fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
 termios.tcflow(fd, getattr(termios, sys.argv[2]))' "$(terminal display-message -p -t v '#{pane_tty}')" "$1"
 }
 is_writing() {
-        [[ $(cat "/proc/$run/syscall") == "1 0x2 "* ]]
+        [[ $(cat "/proc/$run/syscall") =~ ^(1|64)\ 0x2\  ]]
 }
 keys "clear; '$CTL' run -- sh -c 'echo \$PPID >$WORK/pid; read line <$WORK/go; echo through'" Enter
 shows 'processes? running, '
+wait_for "its pid" test -s "$WORK/pid"
 run=$(cat "$WORK/pid")
 flow TCOOFF
 kill -TSTP "$run"

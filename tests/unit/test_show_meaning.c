@@ -58,16 +58,19 @@ static void test_net(void **state) {
         struct fake fake;
 
         set_up(&fake, 1);
-        fake_uint(fake.show.spans, 0, "closed", 4);
+        fake_uint(fake.show.spans, 0, "calls", 4);
+        fake_int(fake.show.spans, 0, "calls_net_bytes", 8 * KIB);
         fake_int(fake.show.spans, 0, "net_bytes", 8 * KIB);
         fake_int(fake.show.spans, 0, "process_net_bytes", 9 * KIB);
-        assert_string_equal(meaning(&fake),
-                            "\nWith its children it allocates 8.0K more than it frees, about 2.0K per call.\n"
-                            "Its process grew by 9.0K in the same time.\n"
-                            "What is kept may be in use on purpose, or be freed later, by another span or thread.\n"
-                            "If the growth goes on, look at what the code of this span keeps.\n");
+        assert_string_equal(
+                meaning(&fake),
+                "\nWith its children it allocates 8.0K more than it frees, about 2.0K per call that closed.\n"
+                "Its process grew by 9.0K in the same time.\n"
+                "What is kept may be in use on purpose, or be freed later, by another span or thread.\n"
+                "If the growth goes on, look at what the code of this span keeps.\n");
         /* A span that has not closed has no number per call. */
-        fake_uint(fake.show.spans, 0, "closed", 0);
+        fake_uint(fake.show.spans, 0, "calls", 0);
+        fake_int(fake.show.spans, 0, "calls_net_bytes", 0);
         assert_non_null(strstr(meaning(&fake), "it allocates 8.0K more than it frees.\n"));
         fake_int(fake.show.spans, 0, "process_net_bytes", -KIB);
         assert_string_equal(meaning(&fake), "\nWith its children it allocates 8.0K more than it frees.\n"
@@ -87,11 +90,13 @@ static void test_several(void **state) {
 
         set_up(&fake, 2);
         for (size_t row = 0; row < 2; row++) {
-                fake_uint(fake.show.spans, row, "closed", 1);
+                fake_uint(fake.show.spans, row, "calls", 1);
+                fake_int(fake.show.spans, row, "calls_net_bytes", 4 * KIB);
                 fake_int(fake.show.spans, row, "net_bytes", 4 * KIB);
                 fake_int(fake.show.spans, row, "process_net_bytes", row ? 4 * KIB : 0);
         }
-        assert_non_null(strstr(meaning(&fake), "about 4.0K per call.\nIts processes grew by 4.0K in the same time.\n"));
+        assert_non_null(strstr(meaning(&fake),
+                               "about 4.0K per call that closed.\nIts processes grew by 4.0K in the same time.\n"));
         fake_int(fake.show.spans, 1, "process_net_bytes", KIB);
         assert_non_null(strstr(meaning(&fake), "Its processes do not grow by that: net +1.0K in the same time.\n"));
         tear_down(&fake);
@@ -111,7 +116,7 @@ static void test_refused(void **state) {
         fake_uint(fake.show.ps, 0, "refused_depth", 3);
         assert_non_null(strstr(meaning(&fake),
                                "\nWith its children, in calls of which no part was refused, it allocates "
-                               "4.0K more than it frees, about 2.0K per call.\n"));
+                               "4.0K more than it frees, about 2.0K per call that closed.\n"));
         assert_non_null(strstr(fake.text,
                                "\n3 enters or opens were refused, since a thread was in 64 spans at once: what "
                                "was allocated in them is lost, and not in these sums.\nTo avoid this, nest "
@@ -155,7 +160,8 @@ static void test_interval(void **state) {
         fake.ctl.options.since_ns = UINT64_C(60000000000);
         assert_non_null(strstr(meaning(&fake), "\nOver the last 1min:\nWith its children"));
         fake.show.spans->complete = false;
-        assert_non_null(strstr(meaning(&fake), "\nOver more than the last 1min:\nWith its children"));
+        assert_non_null(
+                strstr(meaning(&fake), "\nSince the process attached, or since the last reset:\nWith its children"));
         stream = open_memstream(&text, &size);
         assert_non_null(stream);
         show_print_interval(&fake.show, stream);
@@ -164,8 +170,9 @@ static void test_interval(void **state) {
         fake.ctl.options.since_ns = 0;
         show_print_interval(&fake.show, stream);
         fclose(stream);
-        assert_string_equal(text, "Over more than the last 1min, since no sums were kept at that time yet:\n"
-                                  "Over the last 1min, or up to a minute more:\n");
+        assert_string_equal(text,
+                            "Since the process attached, or since the last reset: no sums are kept from 1min ago.\n"
+                            "Over the last 1min, or up to a minute more:\n");
         free(text);
         tear_down(&fake);
 }

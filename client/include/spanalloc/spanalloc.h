@@ -111,7 +111,7 @@ SPANALLOC_API void spanalloc_exit(spanalloc_span span);
 
 /* Ends the span; call it once, from any thread.  If threads are still in the span, it ends with the last of their
  * exits: these may still use the handle.  Nothing else may: an enter of a closed span does no harm, but is in the sums
- * of the span's name only, and in no number of a call. */
+ * of the span's name and of its parents, and in no number of a call of that span. */
 SPANALLOC_API void spanalloc_close(spanalloc_span span);
 
 /* Returns the handle of the calling thread's innermost entered span, or the null span.  Until the span is closed, other
