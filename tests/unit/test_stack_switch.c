@@ -11,7 +11,7 @@
 #include "tests/unit/client_scenes.h"
 
 /* The address sanitizer takes another thread's use of a coroutine's frame for one after its function has returned. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
         return "detect_stack_use_after_return=0";
 }
