@@ -234,10 +234,25 @@ void top_round_deinit(struct top_round *round) {
         *round = (struct top_round){0};
 }
 
+/* True if the screen is to stay as it is.  Answers are read all the same: a collector drops a connection that is not read. */
+static bool is_paused(const struct top *top) {
+        return top->ui.paused && !top->ui.ask_now && !top->round.by_key;
+}
+
+/* The model does not have these rows, so the next request is for all rows. */
+static int discard(struct top *top) {
+        top_round_deinit(&top->round);
+        top->columns[0] = '\0';
+        top->ui.silent_s = 0;
+        return TOP_REFRESH_DISCARDED;
+}
+
 static int finish(struct top *top) {
         struct top_round *round = &top->round;
         int r = 0;
 
+        if (is_paused(top))
+                return discard(top);
         if (!are_stale(top)) {
                 r = feed(top);
                 if (r == 0 && round->details_spans && details_are_open(top)) {
@@ -247,7 +262,7 @@ static int finish(struct top *top) {
         }
         top_round_deinit(round);
         top->ui.silent_s = 0;
-        return r < 0 ? r : 1;
+        return r < 0 ? r : TOP_REFRESH_FINISHED;
 }
 
 /* A request of a key is never sent over a later connection. */
@@ -294,7 +309,7 @@ int top_refresh_advance(struct top *top) {
                 if (r == 0)
                         r = client_progress(top->ctl->client, &top->error);
                 if (r == CLIENT_PENDING)
-                        return 0;
+                        return TOP_REFRESH_PENDING;
                 if (r > 0)
                         r = steps[round->step].take(top);
                 if (r < 0)

@@ -212,18 +212,13 @@ static void end(struct screen *screen) {
         top_page_deinit(&screen->page);
 }
 
-/* True while an answer is not taken: the screen is to stay as it is. */
-static bool is_held(const struct top *top) {
-        return top->ui.paused && !top->ui.ask_now && !top->round.by_key;
-}
-
 /* When the screen changes without a key or an answer; UINT64_MAX: not before one comes. */
 static uint64_t wake_time(const struct top *top, uint64_t next_ns) {
-        if (is_held(top))
-                return UINT64_MAX;
         if (top_refresh_is_under_way(top))
                 return clock_monotonic_ns() + NS_PER_S / 4;
-        return top->ui.ask_now ? 0 : next_ns;
+        if (top->ui.ask_now)
+                return 0;
+        return top->ui.paused ? UINT64_MAX : next_ns;
 }
 
 /* Until then, or until a key, an answer or a signal comes, or the size changes.  True if it was not only an answer. */
@@ -233,7 +228,7 @@ static bool wait_until(const struct top *top, uint64_t at_ns, const sigset_t *op
         struct timespec timeout = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
         int r;
 
-        if (top_refresh_is_under_way(top) && !is_held(top))
+        if (top_refresh_is_under_way(top))
                 fds[1] = (struct pollfd){.fd = client_fd(top->ctl->client), .events = client_events(top->ctl->client)};
         r = ppoll(fds, 2, at_ns == UINT64_MAX ? NULL : &timeout, open);
         return r < 0 || fds[0].revents;
@@ -244,17 +239,17 @@ static bool refresh_step(struct top *top, uint64_t *next_ns) {
         int r;
 
         if (top_refresh_is_under_way(top)) {
-                if (is_held(top))
-                        return false;
                 r = top_refresh_advance(top);
         } else {
                 if (!top->ui.ask_now && (top->ui.paused || clock_monotonic_ns() < *next_ns))
                         return false;
                 r = top_refresh_begin(top);
         }
-        if (r != 0)
+        if (r == TOP_REFRESH_DISCARDED)
+                *next_ns = 0; /* at once when the pause ends */
+        else if (r != TOP_REFRESH_PENDING)
                 *next_ns = clock_monotonic_ns() + top->delay_ns;
-        return r != 0;
+        return r != TOP_REFRESH_PENDING;
 }
 
 /* True if the collector, or one that is started again, may still answer. */
@@ -286,7 +281,7 @@ static int run(struct screen *screen, uint64_t next_ns) {
                 if (!take_keys(screen))
                         break;
                 changed |= refresh_step(top, &next_ns);
-                changed |= !is_held(top) && top_refresh_note_silence(top, clock_monotonic_ns());
+                changed |= top_refresh_note_silence(top, clock_monotonic_ns());
         }
         top_signals_release(&open);
         return r;

@@ -444,6 +444,53 @@ static void test_silence(void **state) {
         remote_free(remote);
 }
 
+/* A pause does not stop a refresh: its answers are read, and are not shown. */
+static void test_pause(void **state) {
+        struct remote *remote = remote_new(*state);
+        struct top *top = &remote->top;
+        uint64_t shown = top_model_answer(top->ui.model);
+
+        assert_int_equal(top_refresh_begin(top), TOP_REFRESH_PENDING);
+        top_refresh_note_silence(top, top->round.asked_ns + 4 * NS_PER_S);
+        assert_int_equal(top->ui.silent_s, 4);
+        press(top, ' ');
+        assert_int_equal(finish(&remote->server, top, 0), TOP_REFRESH_DISCARDED);
+        assert_false(top_refresh_is_under_way(top));
+        expect_heard(&remote->server, "status ps spans ");
+        assert_int_equal(top_model_answer(top->ui.model), shown);
+        assert_true(top_ui_is_current(&top->ui));
+
+        /* What the discarded answer had is not lost. */
+        press(top, ' ');
+        assert_int_equal(top_refresh_begin(top), TOP_REFRESH_PENDING);
+        while (top->round.step != TOP_STEP_ROWS)
+                assert_int_equal((serve(&remote->server), top_refresh_advance(top)), TOP_REFRESH_PENDING);
+        assert_int_equal(top->round.since_answer, 0);
+        assert_int_equal(finish(&remote->server, top, 0), TOP_REFRESH_FINISHED);
+        assert_true(top_model_answer(top->ui.model) != shown);
+        shown = top_model_answer(top->ui.model);
+
+        /* A key needs its answer, also in a pause. */
+        press(top, ' ');
+        press(top, 'p');
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), TOP_REFRESH_FINISHED);
+        assert_true(top_model_answer(top->ui.model) != shown);
+        press(top, 'p');
+        press(top, ' ');
+
+        /* Over a connection whose first answer was discarded, the next one is the first. */
+        server_hang_up(&remote->server);
+        assert_true(finish(&remote->server, top, top_refresh_begin(top)) < 0);
+        assert_int_equal(top_refresh_begin(top), TOP_REFRESH_PENDING);
+        press(top, ' ');
+        assert_int_equal(finish(&remote->server, top, 0), TOP_REFRESH_DISCARDED);
+        assert_false(top->answered || top->ui.connected);
+        press(top, ' ');
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), TOP_REFRESH_FINISHED);
+        assert_true(top->answered && top->ui.connected);
+        remote_free(remote);
+}
+
 /* T while no collector answers changes nothing, then or later. */
 static void test_timing_is_refused(void **state) {
         static const char refusal[] = "No collector answers: timing is not changed";
@@ -590,6 +637,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_details_of_outside, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_net_per_call, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_silence, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timing_is_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_late_answers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_numbers_of_another, setup, teardown),
