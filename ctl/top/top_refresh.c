@@ -14,6 +14,9 @@
 #include "ctl/top/top_refresh.h"
 #include "ctl/top/top_requests.h"
 
+/* An answer that is awaited for as long is late: it is said, and keys that need one are refused. */
+enum { LATE_S = 3 };
+
 static int no_memory(struct top *top) {
         top->error = (struct client_error){ENOMEM, CLIENT_ERROR_FAILED, "out of memory"};
         return -ENOMEM;
@@ -28,7 +31,12 @@ static int not_read(struct top *top, int r) {
 
 /* ---------------------------------------------------------------------------------------- answers: timing -- */
 
-static int first_step(const struct top *top) {
+/* A key's request that could not be sent soon is not sent. */
+static int first_step(struct top *top) {
+        struct top_timing *wish = &top->ui.timing;
+
+        if (wish->wanted && clock_monotonic_ns() >= wish->at_ns + LATE_S * NS_PER_S)
+                top_timing_refuse(&top->ui);
         return top->ui.timing.wanted ? TOP_STEP_TIMING : TOP_STEP_STATUS;
 }
 
@@ -40,20 +48,22 @@ static int take_hello(struct top *top) {
 
 /* If the request of a key is refused, the refresh goes on. */
 static int take_timing(struct top *top) {
-        bool on = top->round.timing_on;
+        struct top_round *round = &top->round;
+        bool on = round->timing_on;
         struct table *table = NULL;
         uint64_t processes;
 
         if (client_take(top->ctl->client, &table, &top->error) < 0) {
                 if (top->error.kind == CLIENT_ERROR_UNREACHABLE)
                         return -top->error.code;
-                snprintf(top->ui.message, sizeof(top->ui.message), "%.250s", top->error.text);
+                snprintf(round->said, sizeof(round->said), "%.250s", top->error.text);
+                if (!top->ui.timing.wanted)
+                        top->ui.timing.unseen = false;
                 return TOP_STEP_STATUS;
         }
         processes = table_uint(table, 0, "processes");
-        snprintf(top->ui.message, sizeof(top->ui.message), "Timestamps are %s for %llu process%s; T %s",
-                 on ? "on" : "off", (unsigned long long)processes, processes == 1 ? "" : "es",
-                 on ? "ends them" : "begins them");
+        snprintf(round->said, sizeof(round->said), "Timestamps are %s for %llu process%s; T %s", on ? "on" : "off",
+                 (unsigned long long)processes, processes == 1 ? "" : "es", on ? "ends them" : "begins them");
         table_free(table);
         return TOP_STEP_STATUS;
 }
@@ -239,6 +249,11 @@ static bool is_paused(const struct top *top) {
         return top->ui.paused && !top->ui.ask_now && !top->round.by_key;
 }
 
+static void say(struct top *top, const char *text) {
+        if (*text)
+                snprintf(top->ui.message, sizeof(top->ui.message), "%.250s", text);
+}
+
 /* The model does not have these rows, so the next request is for all rows. */
 static int discard(struct top *top) {
         top_round_deinit(&top->round);
@@ -253,8 +268,13 @@ static int finish(struct top *top) {
 
         if (is_paused(top))
                 return discard(top);
+        say(top, round->said);
         if (!are_stale(top)) {
                 r = feed(top);
+                if (r < 0)
+                        say(top, top->error.text);
+                else if (!top->ui.timing.wanted)
+                        top->ui.timing.unseen = false;
                 if (r == 0 && round->details_spans && details_are_open(top)) {
                         top_ui_take_details(&top->ui, round->details_spans, round->details_tree);
                         round->details_spans = round->details_tree = NULL;
@@ -267,8 +287,12 @@ static int finish(struct top *top) {
 
 /* A request of a key is never sent over a later connection. */
 static int fail(struct top *top, int r) {
-        if (top->ui.timing.wanted || top->round.step == TOP_STEP_TIMING)
+        say(top, top->round.said);
+        if (top->round.step == TOP_STEP_TIMING)
+                top_timing_lose(&top->ui);
+        else if (top->ui.timing.wanted)
                 top_timing_refuse(&top->ui);
+        top->ui.timing.unseen = false;
         top_round_deinit(&top->round);
         top->ui.silent_s = 0;
         note_away(top);
@@ -351,15 +375,16 @@ int top_refresh(struct top *top) {
 }
 
 bool top_refresh_note_silence(struct top *top, uint64_t now_ns) {
-        enum { LATE_S = 3 };
         const struct top_round *round = &top->round;
         uint64_t s = top_refresh_is_under_way(top) && now_ns > round->asked_ns ? (now_ns - round->asked_ns) / NS_PER_S
                                                                                : 0;
         unsigned before = top->ui.silent_s;
 
-        top->ui.silent_s = s < LATE_S ? 0 : s < UINT32_MAX ? (unsigned)s : UINT32_MAX;
+        /* A refresh has several requests: the answer to one of them does not end the silence. */
+        if (s >= LATE_S && s > before)
+                top->ui.silent_s = s < UINT32_MAX ? (unsigned)s : UINT32_MAX;
         if (!top->ui.silent_s)
-                return before > 0;
+                return false;
         if (top->ui.timing.wanted)
                 top_timing_refuse(&top->ui);
         else if (!before && round->step == TOP_STEP_TIMING)

@@ -162,6 +162,7 @@ static bool take_keys(struct screen *screen) {
         int r;
 
         timeout(0);
+        ui->now_ns = clock_monotonic_ns();
         while (!ui->quit && (r = get_wch(&key)) != ERR)
                 if (r != KEY_CODE_YES)
                         character_key(ui, key);

@@ -34,6 +34,7 @@ struct top_round {
         uint32_t epoch;
         uint32_t details; /* the number of the details that were asked for */
         bool timing_on;
+        char said[256]; /* of a key's request; shown together with the rows */
         struct table *status, *processes, *details_spans, *details_tree;
 };
 

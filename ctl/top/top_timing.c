@@ -3,11 +3,13 @@
  * The key that switches timing: which processes it is for.  The request is sent by top_refresh.c.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "ctl/top/top_ui.h"
 
 void top_timing_refuse(struct top_ui *ui) {
-        ui->timing.wanted = false;
+        if (ui->timing.wanted)
+                ui->timing.wanted = ui->timing.unseen = false;
         snprintf(ui->message, sizeof(ui->message), "No collector answers: timing is not changed");
 }
 
@@ -15,13 +17,25 @@ void top_timing_doubt(struct top_ui *ui) {
         snprintf(ui->message, sizeof(ui->message), "No answer yet: timing changes when the collector goes on");
 }
 
+void top_timing_lose(struct top_ui *ui) {
+        ui->timing.wanted = ui->timing.unseen = false;
+        snprintf(ui->message, sizeof(ui->message),
+                 "The connection was lost before the answer: timing may have changed");
+}
+
+/* Rows do not show the latest wish before they come again: another key takes that one back. */
 static void want(struct top_ui *ui, struct top_timing wish) {
+        const struct top_timing *last = &ui->timing;
+
         if (!top_ui_is_current(ui)) {
                 top_timing_refuse(ui);
                 return;
         }
+        if (last->unseen && last->process == wish.process && !strcmp(last->unit, wish.unit))
+                wish.on = !last->on;
+        wish.at_ns = ui->now_ns;
+        wish.wanted = wish.unseen = ui->ask_now = true;
         ui->timing = wish;
-        ui->timing.wanted = ui->ask_now = true;
 }
 
 void top_timing_of_process(struct top_ui *ui, uint64_t process, bool timed) {

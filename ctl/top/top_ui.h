@@ -68,7 +68,9 @@ struct top_processes {
 /* Asked for with a key: of a process, or of a unit where that is 0. */
 struct top_timing {
         bool wanted, on;
+        bool unseen; /* no rows have come since */
         uint64_t process;
+        uint64_t at_ns; /* of the key */
         char unit[128];
 };
 
@@ -89,6 +91,8 @@ struct top_ui {
 
         uint64_t pid;     /* of --pid; 0: all */
         const char *unit; /* of --unit, borrowed; NULL: all */
+
+        uint64_t now_ns; /* CLOCK_MONOTONIC, of the latest key */
 
         /* Set by the code that sends the queries. */
         bool connected, raw; /* Without a connection the last answer stays on the screen. */
@@ -152,9 +156,10 @@ void top_panel_details(struct top_ui *ui, struct top_page *page);
 /* top_timing.c */
 void top_timing_of_process(struct top_ui *ui, uint64_t process, bool timed);
 void top_timing_of_row(struct top_ui *ui); /* the selected one */
-/* The request is not sent, nor later; or it was sent, and has no answer. */
+/* The request is not sent, nor later; or it was sent, and has no answer; or it will have none. */
 void top_timing_refuse(struct top_ui *ui);
 void top_timing_doubt(struct top_ui *ui);
+void top_timing_lose(struct top_ui *ui);
 
 /* top_prompt.c */
 void top_prompt_begin(struct top_ui *ui, enum top_mode mode);

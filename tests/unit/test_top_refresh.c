@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/nanoseconds.h"
 #include "ctl/top/top_refresh.h"
 #include "tests/support/query_fixture.h"
@@ -91,7 +92,9 @@ static void check(struct fixture *fixture, bool json, int where, int r, enum cli
         assert_int_equal(top.error.kind, kind);
         if (!strstr(top.error.text, part))
                 fail_msg("'%s' does not say '%s'", top.error.text, part);
-        if (where != FAIL_FEED) {
+        if (where == FAIL_FEED) {
+                assert_string_equal(top.ui.message, top.error.text);
+        } else {
                 assert_false(top.ui.connected);
                 assert_null(ctl.client);
                 assert_string_equal(top.ui.trouble, top.error.text);
@@ -286,7 +289,8 @@ struct server {
         char directory[64];
         int listen_fd, fd;
         struct query_peer peer;
-        char heard[256]; /* methods since the last look, each with a blank */
+        char heard[256];     /* methods since the last look, each with a blank */
+        const char *unknown; /* a name that this collector refuses; NULL: none */
 };
 
 static void server_init(struct server *server, struct fixture *fixture) {
@@ -332,6 +336,9 @@ static void serve(struct server *server) {
         n = server->fd < 0 ? -1 : recv(server->fd, in, sizeof(in), MSG_DONTWAIT);
         if (n <= 0)
                 return;
+        for (char *at = NULL;
+             server->unknown && (at = memmem(in, (size_t)n, server->unknown, strlen(server->unknown)));)
+                *at = '?';
         assert_int_equal(wire_frame(in, (size_t)n, WIRE_REQUEST_MAX, &message, &size), 1);
         for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
                 if (memmem(message, size < 16 ? size : 16, methods[i], strlen(methods[i])))
@@ -399,6 +406,7 @@ static const char *bottom(struct remote *remote) {
 }
 
 static void press(struct top *top, char c) {
+        top->ui.now_ns = clock_monotonic_ns();
         top_ui_key(&top->ui, TOP_KEY_CHARACTER, (unsigned char)c, (char[]){c, '\0'});
 }
 
@@ -434,6 +442,16 @@ static void test_silence(void **state) {
         bottom(remote);
         assert_non_null(strstr(remote->page.lines[1].text, "No answer for 3 s"));
         press(top, 'w');
+
+        /* One answer is not yet what there is now. */
+        while (top->round.step == TOP_STEP_STATUS)
+                assert_int_equal((serve(&remote->server), top_refresh_advance(top)), 0);
+        asked = top->round.asked_ns;
+        assert_false(top_refresh_note_silence(top, asked + 100 * NS_PER_MS));
+        assert_false(top_refresh_note_silence(top, asked + 3100 * NS_PER_MS));
+        assert_int_equal(top->ui.silent_s, 3);
+        assert_true(top_refresh_note_silence(top, asked + 4100 * NS_PER_MS));
+        assert_int_equal(top->ui.silent_s, 4);
 
         assert_int_equal(finish(&remote->server, top, 0), 1);
         assert_true(top_ui_is_current(&top->ui));
@@ -520,6 +538,13 @@ static void test_timing_is_refused(void **state) {
         assert_int_equal(finish(&remote->server, top, 0), 1);
         expect_heard(&remote->server, "status ps spans ");
 
+        /* It could not be sent in time. */
+        press(top, 'T');
+        top->ui.timing.at_ns -= 4 * NS_PER_S;
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
+        assert_string_equal(top->ui.message, refusal);
+        expect_heard(&remote->server, "status ps spans ");
+
         /* The request was sent, and has no answer. */
         press(top, 'T');
         assert_int_equal(top_refresh_begin(top), 0);
@@ -534,12 +559,61 @@ static void test_timing_is_refused(void **state) {
         server_hang_up(&remote->server);
         assert_true(finish(&remote->server, top, top_refresh_begin(top)) < 0);
         assert_false(top->ui.connected);
-        assert_string_equal(top->ui.message, refusal);
-        top->ui.message[0] = '\0';
+        assert_string_equal(top->ui.message, "The connection was lost before the answer: timing may have changed");
         press(top, 'T');
         assert_string_equal(top->ui.message, refusal);
         assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
         expect_heard(&remote->server, "hello status ps spans ");
+        remote_free(remote);
+}
+
+/* What a request of T did is said with the rows that show it; until then another T takes the first one back. */
+static void test_timing_twice(void **state) {
+        static const char on[] = "Timestamps are on for 0 processes; T ends them",
+                          off[] = "Timestamps are off for 0 processes; T begins them";
+        struct remote *remote = remote_new(*state);
+        struct top *top = &remote->top;
+
+        press(top, 'T');
+        assert_true(top->ui.timing.on);
+        assert_int_equal(top_refresh_begin(top), 0);
+        while (top->round.step != TOP_STEP_PROCESSES)
+                assert_int_equal((serve(&remote->server), top_refresh_advance(top)), 0);
+        assert_string_equal(top->ui.message, "");
+        press(top, 'T');
+        assert_true(top->ui.timing.wanted);
+        assert_false(top->ui.timing.on);
+        assert_int_equal(finish(&remote->server, top, 0), 1);
+        assert_string_equal(top->ui.message, on);
+        press(top, 'j');
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
+        assert_string_equal(top->ui.message, off);
+        expect_heard(&remote->server, "timing status ps spans timing status ps spans ");
+        press(top, 'k');
+
+        /* Also where the rows are not shown. */
+        press(top, 'T');
+        assert_true(top->ui.timing.on);
+        assert_int_equal(top_refresh_begin(top), 0);
+        while (top->round.step != TOP_STEP_ROWS)
+                assert_int_equal((serve(&remote->server), top_refresh_advance(top)), 0);
+        press(top, 't');
+        press(top, 't');
+        assert_int_equal(finish(&remote->server, top, 0), 1);
+        assert_string_equal(top->ui.message, on);
+        top_timing_of_process(&top->ui, top->ui.timing.process, false);
+        assert_false(top->ui.timing.on);
+
+        /* And where the collector refuses. */
+        remote->server.unknown = "process";
+        assert_int_equal(top_refresh_begin(top), 0);
+        while (top->round.step == TOP_STEP_TIMING)
+                assert_int_equal((serve(&remote->server), top_refresh_advance(top)), 0);
+        remote->server.unknown = NULL;
+        assert_string_equal(top->ui.message, on);
+        assert_false(top->ui.timing.unseen);
+        assert_int_equal(finish(&remote->server, top, 0), 1);
+        assert_non_null(strstr(top->ui.message, "timing takes no \"?rocess\""));
         remote_free(remote);
 }
 
@@ -639,6 +713,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_silence, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timing_is_refused, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_timing_twice, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_late_answers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_numbers_of_another, setup, teardown),
                 cmocka_unit_test(test_busy_is_known),
