@@ -101,6 +101,8 @@ static int take_rows(struct top *top) {
         if (are_stale(top))
                 return TOP_STEP_NONE;
         r = client_take_raw(top->ctl->client, &answer, &top->error);
+        if (r < 0 && top_request_is_lacking(top))
+                return TOP_STEP_ROWS;
         if (r == 0)
                 r = not_read(top, top_samples_read(&top->samples, answer));
         if (r < 0)
@@ -173,6 +175,8 @@ static int take_details(struct top *top) {
         struct top_round *round = &top->round;
         int r = client_take(top->ctl->client, &round->details_spans, &top->error);
 
+        if (r < 0 && top_request_is_lacking(top))
+                return TOP_STEP_DETAILS;
         if (r < 0)
                 return r;
         if (!details_are_open(top))
@@ -353,6 +357,7 @@ static int begin(struct top *top, bool wait) {
         top->round = (struct top_round){.by_key = top->ui.ask_now, .step = (enum top_step)first_step(top)};
         top->ui.ask_now = false;
         if (!top->ctl->client) {
+                top->lacks_net = false;
                 if (!wait)
                         top->round.step = TOP_STEP_HELLO;
                 r = top_request_hello(top, wait);

@@ -2,6 +2,7 @@
 /*
  * What top asks: the parameters of each request.  In which order is for top_refresh.c.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,13 @@
 #include "ctl/top/top_requests.h"
 
 enum { ANSWER_TIMEOUT_MS = 3000 };
+
+bool top_request_is_lacking(struct top *top) {
+        bool lacks = !top->lacks_net && top->error.kind == CLIENT_ERROR_REFUSED && top->error.code == EINVAL;
+
+        top->lacks_net |= lacks;
+        return lacks;
+}
 
 static int request(struct top *top, const char *method, const struct client_params *params) {
         return client_ask(top->ctl->client, method, params, &top->error);
@@ -78,7 +86,8 @@ static void choose_columns(const struct top *top, char *buf, size_t size) {
         bool tree = top_model_shape(top->ui.model) == TOP_TREE;
 
         snprintf(buf, size, "%s%s%s%s%s", TOP_COLUMNS_ROWS, tree ? TOP_COLUMNS_TREE : "",
-                 uses(top, TOP_P99) ? TOP_COLUMNS_P99 : "", !tree && uses(top, TOP_NET_CALL) ? TOP_COLUMNS_CALLS : "",
+                 uses(top, TOP_P99) ? TOP_COLUMNS_P99 : "",
+                 !tree && !top->lacks_net && uses(top, TOP_NET_CALL) ? TOP_COLUMNS_CALLS : "",
                  top_model_wants_time(top->ui.model) ? TOP_COLUMNS_TIME : "");
 }
 
@@ -145,18 +154,20 @@ static struct client_params params_of_details(const struct top *top) {
         };
 }
 
+#define DETAILS                                                                                                        \
+        "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"                        \
+        "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"                                     \
+        "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"                      \
+        "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"                         \
+        "timed_call_max_ns,timed_calls_per_1000s,thread"
+
 int top_request_details(struct top *top) {
         const struct top_details *details = &top->ui.details;
         struct client_params params = params_of_details(top);
 
         top->round.details = details->number;
         params.span = top_row_is_outside(&details->row) ? WIRE_OUTSIDE : details->span;
-        params.columns = "process,pid,span,path,site,quality,opened,closed,open,cycles,alloc_count,alloc_bytes,"
-                         "dealloc_count,dealloc_bytes,net_bytes,self_alloc_count,self_alloc_bytes,"
-                         "alloc_bytes_rate_10s,alloc_bytes_rate_1m,alloc_bytes_rate_10m,migrated,aborted,refused,"
-                         "per_call,per_call_histogram,threads,busy_ns,self_busy_ns,timed_calls,timed_calls_ns,"
-                         "timed_call_max_ns,timed_calls_per_1000s,thread,calls,calls_net_bytes,"
-                         "net_per_call_histogram";
+        params.columns = top->lacks_net ? DETAILS : DETAILS ",calls,calls_net_bytes,net_per_call_histogram";
         return request(top, "spans", &params);
 }
 

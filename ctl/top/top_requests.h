@@ -17,3 +17,5 @@ int top_request_new_rows(struct top *top);
 int top_request_whole_rows(struct top *top);
 int top_request_details(struct top *top);
 int top_request_details_tree(struct top *top);
+/* True if the error may be of columns that a collector of an older build lacks: the same request comes again without them. */
+bool top_request_is_lacking(struct top *top);

@@ -47,7 +47,8 @@ struct top {
         char columns[256];   /* of the latest rows, but for their texts */
         uint64_t delay_ns;
         bool was_away;
-        bool answered; /* over the present connection */
+        bool answered;  /* over the present connection */
+        bool lacks_net; /* the collector of this connection is of a build without the columns of net per call */
         unsigned refreshes;
         unsigned restarts;         /* of the collector, that were seen */
         struct client_error error; /* why it is not connected */

@@ -680,6 +680,47 @@ static void test_numbers_of_another(void **state) {
         remote_free(remote);
 }
 
+/* A collector of an older build, which may be of the same version, refuses the columns of net per call. */
+static void test_older_build(void **state) {
+        struct remote *remote = remote_new(*state);
+        struct top *top = &remote->top;
+
+        remote->server.unknown = "calls_net_bytes";
+        top_model_sort(top->ui.model, TOP_NET_CALL);
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
+        expect_heard(&remote->server, "status ps spans spans ");
+        assert_int_equal(top_model_count(top->ui.model), 8);
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
+        expect_heard(&remote->server, "status ps spans ");
+        top_ui_key(&top->ui, TOP_KEY_ENTER, 0, "");
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
+        expect_heard(&remote->server, "status ps spans spans tree ");
+        assert_non_null(top->ui.details.spans);
+        bottom(remote);
+
+        /* The next collector may have them. */
+        server_hang_up(&remote->server);
+        assert_true(finish(&remote->server, top, top_refresh_begin(top)) < 0);
+        remote->server.unknown = NULL;
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
+        assert_false(top->lacks_net);
+        expect_heard(&remote->server, "hello status ps spans ");
+
+        /* Details may be the first to have them. */
+        top_model_sort(top->ui.model, TOP_ALLOC);
+        remote->server.unknown = "net_per_call_histogram";
+        top_ui_key(&top->ui, TOP_KEY_ENTER, 0, "");
+        assert_int_equal(finish(&remote->server, top, top_refresh_begin(top)), 1);
+        expect_heard(&remote->server, "status ps spans spans spans tree ");
+        assert_non_null(top->ui.details.spans);
+
+        /* What is refused all the same is an error. */
+        remote->server.unknown = "alloc_count";
+        assert_true(finish(&remote->server, top, top_refresh_begin(top)) < 0);
+        assert_int_equal(top->error.kind, CLIENT_ERROR_REFUSED);
+        remote_free(remote);
+}
+
 static struct top_slot *put(struct top_store *store, uint64_t second, uint64_t busy_ns, bool has_time) {
         struct top_sums sums = {.busy_ns = busy_ns, .has_time = has_time};
         struct top_slot *slot;
@@ -716,6 +757,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_timing_twice, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_late_answers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_numbers_of_another, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_older_build, setup, teardown),
                 cmocka_unit_test(test_busy_is_known),
         };
 
