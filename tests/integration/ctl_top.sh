@@ -7,13 +7,6 @@
 
 export LC_ALL=C.UTF-8
 
-not_on_screen() {
-        ! grep_screen "$1"
-}
-# hides REGEX: no line of the screen matches, within a minute.
-hides() {
-        (wait_for "no line like '$1'" not_on_screen "$1") || fail "the screen is:"$'\n'"$(screen)"
-}
 resize() {
         terminal resize-window -t v -x "$1" -y "$2"
 }
@@ -162,8 +155,7 @@ keys p
 shows '^by ALLOC '
 
 note "the tree"
-keys t
-shows 'tree +row'
+asks t 'tree +row'
 shows "^\\(no unit\\) +0B +0B +4.6K +[+]4.0K"
 shows "^└─span_scripted\\[$program\\] "
 shows '├─job +0B +0B +3.0K +[+]2.7K'
@@ -178,12 +170,12 @@ shows 'child'
 keys '*'
 shows '└─[+]span_scripted'
 hides 'parse'
-keys '*' F5
-shows '^by ALLOC  row'
+keys '*'
+asks F5 '^by ALLOC  row'
 
 note "details"
-keys g Enter
-shows '^job in span_scripted'
+keys g
+asks Enter '^job in span_scripted'
 shows '^    Path  job'
 shows '^   Alloc  2.9K in 30 allocations, children included'
 shows '^   Freed  300B in 3 frees; net [+]2.6K'
@@ -249,8 +241,7 @@ done
 note "plain, and terminals that cannot be drawn on"
 LC_ALL=C start screen
 shows '^by ALLOC/s'
-keys t
-shows '^`-span_scripted|No spans'
+asks t '^`-span_scripted|No spans'
 expect "characters beyond ASCII" "$(screen | LC_ALL=C grep -c '[^ -~]')" 0
 for term in dumb unknown ''; do
         start "$term" --limit=2

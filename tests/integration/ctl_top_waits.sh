@@ -20,12 +20,6 @@ start() {
                 "export TERM=screen; '$CTL' --socket '$QUERY' top; echo \"ended with \$?.\"; exec sleep 1000"
         shows '^by ALLOC/s  row 1 of 2 '
 }
-hides() {
-        (wait_for "no line like '$1'" not_on_screen "$1") || fail "the screen is:"$'\n'"$(screen)"
-}
-not_on_screen() {
-        ! grep_screen "$1"
-}
 untimed() {
         expect "timed processes" "$(json '[.processes[] | select(.timed)] | length' ps)" 0
 }
@@ -58,15 +52,23 @@ kill -CONT "$COLLECTOR_PID"
 shows '^by ALLOC/s  row 1 of 2 '
 hides '^as of'
 untimed
-keys T
-shows '^Timestamps are on for 1 process; T ends them$'
-keys T
-shows '^Timestamps are off for 1 process; T begins them$'
+asks T '^Timestamps are on for 1 process; T ends them$'
+asks T '^Timestamps are off for 1 process; T begins them$'
 untimed
+
+note "paused while it hangs: the answer is read all the same"
+kill -STOP "$COLLECTOR_PID"
+keys j # ends what was said of timing
+shows '^No answer for'
+keys Space
+kill -CONT "$COLLECTOR_PID"
+shows 'PAUSED'
+hides '^as of'
+keys Space
+hides 'PAUSED'
 
 note "it is ended while it hangs"
 kill -STOP "$COLLECTOR_PID"
-keys j # ends what was said of timing
 shows '^No answer for'
 keys T
 shows '^No collector answers: timing is not changed$'

@@ -29,3 +29,24 @@ shows() {
 keys() {
         terminal send-keys -t v "$@"
 }
+not_on_screen() {
+        ! grep_screen "$1"
+}
+# hides REGEX: no line of the screen matches, within a minute.
+hides() {
+        (wait_for "no line like '$1'" not_on_screen "$1") || fail "the screen is:"$'\n'"$(screen)"
+}
+# asks KEY REGEX: presses a key that needs an answer, until a line matches.  Where the machine is busy top may have refused it:
+# then it is pressed again once the collector answers.
+asks() {
+        keys "$1"
+        (wait_for "a line like '$2'" was_taken "$@") || fail "the screen is:"$'\n'"$(screen)"
+}
+was_taken() {
+        grep_screen "$2" && return
+        grep_screen '^No collector answers:' || return 1
+        keys x # no key: it ends the message
+        wait_for "an answer" not_on_screen '^(No collector answers:|No answer|Trying again)'
+        keys "$1"
+        return 1
+}
