@@ -36,12 +36,13 @@ cross_build() {
 
 # foreign: what debootstrap would put into a root of this list for arm64, unpacked and not set up: no program of it runs here.
 foreign() {
-        local deb
-        FOREIGN=$CACHE/foreign-$HOST_SUITE
+        local deb packages
+        packages="jq,python3,procps,liburing2,$MSGPACK,libncursesw6,libsmartcols1,libjson-c5,libinih1,libsystemd0,libsqlite3-0,zlib1g,libcmocka0"
+        FOREIGN=$CACHE/foreign-$HOST_SUITE-$(cksum <<<"$packages" | cut -d ' ' -f 1)
         [ ! -d "$FOREIGN" ] || return 0
         rm -rf --one-file-system "$FOREIGN.new"
         debootstrap --foreign --arch=arm64 --variant=minbase \
-                --include="jq,procps,liburing2,$MSGPACK,libncursesw6,libsmartcols1,libjson-c5,libinih1,libsystemd0,libsqlite3-0,zlib1g,libcmocka0" \
+                --include="$packages" \
                 "$HOST_SUITE" "$FOREIGN.new" "$MIRROR" || return
         for deb in "$FOREIGN.new"/var/cache/apt/archives/*.deb; do
                 dpkg-deb -x "$deb" "$FOREIGN.new" || return
