@@ -79,15 +79,26 @@ check "cross-build, without a warning" cross_build
 must "a root for the machine" foreign
 must "its initramfs" make_initramfs
 check "the machine" run_guest
+# What a test printed stands before its line.
+said=()
 while IFS= read -r line; do
+        case $line in
+        "GUEST "*) line=${line#GUEST } ;;
+        *)
+                said+=("$line")
+                continue
+                ;;
+        esac
         echo "$SUITE: $line"
         case $line in
         "ok "*) passed=$((passed + 1)) ;;
         "skipped "*) skipped=$((skipped + 1)) ;;
         "not ok "*)
                 failed=$((failed + 1))
+                printf '    %s\n' "${said[@]:${#said[@]} > 15 ? ${#said[@]} - 15 : 0}"
                 echo "FAILED: $line"
                 ;;
         esac
-done < <(tr -d '\r' <"$WORK/serial" | sed -n 's/^GUEST \(ok\|not ok\|skipped\|note\) /\1 /p')
+        said=()
+done < <(tr -d '\r' <"$WORK/serial")
 finish
