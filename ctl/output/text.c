@@ -5,6 +5,7 @@
 #include <langinfo.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -133,4 +134,13 @@ void text_print_wrapped(FILE *stream, const char *text, size_t indent, size_t wi
                 x += columns;
         }
         fputc('\n', stream);
+}
+
+void text_vprint_wrapped(FILE *stream, size_t indent, size_t width, const char *format, va_list args) {
+        char *text = NULL;
+
+        if (vasprintf(&text, format, args) < 0)
+                return;
+        text_print_wrapped(stream, text, indent, width);
+        free(text);
 }

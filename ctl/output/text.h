@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,3 +25,5 @@ char *text_quote(char *buf, size_t size, const char *text);
 /* Prints `text`, which begins at column `indent` already, and ends the line; where it would be wider than `width` it goes
  * on in the next one at `indent`, at a blank.  Width 0: on one line. */
 void text_print_wrapped(FILE *stream, const char *text, size_t indent, size_t width);
+/* The same of a text that is made by `format`; without memory for it nothing is printed. */
+void text_vprint_wrapped(FILE *stream, size_t indent, size_t width, const char *format, va_list args);

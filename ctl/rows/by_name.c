@@ -238,8 +238,10 @@ static int drop_columns(struct table *table) {
         return 0;
 }
 
-int by_name(struct table *table, const char *key) {
-        struct merging merging = {table, key};
+/* Of two indices of rows. */
+typedef int compare_fn(const void *a, const void *b, void *userdata);
+
+static int sort_rows(struct table *table, compare_fn *compare, void *userdata) {
         size_t *order = calloc(table->row_count + 1, sizeof(*order));
         int r;
 
@@ -247,9 +249,16 @@ int by_name(struct table *table, const char *key) {
                 return -ENOMEM;
         for (size_t i = 0; i < table->row_count; i++)
                 order[i] = i;
-        qsort_r(order, table->row_count, sizeof(*order), compare_rows, &merging);
+        qsort_r(order, table->row_count, sizeof(*order), compare, userdata);
         r = move_rows(table, order);
         free(order);
+        return r;
+}
+
+int by_name(struct table *table, const char *key) {
+        struct merging merging = {table, key};
+        int r = sort_rows(table, compare_rows, &merging);
+
         if (r == 0)
                 r = merge_runs(table, key);
         return r == 0 ? drop_columns(table) : r;
@@ -276,18 +285,8 @@ static int compare_by_column(const void *a, const void *b, void *userdata) {
 
 int by_name_sort(struct table *table, const char *sort) {
         struct sorting sorting = {table, table_column(table, sort + (*sort == '-')), *sort == '-'};
-        size_t *order;
-        int r;
 
         if (sorting.column < 0 || table->row_count < 2)
                 return 0;
-        order = calloc(table->row_count, sizeof(*order));
-        if (!order)
-                return -ENOMEM;
-        for (size_t i = 0; i < table->row_count; i++)
-                order[i] = i;
-        qsort_r(order, table->row_count, sizeof(*order), compare_by_column, &sorting);
-        r = move_rows(table, order);
-        free(order);
-        return r;
+        return sort_rows(table, compare_by_column, &sorting);
 }

@@ -134,18 +134,12 @@ struct page {
 };
 
 __attribute__((format(printf, 2, 3))) static void line(const struct page *page, const char *format, ...) {
-        char *text = NULL;
         va_list args;
 
+        fputs("  ", page->stream);
         va_start(args, format);
-        if (vasprintf(&text, format, args) < 0)
-                text = NULL;
+        text_vprint_wrapped(page->stream, 2, page->width, format, args);
         va_end(args);
-        if (text) {
-                fputs("  ", page->stream);
-                text_print_wrapped(page->stream, text, 2, page->width);
-        }
-        free(text);
 }
 
 static void print_command(FILE *stream, char *const *argv) {

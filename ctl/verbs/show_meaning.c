@@ -16,16 +16,11 @@
 
 /* A sentence as wide as the terminal; on a pipe one line. */
 __attribute__((format(printf, 3, 4))) static void say(const struct show *show, FILE *stream, const char *format, ...) {
-        char *text = NULL;
         va_list args;
 
         va_start(args, format);
-        if (vasprintf(&text, format, args) < 0)
-                text = NULL;
+        text_vprint_wrapped(stream, 0, render_width(&show->ctl->options), format, args);
         va_end(args);
-        if (text)
-                text_print_wrapped(stream, text, 0, render_width(&show->ctl->options));
-        free(text);
 }
 
 static bool has_quality(const struct show *show, const char *quality) {

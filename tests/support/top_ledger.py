@@ -239,14 +239,26 @@ def is_list(line):
     return re.match(r"(UNIT |PROCESS )*SPAN ", re.sub(" +", " ", line)) is not None
 
 
-def view_list(ledgers, all_pages):
-    heading, lines = table(all_pages, is_list)
+def rows_outside(heading, ledger):
+    return {
+        row_name(heading, "-", ledger.name(), outside_name(thread, True)): cells_of(sums, True)
+        for thread, sums in ledger.outside.items()
+    }
+
+
+def rows_of(heading, ledgers):
+    """The rows of processes that stand still."""
     rows = {}
     for ledger in ledgers:
         for name, sums in ledger.names().items():
             rows[row_name(heading, "-", ledger.name(), name)] = cells_of(sums, False)
-        for thread, sums in ledger.outside.items():
-            rows[row_name(heading, "-", ledger.name(), outside_name(thread, True))] = cells_of(sums, True)
+        rows |= rows_outside(heading, ledger)
+    return rows
+
+
+def view_list(ledgers, all_pages):
+    heading, lines = table(all_pages, is_list)
+    rows = rows_of(heading, ledgers)
     check_rows(heading, lines, rows)
     check_header(ledgers, all_pages)
 
@@ -535,14 +547,7 @@ def view_outside(thread, ledger, all_pages):
 def view_moving(before, after, others, all_pages):
     """While the first program works: each number is between those before and after; a rate is at most all in half a second."""
     heading, lines = table(all_pages, is_list)
-    rows = {}
-    for ledger in others:
-        for name, sums in ledger.names().items():
-            rows[row_name(heading, "-", ledger.name(), name)] = cells_of(sums, False)
-        for thread, sums in ledger.outside.items():
-            rows[row_name(heading, "-", ledger.name(), outside_name(thread, True))] = cells_of(sums, True)
-    for thread, sums in before.outside.items():
-        rows[row_name(heading, "-", before.name(), outside_name(thread, True))] = cells_of(sums, True)
+    rows = rows_of(heading, others) | rows_outside(heading, before)
     for name, old in before.names().items():
         new = after.names()[name]
         cells = cells_of(old, False)
