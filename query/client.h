@@ -48,7 +48,8 @@ struct client_options {
         const char *program; /* name and version, for the collector; NULL: "client" */
 };
 
-/* Connects, says hello and waits for the answer.  NULL options: the defaults.  0 or -errno; *ret is to be freed with client_free(). */
+/* Connects, says hello and waits for the answer.  NULL options: the defaults.  0 or -errno; *ret is to be freed with
+ * client_free(). */
 int client_new(struct client **ret, const struct client_options *options, struct client_error *ret_error);
 
 /* Answers one request in this process: `message` without its length in, the framed answer appended to `out`.  0 or -errno. */

@@ -14,8 +14,8 @@
 /* Longer than a socket's path can be, so that an error can name a path that is too long. */
 #define CLIENT_PATH_BYTES 256
 
-/* Tries what the options allow, in order.  ret_path: the one connected to, or the last that was tried.  timeout_ms 0: does not
- * wait for a collector that has no room for another connection. */
+/* Tries what the options allow, in order.  ret_path: the one connected to, or the last that was tried.  timeout_ms 0: does
+ * not wait for a collector that has no room for another connection. */
 int client_socket_open(int *ret_fd, char ret_path[CLIENT_PATH_BYTES], const struct client_options *options,
                        int timeout_ms, struct client_error *ret_error);
 

@@ -79,11 +79,12 @@ room daemon/query daemon/collector/ daemon/processes/ daemon/loop/ $wire $books 
 room daemon/spanallocd daemon/query/ daemon/collector/ daemon/loop/ $books $host shm/
 room query $wire
 room ctl/options $wire
-room ctl/rows query/ $wire
+room ctl/rows ctl/options/ query/ $wire
 room ctl/output ctl/options/ ctl/rows/ query/ $wire
 room ctl/session ctl/output/ ctl/options/ ctl/rows/ query/ $wire
 room ctl/model ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
-room ctl/top ctl/model/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
+room ctl/pages ctl/model/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
+room ctl/top ctl/pages/ ctl/model/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
 room ctl/run ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/ daemon/query/ daemon/collector/ daemon/loop/ $host
 room ctl/unit ctl/run/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/
 room ctl/verbs ctl/unit/ ctl/run/ ctl/top/ ctl/model/ ctl/session/ ctl/output/ ctl/options/ ctl/rows/ query/ daemon/host/

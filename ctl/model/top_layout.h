@@ -25,9 +25,8 @@ struct top_wish {
         struct top_widths widths; /* of the names */
 };
 
-/* Chooses columns for `width` character cells: the less important ones go first, the one that sorts and the
- * span's name last.  A column of
- * names is no wider than the longest of them. */
+/* Chooses columns for `width` character cells: the less important ones go first, the one that sorts and the span's name last.
+ * A column of names is no wider than the longest of them. */
 void top_layout_init(struct top_layout *layout, size_t width, struct top_wish wish);
 /* The wish of a model. */
 struct top_wish top_layout_wish(const struct top_model *model, bool raw);

@@ -36,6 +36,7 @@ struct top_summary {
 };
 
 struct top_summary top_summary_read(uint64_t time_ns, const struct table *processes, const struct table *status);
-/* Fills in the rates since the answer before, the processes' too, and the memory figures of that one if `now` was not asked for them. */
+/* Fills in the rates since the answer before, the processes' too, and the memory figures of that one if `now` was not asked
+ * for them. */
 void top_summary_compare(struct top_summary *now, struct top_members *members, const struct top_summary *before,
                          const struct top_members *members_before);

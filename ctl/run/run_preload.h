@@ -25,6 +25,7 @@ struct preload_settings {
         bool omit_library;   /* the program would fail with it */
 };
 
-/* A copy of `environment` that lets a program count: LD_PRELOAD has the library where preload_order() puts it.  To be freed with preload_environment_free.  0 or -ENOMEM. */
+/* A copy of `environment` that lets a program count: LD_PRELOAD has the library where preload_order() puts it.  To be freed
+ * with preload_environment_free().  0 or -ENOMEM. */
 int preload_environment(char ***ret, char *const *environment, const struct preload_settings *settings);
 char **preload_environment_free(char **environment);

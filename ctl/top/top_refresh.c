@@ -346,8 +346,7 @@ int top_refresh_advance(struct top *top) {
                 round->asked = false;
                 r = 0;
         }
-        r = finish(top);
-        return r;
+        return finish(top);
 }
 
 /* Over the present connection, or a new one. */

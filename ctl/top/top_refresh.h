@@ -7,8 +7,9 @@
 #include "ctl/top/top_state.h"
 
 /* Begins a refresh, connecting first if needed, and goes on with it; at most one is under way.  It never waits: call
- * top_refresh_advance() whenever poll(2) says so of client_fd() and client_events().  A top_refreshed, or -errno with top->error filled: it has failed, and the connection is closed.  The kind CLIENT_ERROR_UNREACHABLE
- * there means that the collector may come back. */
+ * top_refresh_advance() whenever poll(2) says so of client_fd() and client_events().  A top_refreshed, or -errno with
+ * top->error filled: it has failed, and the connection is closed.  The kind CLIENT_ERROR_UNREACHABLE there means that the
+ * collector may come back. */
 enum top_refreshed {
         TOP_REFRESH_PENDING = 0, /* an answer is awaited */
         TOP_REFRESH_FINISHED = 1,

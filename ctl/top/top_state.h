@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "ctl/pages/top_ui.h"
 #include "ctl/session/ctl.h"
-#include "ctl/top/top_ui.h"
 #include "query/client.h"
 
 /* The requests of a refresh, in their order; not each refresh has all. */

@@ -9,8 +9,8 @@
 #include "ctl/output/render.h"
 #include "ctl/output/text.h"
 #include "ctl/rows/counting.h"
+#include "ctl/rows/ps_rows.h"
 #include "ctl/session/ask.h"
-#include "ctl/verbs/ps_rows.h"
 #include "ctl/verbs/show_table.h"
 #include "ctl/verbs/verbs.h"
 

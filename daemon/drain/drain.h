@@ -38,7 +38,8 @@ enum drain_outcome {
 
 /* One pass, begun and committed in as many batches as it needs.  It is bounded by the rings: a lane is drained to where
  * its head was when the pass came to it, or when it looked for the second time; and by what is left of the user's
- * share, beyond which the next pass goes on.  One call drains DRAIN_SLICE records.  Returns a drain_outcome, -EBADMSG, or another -errno. */
+ * share, beyond which the next pass goes on.  One call drains DRAIN_SLICE records.  Returns a drain_outcome, -EBADMSG, or
+ * another -errno. */
 int drain_pass(struct drain *drain, uint64_t now_ns);
 
 /* Whether any lane holds records that were not drained.  Cheap; for the look before sleep. */

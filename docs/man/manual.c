@@ -27,7 +27,7 @@
 
 #include "ctl/options/options.h"
 #include "ctl/options/options_table.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_ui.h"
 #include "daemon/host/log.h"
 #include "daemon/spanallocd/config.h"
 #include "daemon/wire/columns.h"

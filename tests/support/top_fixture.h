@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_ui.h"
 #include "tests/support/fake_table.h"
 
 #define SECOND UINT64_C(1000000000)

@@ -14,7 +14,7 @@
 #include "ctl/output/render.h"
 #include "ctl/output/view.h"
 #include "ctl/rows/counting.h"
-#include "ctl/verbs/ps_rows.h"
+#include "ctl/rows/ps_rows.h"
 #include "tests/support/fake_table.h"
 
 static struct table *with_rows(size_t rows) {

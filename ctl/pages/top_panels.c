@@ -8,10 +8,10 @@
 
 #include "ctl/output/format.h"
 #include "ctl/output/text.h"
+#include "ctl/pages/top_lines.h"
+#include "ctl/pages/top_ui.h"
 #include "ctl/rows/counting.h"
 #include "ctl/rows/loss.h"
-#include "ctl/top/top_lines.h"
-#include "ctl/top/top_ui.h"
 
 void top_panel_sort(struct top_ui *ui, struct top_page *page, size_t y, size_t height) {
         size_t first = ui->menu + 1 >= height && height > 1 ? ui->menu + 2 - height : 0;

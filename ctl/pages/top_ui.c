@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys, and which view they open.  Prompts are in top_prompt.c, the list of processes in
- * top_processes.c, the switch of timing in top_timing.c.  The views are drawn by top_view.c, top_panels.c, top_details.c and top_process.c.
+ * Keys, and which view they open.  Prompts are in top_prompt.c, the list of processes in top_processes.c, the switch of timing
+ * in top_timing.c.  The views are drawn by top_view.c, top_panels.c, top_details.c and top_process.c.
  */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_ui.h"
 
 /* Beyond the end of any view: it is drawn from its last screen. */
 enum { SCROLL_MAX = 1 << 20 };

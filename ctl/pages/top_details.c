@@ -8,8 +8,8 @@
 
 #include "ctl/output/distribution.h"
 #include "ctl/output/format.h"
-#include "ctl/top/top_lines.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_lines.h"
+#include "ctl/pages/top_ui.h"
 
 static uint64_t sum(const struct table *spans, const char *column) {
         uint64_t n = 0;

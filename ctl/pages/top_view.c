@@ -8,7 +8,7 @@
 
 #include "ctl/output/format.h"
 #include "ctl/output/text.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_ui.h"
 
 enum { HEADING_FROM = 3, FOOTER_FROM = 6, HEAP_FROM = 10, RATE_FROM = 20, LINE_MAX = 2048, CELL_MAX = 160 };
 

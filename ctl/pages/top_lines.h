@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ctl/top/top_page.h"
+#include "ctl/pages/top_page.h"
 
 struct top_ui;
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_ui.h"
 
 void top_prompt_begin(struct top_ui *ui, enum top_mode mode) {
         ui->mode = mode;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "ctl/output/format.h"
-#include "ctl/top/top_lines.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_lines.h"
+#include "ctl/pages/top_ui.h"
 
 /* ----------------------------------------------------------------------------------------------- order -- */
 

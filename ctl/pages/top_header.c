@@ -10,7 +10,7 @@
 
 #include "ctl/output/format.h"
 #include "ctl/output/text.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_ui.h"
 
 /* A part that does not fit goes: the one with the highest rank first. */
 struct part {

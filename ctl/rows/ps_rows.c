@@ -2,7 +2,7 @@
 /*
  * See ps_rows.h.
  */
-#include "ctl/verbs/ps_rows.h"
+#include "ctl/rows/ps_rows.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 
 #include "ctl/output/bars.h"
 #include "ctl/output/text.h"
-#include "ctl/top/top_page.h"
+#include "ctl/pages/top_page.h"
 
 void top_page_deinit(struct top_page *page) {
         free(page->lines);

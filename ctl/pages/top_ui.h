@@ -8,7 +8,7 @@
 
 #include "ctl/model/top_layout.h"
 #include "ctl/model/top_model.h"
-#include "ctl/top/top_page.h"
+#include "ctl/pages/top_page.h"
 
 enum top_key {
         TOP_KEY_CHARACTER, /* with the character */

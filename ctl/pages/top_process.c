@@ -9,8 +9,8 @@
 
 #include "ctl/output/format.h"
 #include "ctl/output/memory.h"
-#include "ctl/top/top_lines.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_lines.h"
+#include "ctl/pages/top_ui.h"
 
 void top_process_open(struct top_ui *ui, uint64_t process) {
         ui->processes.back = ui->mode;

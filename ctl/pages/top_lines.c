@@ -8,8 +8,8 @@
 
 #include "ctl/output/format.h"
 #include "ctl/output/text.h"
-#include "ctl/top/top_lines.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_lines.h"
+#include "ctl/pages/top_ui.h"
 
 struct top_lines top_lines_begin(const struct top_ui *ui, struct top_page *page) {
         return (struct top_lines){.page = page, .skip = ui->scroll};

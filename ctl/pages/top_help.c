@@ -4,8 +4,8 @@
  */
 #include <stdio.h>
 
-#include "ctl/top/top_lines.h"
-#include "ctl/top/top_ui.h"
+#include "ctl/pages/top_lines.h"
+#include "ctl/pages/top_ui.h"
 
 /* On a screen of 80 columns the second half stands beside the first, where a text has 21 columns. */
 const struct top_help_key top_help_keys[] = {
